@@ -1,0 +1,63 @@
+"""
+What a condition is: a named test on a case, answering Met, NotMet or Unknown, with a reason.
+
+A condition is a frozen dataclass whose fields are its settings in the policy file. It is pure: no
+clock, no network. What it may not judge for want of knowledge is Unknown, never NotMet.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeAlias, TypeVar
+
+from shared.case import Case, CouldNotLook, Known, NotLooked, Part, PartName
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """The test holds; the reason names the fact that shows it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotMet:
+    """The test is known not to hold."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """
+    The test could not be judged. `wants` names the parts of the case that would help and were not looked
+    at yet; an empty set means that looking was tried, and a person must decide.
+    """
+
+    reason: str
+    wants: frozenset[PartName] = frozenset()
+
+
+Finding: TypeAlias = Met | NotMet | Unknown
+
+
+class Condition(Protocol):
+    """One entry of the catalogue: `name` is the word in the policy file and the file's name with dashes."""
+
+    name: ClassVar[str]
+
+    def check(self, case: Case) -> Finding: ...
+
+
+def unknown(part: PartName, value: NotLooked | CouldNotLook) -> Unknown:
+    """The Unknown for a part that is not there to be judged."""
+    match value:
+        case NotLooked():
+            return Unknown(f"the {part.value} was not looked at", frozenset({part}))
+        case CouldNotLook(why):
+            return Unknown(f"the {part.value} could not be read: {why}")
+
+
+def known(part: Part[T]) -> T | None:
+    """The value of a known part, else None; for reports, not for judging."""
+    return part.value if isinstance(part, Known) else None

@@ -1,0 +1,322 @@
+"""
+What the journal says: one frozen model per kind of record, and nothing else is ever written into it.
+
+Old journals must stay readable: a field may be added with a default, never renamed or removed, and
+unknown fields are ignored. No field may ever hold a secret: there is none that could (ids, names of
+things, times, reasons). Models serialise to plain JSON with the field names below.
+"""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from shared.errors import JournalDamaged
+from shared.journal import Record
+
+
+class Entry(BaseModel):
+    """The base of all entries; `kind` is what stands in the record."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    kind: ClassVar[str]
+
+
+class SubjectIds(BaseModel):
+    """The ids by which the incident's identity is known so far."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    principal_id: str | None = None
+    client_id: str | None = None
+    app_object_id: str | None = None
+
+
+class Opened(Entry):
+    """The first record: whose incident, in which tenant and mode, under which policy."""
+
+    kind = "opened"
+    tenant_id: str
+    subject: SubjectIds
+    mode: Literal["watch", "ask", "act"]
+    policy: str  # SHA-256 of the policy file
+
+
+class SignalJoined(Entry):
+    """A signal that opened or joined the incident: the sender's claim, kept for the report."""
+
+    kind = "signal"
+    source: str
+    record_id: str
+    observed_at: datetime
+    summary: str
+    facts: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class WorkStarted(Entry):
+    """An instance takes the incident in hand; `attempt` counts from 1. A rival that appended first wins."""
+
+    kind = "work-started"
+    attempt: int
+    instance: str
+    because: str  # "signal", "resumed", "recheck", "order"
+
+
+class PartRead(BaseModel):
+    """One part of the case: known, or why not."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    name: str
+    known: bool
+    why_not: str | None = None
+
+
+class CredentialSeen(BaseModel):
+    """One credential of one object, as it was before anything was changed. Ids and dates, never a value."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    holder: Literal["application", "service-principal"]
+    object_id: str
+    type: Literal["password", "certificate", "federated"]
+    id: str
+    name: str | None = None
+    usage: str | None = None  # Verify | Sign | … for certificates
+    detail: str | None = None  # issuer and subject of a federated credential
+    start: datetime | None = None
+    end: datetime | None = None
+    accused: bool = False  # named in a detection's keyIds
+
+
+class IdentitySeen(BaseModel):
+    """The identity as read for the decision."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    principal_id: str
+    client_id: str
+    app_object_id: str | None = None
+    display_name: str
+    identity_kind: str  # IdentityKind
+    enabled: bool
+    disabled_by_microsoft: str | None = None
+    owner_tenant: str | None = None
+    credentials: tuple[CredentialSeen, ...] = ()
+
+
+class Investigated(Entry):
+    """What was gathered for the decision. `evidence` is the digest of the full case, if it was kept."""
+
+    kind = "investigated"
+    parts: tuple[PartRead, ...]
+    identity: IdentitySeen | None = None
+    evidence: str | None = None
+
+
+class ConditionAnswer(BaseModel):
+    """One condition's answer; all/any/not carry the answers of their members."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    condition: str
+    answer: Literal["met", "not-met", "unknown"]
+    reason: str
+    members: tuple["ConditionAnswer", ...] = ()
+
+
+class RuleAnswer(BaseModel):
+    """One rule that was looked at, up to the deciding one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    rule: str
+    verdict: Literal["ignore", "watch", "ask", "contain"]
+    finding: ConditionAnswer
+
+
+class Decided(Entry):
+    """The verdict, which rule gave it, and what every rule before it answered."""
+
+    kind = "decided"
+    verdict: Literal["ignore", "watch", "ask", "contain"]
+    rule: str
+    actions: tuple[str, ...] = ()
+    rules: tuple[RuleAnswer, ...] = ()
+    policy: str  # SHA-256 of the policy it was decided by
+    by_person: str | None = None  # a responder's order: what they gave as their name, unauthenticated
+
+
+class Change(BaseModel):
+    """One property before and after a step, as text for people."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    property: str
+    before: str
+    after: str
+
+
+class PlannedStep(BaseModel):
+    """One action on one object."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    id: str  # stable within the incident: "1-block-sign-in", "2-replace-credentials-application"
+    action: str
+    target_kind: str  # application | service-principal | tenant
+    target_id: str
+    target_name: str
+    describe: str
+    changes: tuple[Change, ...] = ()
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+    permissions: tuple[str, ...] = ()
+    reversible: bool
+    cannot_be_undone: str | None = None
+    breaks: str | None = None
+    touches: tuple[str, ...] = ()  # object ids whose writes must not overlap
+
+
+class NamedOutcome(BaseModel):
+    """An action of the decision that is not possible or not needed here, by name."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    action: str
+    outcome: str  # e.g. no-application-here, platform-held-credentials, already-so, no-handover-vault
+    reason: str
+
+
+class Planned(Entry):
+    """The plan. `hash` covers steps and fingerprint: what a person approves is exactly this."""
+
+    kind = "planned"
+    hash: str
+    fingerprint: str  # of the state that the plan was made from
+    steps: tuple[PlannedStep, ...]
+    not_done: tuple[NamedOutcome, ...] = ()
+    expires_at: datetime | None = None
+
+
+class HeldBack(Entry):
+    """The plan is not carried out (now), and what keeps it."""
+
+    kind = "held-back"
+    by: Literal["mode", "verdict", "protected", "limits", "switch", "unknown-identity", "preflight"]
+    reason: str
+    todo: str | None = None
+
+
+class Approved(Entry):
+    """A person let the plan with this hash go."""
+
+    kind = "approved"
+    plan_hash: str
+    by: str
+    reason: str
+
+
+class Intended(Entry):
+    """Before the first write of a step: what was there (`before`) and what will be written (`writes`)."""
+
+    kind = "intended"
+    round: int = 1
+    before: dict[str, JsonValue]
+    writes: tuple[str, ...]
+
+
+class WriteOutcome(BaseModel):
+    """What came of one write."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    write: str
+    outcome: Literal["accepted", "already", "refused", "unknown"]
+    detail: str | None = None
+
+
+class Applied(Entry):
+    """After the writes of a step, before the proof: what the service answered to each."""
+
+    kind = "applied"
+    round: int = 1
+    writes: tuple[WriteOutcome, ...]
+    made: dict[str, JsonValue] = Field(default_factory=dict)  # ids of what was made: certificate name, thumbprint
+
+
+class Verified(Entry):
+    """A fresh read after the writes: does the tenant show the effect?"""
+
+    kind = "verified"
+    round: int = 1
+    answer: Literal["held", "not-held", "unknown"]
+    grade: Literal["accepted", "read-back", "held"] = "read-back"
+    proof: str
+    read_at: datetime | None = None
+
+
+class StepStopped(Entry):
+    """A step that cannot go on: a named outcome, why, what state things are in, what a person must do."""
+
+    kind = "step-stopped"
+    outcome: str  # permission-missing, instance-locked, gone, refused, budget-spent, …
+    reason: str
+    todo: str
+
+
+class Rechecked(Entry):
+    """A later look at a contained identity; `number` counts the schedule's places from 1."""
+
+    kind = "rechecked"
+    number: int
+    after_seconds: float  # since the first proof
+    answer: Literal["held", "not-held", "unknown"]
+    findings: tuple[str, ...] = ()
+    last: bool = False  # no further recheck is scheduled
+
+
+class Escalated(Entry):
+    """A person is called."""
+
+    kind = "escalated"
+    reason: str
+    todo: str
+
+
+class Closed(Entry):
+    """No more work is scheduled for this incident by itself."""
+
+    kind = "closed"
+    outcome: Literal["ignored", "watched", "contained", "needs-attention", "not-in-tenant"]
+    reason: str
+
+
+class Published(Entry):
+    """An outgoing event was handed to the topic."""
+
+    kind = "published"
+    type: str
+    id: str
+
+
+KINDS: tuple[type[Entry], ...] = (
+    Opened,
+    SignalJoined,
+    WorkStarted,
+    Investigated,
+    Decided,
+    Planned,
+    HeldBack,
+    Approved,
+    Intended,
+    Applied,
+    Verified,
+    StepStopped,
+    Rechecked,
+    Escalated,
+    Closed,
+    Published,
+)
+
+_BY_KIND = {model.kind: model for model in KINDS}
+
+
+def read_entry(record: Record) -> Entry:
+    """The entry that a record holds. Raises JournalDamaged for a kind that this version does not know."""
+    model = _BY_KIND.get(record.kind)
+    if model is None:
+        raise JournalDamaged(
+            f"Record {record.sequence} of incident {record.incident} is a “{record.kind}”, which this version of "
+            "Cordon does not know. It changes nothing for this incident; deploy the version that wrote it."
+        )
+    return model.model_validate(record.data)

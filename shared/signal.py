@@ -1,0 +1,45 @@
+"""
+A signal: one observed fact about an identity, from a source.
+
+A signal only points. What it claims is kept for the report and for matching,
+but facts are read again from Graph before anything is decided on them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from shared.identity import IdentityRef
+
+JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
+JsonObject: TypeAlias = "dict[str, JsonValue]"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """
+    One observed fact.
+
+    `record_id` is the sender's own id of the record: with `source` it is the key
+    under which duplicates from any route are recognised. `observed_at` is the
+    service's time, UTC. `facts` is small JSON, the sender's claim.
+    """
+
+    source: str
+    record_id: str
+    subject: IdentityRef
+    observed_at: datetime
+    summary: str  # one line, at most 300 characters, no control characters
+    facts: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+
+    @property
+    def key(self) -> str:
+        return f"{self.source}:{self.record_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class NotASignal:
+    """A well-formed record that is not about a workload identity, or not of a kind that we follow."""
+
+    why: str

@@ -1,0 +1,196 @@
+"""
+What we need from the outside world, as Protocols. `clients/` implements them; nothing else opens a socket.
+
+Common to all methods: they raise PermissionMissing, LicenceMissing, UnavailableInCloud (a person must
+act), Throttled, Unreachable (nothing was changed), OutcomeUnknown (a write may have happened), Gone
+(404, after waiting out replication where the object was just written) and PlatformRefused (a named
+refusal). Retrying what may be repeated, within bounds, is theirs; deciding what to do next is not.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from shared.case import (
+    AuditRecord,
+    HolderKind,
+    IdentityState,
+    NotLooked,
+    Part,
+    PartName,
+    RiskDetection,
+    RiskState,
+)
+from shared.identity import IdentityRef, PrincipalId
+from shared.signal import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The answer to one look: the parts that were asked for; a part that failed says why."""
+
+    identity: Part[IdentityState] = field(default_factory=NotLooked)
+    detections: Part[tuple[RiskDetection, ...]] = field(default_factory=NotLooked)
+    risk: Part[RiskState | None] = field(default_factory=NotLooked)
+    audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
+
+
+@dataclass(frozen=True, slots=True)
+class NewCertificate:
+    """A certificate whose private key was born in a vault and stays there. `cer` is DER, public."""
+
+    name: str  # in the hand-over vault
+    version: str
+    cer: bytes
+    thumbprint: str  # SHA-1 in upper-case hex, as Graph shows it in customKeyIdentifier
+    not_before: datetime
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePassword:
+    """POST …/removePassword. Repeatable: a key id that is gone already counts as removed."""
+
+    holder: HolderKind
+    object_id: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceKeys:
+    """
+    One PATCH of keyCredentials: exactly `keep` (entries as read) and `add`, everything else goes.
+
+    There is no ETag, so the caller reads shortly before and compares after.
+    """
+
+    holder: HolderKind
+    object_id: str
+    keep: tuple[JsonObject, ...]
+    add: NewCertificate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFederated:
+    """DELETE …/federatedIdentityCredentials/{id}. Repeatable: 404 counts as removed."""
+
+    holder: HolderKind
+    object_id: str
+    credential_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetInstanceLock:
+    """PATCH servicePrincipalLockConfiguration of an own application (the whole complex value)."""
+
+    app_object_id: str
+    lock: JsonObject
+
+
+CredentialWrite: TypeAlias = RemovePassword | ReplaceKeys | RemoveFederated | SetInstanceLock
+
+
+@dataclass(frozen=True, slots=True)
+class WriteDone:
+    """The service accepted the write (2xx), or the object was in the wished state already."""
+
+    already: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRefused:
+    """The service refused; `error` says who must act. Nothing was changed by this write."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class WriteUnknown:
+    """The answer was lost, also after repeating: only a read tells."""
+
+    why: str
+
+
+WriteResult: TypeAlias = WriteDone | WriteRefused | WriteUnknown
+
+
+class Directory(Protocol):
+    """Microsoft Graph, as far as identities and their credentials go."""
+
+    async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+        """
+        Read parts of a case afresh, in as few round trips as possible (one `$batch` when the client id or
+        both other ids are known). Never raises for a part that fails: that part says CouldNotLook. Ids that
+        the subject claims are checked against each other by what Graph says.
+        """
+        ...
+
+    async def set_account_enabled(self, principal: PrincipalId, enabled: bool) -> None:
+        """PATCH accountEnabled, alone in its request. Repeatable."""
+        ...
+
+    async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
+        """
+        Carry out the writes in order, one after the other (sequential `$batch`es of at most 20); a refused
+        write does not stop those after it. One result per write, in the same order.
+        """
+        ...
+
+    async def confirm_compromised(self, principals: Sequence[PrincipalId]) -> None:
+        """Tell Identity Protection (at most 60 ids a call). Repeatable; contains nothing by itself."""
+        ...
+
+    async def count_enabled_principals(self) -> int:
+        """How many service principals of the tenant are enabled: the base of the percentage limit."""
+        ...
+
+
+class Feeds(Protocol):
+    """
+    What must be polled. Each gives pages of raw records, all of them or an error: IncompleteAnswer when a
+    next link is missing where one was due, repeats, or points to another host. The next page is fetched
+    when the iterator is asked for it; memory holds one page.
+    """
+
+    def risky_principals(self) -> AsyncIterator[Sequence[JsonObject]]: ...
+
+    def risk_detections(self) -> AsyncIterator[Sequence[JsonObject]]: ...
+
+    def audits(self, since: datetime, until: datetime) -> AsyncIterator[Sequence[JsonObject]]:
+        """Audit records with since <= activityDateTime < until (UTC), any activity."""
+        ...
+
+
+class HandoverVault(Protocol):
+    """The Key Vault in which replacement certificates are made for owners to fetch."""
+
+    async def find_certificate(self, name: str, operation: str) -> NewCertificate | None:
+        """
+        The newest version that carries this operation's tag, waited for while it is still being made;
+        None if the vault has none.
+        """
+        ...
+
+    async def make_certificate(self, name: str, subject: str, operation: str) -> NewCertificate:
+        """
+        Create a self-signed RSA certificate with a non-exportable key, tagged with the operation, and wait
+        for it. Sent once, never repeated by itself: after OutcomeUnknown, `find_certificate` tells.
+        """
+        ...
+
+
+class Publisher(Protocol):
+    """The outgoing Event Grid topic. At least once; `id` lets receivers recognise repetitions."""
+
+    async def publish(self, type: str, subject: str, id: str, data: Mapping[str, object]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Everything outside that an action or the investigation may touch."""
+
+    directory: Directory
+    feeds: Feeds
+    handover: HandoverVault | None  # None: no hand-over vault is configured
+    publisher: Publisher | None  # None: no topic is configured

@@ -1,0 +1,1 @@
+"""Rehearsals: a practice tenant, a local host and scenarios. Never deployed."""

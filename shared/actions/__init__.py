@@ -1,0 +1,17 @@
+"""The catalogue of actions: everything that Cordon can do to a tenant stands in this list."""
+
+from shared.actions.block_sign_in import BlockSignIn
+from shared.actions.confirm_compromised import ConfirmCompromised
+from shared.actions.interface import Action
+from shared.actions.replace_credentials import ReplaceCredentials
+
+ACTIONS: tuple[Action, ...] = (
+    BlockSignIn(),
+    ReplaceCredentials(),
+    ConfirmCompromised(),
+)
+
+
+def action_named(name: str) -> Action:
+    """The action with this name; KeyError if the catalogue has none."""
+    return {action.name: action for action in ACTIONS}[name]

@@ -1,0 +1,94 @@
+"""
+What a containment action is: one change to the tenant, with its pre-image and its proof.
+
+`plan` is pure: what would be done to this identity, or by name why not. `capture` tells what is there
+before the first write, for the journal: that is the way back. `apply` may run again after a crash and
+must not mind. `verify` judges a fresh read and nothing else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol
+
+from shared.case import IdentityState, PartName
+from shared.entries import NamedOutcome, PlannedStep, WriteOutcome
+from shared.look import Look
+from shared.signal import JsonObject, JsonValue
+from shared.tenant import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the plan may count on: the incident it is for, and what is configured."""
+
+    incident: str
+    handover_vault: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """The steps of one action on one identity, and what of it is not done here, by name."""
+
+    steps: tuple[PlannedStep, ...] = ()
+    not_done: tuple[NamedOutcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """
+    What was there, and which writes follow from it.
+
+    `image` goes into the journal before the first write, and undo works from it: ids and public data
+    only. `writes` names each write for people and auditors.
+    """
+
+    image: JsonObject
+    writes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the service answered, and the ids of what was made."""
+
+    writes: tuple[WriteOutcome, ...]
+    made: JsonObject = field(default_factory=dict[str, JsonValue])
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a fresh read shows: the effect, its absence, or nothing (then `why` tells)."""
+
+    answer: Literal["held", "not-held", "unknown"]
+    why: str
+
+
+class Action(Protocol):
+    """One entry of the catalogue; `name` is the word in the policy file and the file's name with dashes."""
+
+    name: ClassVar[str]
+    permissions: ClassVar[tuple[str, ...]]  # Graph application permissions that `apply` needs
+    reads: ClassVar[tuple[str, ...]]  # and those that `capture` and `verify` need
+    licence: ClassVar[str | None]  # licence that the tenant needs, if any
+    rank: ClassVar[int]  # lower goes first: the reversible cut that stops the bleeding
+    proof_part: ClassVar[PartName]  # the part of the case that shows the effect
+
+    def check_options(self, options: JsonObject) -> None:
+        """Raise ValueError, with the allowed options, for options that this action does not know."""
+        ...
+
+    def plan(self, state: IdentityState, options: JsonObject, means: Means) -> Planning: ...
+
+    async def capture(self, step: PlannedStep, made: Mapping[str, object], look: Look) -> Before:
+        """Raises TimeMayHelp if the object could not be read: no write without a pre-image."""
+        ...
+
+    async def apply(self, step: PlannedStep, before: JsonObject, tenant: Tenant) -> Applied:
+        """
+        Carry the writes out. Raises what the tenant raises when the step as a whole cannot go on;
+        refusals of single writes are outcomes. `before` is this round's image.
+        """
+        ...
+
+    async def verify(self, step: PlannedStep, before: JsonObject, made: Mapping[str, object], look: Look) -> Proof:
+        """`before` is the newest image; `made` is what this incident's steps made so far."""
+        ...

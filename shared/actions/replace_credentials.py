@@ -1,0 +1,373 @@
+"""
+Remove every credential that authenticates the identity, on the application and on each of its service
+principals here, and if asked make a new certificate for its owner.
+
+Secrets go by removePassword, certificates by one PATCH of keyCredentials (addKey and removeKey need a
+proof signed with an existing key, which a responder does not hold), federated credentials by DELETE:
+they survive the removal of everything else. SAML signing and token encryption keys stay. The new
+certificate is a step of its own behind the removal, because a failed addition must never block it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+from shared.actions.interface import Applied, Before, Means, Planning, Proof
+from shared.case import CouldNotLook, Holder, HolderKind, IdentityState, Known, NotLooked, PartName
+from shared.credentials import Sorted, find_holder, is_locked, raw_keys, same_thumbprint, sort_credentials
+from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
+from shared.errors import InstanceLocked, PlatformRefused, Unreachable
+from shared.identity import IdentityKind
+from shared.look import Look, why_unread
+from shared.signal import JsonObject, JsonValue
+from shared.tenant import (
+    CredentialWrite,
+    RemoveFederated,
+    RemovePassword,
+    ReplaceKeys,
+    SetInstanceLock,
+    Tenant,
+    WriteDone,
+    WriteRefused,
+    WriteResult,
+    WriteUnknown,
+)
+
+_REMOVE, _RENEW = "remove", "new-certificate"
+_OPTIONS = {"new-certificate"}
+
+
+class ReplaceCredentials:
+    """Remove the credentials of one object, or put a new certificate on the application."""
+
+    name: ClassVar[str] = "replace-credentials"
+    permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
+    reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
+    licence: ClassVar[str | None] = None
+    rank: ClassVar[int] = 20
+    proof_part: ClassVar[PartName] = PartName.IDENTITY
+
+    def check_options(self, options: JsonObject) -> None:
+        unknown = sorted(set(options) - _OPTIONS)
+        if unknown:
+            raise ValueError(f"replace-credentials has no option {unknown[0]}; it has new-certificate: true or false")
+        if options.get("new-certificate", False) not in (True, False):
+            raise ValueError("new-certificate is true or false")
+
+    def plan(self, state: IdentityState, options: JsonObject, means: Means) -> Planning:
+        kind = state.identity.kind
+        if kind is IdentityKind.MANAGED_IDENTITY:
+            return Planning(not_done=(_platform_held(self.name),))
+        if kind is IdentityKind.AGENT:
+            return Planning(not_done=(_agent(self.name),))
+        steps = [_removal(holder, state) for holder in state.holders]
+        not_done = list(_left_out(state))
+        if options.get("new-certificate") is True:
+            match _renewal(state, means):
+                case NamedOutcome() as outcome:
+                    not_done.append(outcome)
+                case step:
+                    steps.append(step)
+        return Planning(tuple(steps), tuple(not_done))
+
+    async def capture(self, step: PlannedStep, made: Mapping[str, object], look: Look) -> Before:
+        state, holder = await _read(step, look)
+        found = sort_credentials(holder, _own_thumbprint(made))
+        if found.unread is not None:
+            raise Unreachable(f"writing down the federated credentials of {step.target_id}", found.unread)
+        image = _image(holder, found)
+        if holder.kind is HolderKind.SERVICE_PRINCIPAL and is_locked(state) and found.removable:
+            image["instanceLock"] = dict(state.instance_lock or {})
+            image["lockedBy"] = state.identity.app_object_id
+        if step.options.get("part") == _RENEW:
+            return Before(image, ("find or make the certificate", "PATCH keyCredentials"))
+        return Before(image, tuple(_name(write) for write in _writes(step, image)))
+
+    async def apply(self, step: PlannedStep, before: JsonObject, tenant: Tenant) -> Applied:
+        if step.options.get("part") == _RENEW:
+            return await _renew(step, before, tenant)
+        writes = tuple(_writes(step, before))
+        if not writes:
+            return Applied((WriteOutcome(write="nothing to remove", outcome="already"),))
+        results = await tenant.directory.write_credentials(writes)
+        return Applied(_outcomes(writes, results))
+
+    async def verify(self, step: PlannedStep, before: JsonObject, made: Mapping[str, object], look: Look) -> Proof:
+        match await look.identity():
+            case Known(state):
+                holder = find_holder(state, step.target_id)
+            case NotLooked() | CouldNotLook() as unread:
+                return Proof("unknown", f"the object could not be read: {why_unread(unread)}")
+        if holder is None:
+            return Proof("unknown", "the object was not in the answer")
+        if step.options.get("part") == _RENEW:
+            return _verify_new(holder, made)
+        return _verify_gone(holder, before, made, state)
+
+
+# Planning
+
+
+def _removal(holder: Holder, state: IdentityState) -> PlannedStep:
+    found = sort_credentials(holder)
+    locked = holder.kind is HolderKind.SERVICE_PRINCIPAL and is_locked(state)
+    touches = (holder.object_id, *((state.identity.app_object_id,) if locked and state.identity.app_object_id else ()))
+    return PlannedStep(
+        id=f"replace-credentials-{holder.kind.value}-{holder.object_id}",
+        action=ReplaceCredentials.name,
+        target_kind=holder.kind.value,
+        target_id=holder.object_id,
+        target_name=state.identity.display_name,
+        describe=_describe_removal(holder, found, locked),
+        changes=(
+            _change("passwordCredentials", len(found.passwords), len(found.kept_passwords)),
+            _change("keyCredentials", len(found.keys), len(found.kept_keys)),
+            _change("federatedIdentityCredentials", len(found.federated), 0),
+        ),
+        options={"part": _REMOVE},
+        permissions=ReplaceCredentials.permissions,
+        reversible=False,
+        cannot_be_undone="Removed secrets cannot come back: Entra never shows their values. Owners need new ones.",
+        breaks="Whatever signs in with these credentials needs a new one before it works again.",
+        touches=touches,
+    )
+
+
+def _describe_removal(holder: Holder, found: Sorted, locked: bool) -> str:
+    what = (
+        f"{len(found.passwords)} secret(s), {len(found.keys)} certificate(s) and "
+        f"{len(found.federated)} federated credential(s)"
+    )
+    kept = f" {len(found.kept_keys)} signing or encryption key(s) stay." if found.kept_keys else ""
+    lock = " The instance lock is lifted for these writes and put back." if locked and found.removable else ""
+    return f"Remove {what} from the {holder.kind.value.replace('-', ' ')}.{kept}{lock}"
+
+
+def _change(name: str, removed: int, kept: int) -> Change:
+    return Change(property=name, before=f"{removed + kept} entries", after=f"{kept} entries")
+
+
+def _renewal(state: IdentityState, means: Means) -> PlannedStep | NamedOutcome:
+    application = state.application
+    if application is None:
+        return NamedOutcome(
+            action=ReplaceCredentials.name,
+            outcome="no-application-here",
+            reason="The application is registered in another tenant; only its owner can give it a new credential.",
+        )
+    if not means.handover_vault:
+        return NamedOutcome(
+            action=ReplaceCredentials.name,
+            outcome="no-handover-vault",
+            reason="No hand-over vault is configured (CORDON_HANDOVER_VAULT), so no new certificate is made.",
+        )
+    return PlannedStep(
+        id=f"replace-credentials-new-certificate-{application.object_id}",
+        action=ReplaceCredentials.name,
+        target_kind=application.kind.value,
+        target_id=application.object_id,
+        target_name=state.identity.display_name,
+        describe="Make a new certificate in the hand-over vault and put its public part on the application.",
+        changes=(Change(property="keyCredentials", before="without it", after="with one new certificate"),),
+        options={"part": _RENEW, "certificate": f"cordon-{means.incident}", "operation": means.incident},
+        permissions=ReplaceCredentials.permissions,
+        reversible=True,
+        breaks="Nothing; its owner fetches it from the vault once sign-in is allowed again.",
+        touches=(application.object_id,),
+    )
+
+
+def _left_out(state: IdentityState) -> Iterator[NamedOutcome]:
+    if state.application is None:
+        yield NamedOutcome(
+            action=ReplaceCredentials.name,
+            outcome="no-application-here",
+            reason=(
+                "The application is registered in another tenant: its own credentials can only be removed by its "
+                "owner. Tell the publisher; here, sign-in is blocked for this tenant."
+            ),
+        )
+    for holder in state.holders:
+        found = sort_credentials(holder)
+        if found.kept_keys:
+            yield NamedOutcome(
+                action=ReplaceCredentials.name,
+                outcome="signing-or-encryption-keys-kept",
+                reason=(
+                    f"{len(found.kept_keys)} key(s) of the {holder.kind.value.replace('-', ' ')} serve single "
+                    "sign-on or token encryption, not this identity's own sign-in; removing them breaks people's "
+                    "sign-in. Check whether they are yours: " + ", ".join(key.key_id for key in found.kept_keys)
+                ),
+            )
+
+
+def _platform_held(action: str) -> NamedOutcome:
+    return NamedOutcome(
+        action=action,
+        outcome="platform-held-credentials",
+        reason=(
+            "Azure holds the credentials of a managed identity; there is nothing to replace. Detach the identity "
+            "from its resource or remove its role assignments. Its tokens are cached for up to 24 hours."
+        ),
+    )
+
+
+def _agent(action: str) -> NamedOutcome:
+    return NamedOutcome(
+        action=action,
+        outcome="agent-identity",
+        reason="Credentials of agent identities lie on their blueprint (AgentIdentityBlueprint.AddRemoveCreds.All).",
+    )
+
+
+# Reading and writing
+
+
+async def _read(step: PlannedStep, look: Look) -> tuple[IdentityState, Holder]:
+    match await look.identity():
+        case Known(state):
+            holder = find_holder(state, step.target_id)
+        case NotLooked() | CouldNotLook() as unread:
+            raise Unreachable(f"writing down the credentials of {step.target_id}", why_unread(unread))
+    if holder is None:
+        raise Unreachable(f"writing down the credentials of {step.target_id}", "it was not in the answer")
+    return state, holder
+
+
+def _image(holder: Holder, found: Sorted) -> JsonObject:
+    return {
+        "passwords": [p.key_id for p in found.passwords],
+        "keys": _as_json(raw_keys(found.keys)),
+        "federated": _as_json([dict(credential.raw) for credential in found.federated]),
+        "keptKeys": _as_json(raw_keys(found.kept_keys)),
+        "ownKeys": _as_json(raw_keys(found.own_keys)),
+        "keptPasswords": [p.key_id for p in found.kept_passwords],
+        "holder": holder.kind.value,
+    }
+
+
+def _as_json(entries: Sequence[JsonObject]) -> list[JsonValue]:
+    return list(entries)
+
+
+def _writes(step: PlannedStep, image: JsonObject) -> Iterator[CredentialWrite]:
+    """The writes that follow from an image, and from nothing else: a resumed step sends the same ones."""
+    holder, target = HolderKind(step.target_kind), step.target_id
+    lock, locked_by = image.get("instanceLock"), image.get("lockedBy")
+    lifted = isinstance(lock, dict) and isinstance(locked_by, str)
+    if lifted:
+        yield SetInstanceLock(str(locked_by), {**_object(lock), "isEnabled": False})
+    for key_id in _list(image["passwords"]):
+        yield RemovePassword(holder, target, str(key_id))
+    if _list(image["keys"]):
+        staying = (*_list(image["keptKeys"]), *_list(image["ownKeys"]))
+        yield ReplaceKeys(holder, target, keep=tuple(_object(key) for key in staying))
+    for credential in _list(image["federated"]):
+        yield RemoveFederated(holder, target, str(_object(credential)["id"]))
+    if lifted:
+        yield SetInstanceLock(str(locked_by), _object(lock))
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
+
+
+def _object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def _name(write: CredentialWrite) -> str:
+    match write:
+        case RemovePassword():
+            return f"removePassword {write.key_id}"
+        case ReplaceKeys():
+            return f"PATCH keyCredentials, keeping {len(write.keep)}" + (" and adding one" if write.add else "")
+        case RemoveFederated():
+            return f"DELETE federatedIdentityCredential {write.credential_id}"
+        case SetInstanceLock():
+            return f"PATCH instance lock {'on' if write.lock.get('isEnabled') else 'off'}"
+
+
+def _outcomes(writes: Sequence[CredentialWrite], results: Sequence[WriteResult]) -> tuple[WriteOutcome, ...]:
+    return tuple(_outcome(_name(write), result) for write, result in zip(writes, results, strict=True))
+
+
+def _outcome(name: str, result: WriteResult) -> WriteOutcome:
+    match result:
+        case WriteDone(already=already):
+            return WriteOutcome(write=name, outcome="already" if already else "accepted")
+        case WriteRefused(error):
+            return WriteOutcome(write=name, outcome="refused", detail=str(error))
+        case WriteUnknown(why):
+            return WriteOutcome(write=name, outcome="unknown", detail=why)
+
+
+async def _renew(step: PlannedStep, before: JsonObject, tenant: Tenant) -> Applied:
+    """
+    Find the certificate of this operation or make it, then put it on the application.
+
+    The PATCH sends what was to stay and the new one: whatever else was added meanwhile goes with it.
+    """
+    if tenant.handover is None:
+        raise PlatformRefused(doing=step.describe, code="no-handover-vault", why="no vault is configured any more.")
+    name, operation = str(step.options["certificate"]), str(step.options["operation"])
+    certificate = await tenant.handover.find_certificate(name, operation)
+    found = certificate is not None
+    if certificate is None:
+        certificate = await tenant.handover.make_certificate(name, f"CN={step.target_id}", operation)
+    keep = tuple(_object(key) for key in _list(before["keptKeys"]))
+    write = ReplaceKeys(HolderKind.APPLICATION, step.target_id, keep=keep, add=certificate)
+    (result,) = await tenant.directory.write_credentials((write,))
+    if isinstance(result, WriteRefused) and isinstance(result.error, InstanceLocked | PlatformRefused):
+        raise result.error
+    making = WriteOutcome(write=f"make certificate {name}", outcome="already" if found else "accepted")
+    made: JsonObject = {
+        "certificateName": certificate.name,
+        "certificateVersion": certificate.version,
+        "thumbprint": certificate.thumbprint,
+        "expires": certificate.expires.isoformat(),
+    }
+    return Applied((making, _outcome(_name(write), result)), made)
+
+
+def _own_thumbprint(made: Mapping[str, object]) -> str | None:
+    thumbprint = made.get("thumbprint")
+    return thumbprint if isinstance(thumbprint, str) else None
+
+
+# Proof
+
+
+def _verify_gone(holder: Holder, before: JsonObject, made: Mapping[str, object], state: IdentityState) -> Proof:
+    found = sort_credentials(holder, _own_thumbprint(made))
+    if found.unread is not None:
+        return Proof("unknown", f"the federated credentials could not be read: {found.unread}")
+    left = [
+        *(f"secret {p.key_id}" for p in found.passwords),
+        *(f"certificate {k.key_id}" for k in found.keys),
+        *(f"federated credential {c.id}" for c in found.federated),
+    ]
+    lost = _lost(before, found)
+    if left or lost:
+        return Proof("not-held", "; ".join((*(f"still there: {item}" for item in left), *lost)))
+    lock = before.get("instanceLock")
+    if isinstance(lock, dict) and not is_locked(state):
+        return Proof("not-held", "the instance lock is not back yet")
+    kept = f", {len(found.kept_keys)} signing or encryption key(s) kept" if found.kept_keys else ""
+    return Proof("held", f"no credential left but ours{kept}, read at {state.read_at:%H:%M:%S} UTC")
+
+
+def _lost(before: JsonObject, found: Sorted) -> list[str]:
+    """Keys that were to stay and are gone: somebody's single sign-on may be broken, so it is said."""
+    shown = {key.key_id for key in found.kept_keys}
+    wanted = {str(_object(entry).get("keyId")) for entry in _list(before.get("keptKeys", []))}
+    return [f"missing: signing or encryption key {key_id}" for key_id in sorted(wanted - shown)]
+
+
+def _verify_new(holder: Holder, made: Mapping[str, object]) -> Proof:
+    thumbprint = _own_thumbprint(made)
+    if thumbprint is None:
+        return Proof("not-held", "no new certificate was made yet")
+    matching = [key for key in holder.keys if same_thumbprint(key.custom_key_identifier, thumbprint)]
+    if len(matching) == 1:
+        return Proof("held", f"the application shows the new certificate {thumbprint} as key {matching[0].key_id}")
+    return Proof("not-held", f"the application shows {len(matching)} entries for the new certificate {thumbprint}")

@@ -1,0 +1,127 @@
+"""
+One incident's journal as one instance knows it: decoded for reading, fenced for writing.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from shared.clock import Clock
+from shared.entries import Entry, SignalJoined, read_entry
+from shared.errors import OutcomeUnknown, SequenceTaken
+from shared.journal import NO_RECORD, IncidentId, Journal, Record, seal
+
+E = TypeVar("E", bound=Entry)
+
+_TRIES = 20  # signals may join while we write; each takes one place
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A record with the entry that it holds."""
+
+    record: Record
+    entry: Entry
+
+
+class Chain:
+    """
+    The chain of one incident.
+
+    Writing appends at the next place. Where a signal joined meanwhile, the write moves behind it; where
+    another worker wrote, SequenceTaken is raised and this instance has to stop before its next effect.
+    """
+
+    def __init__(self, journal: Journal, incident: IncidentId, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._lines: list[Line] = []
+        self.incident = incident
+
+    @classmethod
+    async def read(cls, journal: Journal, incident: IncidentId, clock: Clock) -> "Chain":
+        chain = cls(journal, incident, clock)
+        await chain.refresh()
+        return chain
+
+    async def refresh(self) -> None:
+        """Read what others have appended since."""
+        self._lines = [Line(record, read_entry(record)) for record in await self._journal.read(self.incident)]
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return tuple(line.record for line in self._lines)
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        return tuple(self._lines)
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    def all(self, kind: type[E], step: str | None = None) -> Iterator[E]:
+        """The entries of a kind, oldest first; of one step, if given."""
+        for line in self._lines:
+            if isinstance(line.entry, kind) and (step is None or line.record.step == step):
+                yield line.entry
+
+    def last(self, kind: type[E], step: str | None = None) -> E | None:
+        """The newest entry of a kind; of one step, if given."""
+        return next(iter(deque(self.all(kind, step), maxlen=1)), None)
+
+    def place(self, kind: type[Entry], step: str | None = None) -> int:
+        """The sequence number of the newest entry of a kind, or -1."""
+        return max(
+            (
+                line.record.sequence
+                for line in self._lines
+                if isinstance(line.entry, kind) and (step is None or line.record.step == step)
+            ),
+            default=-1,
+        )
+
+    async def write(self, *entries: Entry, step: str | None = None) -> None:
+        """Append the entries, all or none, durable when this returns."""
+        async with self._lock:
+            for _ in range(_TRIES):
+                sealed = self._seal(entries, step)
+                try:
+                    await self._journal.append(sealed)
+                except SequenceTaken as taken:
+                    await self._step_aside(taken)
+                except OutcomeUnknown as unknown:
+                    if await self._is_written(sealed, unknown):
+                        return
+                else:
+                    self._lines += [Line(record, read_entry(record)) for record in sealed]
+                    return
+            raise SequenceTaken(self.incident, len(self._lines))
+
+    def _seal(self, entries: Sequence[Entry], step: str | None) -> list[Record]:
+        now, previous = self._clock(), self._lines[-1].record.hash if self._lines else NO_RECORD
+        sealed: list[Record] = []
+        for sequence, entry in enumerate(entries, start=len(self._lines)):
+            record = seal(self.incident, sequence, now, entry.kind, step, entry.model_dump(mode="json"), previous)
+            sealed.append(record)
+            previous = record.hash
+        return sealed
+
+    async def _step_aside(self, taken: SequenceTaken) -> None:
+        known = len(self._lines)
+        await self.refresh()
+        newcomers = self._lines[known:]
+        if not newcomers or not all(isinstance(line.entry, SignalJoined) for line in newcomers):
+            raise taken
+
+    async def _is_written(self, sealed: Sequence[Record], unknown: OutcomeUnknown) -> bool:
+        """After a lost answer: True if our records stand, False if their places are free, else stop."""
+        known = len(self._lines)
+        await self.refresh()
+        if len(self._lines) == known:
+            return False
+        if [line.record.hash for line in self._lines[known : known + len(sealed)]] == [r.hash for r in sealed]:
+            return True
+        raise SequenceTaken(self.incident, known) from unknown

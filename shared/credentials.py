@@ -1,0 +1,115 @@
+"""
+Which credentials of an object authenticate the workload, and which serve something else. Pure.
+
+Certificates with usage Sign, and the entries that Entra made together with them, serve single sign-on
+of people (SAML); certificates named by tokenEncryptionKeyId or with usage Encrypt encrypt tokens.
+Removing those breaks a company's sign-in without stopping an attacker, so they are told apart here.
+"""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.case import CouldNotLook, FederatedCredential, Holder, IdentityState, Key, Known, NotLooked, Password
+from shared.signal import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """One object's credentials: what authenticates the workload, and what is kept for another purpose."""
+
+    passwords: tuple[Password, ...]
+    keys: tuple[Key, ...]
+    federated: tuple[FederatedCredential, ...]
+    kept_keys: tuple[Key, ...]
+    kept_passwords: tuple[Password, ...]
+    own_keys: tuple[Key, ...]  # the certificate that Cordon itself put there
+    unread: str | None  # why the federated credentials could not be read, if so
+
+    @property
+    def removable(self) -> int:
+        return len(self.passwords) + len(self.keys) + len(self.federated)
+
+
+def sort_credentials(holder: Holder, own_thumbprint: str | None = None) -> Sorted:
+    """
+    Tell apart what authenticates and what is kept.
+
+    Entra writes a signing certificate as three entries: a Sign key, one Verify key and a password, which
+    share a customKeyIdentifier; the password also shares the Sign key's id (facts: Graph
+    addTokenSigningCertificate). An attacker could hide a Verify key behind the same identifier, so of each
+    Sign key at most one Verify entry is kept, and only if its dates are the Sign key's. Likewise only one
+    entry counts as the certificate with `own_thumbprint`.
+    """
+    signing = [key for key in holder.keys if key.usage.lower() == "sign"]
+    kept = {key.key_id for key in holder.keys if _encrypts(key, holder)} | {key.key_id for key in signing}
+    for sign in signing:
+        partner = next((key for key in holder.keys if _is_partner(key, sign) and key.key_id not in kept), None)
+        if partner is not None:
+            kept.add(partner.key_id)
+    kept_passwords = tuple(p for p in holder.passwords if any(_belongs(p, sign) for sign in signing))
+    own = [key for key in holder.keys if own_thumbprint and same_thumbprint(key.custom_key_identifier, own_thumbprint)]
+    staying = kept | {key.key_id for key in own[:1]}
+    federated, unread = _federated(holder)
+    return Sorted(
+        passwords=tuple(p for p in holder.passwords if p not in kept_passwords),
+        keys=tuple(key for key in holder.keys if key.key_id not in staying),
+        federated=federated,
+        kept_keys=tuple(key for key in holder.keys if key.key_id in kept),
+        kept_passwords=kept_passwords,
+        own_keys=tuple(own[:1]),
+        unread=unread,
+    )
+
+
+def _encrypts(key: Key, holder: Holder) -> bool:
+    return key.usage.lower() == "encrypt" or (
+        holder.token_encryption_key_id is not None and key.key_id == holder.token_encryption_key_id
+    )
+
+
+def _is_partner(key: Key, sign: Key) -> bool:
+    return (
+        key.usage.lower() == "verify"
+        and key.custom_key_identifier is not None
+        and key.custom_key_identifier == sign.custom_key_identifier
+        and (key.start, key.end) == (sign.start, sign.end)
+    )
+
+
+def _belongs(password: Password, sign: Key) -> bool:
+    return password.key_id == sign.key_id and password.custom_key_identifier == sign.custom_key_identifier
+
+
+def _federated(holder: Holder) -> tuple[tuple[FederatedCredential, ...], str | None]:
+    match holder.federated:
+        case Known(value):
+            return value, None
+        case CouldNotLook(why):
+            return (), why
+        case NotLooked():
+            return (), "they were not looked at"
+
+
+def find_holder(state: IdentityState, object_id: str) -> Holder | None:
+    """The object with this id, as the look showed it."""
+    return next((holder for holder in state.holders if holder.object_id == object_id), None)
+
+
+def raw_keys(keys: Sequence[Key]) -> list[JsonObject]:
+    """Entries as read, for sending them back unaltered or writing them down."""
+    return [dict(key.raw) for key in keys]
+
+
+def is_locked(state: IdentityState) -> bool:
+    """True if the application's instance lock protects the credentials of its service principals."""
+    lock = state.instance_lock or {}
+    covers = ("allProperties", "credentialsWithUsageVerify", "credentialsWithUsageSign")
+    return lock.get("isEnabled") is True and any(lock.get(name) is True for name in covers)
+
+
+def same_thumbprint(shown: str | None, thumbprint: str) -> bool:
+    """Graph shows a certificate's thumbprint as hex in practice and as base64 elsewhere (facts: Graph 5)."""
+    if shown is None:
+        return False
+    return shown.upper() == thumbprint.upper() or shown == b64encode(bytes.fromhex(thumbprint)).decode()

@@ -223,6 +223,7 @@ class WriteOutcome(BaseModel):
     write: str
     outcome: Literal["accepted", "already", "refused", "unknown"]
     detail: str | None = None
+    stop: str | None = None  # the refusal's name, if no retry can help
 
 
 class Applied(Entry):

@@ -5,10 +5,9 @@ Tokens it already holds live on: minutes at Microsoft Graph where it takes part 
 evaluation, 60 to 90 minutes elsewhere (facts: Entra CAE for workload identities).
 """
 
-from collections.abc import Mapping
 from typing import ClassVar
 
-from shared.actions.interface import Applied, Before, Means, Planning, Proof
+from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.errors import Unreachable
@@ -57,7 +56,7 @@ class BlockSignIn:
             )
         )
 
-    async def capture(self, step: PlannedStep, made: Mapping[str, object], look: Look) -> Before:
+    async def capture(self, step: PlannedStep, earlier: Earlier, look: Look) -> Before:
         match await look.identity():
             case Known(state):
                 writes = (_WRITE,) if state.enabled else ()
@@ -71,7 +70,7 @@ class BlockSignIn:
         await tenant.directory.set_account_enabled(PrincipalId(step.target_id), enabled=False)
         return Applied((WriteOutcome(write=_WRITE, outcome="accepted"),))
 
-    async def verify(self, step: PlannedStep, before: JsonObject, made: Mapping[str, object], look: Look) -> Proof:
+    async def verify(self, step: PlannedStep, earlier: Earlier, look: Look) -> Proof:
         match await look.identity():
             case Known(state) if not state.enabled:
                 return Proof("held", f"accountEnabled is false, read at {state.read_at:%H:%M:%S} UTC")

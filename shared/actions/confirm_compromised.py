@@ -5,10 +5,9 @@ It contains nothing by itself: it raises the risk level to high and adds a detec
 risk-based Conditional Access and continuous access evaluation (facts: Graph confirmCompromised).
 """
 
-from collections.abc import Mapping
 from typing import ClassVar
 
-from shared.actions.interface import Applied, Before, Means, Planning, Proof
+from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName, RiskState
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.identity import IdentityKind, PrincipalId
@@ -57,7 +56,7 @@ class ConfirmCompromised:
             )
         )
 
-    async def capture(self, step: PlannedStep, made: Mapping[str, object], look: Look) -> Before:
+    async def capture(self, step: PlannedStep, earlier: Earlier, look: Look) -> Before:
         """The risk as already gathered. It is not read for this: the bucket holds one request a second."""
         risk = look.gathered.risk
         if not isinstance(risk, Known):
@@ -70,7 +69,7 @@ class ConfirmCompromised:
         await tenant.directory.confirm_compromised((PrincipalId(step.target_id),))
         return Applied((WriteOutcome(write=_WRITE, outcome="accepted"),))
 
-    async def verify(self, step: PlannedStep, before: JsonObject, made: Mapping[str, object], look: Look) -> Proof:
+    async def verify(self, step: PlannedStep, earlier: Earlier, look: Look) -> Proof:
         match await look.risk():
             case Known(risk):
                 return _judge(risk)

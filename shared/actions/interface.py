@@ -62,6 +62,14 @@ class Proof:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the journal holds of this incident: the step's first image, and what was made so far."""
+
+    image: JsonObject | None = None
+    made: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
 class Action(Protocol):
     """One entry of the catalogue; `name` is the word in the policy file and the file's name with dashes."""
 
@@ -78,7 +86,7 @@ class Action(Protocol):
 
     def plan(self, state: IdentityState, options: JsonObject, means: Means) -> Planning: ...
 
-    async def capture(self, step: PlannedStep, made: Mapping[str, object], look: Look) -> Before:
+    async def capture(self, step: PlannedStep, earlier: Earlier, look: Look) -> Before:
         """Raises TimeMayHelp if the object could not be read: no write without a pre-image."""
         ...
 
@@ -89,6 +97,4 @@ class Action(Protocol):
         """
         ...
 
-    async def verify(self, step: PlannedStep, before: JsonObject, made: Mapping[str, object], look: Look) -> Proof:
-        """`before` is the newest image; `made` is what this incident's steps made so far."""
-        ...
+    async def verify(self, step: PlannedStep, earlier: Earlier, look: Look) -> Proof: ...

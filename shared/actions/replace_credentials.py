@@ -11,13 +11,14 @@ certificate is a step of its own behind the removal, because a failed addition m
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from shared.actions.interface import Applied, Before, Means, Planning, Proof
+from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
 from shared.case import CouldNotLook, Holder, HolderKind, IdentityState, Known, NotLooked, PartName
 from shared.credentials import Sorted, find_holder, is_locked, raw_keys, same_thumbprint, sort_credentials
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
-from shared.errors import InstanceLocked, PlatformRefused, Unreachable
+from shared.errors import PlatformRefused, Unreachable
 from shared.identity import IdentityKind
 from shared.look import Look, why_unread
+from shared.refusals import refusal_name
 from shared.signal import JsonObject, JsonValue
 from shared.tenant import (
     CredentialWrite,
@@ -69,15 +70,13 @@ class ReplaceCredentials:
                     steps.append(step)
         return Planning(tuple(steps), tuple(not_done))
 
-    async def capture(self, step: PlannedStep, made: Mapping[str, object], look: Look) -> Before:
+    async def capture(self, step: PlannedStep, earlier: Earlier, look: Look) -> Before:
         state, holder = await _read(step, look)
-        found = sort_credentials(holder, _own_thumbprint(made))
+        found = sort_credentials(holder, _own_thumbprint(earlier.made))
         if found.unread is not None:
             raise Unreachable(f"writing down the federated credentials of {step.target_id}", found.unread)
         image = _image(holder, found)
-        if holder.kind is HolderKind.SERVICE_PRINCIPAL and is_locked(state) and found.removable:
-            image["instanceLock"] = dict(state.instance_lock or {})
-            image["lockedBy"] = state.identity.app_object_id
+        image |= _lock_image(holder, found, state, earlier.image or {})
         if step.options.get("part") == _RENEW:
             return Before(image, ("find or make the certificate", "PATCH keyCredentials"))
         return Before(image, tuple(_name(write) for write in _writes(step, image)))
@@ -91,7 +90,7 @@ class ReplaceCredentials:
         results = await tenant.directory.write_credentials(writes)
         return Applied(_outcomes(writes, results))
 
-    async def verify(self, step: PlannedStep, before: JsonObject, made: Mapping[str, object], look: Look) -> Proof:
+    async def verify(self, step: PlannedStep, earlier: Earlier, look: Look) -> Proof:
         match await look.identity():
             case Known(state):
                 holder = find_holder(state, step.target_id)
@@ -100,8 +99,8 @@ class ReplaceCredentials:
         if holder is None:
             return Proof("unknown", "the object was not in the answer")
         if step.options.get("part") == _RENEW:
-            return _verify_new(holder, made)
-        return _verify_gone(holder, before, made, state)
+            return _verify_new(holder, earlier.made)
+        return _verify_gone(holder, earlier, state)
 
 
 # Planning
@@ -245,6 +244,19 @@ def _image(holder: Holder, found: Sorted) -> JsonObject:
     }
 
 
+def _lock_image(holder: Holder, found: Sorted, state: IdentityState, first: JsonObject) -> JsonObject:
+    """
+    The lock to lift for these writes and put back after them.
+
+    A crash may have left it lifted, so what the first round found goes before what is there now.
+    """
+    if "instanceLock" in first:
+        return {"instanceLock": first["instanceLock"], "lockedBy": first["lockedBy"]}
+    if holder.kind is HolderKind.SERVICE_PRINCIPAL and is_locked(state) and found.removable:
+        return {"instanceLock": dict(state.instance_lock or {}), "lockedBy": state.identity.app_object_id}
+    return {}
+
+
 def _as_json(entries: Sequence[JsonObject]) -> list[JsonValue]:
     return list(entries)
 
@@ -296,7 +308,7 @@ def _outcome(name: str, result: WriteResult) -> WriteOutcome:
         case WriteDone(already=already):
             return WriteOutcome(write=name, outcome="already" if already else "accepted")
         case WriteRefused(error):
-            return WriteOutcome(write=name, outcome="refused", detail=str(error))
+            return WriteOutcome(write=name, outcome="refused", detail=str(error), stop=refusal_name(error))
         case WriteUnknown(why):
             return WriteOutcome(write=name, outcome="unknown", detail=why)
 
@@ -317,8 +329,6 @@ async def _renew(step: PlannedStep, before: JsonObject, tenant: Tenant) -> Appli
     keep = tuple(_object(key) for key in _list(before["keptKeys"]))
     write = ReplaceKeys(HolderKind.APPLICATION, step.target_id, keep=keep, add=certificate)
     (result,) = await tenant.directory.write_credentials((write,))
-    if isinstance(result, WriteRefused) and isinstance(result.error, InstanceLocked | PlatformRefused):
-        raise result.error
     making = WriteOutcome(write=f"make certificate {name}", outcome="already" if found else "accepted")
     made: JsonObject = {
         "certificateName": certificate.name,
@@ -337,8 +347,9 @@ def _own_thumbprint(made: Mapping[str, object]) -> str | None:
 # Proof
 
 
-def _verify_gone(holder: Holder, before: JsonObject, made: Mapping[str, object], state: IdentityState) -> Proof:
-    found = sort_credentials(holder, _own_thumbprint(made))
+def _verify_gone(holder: Holder, earlier: Earlier, state: IdentityState) -> Proof:
+    before = earlier.image or {}
+    found = sort_credentials(holder, _own_thumbprint(earlier.made))
     if found.unread is not None:
         return Proof("unknown", f"the federated credentials could not be read: {found.unread}")
     left = [

@@ -1,0 +1,211 @@
+"""
+Carries out a plan so that a crash on any line can be resumed.
+
+What was there is in the journal before the first write, what the service answered after it, and what a
+fresh read shows after that. `apply` may therefore run twice, and must not mind.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from datetime import timedelta
+from typing import Any, Protocol
+
+from shared.actions import action_named
+from shared.actions.interface import Applied, Earlier
+from shared.chain import Chain
+from shared.clock import Clock
+from shared.entries import Applied as AppliedEntry
+from shared.entries import HeldBack, Intended, Planned, PlannedStep, StepStopped, Verified, WriteOutcome
+from shared.errors import CordonError, OperatorMustAct, PlatformRefused, TimeMayHelp
+from shared.identity import IdentityRef
+from shared.look import Look
+from shared.refusals import refusal_name, todo_for
+from shared.signal import JsonObject
+from shared.tenant import Tenant
+
+_FRESH = timedelta(seconds=20)  # a look older than this is no pre-image
+_WAITS = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds before each round; replicas may lag that long
+_SECOND_LOOK = 1.0  # seconds after which a look that shows no effect is repeated before writing again
+
+
+class Switch(Protocol):
+    """The stop switch. `why_stopped` gives the reason, or None to go on; it raises when it cannot be read."""
+
+    async def why_stopped(self) -> str | None: ...
+
+
+class Execution:
+    """One instance's work on one plan."""
+
+    def __init__(self, tenant: Tenant, chain: Chain, switch: Switch, subject: IdentityRef, clock: Clock) -> None:
+        self._tenant, self._chain, self._switch = tenant, chain, switch
+        self._subject, self._clock = subject, clock
+
+    async def carry_out(self, plan: Planned, look: Look | None = None) -> bool:
+        """
+        Work until every step is proven or stopped, within bounds. True if nothing is left to try.
+
+        Steps that share no object run side by side; steps on one object one after the other. Raises
+        SequenceTaken when a rival writes: then this instance has stopped before its next effect.
+        """
+        groups: dict[str, list[PlannedStep]] = {}
+        for step in plan.steps:
+            groups.setdefault(action_named(step.action).proof_part.value, []).append(step)
+        await _all(*(self._work_group(steps, look) for steps in groups.values()))
+        return all(self.is_settled(step) for step in plan.steps)
+
+    async def verify(self, steps: Sequence[PlannedStep], look: Look) -> None:
+        """Judge these steps by one look and write down the answers."""
+        await _all(*(self._verify_step(step, look) for step in steps))
+
+    def is_settled(self, step: PlannedStep) -> bool:
+        """Proven by a read after its last write, or stopped for good, since the plan was made."""
+        chain = self._chain
+        since = max(chain.place(Intended, step.id), chain.place(Planned))
+        if chain.place(StepStopped, step.id) > since:
+            return True
+        verified = chain.last(Verified, step.id)
+        return verified is not None and verified.answer == "held" and chain.place(Verified, step.id) > since
+
+    def new_look(self) -> Look:
+        return Look(self._tenant.directory, self._subject, self._clock)
+
+    async def _work_group(self, steps: Sequence[PlannedStep], look: Look | None) -> None:
+        """Steps that are proven by the same read: write, look, and once more where it did not hold."""
+        for wait in _WAITS:
+            pending = [step for step in steps if not self.is_settled(step)]
+            if not pending:
+                return
+            await asyncio.sleep(wait)
+            if await self._is_stopped():
+                return
+            await self._write(pending, look)
+            await self._prove(pending)
+            look = None
+
+    async def _write(self, steps: Sequence[PlannedStep], look: Look | None) -> None:
+        """Start each step once the earlier ones that touch one of its objects are done."""
+        if look is None or not look.is_fresh(_FRESH):
+            look = self.new_look()
+        done: dict[str, asyncio.Event] = {step.id: asyncio.Event() for step in steps}
+
+        async def run(step: PlannedStep, before: Sequence[PlannedStep]) -> None:
+            try:
+                for earlier in before:
+                    await done[earlier.id].wait()
+                await self._run_step(step, look)
+            finally:
+                done[step.id].set()
+
+        await _all(*(run(step, _overlapping(step, steps[:n])) for n, step in enumerate(steps)))
+
+    async def _run_step(self, step: PlannedStep, look: Look) -> None:
+        """
+        1. Write down what is there, unless a crash left an intent behind: then that one is carried out.
+        2. Read the stop switch.
+        3. Write to the tenant.
+        4. Write down what it answered.
+        """
+        try:
+            intent = await self._intend(step, look)
+            if intent is None or await self._is_stopped():
+                return
+            applied = await self._apply(step, dict(intent.before))
+            await self._chain.write(
+                AppliedEntry(round=intent.round, writes=applied.writes, made=applied.made), step=step.id
+            )
+        except (OperatorMustAct, PlatformRefused) as error:
+            await self._chain.write(_stopped(error), step=step.id)
+
+    async def _intend(self, step: PlannedStep, look: Look) -> Intended | None:
+        """The intent to carry out now; None if what is there could not be written down (that is recorded)."""
+        chain = self._chain
+        last = chain.last(Intended, step.id)
+        if last and chain.place(Intended, step.id) > max(chain.place(AppliedEntry, step.id), chain.place(Planned)):
+            return last
+        number = last.round + 1 if last else 1
+        try:
+            before = await action_named(step.action).capture(step, self._earlier(step), look)
+        except TimeMayHelp as error:
+            await chain.write(Verified(round=number, answer="unknown", proof=str(error)), step=step.id)
+            return None
+        intent = Intended(round=number, before=before.image, writes=before.writes)
+        await chain.write(intent, step=step.id)
+        return intent
+
+    async def _apply(self, step: PlannedStep, image: JsonObject) -> Applied:
+        try:
+            return await action_named(step.action).apply(step, image, self._tenant)
+        except TimeMayHelp as error:
+            return Applied((WriteOutcome(write=step.action, outcome="unknown", detail=str(error)),))
+
+    async def _prove(self, steps: Sequence[PlannedStep]) -> None:
+        """Look; where the effect does not show, look once more, for a replica may lag."""
+        await self.verify([step for step in steps if self._is_written(step)], self.new_look())
+        pending = [step for step in steps if self._is_written(step) and not self.is_settled(step)]
+        if pending:
+            await asyncio.sleep(_SECOND_LOOK)
+            await self.verify(pending, self.new_look())
+        for step in pending:
+            if not self.is_settled(step):
+                await self._stop_if_refused(step)
+
+    def _is_written(self, step: PlannedStep) -> bool:
+        chain = self._chain
+        return chain.place(AppliedEntry, step.id) > max(chain.place(StepStopped, step.id), chain.place(Planned))
+
+    async def _stop_if_refused(self, step: PlannedStep) -> None:
+        """A write that was refused for good and whose effect does not show will not come by repeating."""
+        applied = self._chain.last(AppliedEntry, step.id)
+        refused = next((write for write in applied.writes if write.stop), None) if applied else None
+        if refused is not None and refused.stop is not None:
+            await self._chain.write(
+                StepStopped(outcome=refused.stop, reason=refused.detail or refused.write, todo=todo_for(refused.stop)),
+                step=step.id,
+            )
+
+    async def _verify_step(self, step: PlannedStep, look: Look) -> None:
+        proof = await action_named(step.action).verify(step, self._earlier(step), look)
+        intent = self._chain.last(Intended, step.id)
+        await self._chain.write(
+            Verified(round=intent.round if intent else 1, answer=proof.answer, proof=proof.why, read_at=look.begun_at),
+            step=step.id,
+        )
+
+    def _earlier(self, step: PlannedStep) -> Earlier:
+        first = next(self._chain.all(Intended, step.id), None)
+        made: dict[str, object] = {}
+        for applied in self._chain.all(AppliedEntry):
+            made |= applied.made
+        return Earlier(dict(first.before) if first else None, made)
+
+    async def _is_stopped(self) -> bool:
+        reason = await self._switch.why_stopped()
+        if reason is None:
+            return False
+        held = self._chain.last(HeldBack)
+        if held is None or held.by != "switch":
+            await self._chain.write(
+                HeldBack(by="switch", reason=reason, todo="Set the switch to running, then order the incident again.")
+            )
+        return True
+
+
+def _overlapping(step: PlannedStep, earlier: Sequence[PlannedStep]) -> list[PlannedStep]:
+    return [other for other in earlier if set(other.touches) & set(step.touches)]
+
+
+def _stopped(error: CordonError) -> StepStopped:
+    name = refusal_name(error) or "refused-by-platform"
+    return StepStopped(outcome=name, reason=str(error), todo=todo_for(name))
+
+
+async def _all(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run side by side; the first error cancels the others and is raised as it is."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

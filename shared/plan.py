@@ -1,0 +1,66 @@
+"""
+The plan: a decision's actions on one identity as ordered steps, each with before and after. Pure.
+
+The order is the actions' rank: the reversible cut that stops the bleeding comes first.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from shared.actions import action_named
+from shared.actions.interface import Means
+from shared.case import CouldNotLook, Holder, IdentityState, Known, NotLooked
+from shared.entries import NamedOutcome, Planned, PlannedStep
+from shared.policy import ActionChoice
+
+LIFE = timedelta(hours=1)  # a plan that waits longer is made again
+
+
+def make_plan(actions: Sequence[ActionChoice], state: IdentityState, means: Means, now: datetime) -> Planned:
+    """Lay out what these actions come to for this identity, as it was read."""
+    steps: list[PlannedStep] = []
+    not_done: list[NamedOutcome] = []
+    for choice in sorted(actions, key=lambda choice: action_named(choice.name).rank):
+        planning = action_named(choice.name).plan(state, choice.options, means)
+        steps += planning.steps
+        not_done += planning.not_done
+    numbered = tuple(step.model_copy(update={"id": f"{n}-{step.id}"}) for n, step in enumerate(steps, start=1))
+    print_ = fingerprint(state)
+    return Planned(
+        hash=_hash([step.model_dump(mode="json") for step in numbered], print_),
+        fingerprint=print_,
+        steps=numbered,
+        not_done=tuple(not_done),
+        expires_at=now + LIFE,
+    )
+
+
+def fingerprint(state: IdentityState) -> str:
+    """Covers everything of the state that a plan depends on: equal prints, equal plans."""
+    return _hash(
+        state.identity.principal_id,
+        state.enabled,
+        state.instance_lock,
+        [_credentials(holder) for holder in state.holders],
+    )
+
+
+def _credentials(holder: Holder) -> list[object]:
+    match holder.federated:
+        case Known(value):
+            federated: object = sorted(credential.id for credential in value)
+        case CouldNotLook() | NotLooked():
+            federated = "unread"
+    return [
+        holder.object_id,
+        sorted(password.key_id for password in holder.passwords),
+        sorted((key.key_id, key.usage) for key in holder.keys),
+        federated,
+    ]
+
+
+def _hash(*things: object) -> str:
+    text = json.dumps(things, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,41 @@
+"""
+Refusals that no retry can help, by name: the words of reports, and what a person does about each.
+"""
+
+from shared.errors import (
+    CordonError,
+    Gone,
+    InstanceLocked,
+    LicenceMissing,
+    PermissionMissing,
+    PlatformRefused,
+    UnavailableInCloud,
+)
+
+_NAMES: tuple[tuple[type[CordonError], str], ...] = (
+    (PermissionMissing, "permission-missing"),
+    (LicenceMissing, "licence-missing"),
+    (UnavailableInCloud, "unavailable-in-cloud"),
+    (InstanceLocked, "instance-locked"),
+    (Gone, "gone"),
+    (PlatformRefused, "refused-by-platform"),
+)
+
+_TODO = {
+    "permission-missing": "Have an administrator grant the permission, then order the incident again.",
+    "licence-missing": "Buy the licence, or take the action out of the policy. The other steps do not need it.",
+    "unavailable-in-cloud": "Take the action out of the policy: this cloud does not offer it.",
+    "instance-locked": "The application's owner must lift the instance lock, or remove the credentials there.",
+    "gone": "Check whether somebody deleted it: a deleted application can be restored for 30 days.",
+    "refused-by-platform": "Do this step by hand in the Entra admin centre, then order the incident again.",
+}
+
+
+def refusal_name(error: Exception) -> str | None:
+    """The named outcome of an error that no retry can help; None for an error that time may help."""
+    return next((name for kind, name in _NAMES if isinstance(error, kind)), None)
+
+
+def todo_for(name: str) -> str:
+    """What a person does about a named outcome."""
+    return _TODO.get(name, _TODO["refused-by-platform"])

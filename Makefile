@@ -1,0 +1,51 @@
+# Every target sets itself up on first use: .ci/setup makes the environment, or finds it ready.
+# PYTHON= picks the interpreter, VENV= another place for the environment, ARGS= goes on to the command.
+
+VENV ?= .venv
+PYTHON ?=
+ARGS ?=
+export VENV PYTHON
+IN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run serve test check bench lint types imports format lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:
+	@.ci/setup
+
+run: setup ## play a leaked secret on the practice tenant and watch it be contained
+	@$(IN)/python -m drill run drill/scenarios/leaked-secret.yaml $(ARGS)
+
+serve: setup ## the same in real time over loopback, to look at and to call
+	@$(IN)/python -m drill serve $(ARGS)
+
+test: setup ## all tests
+	@$(IN)/python -m pytest -rs $(ARGS)
+
+bench: setup ## measure against the limits; ratios taken in one run
+	@$(IN)/python -m tests.benchmarks $(ARGS)
+
+check: setup ## formatting, lint, strict types, import rules
+	@$(MAKE) --no-print-directory -j2 types lint imports
+
+lint: setup
+	@$(IN)/ruff format --check --quiet . || { echo "Not formatted as agreed: make format"; exit 1; }
+	@$(IN)/ruff check --quiet .
+
+types: setup
+	@out=$$($(IN)/basedpyright --pythonpath $(IN)/python 2>&1) || { echo "$$out"; exit 1; }
+
+imports: setup
+	@out=$$($(IN)/lint-imports --no-logo 2>&1) || { echo "$$out"; exit 1; }
+
+format: setup ## format, and mend what lint can mend
+	@$(IN)/ruff check --fix --quiet .; $(IN)/ruff format --quiet .
+
+lock: setup ## write the two requirement files anew from pyproject.toml
+	@.ci/setup lock
+
+clean: ## remove the environments and everything else that was made here
+	rm -rf .venv .venv-* .tools .cordon .pytest_cache .ruff_cache .import_linter_cache build

@@ -35,6 +35,7 @@ class CouldNotLook:
 
     why: str
     may_help_later: bool = False
+    gone: bool = False  # the object is not there, after waiting out replication
 
 
 Part: TypeAlias = Known[T] | NotLooked | CouldNotLook

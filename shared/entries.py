@@ -61,6 +61,14 @@ class WorkStarted(Entry):
     because: str  # "signal", "resumed", "recheck", "order"
 
 
+class WorkEnded(Entry):
+    """An instance puts the incident down. `more` says that work is left, and a message will resume it."""
+
+    kind = "work-ended"
+    more: bool = False
+    reason: str | None = None
+
+
 class PartRead(BaseModel):
     """One part of the case: known, or why not."""
 
@@ -255,11 +263,20 @@ class StepStopped(Entry):
     todo: str
 
 
+class RechecksSet(Entry):
+    """Messages for later looks were sent: `after` holds their delays in seconds. A new series replaces the last."""
+
+    kind = "rechecks-set"
+    series: int
+    after: tuple[float, ...]
+
+
 class Rechecked(Entry):
     """A later look at a contained identity; `number` counts the schedule's places from 1."""
 
     kind = "rechecked"
     number: int
+    series: int = 1
     after_seconds: float  # since the first proof
     answer: Literal["held", "not-held", "unknown"]
     findings: tuple[str, ...] = ()
@@ -278,7 +295,7 @@ class Closed(Entry):
     """No more work is scheduled for this incident by itself."""
 
     kind = "closed"
-    outcome: Literal["ignored", "watched", "contained", "needs-attention", "not-in-tenant"]
+    outcome: Literal["ignored", "watched", "contained", "needs-attention", "not-in-tenant", "joined"]
     reason: str
 
 
@@ -294,6 +311,7 @@ KINDS: tuple[type[Entry], ...] = (
     Opened,
     SignalJoined,
     WorkStarted,
+    WorkEnded,
     Investigated,
     Decided,
     Planned,
@@ -303,6 +321,7 @@ KINDS: tuple[type[Entry], ...] = (
     Applied,
     Verified,
     StepStopped,
+    RechecksSet,
     Rechecked,
     Escalated,
     Closed,

@@ -11,6 +11,7 @@ Everything that can go wrong, sorted by who must act.
     │   └── JournalDamaged       a record's hash does not follow from the one before it
     ├── CallerMustAct          whoever called our HTTP interface
     │   ├── RequestRefused       what was asked for is not acceptable
+    │   ├── RequestConflicts     acceptable, but not as things stand now
     │   └── NotFound             there is no such incident, identity or plan
     ├── SenderMustAct          whoever sent us a record
     │   └── MalformedSignal      not readable as what it claims to be
@@ -97,6 +98,13 @@ class CallerMustAct(CordonError):
 
 class RequestRefused(CallerMustAct):
     """What was asked for is not acceptable; the text says why."""
+
+
+class RequestConflicts(CallerMustAct):
+    """
+    What was asked for does not fit what is there now: the plan is no longer the one that was seen, or the
+    request id was used for something else. Look again, then ask again.
+    """
 
 
 class NotFound(CallerMustAct):

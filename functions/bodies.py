@@ -1,0 +1,106 @@
+"""What responders send: request bodies and query parameters."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, JsonValue, model_validator
+
+from functions.contract import Input
+from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
+
+_GUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+# One line: it starts with something visible and has no control characters, which could fake a line of a log.
+_LINE = r"^[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+_TOKEN = r"^[A-Za-z0-9._:\-]+$"  # noqa: S105 — a token as in grammars
+
+Guid = Annotated[str, Field(pattern=_GUID, min_length=36, max_length=36)]
+Line = Annotated[str, Field(pattern=_LINE, min_length=1, max_length=500)]
+ActionName = Annotated[str, Field(pattern=_NAME, min_length=1, max_length=60)]
+
+
+def _exactly_one(schema: dict[str, Any]) -> None:
+    """Pydantic's schema would allow null, none, and several."""
+    for name, value in schema["properties"].items():
+        given = next(kind for kind in value["anyOf"] if kind.get("type") != "null")
+        schema["properties"][name] = {**given, "description": value["description"]}
+    schema["minProperties"] = schema["maxProperties"] = 1
+
+
+class IdentityBody(Input):
+    """One workload identity, by exactly one of its three ids. Display names are not accepted: they are not unique."""
+
+    model_config = ConfigDict(json_schema_extra=_exactly_one)
+
+    service_principal_id: Guid | None = Field(default=None, description="Object id of the service principal.")
+    app_id: Guid | None = Field(default=None, description="Application (client) id.")
+    application_object_id: Guid | None = Field(default=None, description="Object id of the application.")
+
+    @model_validator(mode="after")
+    def _has_one(self) -> "IdentityBody":
+        given = [value for value in (self.service_principal_id, self.app_id, self.application_object_id) if value]
+        if len(given) != 1 or len(self.model_fields_set) != 1:
+            raise ValueError("give exactly one of servicePrincipalId, appId, applicationObjectId")
+        return self
+
+    def ref(self) -> IdentityRef:
+        """The identity in our words, its id in canonical spelling."""
+        principal, client, application = self.service_principal_id, self.app_id, self.application_object_id
+        return IdentityRef(
+            principal_id=PrincipalId(canonical_guid(principal)) if principal else None,
+            client_id=ClientId(canonical_guid(client)) if client else None,
+            app_object_id=AppObjectId(canonical_guid(application)) if application else None,
+        )
+
+
+class ActionBody(Input):
+    """An action with its options, as in a policy file."""
+
+    name: ActionName
+    options: dict[str, JsonValue] = Field(default={}, max_length=20)
+
+
+Actions = Annotated[
+    tuple[ActionName | ActionBody, ...],
+    Field(min_length=1, max_length=20, description="Actions of the catalogue; without them, those of the policy."),
+]
+By = Annotated[Line, Field(max_length=100, description="Who asks, for the journal. It is not verified.")]
+
+
+class PlanBody(Input):
+    """What to preview."""
+
+    identity: IdentityBody
+    actions: Actions | None = None
+    reason: Line | None = Field(default=None, description="Why, for those who read the preview.")
+    by: By | None = None
+
+
+class OrderBody(Input):
+    """What to contain, and why."""
+
+    identity: IdentityBody
+    reason: Line = Field(description="Why, for the journal and the report.")
+    actions: Actions | None = None
+    plan_hash: str | None = Field(
+        default=None,
+        pattern=_TOKEN,
+        min_length=8,
+        max_length=128,
+        description="The hash of the plan that was previewed: if things are different now, nothing is done (409).",
+    )
+    by: By | None = None
+
+
+class PageQuery(Input):
+    """Which part of the list."""
+
+    limit: Annotated[int, Field(ge=1, le=200, description="How many at most.")] = 50
+    after: Annotated[
+        str, Field(pattern=_TOKEN, min_length=1, max_length=200, description="`next` of the page before.")
+    ] = Field(default="")
+
+
+class ReportQuery(Input):
+    """In which form, if not as Accept says."""
+
+    format: Literal["markdown", "json"] | None = Field(default=None, description="Wins over the Accept header.")

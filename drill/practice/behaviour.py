@@ -1,0 +1,92 @@
+"""How nasty the practice tenant is. The defaults are those of a bad but ordinary day."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from drill.practice.shapes import ScenarioMistake, known_keys, seconds
+
+Span: TypeAlias = tuple[float, float]  # seconds, from and to; drawn uniformly
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """
+    Everything that a scenario may set under `behaviour`, with Graph-style names (`readLag`, `auditDelay`).
+
+    Durations are seconds, ISO 8601 or "60ms"; spans are [from, to] or one value. What the facts leave
+    unverified is a switch here.
+    """
+
+    network: float = 0.060  # per HTTP exchange
+    service: float = 0.040  # per request, inner requests of a batch too
+    read_lag: float = 3.0  # a lagging read shows the state of up to this long ago
+    read_lag_share: float = 0.15
+    fresh_for: Span = (2.0, 30.0)  # writes to an object made during the run answer 404 for this long
+    audit_delay: Span = (120.0, 300.0)  # facts: p95 2 min, p99 5 min
+    sign_in_delay: Span = (120.0, 900.0)
+    vault_log_delay: Span = (60.0, 300.0)
+    token_lifetime: Span = (3600.0, 5400.0)  # facts: 60-90 min
+    managed_identity_token_lifetime: Span = (86400.0, 86400.0)  # facts: cached about 24 h
+    certificate_pending: Span = (2.0, 6.0)
+    password_settles: float = 0.1  # removePassword sooner than this after addPassword answers 400
+    managed_identity_patch: bool = True  # unverified: whether accountEnabled of a managed identity can be PATCHed
+    lock_covers_removal: bool = True  # unverified: whether the instance lock also refuses removals
+    unlicensed: str = "hidden"  # or "forbidden": what identity protection does without Workload ID Premium
+    risk_filters: str = "documented"  # or "generous": riskState and date ranges too
+    risk_page: tuple[int, int] = (100, 500)  # default, maximum; unverified
+    audit_page: tuple[int, int] = (100, 1000)
+    directory_page: tuple[int, int] = (100, 999)
+    throttling: bool = True
+    identity_protection_per_second: int = 1
+    reports_per_10_seconds: int = 5
+    resource_units_per_10_seconds: int = 8000  # S 3500, M 5000, L 8000
+    permute_batches: bool = True
+
+    @classmethod
+    def from_scenario(cls, given: Mapping[str, Any]) -> "Behaviour":
+        """`{"readLag": 0, "readLagShare": 0.2, "latency": {"network": "60ms", "service": "40ms"}, ...}`"""
+        flat = {**given, **given.get("latency", {})}
+        flat.pop("latency", None)
+        fields = {_camel(field.name): field for field in dataclasses.fields(cls)}
+        known_keys(flat, fields, "behaviour")
+        return cls(**{fields[key].name: _read(fields[key].default, value, key) for key, value in flat.items()})
+
+    @classmethod
+    def gentle(cls, **changes: Any) -> "Behaviour":  # noqa: ANN401 - the fields' own types
+        """No lag, no latency, no throttling, logs at once: for tests of something else, and null runs."""
+        calm = cls(
+            network=0.0,
+            service=0.0,
+            read_lag=0.0,
+            fresh_for=(0.0, 0.0),
+            audit_delay=(0.0, 0.0),
+            sign_in_delay=(0.0, 0.0),
+            vault_log_delay=(0.0, 0.0),
+            certificate_pending=(0.0, 0.0),
+            password_settles=0.0,
+            throttling=False,
+            permute_batches=False,
+        )
+        return dataclasses.replace(calm, **changes)
+
+
+def _camel(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
+def _read(default: object, value: object, key: str) -> object:
+    """Read `value` as what the field's default is: a switch, a word, a count, a duration or a pair of either."""
+    where = f"behaviour.{key}"
+    if isinstance(default, tuple):
+        pair: list[object] = list(value) if isinstance(value, list | tuple) else [value, value]  # type: ignore[reportUnknownArgumentType]
+        if len(pair) != 2:
+            raise ScenarioMistake(f"{where}: a pair [from, to] was expected")
+        return tuple(_read(default[0], each, key) for each in pair)  # type: ignore[reportUnknownArgumentType]
+    if isinstance(default, float):
+        return seconds(value, where)
+    if type(value) is not type(default):
+        raise ScenarioMistake(f"{where}: {value!r} is not like {default!r}")
+    return value

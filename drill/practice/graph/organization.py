@@ -1,0 +1,46 @@
+"""The tenant itself and its licences, as far as a responder asks."""
+
+from drill.practice.graph.lists import first_page, resumed
+from drill.practice.graph.permissions import READ_LICENCES, READ_ORGANIZATION
+from drill.practice.odata import Documented
+from drill.practice.shapes import JsonObject, dump
+from drill.practice.state import TenantState
+from drill.practice.web import Answer, Request, Route
+
+_RULES = Documented({}, frozenset({"id", "displayName"}), (100, 999), frozenset({"$select", "$top", "$skiptoken"}))
+
+
+def list_organization(state: TenantState, request: Request) -> Answer:
+    if page := resumed(state, request, _RULES, "organization"):
+        return page
+    record: JsonObject = {
+        "id": state.id,
+        "displayName": "Practice tenant",
+        "tenantType": "AAD",
+        "verifiedDomains": [{"name": "practice.example", "isDefault": True, "isInitial": True}],
+    }
+    return first_page(state, request, _RULES, "organization", [dump(record)])
+
+
+def list_skus(state: TenantState, request: Request) -> Answer:
+    if page := resumed(state, request, _RULES, "subscribedSkus"):
+        return page
+    rows = [dump(_sku(state, name)) for name in sorted(state.licences)]
+    return first_page(state, request, _RULES, "subscribedSkus", rows)
+
+
+def _sku(state: TenantState, name: str) -> JsonObject:
+    return {
+        "id": f"{state.id}_{name}",
+        "skuPartNumber": name,
+        "capabilityStatus": "Enabled",
+        "consumedUnits": 1,
+        "prepaidUnits": {"enabled": 100, "suspended": 0, "warning": 0, "lockedOut": 0},
+        "servicePlans": [{"servicePlanName": name, "provisioningStatus": "Success", "appliesTo": "Company"}],
+    }
+
+
+ROUTES: tuple[Route[TenantState], ...] = (
+    Route("GET", "/organization", list_organization, READ_ORGANIZATION),
+    Route("GET", "/subscribedSkus", list_skus, READ_LICENCES),
+)

@@ -1,0 +1,188 @@
+"""
+Token issuance: whether an identity, with the credential that it (or a thief) shows, gets a token.
+
+The outcome is recorded in the tenant's attempts at once and in its sign-in log late. Error codes are
+Entra's (facts: graph 3); 0 is success.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
+from drill.practice.graph.permissions import BY_APP_ROLE_ID
+from drill.practice.shapes import JsonObject, fine_time, read_time
+from drill.practice.state import TenantState
+from drill.practice.tokens import GRAPH, Token
+
+OK = 0
+DISABLED = 7000112
+UNKNOWN_APPLICATION = 700016
+BAD_SECRET = 7000215
+EXPIRED_SECRET = 7000222
+BAD_ASSERTION = 700027
+NO_FEDERATED_MATCH = 700213
+
+
+class CredentialKind(StrEnum):
+    SECRET = "secret"  # noqa: S105 - the kind, not a secret
+    CERTIFICATE = "certificate"
+    FEDERATED = "federated"
+    MANAGED_IDENTITY = "managedIdentity"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What is shown at sign-in: `key_id` names the credential (a federated one by its id), `value` is a secret's text."""
+
+    kind: CredentialKind
+    key_id: str = ""
+    value: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How it ended."""
+
+    error_code: int
+    token: Token | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.error_code == OK
+
+
+def sign_in(
+    state: TenantState,
+    principal_id: str,
+    credential: Credential,
+    *,
+    audience: str = GRAPH,
+    by: str | None = None,
+    continuous: bool = False,
+) -> SignIn:
+    """Try to get a token for this service principal."""
+    entry = state.directory.find(SERVICE_PRINCIPAL, principal_id)
+    code = _verdict(state, entry, credential)
+    token = _issued(state, entry, audience, by, continuous=continuous) if code == OK and entry else None
+    _record(state, principal_id, entry, credential, code, audience, by)
+    return SignIn(code, token)
+
+
+def _verdict(state: TenantState, entry: Entry | None, credential: Credential) -> int:
+    if entry is None:
+        return UNKNOWN_APPLICATION
+    application = state.directory.by_app_id(APPLICATION, str(entry.state.get("appId")))
+    blocked = application is not None and application.state.get("isDisabled")
+    by_microsoft = entry.state.get("disabledByMicrosoftStatus") not in (None, "NotDisabled")
+    if not entry.state["accountEnabled"] or blocked or by_microsoft:
+        return DISABLED
+    holders = [holder.state for holder in (application, entry) if holder]
+    match credential.kind:
+        case CredentialKind.SECRET:
+            return _secret_verdict(state, holders, credential)
+        case CredentialKind.CERTIFICATE:
+            return _certificate_verdict(holders, credential, state.now)
+        case CredentialKind.FEDERATED:
+            known = any(each["id"] == credential.key_id for holder in holders for each in holder.get("@fic", []))
+            return OK if known else NO_FEDERATED_MATCH
+        case CredentialKind.MANAGED_IDENTITY:
+            return OK if entry.state["servicePrincipalType"] == "ManagedIdentity" else UNKNOWN_APPLICATION
+
+
+def _secret_verdict(state: TenantState, holders: list[JsonObject], credential: Credential) -> int:
+    for each in (each for holder in holders for each in holder["passwordCredentials"]):
+        value = state.secrets.get(each["keyId"])
+        if each["keyId"] == credential.key_id or (credential.value and value == credential.value):
+            return OK if read_time(each["endDateTime"]) > state.now else EXPIRED_SECRET
+    return BAD_SECRET
+
+
+def _certificate_verdict(holders: list[JsonObject], credential: Credential, now: datetime) -> int:
+    for each in (each for holder in holders for each in holder["keyCredentials"]):
+        if each["keyId"] == credential.key_id and each["usage"] == "Verify" and read_time(each["endDateTime"]) > now:
+            return OK
+    return BAD_ASSERTION
+
+
+def _issued(state: TenantState, entry: Entry, audience: str, by: str | None, *, continuous: bool) -> Token:
+    managed = entry.state["servicePrincipalType"] == "ManagedIdentity"
+    behaviour = state.behaviour
+    lifetime = behaviour.managed_identity_token_lifetime if managed or continuous else behaviour.token_lifetime
+    return state.tokens.issue(
+        principal_id=entry.id,
+        app_id=entry.state["appId"],
+        audience=audience,
+        roles=roles_of(state, entry),
+        now=state.now,
+        lifetime=lifetime,
+        by=by or entry.state["appId"],
+        continuous=continuous,
+        managed_identity=managed,
+    )
+
+
+def roles_of(state: TenantState, entry: Entry) -> frozenset[str]:
+    """Graph's application permissions of a service principal, as a token issued now would carry them."""
+    for identity in state.cordon.values():
+        if identity.object_id == entry.id:
+            return frozenset(identity.permissions)
+    held = entry.state.get("@appRoleAssignments", [])
+    return frozenset(BY_APP_ROLE_ID[each["appRoleId"]] for each in held if each.get("appRoleId") in BY_APP_ROLE_ID)
+
+
+def _record(
+    state: TenantState,
+    principal_id: str,
+    entry: Entry | None,
+    credential: Credential,
+    code: int,
+    audience: str,
+    by: str | None,
+) -> None:
+    state.attempts.append(
+        {
+            "at": fine_time(state.now),
+            "by": by or principal_id,
+            "does": "sign-in",
+            "identity": principal_id,
+            "credential": str(credential.kind),
+            "keyId": credential.key_id,
+            "errorCode": code,
+        }
+    )
+    log = complete_sign_in(
+        state,
+        {
+            "appId": entry.state["appId"] if entry else None,
+            "servicePrincipalId": principal_id,
+            "servicePrincipalName": entry.state.get("displayName") if entry else None,
+            "servicePrincipalCredentialKeyId": credential.key_id,
+            "clientCredentialType": _CREDENTIAL_TYPES[credential.kind],
+            "resourceDisplayName": audience,
+            "status": {"errorCode": code, "failureReason": None if code == OK else "Other.", "additionalDetails": None},
+        },
+    )
+    state.sign_ins.add(log, state.now, state.chance.between("sign-in delay", state.behaviour.sign_in_delay))
+
+
+_CREDENTIAL_TYPES = {
+    CredentialKind.SECRET: "clientSecret",
+    CredentialKind.CERTIFICATE: "certificate",
+    CredentialKind.FEDERATED: "federatedIdentityCredential",
+    CredentialKind.MANAGED_IDENTITY: "managedIdentity",
+}
+
+
+def complete_sign_in(state: TenantState, given: JsonObject) -> JsonObject:
+    """A sign-in record with what a scenario left out."""
+    defaults: JsonObject = {
+        "id": state.chance.guid("sign-in"),
+        "createdDateTime": fine_time(state.now),
+        "signInEventTypes": ["servicePrincipal"],
+        "ipAddress": "203.0.113.7",
+        "status": {"errorCode": 0, "failureReason": None, "additionalDetails": None},
+        "conditionalAccessStatus": "notApplied",
+        "correlationId": state.chance.guid("sign-in"),
+    }
+    return {**defaults, **given}

@@ -1,0 +1,38 @@
+"""The tenant's state in the shape of a scenario. Secret values are not kept there, so none can be shown."""
+
+from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
+from drill.practice.shapes import JsonObject
+from drill.practice.state import TenantState
+
+
+def snapshot(state: TenantState) -> JsonObject:
+    living = [*state.directory.all(APPLICATION), *state.directory.all(SERVICE_PRINCIPAL)]
+    deleted = [*state.directory.all(APPLICATION, deleted=True), *state.directory.all(SERVICE_PRINCIPAL, deleted=True)]
+    return {
+        "tenant": {
+            "id": state.id,
+            "licences": sorted(state.licences),
+            "applications": [_shown(entry) for entry in living if entry.kind == APPLICATION],
+            "servicePrincipals": [_shown(entry) for entry in living if entry.kind == SERVICE_PRINCIPAL],
+            "federatedIdentityCredentials": _navigation(living, "@fic"),
+            "owners": _navigation(living, "@owners"),
+            "appRoleAssignments": [each for entry in living for each in entry.state.get("@appRoleAssignments", [])],
+            "deletedItems": [{"@odata.type": f"#microsoft.graph.{entry.kind}", **_shown(entry)} for entry in deleted],
+            "riskyServicePrincipals": [state.risky[key] for key in sorted(state.risky)],
+            "servicePrincipalRiskDetections": state.detections.everything(),
+            "users": state.users,
+            **state.kept,
+        },
+        "azure": {"vaults": [state.vaults[name].snapshot() for name in sorted(state.vaults)]},
+    }
+
+
+def _shown(entry: Entry) -> JsonObject:
+    """Without navigations; certificates without their bytes, which say no more than their thumbprints."""
+    record = {name: value for name, value in entry.state.items() if name[0] != "@"}
+    record["keyCredentials"] = [{**each, "key": None} for each in record["keyCredentials"]]
+    return record
+
+
+def _navigation(entries: list[Entry], name: str) -> JsonObject:
+    return {entry.id: entry.state[name] for entry in entries if entry.state.get(name)}

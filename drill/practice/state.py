@@ -1,0 +1,96 @@
+"""Everything the practice tenant is at one moment. Handlers of all services change this and nothing else."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from drill.practice.behaviour import Behaviour
+from drill.practice.chance import Canaries, Chance
+from drill.practice.directory import Directory
+from drill.practice.late_log import LateLog
+from drill.practice.shapes import JsonObject
+from drill.practice.tokens import CordonIdentity, Tokens
+
+if TYPE_CHECKING:
+    from drill.practice.vault.state import Vault
+
+
+class Seen(NamedTuple):
+    """One request that reached the tenant, for benchmarks and checks."""
+
+    at: datetime
+    by: str
+    service: str
+    method: str
+    path: str
+    status: int | None  # None: the client got no answer
+    in_batch: bool
+
+
+@dataclass(slots=True)
+class Cursors:
+    """Results that are being paged through, by $skiptoken. The oldest are forgotten, like real ones."""
+
+    chance: Chance
+    _open: OrderedDict[str, tuple[Sequence[bytes], int]] = field(
+        default_factory=OrderedDict[str, tuple[Sequence[bytes], int]]
+    )
+
+    def open(self, rows: Sequence[bytes], position: int) -> str:
+        token = self.chance.guid("skiptoken").replace("-", "")
+        self._open[token] = (rows, position)
+        if len(self._open) > 2000:
+            self._open.popitem(last=False)
+        return token
+
+    def find(self, token: str) -> tuple[Sequence[bytes], int] | None:
+        return self._open.get(token)
+
+
+@dataclass(slots=True)
+class TenantState:
+    """
+    The parts. `secrets` holds the values of client secrets by keyId: they are shown once, when made.
+
+    `attempts` is what sign-ins and attackers tried, with its outcome, in order.
+    """
+
+    id: str
+    licences: frozenset[str]
+    behaviour: Behaviour
+    chance: Chance
+    canaries: Canaries
+    clock: Callable[[], datetime]
+    directory: Directory
+    tokens: Tokens
+    cursors: Cursors
+    started_at: datetime
+    audits: LateLog = field(default_factory=lambda: LateLog("activityDateTime"))
+    sign_ins: LateLog = field(default_factory=lambda: LateLog("createdDateTime"))
+    vault_logs: LateLog = field(default_factory=lambda: LateLog("time"))
+    detections: LateLog = field(default_factory=lambda: LateLog("detectedDateTime"))
+    risky: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    risk_history: dict[str, list[JsonObject]] = field(default_factory=dict[str, list[JsonObject]])
+    secrets: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    cordon: dict[str, CordonIdentity] = field(default_factory=dict[str, CordonIdentity])
+    users: list[JsonObject] = field(default_factory=list[JsonObject])
+    vaults: "dict[str, Vault]" = field(default_factory=dict)
+    effects: list[JsonObject] = field(default_factory=list[JsonObject])
+    requests: list[Seen] = field(default_factory=list[Seen])
+    kept: JsonObject = field(default_factory=dict[str, Any])  # parts of the scenario that no service here speaks yet
+    attempts: list[JsonObject] = field(default_factory=list[JsonObject])
+
+    @property
+    def now(self) -> datetime:
+        return self.clock()
+
+    @property
+    def elapsed(self) -> float:
+        return (self.now - self.started_at).total_seconds()
+
+    @property
+    def has_premium(self) -> bool:
+        """Workload ID Premium, which identity protection for workloads needs (facts: graph 1)."""
+        return "WorkloadIdentitiesPremium" in self.licences

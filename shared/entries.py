@@ -147,6 +147,7 @@ class Decided(Entry):
     rules: tuple[RuleAnswer, ...] = ()
     policy: str  # SHA-256 of the policy it was decided by
     by_person: str | None = None  # a responder's order: what they gave as their name, unauthenticated
+    signals: int | None = None  # how many of the incident's signals were looked at, oldest first; None: not said
 
 
 class Change(BaseModel):
@@ -175,6 +176,7 @@ class PlannedStep(BaseModel):
     cannot_be_undone: str | None = None
     breaks: str | None = None
     touches: tuple[str, ...] = ()  # object ids whose writes must not overlap
+    contains: bool = True  # False: it only informs or repairs, so that a plan of such steps contains nothing
 
 
 class NamedOutcome(BaseModel):
@@ -204,6 +206,7 @@ class HeldBack(Entry):
     by: Literal["mode", "verdict", "protected", "limits", "switch", "unknown-identity", "preflight"]
     reason: str
     todo: str | None = None
+    mode: Literal["watch", "ask", "act"] | None = None  # the mode at this moment, which may differ from the opening's
 
 
 class Approved(Entry):

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from shared.identity import IdentityRef
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
-JsonObject: TypeAlias = "dict[str, JsonValue]"
+JsonObject: TypeAlias = dict[str, "JsonValue"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,257 @@
+"""
+A journal, decoded once, and the questions that status, view and report put to it. Pure.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Literal, TypeAlias, TypeVar
+
+from shared.chain import Line
+from shared.entries import (
+    Applied,
+    Approved,
+    Closed,
+    Decided,
+    Entry,
+    Escalated,
+    HeldBack,
+    IdentitySeen,
+    Intended,
+    Investigated,
+    NamedOutcome,
+    Opened,
+    Planned,
+    PlannedStep,
+    Rechecked,
+    SignalJoined,
+    StepStopped,
+    Verified,
+    WorkEnded,
+    WorkStarted,
+    read_entry,
+)
+from shared.errors import JournalDamaged, NotFound
+from shared.journal import IncidentId, Record
+
+E = TypeVar("E", bound=Entry)
+
+StepState: TypeAlias = Literal["planned", "intended", "applied", "held", "not-held", "unknown", "stopped"]
+
+# Work renews itself: a crashed worker's message comes back within minutes, attempts are at most 10 minutes
+# apart, and the longest pause between two rechecks is 80. Who was silent for longer than this is not at
+# work any more, and a person must look.
+WORK_PATIENCE = timedelta(minutes=30)
+RECHECK_PATIENCE = timedelta(hours=2)
+
+_OF_A_STEP = (Intended, Applied, Verified, StepStopped)
+_WRITES = (Intended, Applied)
+
+
+@dataclass(frozen=True, slots=True)
+class StepStory:
+    """One step: as planned last, and all that the journal tells of it, oldest first."""
+
+    id: str
+    planned: PlannedStep | None
+    lines: tuple[Line, ...] = ()
+    since: int = -1  # the place of the plan that it has to be proven for
+
+    @property
+    def newest(self) -> Entry | None:
+        """The newest that is known of it since it was planned."""
+        fresh = self.lines and self.lines[-1].record.sequence > self.since
+        return self.lines[-1].entry if fresh else None
+
+    @property
+    def state(self) -> StepState:
+        match self.newest:
+            case Intended():
+                return "intended"
+            case Applied():
+                return "applied"
+            case Verified() as verified:
+                return _proven(verified)
+            case StepStopped():
+                return "stopped"
+            case _:
+                return "planned"
+
+    @property
+    def verified(self) -> Verified | None:
+        """The answer of the newest look, if nothing happened since."""
+        return self.newest if isinstance(self.newest, Verified) else None
+
+    @property
+    def stopped(self) -> StepStopped | None:
+        """Why it stopped, if that is the newest that is known of it."""
+        return self.newest if isinstance(self.newest, StepStopped) else None
+
+    @property
+    def held_at_the_look_before(self) -> bool:
+        """True if only unknown answers stand between now and a proof, and no write."""
+        for line in reversed(self.lines):
+            if not isinstance(line.entry, Verified) or line.record.sequence < self.since:
+                return False
+            if _proven(line.entry) != "unknown":
+                return _proven(line.entry) == "held"
+        return False
+
+    def all(self, kind: type[E]) -> Iterator[tuple[Record, E]]:
+        """This step's entries of a kind with their records, oldest first."""
+        for line in self.lines:
+            if isinstance(line.entry, kind):
+                yield line.record, line.entry
+
+
+def _proven(verified: Verified) -> Literal["held", "not-held", "unknown"]:
+    """What a look shows. Where nobody looked, the service's "accepted" shows nothing."""
+    return "unknown" if verified.grade == "accepted" and verified.answer == "held" else verified.answer
+
+
+class History:
+    """A journal, decoded once, and the questions that status, view and report put to it."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        if not records:
+            raise NotFound("There is no such incident.")
+        self.records = tuple(records)
+        self.lines = tuple(Line(record, read_entry(record)) for record in records)
+        self.incident: IncidentId = records[0].incident
+        self._newest: dict[type[Entry], Line] = {type(line.entry): line for line in self.lines}
+
+    # What was written
+
+    def all(self, kind: type[E]) -> Iterator[E]:
+        """The entries of a kind, oldest first."""
+        for line in self.lines:
+            if isinstance(line.entry, kind):
+                yield line.entry
+
+    def last(self, kind: type[E]) -> E | None:
+        """The newest entry of a kind."""
+        line = self._newest.get(kind)
+        return line.entry if line is not None and isinstance(line.entry, kind) else None
+
+    def place(self, *kinds: type[Entry]) -> int:
+        """The sequence number of the newest entry of these kinds, or -1."""
+        return max((self._newest[kind].record.sequence for kind in kinds if kind in self._newest), default=-1)
+
+    @property
+    def opened(self) -> Opened:
+        if not isinstance(self.lines[0].entry, Opened):
+            raise JournalDamaged(f"The journal of incident {self.incident} does not begin with its opening.")
+        return self.lines[0].entry
+
+    @property
+    def mode(self) -> str:
+        """The mode that the newest plan was held back in, or else that of the opening."""
+        held_back = self.last(HeldBack)
+        return held_back.mode if held_back and held_back.mode else self.opened.mode
+
+    @property
+    def decided(self) -> Decided | None:
+        return self.last(Decided)
+
+    @property
+    def planned(self) -> Planned | None:
+        return self.last(Planned)
+
+    @property
+    def identity(self) -> IdentitySeen | None:
+        """The identity as last seen, if it ever could be read."""
+        return next((e.identity for e in reversed(tuple(self.all(Investigated))) if e.identity), None)
+
+    @property
+    def not_done(self) -> tuple[NamedOutcome, ...]:
+        return self.planned.not_done if self.planned else ()
+
+    @cached_property
+    def steps(self) -> tuple[StepStory, ...]:
+        """The newest plan's steps in their order, then every other step that was ever begun."""
+        plans = {step.id: step for plan in self.all(Planned) for step in plan.steps}
+        current = {step.id: self.place(Planned) for step in (self.planned.steps if self.planned else ())}
+        told: dict[str, list[Line]] = {name: [] for name in current}
+        for line in self.lines:
+            if isinstance(line.entry, _OF_A_STEP) and line.record.step is not None:
+                told.setdefault(line.record.step, []).append(line)
+        return tuple(
+            StepStory(name, plans.get(name), tuple(lines), current.get(name, -1)) for name, lines in told.items()
+        )
+
+    # What follows from it
+
+    @cached_property
+    def _approved(self) -> int:
+        """The place of the newest approval, if it is for the newest plan; else -1."""
+        approved, plan = self.last(Approved), self.planned
+        return self.place(Approved) if approved and plan and approved.plan_hash == plan.hash else -1
+
+    @property
+    def begun(self) -> bool:
+        """True once a step was taken in hand, or a person let the plan go that now stands."""
+        return self.place(*_OF_A_STEP) >= 0 or self._approved > self.place(HeldBack, Decided)
+
+    @property
+    def held_back(self) -> HeldBack | None:
+        """What holds the plan back now."""
+        stands = self.place(HeldBack) > max(self.place(Decided, *_WRITES), self._approved)
+        return self.last(HeldBack) if stands else None
+
+    @property
+    def escalated(self) -> Escalated | None:
+        """The call for a person, if it is the last word."""
+        moved_on = max(self.place(*_OF_A_STEP, HeldBack, Rechecked, Decided), self._approved)
+        return self.last(Escalated) if self.place(Escalated) > moved_on else None
+
+    @property
+    def closed(self) -> Closed | None:
+        """How the incident was closed, if nothing was decided or done since."""
+        moved_on = max(self.place(*_OF_A_STEP, HeldBack, Rechecked, Decided), self._approved)
+        return self.last(Closed) if self.place(Closed) > moved_on else None
+
+    @property
+    def recheck(self) -> Rechecked | None:
+        """The newest recheck, if nothing was written after it."""
+        return self.last(Rechecked) if self.place(Rechecked) > self.place(*_WRITES) else None
+
+    @property
+    def has_undecided_signal(self) -> bool:
+        decided = self.decided
+        if decided is None or decided.signals is None:
+            return self.place(SignalJoined) > self.place(Decided)
+        return sum(1 for _ in self.all(SignalJoined)) > decided.signals
+
+    @property
+    def put_down(self) -> bool:
+        """True if the last worker put the incident down as finished, and nothing has called one since."""
+        ended = self.last(WorkEnded)
+        called = self.place(WorkStarted, SignalJoined, Approved)
+        return ended is not None and not ended.more and self.place(WorkEnded) > called
+
+    @property
+    def moved_past_the_steps(self) -> bool:
+        """True if the incident was closed, put down, handed to a person or rechecked without these steps."""
+        over = self.place(Closed, Escalated) > self.place(*_OF_A_STEP)
+        return over or self.put_down or (self._was_rechecked_since() and not self._will_be_resumed)
+
+    def _was_rechecked_since(self) -> bool:
+        recheck = self.last(Rechecked)
+        return recheck is not None and recheck.answer != "not-held" and self.place(Rechecked) > self.place(*_OF_A_STEP)
+
+    @property
+    def _will_be_resumed(self) -> bool:
+        ended = self.last(WorkEnded)
+        return ended is not None and ended.more and self.place(WorkEnded) > self.place(WorkStarted)
+
+    @property
+    def stopped_by_switch(self) -> bool:
+        """True if the switch stopped the newest attempt. What was under way may have been written down after it."""
+        held_back = self.last(HeldBack)
+        return held_back is not None and held_back.by == "switch" and self.place(HeldBack) > self.place(WorkStarted)
+
+    def is_abandoned(self, now: datetime) -> bool:
+        """True if work on it should go on, and nobody has written to it for longer than that can take."""
+        rechecking = self.recheck is not None and self.recheck.answer != "not-held"
+        return now - self.records[-1].time > (RECHECK_PATIENCE if rechecking else WORK_PATIENCE)

@@ -29,12 +29,19 @@ def make_plan(actions: Sequence[ActionChoice], state: IdentityState, means: Mean
     numbered = tuple(step.model_copy(update={"id": f"{n}-{step.id}"}) for n, step in enumerate(steps, start=1))
     print_ = fingerprint(state)
     return Planned(
-        hash=_hash([step.model_dump(mode="json") for step in numbered], print_),
+        hash=_hash([_hashed(step) for step in numbered], print_),
         fingerprint=print_,
         steps=numbered,
         not_done=tuple(not_done),
         expires_at=now + LIFE,
     )
+
+
+def _hashed(step: PlannedStep) -> dict[str, object]:
+    """What a person approves. The incident's name is not part of it: a preview has none yet."""
+    shown = step.model_dump(mode="json")
+    shown["options"] = {k: v for k, v in step.options.items() if k not in ("certificate", "operation")}
+    return shown
 
 
 def fingerprint(state: IdentityState) -> str:

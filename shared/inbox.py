@@ -1,0 +1,210 @@
+"""
+The inbox: every signal joins one incident, once, whatever route it came by and however often.
+
+A signal is acknowledged only after it stands in an incident's journal and a message that works the
+incident is in the queue. Each of the steps can be repeated, so a crash between any two of them is
+mended by the redelivery of the same record.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.chain import Chain
+from shared.clock import Clock
+from shared.entries import Closed, Opened, SignalJoined, SubjectIds
+from shared.errors import NotFound, SequenceTaken, Unreachable
+from shared.identity import IdentityRef
+from shared.journal import IncidentId
+from shared.signal import JsonObject, Signal
+from shared.store import Store
+
+_TRIES = 20
+_AT_ONCE = 32  # store calls side by side in a sweep
+_REMEMBERED = 200_000  # keys of signals that this instance knows to have joined
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What an incident's first record says beside the subject."""
+
+    tenant_id: str
+    mode: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of a batch: the incidents that got something new, and how many signals were known already."""
+
+    incidents: tuple[IncidentId, ...]
+    accepted: int
+    duplicates: int
+
+
+class Inbox:
+    """Takes signals in."""
+
+    def __init__(self, store: Store, stamp: Stamp, clock: Clock) -> None:
+        self._store, self._stamp, self._clock = store, stamp, clock
+        self._known: dict[str, None] = {}
+
+    async def take(self, signals: Sequence[Signal], delay: timedelta = timedelta()) -> Taken:
+        """
+        Join each signal to its incident and send a message that works it after `delay`.
+
+        When this returns, nothing of the batch can get lost any more. Signals of one identity are joined in
+        the order given.
+        """
+        unique = {signal.key: signal for signal in signals}
+        fresh = [signal for signal in unique.values() if not await self._is_known(signal)]
+        by_subject: dict[str, list[Signal]] = {}
+        for signal in fresh:
+            by_subject.setdefault(_first_id(signal.subject), []).append(signal)
+        gate = asyncio.Semaphore(_AT_ONCE)
+        joined = await asyncio.gather(*(self._join_all(group, delay, gate) for group in by_subject.values()))
+        incidents = dict.fromkeys(incident for group in joined for incident in group)
+        return Taken(tuple(incidents), len(fresh), len(signals) - len(fresh))
+
+    async def incident_of(self, signal: Signal) -> IncidentId:
+        """The incident that a known signal joined."""
+        document = await self._store.documents.get(f"inbox-{signal.source}", _short(signal.record_id))
+        if document is None:
+            raise NotFound(f"Signal {signal.key} was never taken in.")
+        return IncidentId(str(document.body["incident"]))
+
+    async def set_aside(self, source: str, why: str, digest: str) -> None:
+        """Remember a record that could not be used: who sent it, why, and its SHA-256; never its content."""
+        body: JsonObject = {"source": source, "why": why, "at": self._clock().isoformat()}
+        await self._store.documents.insert("set-aside", digest, body)
+
+    async def release(self, incident: IncidentId, ids: Sequence[str]) -> None:
+        """Let the next signal about these ids open an incident of its own."""
+        for id_ in ids:
+            pointer = await self._store.documents.get("subjects", id_)
+            if pointer is not None and pointer.body.get("incident") == incident:
+                await self._store.documents.remove("subjects", id_, pointer.etag)
+
+    async def claim(self, incident: IncidentId, ids: Sequence[str]) -> IncidentId | None:
+        """Point these ids, learned meanwhile, to the incident. Gives another open incident that has one of them."""
+        for id_ in ids:
+            holder = await self._point(id_, incident)
+            if holder != incident:
+                return holder
+        return None
+
+    async def _is_known(self, signal: Signal) -> bool:
+        if signal.key in self._known:
+            return True
+        if await self._store.documents.get(f"inbox-{signal.source}", _short(signal.record_id)) is None:
+            return False
+        self._remember(signal)
+        return True
+
+    def _remember(self, signal: Signal) -> None:
+        if len(self._known) >= _REMEMBERED:
+            self._known.pop(next(iter(self._known)))
+        self._known[signal.key] = None
+
+    async def _join_all(self, signals: Sequence[Signal], delay: timedelta, gate: asyncio.Semaphore) -> set[IncidentId]:
+        async with gate:
+            joined = {signal.key: await self._join(signal) for signal in signals}
+            incidents = set(joined.values())
+            for incident in incidents:
+                await self._store.queue.send({"incident": incident, "because": "signal"}, delay)
+            for signal in signals:
+                body: JsonObject = {"at": self._clock().isoformat(), "incident": joined[signal.key]}
+                await self._store.documents.insert(f"inbox-{signal.source}", _short(signal.record_id), body)
+                self._remember(signal)
+            return incidents
+
+    async def _join(self, signal: Signal) -> IncidentId:
+        """
+        1. Find the open incident of one of the subject's ids, or name a new one.
+        2. Point every id of the subject to it.
+        3. Append the signal, unless it stands there already.
+        """
+        for _ in range(_TRIES):
+            incident = self._name(signal)
+            for id_ in _ids(signal.subject):
+                incident = await self._point(id_, incident)
+            try:
+                await self._append(incident, signal)
+            except SequenceTaken:
+                continue  # somebody else wrote; read the chain again
+            return incident
+        raise Unreachable(f"taking in signal {signal.key}", "its incident was written to by others without pause")
+
+    def _name(self, signal: Signal) -> IncidentId:
+        """The id follows from what is reported: the same signal can never open two incidents."""
+        digest = _short(f"{self._stamp.tenant_id}|{_first_id(signal.subject)}|{signal.key}")
+        return IncidentId(f"{signal.observed_at:%Y%m%d}-{digest[:12]}")
+
+    async def _point(self, id_: str, incident: IncidentId) -> IncidentId:
+        """Point an id to an incident, unless it points to an open one already. Gives where it points now."""
+        for _ in range(_TRIES):
+            if await self._store.documents.insert("subjects", id_, {"incident": incident}):
+                return incident
+            pointer = await self._store.documents.get("subjects", id_)
+            if pointer is None:
+                continue
+            holder = IncidentId(str(pointer.body["incident"]))
+            if holder == incident or not await self._is_closed(holder):
+                return holder
+            if await self._store.documents.replace("subjects", id_, {"incident": incident}, pointer.etag):
+                return incident
+        raise Unreachable(f"finding the incident of {id_}", "its pointer was changed by others without pause")
+
+    async def _is_closed(self, incident: IncidentId) -> bool:
+        chain = await Chain.read(self._store.journal, incident, self._clock)
+        return chain.place(Closed) >= 0
+
+    async def _append(self, incident: IncidentId, signal: Signal) -> None:
+        chain = await Chain.read(self._store.journal, incident, self._clock)
+        if any((s.source, s.record_id) == (signal.source, signal.record_id) for s in chain.all(SignalJoined)):
+            return
+        joined = SignalJoined(
+            source=signal.source,
+            record_id=signal.record_id,
+            observed_at=signal.observed_at,
+            summary=signal.summary,
+            facts=dict(signal.facts),
+        )
+        if chain:
+            await chain.write(joined)
+            return
+        await self._store.documents.insert("incidents", _listing(incident, signal), {"incident": incident})
+        await chain.write(self._opened(signal.subject), joined)
+
+    def _opened(self, subject: IdentityRef) -> Opened:
+        return Opened.model_validate(
+            {
+                "tenant_id": self._stamp.tenant_id,
+                "subject": SubjectIds(
+                    principal_id=subject.principal_id,
+                    client_id=subject.client_id,
+                    app_object_id=subject.app_object_id,
+                ),
+                "mode": self._stamp.mode,
+                "policy": self._stamp.policy,
+            }
+        )
+
+
+def _listing(incident: IncidentId, signal: Signal) -> str:
+    """A key that sorts newest first; made from the signal, so that a repeated opening is listed once."""
+    return f"{10**13 - int(signal.observed_at.timestamp() * 1000):014d}.{incident}"
+
+
+def _ids(subject: IdentityRef) -> list[str]:
+    return [id_ for id_ in (subject.principal_id, subject.client_id, subject.app_object_id) if id_]
+
+
+def _first_id(subject: IdentityRef) -> str:
+    return _ids(subject)[0]
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:40]

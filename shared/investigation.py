@@ -1,0 +1,177 @@
+"""
+The investigation makes a case of an incident: what is known, and what could not be learned.
+
+It gathers what the policy's conditions ask for, cheapest part first, and stops as soon as the decision
+can no longer change: fast rules decide after one round trip.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from shared.case import (
+    Case,
+    CouldNotLook,
+    Holder,
+    IdentityState,
+    Known,
+    NotLooked,
+    PartName,
+)
+from shared.clock import Clock
+from shared.decision import Decision, decide
+from shared.entries import CredentialSeen, IdentitySeen, Investigated, PartRead
+from shared.identity import IdentityRef
+from shared.look import Look
+from shared.policy import Policy
+from shared.signal import Signal
+from shared.tenant import Directory, Gathered
+
+_ORDER = tuple(PartName)  # cheapest first
+
+
+@dataclass(frozen=True, slots=True)
+class Investigation:
+    """The case as far as it was needed, the decision on it, and the look that showed it."""
+
+    case: Case
+    decision: Decision
+    look: Look
+
+    @property
+    def state(self) -> IdentityState | None:
+        return self.case.identity.value if isinstance(self.case.identity, Known) else None
+
+    @property
+    def passing_faults(self) -> tuple[str, ...]:
+        """Why parts could not be read that may be readable later."""
+        parts = (getattr(self.case, name.value) for name in _ORDER)
+        return tuple(part.why for part in parts if isinstance(part, CouldNotLook) and part.may_help_later)
+
+
+async def investigate(
+    directory: Directory,
+    policy: Policy,
+    subject: IdentityRef,
+    signals: Sequence[Signal],
+    own_ids: frozenset[str],
+    tenant_id: str,
+    clock: Clock,
+    judge: Callable[[Policy, Case], Decision] = decide,
+) -> Investigation:
+    """Gather and decide in turns. The identity itself is always read: nothing is contained unseen."""
+    look = Look(directory, subject, clock)
+    case = Case(clock(), tenant_id, subject, tuple(signals), own_ids)
+    decision = judge(policy, case)
+    wanted = frozenset({PartName.IDENTITY, *_cheapest(decision.wants - {PartName.IDENTITY})})
+    while wanted:
+        case = _with(case, await look.gather(wanted))
+        decision = judge(policy, case)
+        wanted = _cheapest(_unlooked(case, decision.wants))
+    return Investigation(case, decision, look)
+
+
+def _cheapest(wants: frozenset[PartName]) -> frozenset[PartName]:
+    return frozenset([part for part in _ORDER if part in wants][:1])
+
+
+def _unlooked(case: Case, wants: frozenset[PartName]) -> frozenset[PartName]:
+    return frozenset(part for part in wants if isinstance(getattr(case, part.value), NotLooked))
+
+
+def _with(case: Case, gathered: Gathered) -> Case:
+    return replace(
+        case,
+        identity=gathered.identity,
+        detections=gathered.detections,
+        risk=gathered.risk,
+        audits=gathered.audits,
+    )
+
+
+def as_entry(case: Case) -> Investigated:
+    """The case as the journal keeps it: what was read, what not and why, and the identity as it was."""
+    return Investigated(parts=_parts(case), identity=_seen(case))
+
+
+def _parts(case: Case) -> tuple[PartRead, ...]:
+    read: list[PartRead] = []
+    for name in _ORDER:
+        match getattr(case, name.value):
+            case Known():
+                read.append(PartRead(name=name.value, known=True))
+            case CouldNotLook(why):
+                read.append(PartRead(name=name.value, known=False, why_not=why))
+            case _:
+                read.append(PartRead(name=name.value, known=False, why_not="not needed for the decision"))
+    return tuple(read)
+
+
+def _seen(case: Case) -> IdentitySeen | None:
+    if not isinstance(case.identity, Known):
+        return None
+    state = case.identity.value
+    accused = _accused(case)
+    return IdentitySeen(
+        principal_id=state.identity.principal_id,
+        client_id=state.identity.client_id,
+        app_object_id=state.identity.app_object_id,
+        display_name=state.identity.display_name,
+        identity_kind=state.identity.kind.value,
+        enabled=state.enabled,
+        disabled_by_microsoft=state.disabled_by_microsoft,
+        owner_tenant=state.owner_tenant,
+        credentials=tuple(seen for holder in state.holders for seen in _credentials(holder, accused)),
+    )
+
+
+def _accused(case: Case) -> frozenset[str]:
+    detections = case.detections.value if isinstance(case.detections, Known) else ()
+    return frozenset(key_id for detection in detections for key_id in detection.key_ids)
+
+
+def _credentials(holder: Holder, accused: frozenset[str]) -> list[CredentialSeen]:
+    where = {"holder": holder.kind.value, "object_id": holder.object_id}
+    seen = [
+        CredentialSeen.model_validate(
+            {
+                **where,
+                "type": "password",
+                "id": password.key_id,
+                "name": password.display_name,
+                "start": password.start,
+                "end": password.end,
+                "accused": password.key_id in accused,
+            }
+        )
+        for password in holder.passwords
+    ]
+    seen += [
+        CredentialSeen.model_validate(
+            {
+                **where,
+                "type": "certificate",
+                "id": key.key_id,
+                "name": key.display_name,
+                "usage": key.usage,
+                "start": key.start,
+                "end": key.end,
+                "accused": key.key_id in accused,
+            }
+        )
+        for key in holder.keys
+    ]
+    federated = holder.federated.value if isinstance(holder.federated, Known) else ()
+    seen += [
+        CredentialSeen.model_validate(
+            {
+                **where,
+                "type": "federated",
+                "id": credential.id,
+                "name": credential.name,
+                "detail": f"issuer {credential.issuer}, subject {credential.subject}",
+                "accused": credential.id in accused,
+            }
+        )
+        for credential in federated
+    ]
+    return seen

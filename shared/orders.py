@@ -1,0 +1,104 @@
+"""
+A person's order: contain this identity, with these actions, for this reason.
+
+It enters as a signal of the source `manual`, so that it is journaled and resumed like any other. Mode,
+limits, the stop switch and the protected list hold for it as well.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.case import Case
+from shared.chain import Chain
+from shared.decision import Decision, decide
+from shared.entries import SignalJoined
+from shared.identity import IdentityRef
+from shared.policy import ActionChoice, Policy, Verdict
+from shared.signal import JsonObject, JsonValue
+from shared.standing import subject_of
+
+_USUAL = (ActionChoice("block-sign-in", {}), ActionChoice("replace-credentials", {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """
+    What a responder asks for. `by` is what they gave as their name: a function key proves no identity.
+
+    Without `actions` the policy's are taken, or the usual ones if policy has none. `plan_hash` confirms
+    exactly the plan that was previewed.
+    """
+
+    subject: IdentityRef
+    reason: str
+    by: str
+    actions: tuple[ActionChoice, ...] | None
+    plan_hash: str | None
+    request_id: str
+
+    def record(self) -> JsonObject:
+        """The order as the record that the source `manual` reads."""
+        named = {
+            "servicePrincipalId": self.subject.principal_id,
+            "appId": self.subject.client_id,
+            "applicationObjectId": self.subject.app_object_id,
+        }
+        record: JsonObject = {
+            "identity": {name: value for name, value in named.items() if value},
+            "reason": self.reason,
+            "by": self.by,
+            "requestId": self.request_id,
+        }
+        if self.actions is not None:
+            record["actions"] = [{choice.name: choice.options} for choice in self.actions]
+        if self.plan_hash is not None:
+            record["planHash"] = self.plan_hash
+        return record
+
+    def decision(self, policy: Policy, case: Case) -> Decision:
+        """Contain, as ordered. What policy would have said stands beside it."""
+        said = decide(policy, case)
+        return Decision(
+            verdict=Verdict.CONTAIN,
+            rule="ordered by a responder",
+            actions=self.actions or said.actions or _USUAL,
+            rules=said.rules,
+            wants=frozenset() if self.actions else said.wants,
+        )
+
+
+def order_in(chain: Chain, since: int) -> Order | None:
+    """The newest order behind this place of the chain, or None."""
+    newest = None
+    for line in chain.lines:
+        if isinstance(line.entry, SignalJoined) and line.entry.source == "manual" and line.record.sequence > since:
+            newest = line.entry
+    return _read(newest, chain) if newest else None
+
+
+def _read(signal: SignalJoined, chain: Chain) -> Order:
+    facts = signal.facts
+    hash_ = facts.get("planHash")
+    return Order(
+        subject=subject_of(chain),
+        reason=str(facts.get("reason", "")),
+        by=str(facts.get("by", "")),
+        actions=tuple(read_choices(facts["actions"])) if facts.get("actions") else None,
+        plan_hash=hash_ if isinstance(hash_, str) else None,
+        request_id=signal.record_id,
+    )
+
+
+def read_choices(value: JsonValue) -> Iterator[ActionChoice]:
+    """Actions as names, or as {name: options}. Raises ValueError for anything else."""
+    if not isinstance(value, list):
+        raise ValueError("actions is a list")  # noqa: TRY004 - bad input, not a wrong call
+    for entry in value:
+        match entry:
+            case str():
+                yield ActionChoice(entry, {})
+            case dict() if len(entry) == 1:
+                ((name, options),) = entry.items()
+                yield ActionChoice(name, options if isinstance(options, dict) else {})
+            case _:
+                raise ValueError("an action is a name, or one name with its options")

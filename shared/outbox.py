@@ -1,0 +1,74 @@
+"""
+What the outside is told: CloudEvents about an incident's turns, computed from its journal.
+
+Publishing comes after the fact and never delays containment. What could not be published is still due
+the next time anybody works the incident; receivers recognise repetitions by the event's id.
+"""
+
+import logging
+from collections.abc import Iterator
+
+from shared.chain import Chain
+from shared.clock import Clock
+from shared.entries import Applied, Closed, Escalated, HeldBack, Opened, Published, Rechecked, StepStopped
+from shared.errors import CordonError
+from shared.incident import Status, status_of
+from shared.tenant import Publisher
+
+log = logging.getLogger("cordon")
+
+
+class Outbox:
+    """Publishes an incident's turns, each once as far as the journal knows."""
+
+    def __init__(self, publisher: Publisher | None, clock: Clock) -> None:
+        self._publisher, self._clock = publisher, clock
+
+    async def publish_due(self, chain: Chain) -> None:
+        if self._publisher is None:
+            return
+        for type_, id_ in list(self._due(chain)):
+            data = {"incident": chain.incident, "status": status_of(chain.records, self._clock()).value}
+            try:
+                await self._publisher.publish(type_, f"incidents/{chain.incident}", id_, data)
+            except CordonError as error:
+                log.warning("incident %s: %s was not published and stays due: %s", chain.incident, type_, error)
+                return
+            await chain.write(Published(type=type_, id=id_))
+
+    def _due(self, chain: Chain) -> Iterator[tuple[str, str]]:
+        published = {entry.id for entry in chain.all(Published)}
+        for sequence, turn in _turns(chain, status_of(chain.records, self._clock())):
+            id_ = f"{chain.incident}-{sequence}-{turn}"
+            if id_ not in published:
+                yield f"Cordon.Incident.{turn}", id_
+
+
+def _turns(chain: Chain, status: Status) -> Iterator[tuple[int, str]]:
+    """The incident's turns with the place of the record that each follows from."""
+    for line in chain.lines:
+        match line.entry:
+            case Opened():
+                yield line.record.sequence, "Opened"
+            case HeldBack(by="mode" | "verdict" | "limits") if status is Status.AWAITING_APPROVAL:
+                yield line.record.sequence, "AwaitingApproval"
+            case HeldBack(by="protected" | "unknown-identity" | "preflight" | "switch"):
+                yield line.record.sequence, "NeedsAttention"
+            case StepStopped() | Escalated() | Closed(outcome="needs-attention"):
+                yield line.record.sequence, "NeedsAttention"
+            case Rechecked(answer="not-held"):
+                yield line.record.sequence, "Recontained"
+            case _:
+                pass
+    if status is Status.CONTAINED:
+        yield _first_proof(chain), "Contained"
+
+
+def _first_proof(chain: Chain) -> int:
+    """The place of the first later look that found everything in place since the last write."""
+    written = chain.place(Applied)
+    return next(
+        line.record.sequence
+        for line in chain.lines
+        if isinstance(line.entry, Rechecked) and line.entry.answer == "held" and line.record.sequence > written
+    )

@@ -1,0 +1,193 @@
+"""
+Sweeps: read what must be polled, without gaps and without repeats.
+
+A page's signals are taken in before the next page is asked for, and coverage moves only after the last
+page of a window. Whatever interrupts a sweep, the next one goes on from there; what is read twice ends
+in the inbox.
+"""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from shared.clock import Clock
+from shared.errors import CordonError, MalformedSignal
+from shared.inbox import Inbox
+from shared.signal import JsonObject, NotASignal, Signal
+from shared.sources import source_named
+from shared.sources.interface import Source
+from shared.store import Documents
+from shared.tenant import Feeds
+from shared.views import CoverageView
+from shared.windows import Coverage, Window, due_blocks, due_windows, pending
+
+_SWEEP = timedelta(minutes=4)  # a timer function may run ten minutes; what is left waits for the next
+
+IsOwnDoing = Callable[[Signal], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep came to."""
+
+    records: int = 0
+    accepted: int = 0
+    set_aside: int = 0
+    complete: bool = True
+
+    def plus(self, other: "Swept") -> "Swept":
+        return Swept(
+            self.records + other.records,
+            self.accepted + other.accepted,
+            self.set_aside + other.set_aside,
+            self.complete and other.complete,
+        )
+
+
+class Polling:
+    """Reads the feeds into the inbox and keeps the coverage record."""
+
+    def __init__(
+        self, feeds: Feeds, inbox: Inbox, documents: Documents, tenant_id: str, is_own_doing: IsOwnDoing, clock: Clock
+    ) -> None:
+        self._feeds, self._inbox, self._documents = feeds, inbox, documents
+        self._tenant_id, self._is_own_doing, self._clock = tenant_id, is_own_doing, clock
+
+    async def sweep_risk(self) -> Swept:
+        """
+        Read both risk lists whole. They have no filter by time that could be relied on, and rows stay until
+        somebody settles them; what is known already ends in the inbox.
+        """
+        swept = Swept()
+        feeds = (
+            ("risk-detections", "risk-detection", self._feeds.risk_detections),
+            ("risky-principals", "risky-service-principal", self._feeds.risky_principals),
+        )
+        problems: list[CordonError] = []
+        for feed, source, pages in feeds:
+            try:
+                swept = swept.plus(await self._read(feed, source_named(source), pages()))
+            except CordonError as error:
+                problems.append(error)  # the other list is still read; the sweep fails at its end
+                await self._note_trouble(feed, error)
+        if problems:
+            raise problems[0]
+        return swept
+
+    async def sweep_audits(self) -> Swept:
+        """Read the audit log from one overlap before the watermark up to one settling time before now."""
+        swept, begun = Swept(), self._clock()
+        for window in due_windows(await self.coverage("audits"), begun):
+            if self._clock() - begun > _SWEEP:
+                return replace(swept, complete=False)
+            swept = swept.plus(await self._read_audits(window))
+            await self._update("audits", _moved_to(window))
+        return swept
+
+    async def reconcile(self) -> Swept:
+        """Read older hours of the audit log again: records arrive up to hours late."""
+        swept, begun = Swept(), self._clock()
+        for number, block in due_blocks(await self.coverage("audits"), begun):
+            if self._clock() - begun > _SWEEP:
+                return replace(swept, complete=False)
+            swept = swept.plus(await self._read_audits(block))
+            await self._update("audits", _reconciled(number, block))
+        return swept
+
+    async def coverage(self, feed: str) -> Coverage:
+        document = await self._documents.get("coverage", feed)
+        return Coverage.read(document.body) if document else Coverage()
+
+    async def coverage_views(self) -> tuple[CoverageView, ...]:
+        """Which minutes have been read, which are pending."""
+        views: list[CoverageView] = []
+        for feed in ("audits", "risk-detections", "risky-principals"):
+            coverage, now = await self.coverage(feed), self._clock()
+            said = pending(coverage, now) if feed == "audits" else _pending_list(coverage)
+            views.append(CoverageView(feed=feed, read_until=coverage.watermark, pending=said))
+        return tuple(views)
+
+    async def _read(self, feed: str, source: Source, pages: AsyncIterator[Sequence[JsonObject]]) -> Swept:
+        begun, swept = self._clock(), Swept()
+        async for page in pages:
+            swept = swept.plus(await self._take(source, page))
+        await self._update(
+            feed, lambda c: replace(c, watermark=begun, trouble=None, trouble_since=None, records=swept.records)
+        )
+        return swept
+
+    async def _read_audits(self, window: Window) -> Swept:
+        swept = Swept()
+        try:
+            async for page in self._feeds.audits(window.start, window.end):
+                swept = swept.plus(await self._take(source_named("directory-audit"), page))
+        except CordonError as error:
+            await self._note_trouble("audits", error)
+            raise
+        return swept
+
+    async def _take(self, source: Source, page: Sequence[JsonObject]) -> Swept:
+        signals: list[Signal] = []
+        aside = 0
+        for record in page:
+            try:
+                found = source.read(record, self._tenant_id)
+            except MalformedSignal as problem:
+                await self._inbox.set_aside(source.name, problem.why, digest_of(record))
+                aside += 1
+                continue
+            if not isinstance(found, NotASignal) and not await self._is_own_doing(found):
+                signals.append(found)
+        taken = await self._inbox.take(signals)
+        return Swept(len(page), taken.accepted, aside)
+
+    async def _note_trouble(self, feed: str, error: CordonError) -> None:
+        now, why = self._clock(), str(error)
+        await self._update(feed, lambda c: replace(c, trouble=why, trouble_since=c.trouble_since or now))
+
+    async def _update(self, feed: str, change: Callable[[Coverage], Coverage]) -> None:
+        """Write the coverage; where another sweep was faster, apply the change to what it wrote."""
+        while True:
+            document = await self._documents.get("coverage", feed)
+            if document is None:
+                if await self._documents.insert("coverage", feed, change(Coverage()).as_json()):
+                    return
+            elif await self._documents.replace(
+                "coverage", feed, change(Coverage.read(document.body)).as_json(), document.etag
+            ):
+                return
+
+
+def digest_of(record: object) -> str:
+    """The SHA-256 of a record, for recognising it without keeping it."""
+    try:
+        text = json.dumps(record, sort_keys=True, default=str)
+    except (ValueError, RecursionError, TypeError):
+        text = f"{type(record).__name__} that is not JSON"
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _moved_to(window: Window) -> Callable[[Coverage], Coverage]:
+    def change(coverage: Coverage) -> Coverage:
+        watermark = max(coverage.watermark, window.end) if coverage.watermark else window.end
+        return replace(coverage, watermark=watermark, trouble=None, trouble_since=None)
+
+    return change
+
+
+def _reconciled(number: int, block: Window) -> Callable[[Coverage], Coverage]:
+    def change(coverage: Coverage) -> Coverage:
+        moments = list(coverage.reconciled)
+        known = moments[number]
+        moments[number] = max(known, block.end) if known else block.end
+        return replace(coverage, reconciled=tuple(moments))
+
+    return change
+
+
+def _pending_list(coverage: Coverage) -> tuple[str, ...]:
+    if coverage.trouble:
+        return (f"the list was not read to its end: {coverage.trouble}",)
+    return () if coverage.watermark else ("nothing was read yet",)

@@ -1,0 +1,330 @@
+"""
+The whole story, one short method for each door.
+"""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import cast
+
+from shared.actions.interface import Means
+from shared.case import Known
+from shared.chain import Chain
+from shared.entries import Decided, Escalated, Planned
+from shared.errors import CordonError, MalformedSignal, NotFound, RivalActs
+from shared.identity import ClientId, IdentityRef
+from shared.incident import view_of
+from shared.investigation import as_entry, investigate
+from shared.journal import IncidentId
+from shared.look import Look
+from shared.orders import Order
+from shared.plan import make_plan
+from shared.polling import Polling, Swept, digest_of
+from shared.protection import why_protected
+from shared.report import Report, make_report
+from shared.signal import JsonObject, NotASignal, Signal
+from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
+from shared.sources.interface import Source
+from shared.views import Health, IncidentPage, IncidentView, Preview
+from shared.work import RESUME_AFTER, Desk, Work
+
+log = logging.getLogger("cordon")
+
+_AT_ONCE = 10  # incidents that a pushing door works on itself; the rest is left to the queue
+_DOOR_TIME = 25.0  # seconds; Event Grid waits 30 for an answer, and the resume message goes on
+_LARGEST = 1_048_576  # bytes of one pushed body; the platform's own limit is the same
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What came of pushed records: taken in, known already, not about workload identities, unusable (why)."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    not_ours: int = 0
+    set_aside: tuple[str, ...] = ()
+
+
+class Responder:
+    """Everything a door may ask for."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._own: frozenset[str] | None = None
+        self._polling = Polling(
+            desk.tenant.feeds, desk.inbox, desk.store.documents, desk.tenant_id, self._is_own_doing, desk.clock
+        )
+
+    # Timers
+
+    async def sweep_risk(self) -> Swept:
+        """Read both risk lists whole; new signals are worked off the queue."""
+        return await self._polling.sweep_risk()
+
+    async def sweep_audits(self) -> Swept:
+        """Read the audit log on from where it was read to."""
+        return await self._polling.sweep_audits()
+
+    async def reconcile(self) -> Swept:
+        """Read older hours of the audit log again, for records that arrived late."""
+        return await self._polling.reconcile()
+
+    # Pushed records
+
+    async def receive_events(self, events: Sequence[JsonObject]) -> Intake:
+        """Take in Event Grid events ({type, id, source, subject, time, data}); the type picks the source."""
+        return await self._receive(
+            [(source_for_event(str(event.get("type"))), event.get("data"), event) for event in events]
+        )
+
+    async def receive_stream(self, bodies: Sequence[bytes]) -> Intake:
+        """Take in diagnostic records ({"records": […]} per body); the category picks the source."""
+        found: list[tuple[Source | None, object, object]] = []
+        for body in bodies:
+            for record in self._records(body):
+                category = record.get("category") if isinstance(record, dict) else None
+                found.append((source_for_category(str(category)), record, record))
+        return await self._receive(found)
+
+    def _records(self, body: bytes) -> list[object]:
+        """The records of one body; a body that cannot be read becomes one record that will be set aside."""
+        if len(body) > _LARGEST:
+            return [f"a body of {len(body)} bytes, {_LARGEST} are allowed"]
+        try:
+            content = json.loads(body)
+        except (ValueError, RecursionError):
+            return ["a body that is not JSON, or too deeply nested"]
+        records = content.get("records") if isinstance(content, dict) else None
+        return records if isinstance(records, list) else ["a body without a list of records"]
+
+    async def _receive(self, records: Sequence[tuple[Source | None, object, object]]) -> Intake:
+        signals: list[Signal] = []
+        aside: list[str] = []
+        not_ours = 0
+        for source, record, envelope in records:
+            try:
+                found = _read(source, record, envelope, self._desk.tenant_id)
+            except MalformedSignal as problem:
+                log.warning("%s", problem)
+                aside.append(str(problem))
+                await self._desk.inbox.set_aside(problem.source, problem.why, digest_of(envelope))
+                continue
+            if isinstance(found, NotASignal) or await self._is_own_doing(found):
+                not_ours += 1
+            else:
+                signals.append(found)
+        return await self._take_in(signals, Intake(not_ours=not_ours, set_aside=tuple(aside)))
+
+    async def _take_in(self, signals: Sequence[Signal], intake: Intake) -> Intake:
+        """A few incidents are worked on at once; the message that resumes them is in the queue before that."""
+        few = len(signals) <= _AT_ONCE
+        taken = await self._desk.inbox.take(signals, RESUME_AFTER if few else timedelta())
+        if few and taken.incidents:
+            await self._work_at_once(taken.incidents)
+        return replace(intake, accepted=taken.accepted, duplicates=taken.duplicates)
+
+    async def _work_at_once(self, incidents: Sequence[IncidentId]) -> None:
+        """What goes wrong or takes too long here is taken up by the resume message; the signals are safe."""
+        work = asyncio.gather(*(self._advance(incident, "signal", resume_sent=True) for incident in incidents))
+        try:
+            async with asyncio.timeout(_DOOR_TIME):
+                await work
+        except TimeoutError:
+            log.warning("work on %s goes on off the queue", ", ".join(incidents))
+        except CordonError as error:
+            log.warning("work on %s goes on off the queue: %s", ", ".join(incidents), error)
+
+    # The queue
+
+    async def work(self, message: JsonObject) -> None:
+        """Work the incident that a message names. Raises what a later delivery of the message may mend."""
+        incident, because = message.get("incident"), message.get("because")
+        if not isinstance(incident, str) or not isinstance(because, str):
+            raise MalformedSignal(source="work queue", why="a message names an incident and why it is sent")
+        if because != "recheck":
+            await self._advance(IncidentId(incident), because)
+            return
+        series, place = message.get("series"), message.get("place")
+        if not isinstance(series, int) or not isinstance(place, int):
+            raise MalformedSignal(source="work queue", why="a recheck names its series and its place")
+        await self._with_chain(IncidentId(incident), lambda work: work.recheck(series, place))
+
+    async def tell_poisoned(self, body: bytes) -> None:
+        """A message that failed every time: say so in the incident it names, if it names one."""
+        log.error("a work message failed every time and was set aside: %s bytes", len(body))
+        await self._desk.inbox.set_aside("work queue", "failed every time", digest_of(body.decode("utf-8", "replace")))
+        try:
+            message = json.loads(body)
+        except (ValueError, RecursionError):
+            return
+        incident = message.get("incident") if isinstance(message, dict) else None
+        if isinstance(incident, str):
+            chain = await self._chain(IncidentId(incident))
+            if chain:
+                await chain.write(
+                    Escalated(
+                        reason="Work on this incident failed every time it was tried.",
+                        todo="Read the errors in the log, mend the cause, then order the incident again.",
+                    )
+                )
+                await self._desk.outbox.publish_due(chain)
+
+    # People
+
+    async def preview(self, order: Order) -> Preview:
+        """What would be done now, made by the code that does it. Nothing is changed or stored."""
+        desk = self._desk
+        found = await investigate(
+            desk.tenant.directory,
+            desk.policy,
+            order.subject,
+            (),
+            desk.own_ids,
+            desk.tenant_id,
+            desk.clock,
+            judge=order.decision,
+        )
+        entry = as_entry(found.case)
+        plan: Planned | None = None
+        held: str | None = None
+        if found.state is None:
+            held = "the identity could not be read"
+        else:
+            incident = "00000000-preview"
+            plan = make_plan(found.decision.actions, found.state, Means(incident, desk.handover_vault), desk.clock())
+            protected = why_protected(found.state, desk.policy.protected, await self._own_ids())
+            held = protected or ("mode watch: Cordon changes nothing" if desk.mode == "watch" else None)
+        return Preview(
+            identity=entry.identity,
+            parts=entry.parts,
+            decision=Decided(
+                verdict=found.decision.verdict.value,
+                rule=found.decision.rule,
+                actions=tuple(choice.name for choice in found.decision.actions),
+                rules=found.decision.rules,
+                policy=desk.policy.digest,
+                by_person=order.by,
+            ),
+            plan=plan,
+            held_back=held,
+        )
+
+    async def order(self, order: Order) -> IncidentId:
+        """Take a person's order in; it is worked off the queue. The same request id is the same order."""
+        found = source_named("manual").read(order.record(), self._desk.tenant_id)
+        if isinstance(found, NotASignal):
+            raise MalformedSignal(source="manual", why=found.why)
+        signal = replace(found, observed_at=self._desk.clock())
+        taken = await self._desk.inbox.take((signal,))
+        if taken.incidents:
+            return taken.incidents[0]
+        return await self._desk.inbox.incident_of(signal)
+
+    async def incidents(self, limit: int, after: str) -> IncidentPage:
+        """Incidents, newest first; `after` is the previous page's `next`."""
+        listed = await self._desk.store.documents.query("incidents", after=after, limit=limit)
+        chains = await asyncio.gather(*(self._chain(IncidentId(str(d.body["incident"]))) for d in listed))
+        now = self._desk.clock()
+        views = tuple(view_of(chain.records, now) for chain in chains if chain)
+        return IncidentPage(incidents=views, next=listed[-1].key if len(listed) == limit else None)
+
+    async def incident(self, id_: str) -> IncidentView:
+        return view_of((await self._known_chain(id_)).records, self._desk.clock())
+
+    async def report(self, id_: str) -> Report:
+        return make_report((await self._known_chain(id_)).records, self._desk.clock())
+
+    async def health(self) -> Health:
+        """Whether Cordon can do its work. Reads the store and the coverage; changes nothing."""
+        problems: list[str] = []
+        stopped = await self._desk.switch.why_stopped()
+        coverage = await self._polling.coverage_views()
+        problems += [f"{view.feed}: {said}" for view in coverage for said in view.pending]
+        return Health(
+            status="degraded" if problems or stopped else "healthy",
+            mode=self._desk.mode,
+            stopped=stopped is not None,
+            policy=self._desk.policy.digest,
+            coverage=coverage,
+            problems=tuple(problems),
+        )
+
+    async def warm_up(self) -> None:
+        """Import and build what the first incident would otherwise wait for."""
+        await self._desk.warm_up()
+
+    # Inside
+
+    async def _advance(self, incident: IncidentId, because: str, *, resume_sent: bool = False) -> None:
+        await self._with_chain(incident, lambda work: work.advance(because, resume_sent=resume_sent))
+
+    async def _with_chain(self, incident: IncidentId, do: Callable[[Work], Awaitable[None]]) -> None:
+        """Work on an incident; where a rival instance was faster, leave it to that one."""
+        chain = await self._chain(incident)
+        if not chain:
+            log.warning("a message names incident %s, which has no journal; it is dropped", incident)
+            return
+        try:
+            await do(Work(replace(self._desk, own_ids=await self._own_ids()), chain))
+        except RivalActs as rival:
+            log.info("%s", rival)
+
+    async def _chain(self, incident: IncidentId) -> Chain:
+        return await Chain.read(self._desk.store.journal, incident, self._desk.clock)
+
+    async def _known_chain(self, id_: str) -> Chain:
+        if not _INCIDENT.fullmatch(id_):
+            raise NotFound("An incident's id looks like 20260302-1a2b3c4d5e6f.")
+        chain = await self._chain(IncidentId(id_))
+        if not chain:
+            raise NotFound(f"There is no incident {id_}.")
+        return chain
+
+    async def _is_own_doing(self, signal: Signal) -> bool:
+        """Cordon's own writes come back as audit records and detections; they are no news."""
+        return is_own_doing(signal, await self._own_ids())
+
+    async def _own_ids(self) -> frozenset[str]:
+        """Client and object ids of Cordon's own identities: the audit log names them by object id."""
+        if self._own is None:
+            principals = [await self._own_principal(client_id) for client_id in sorted(self._desk.own_ids)]
+            found = self._desk.own_ids | {principal for principal in principals if principal}
+            if None in principals:
+                return found  # not remembered: the next call tries again
+            self._own = found
+        return self._own
+
+    async def _own_principal(self, client_id: str) -> str | None:
+        documents = self._desk.store.documents
+        kept = await documents.get("own-identities", client_id)
+        if kept is not None:
+            return str(kept.body["principalId"])
+        subject = IdentityRef(client_id=ClientId(client_id))
+        part = await Look(self._desk.tenant.directory, subject, self._desk.clock).identity()
+        if not isinstance(part, Known):
+            log.warning(
+                "Cordon's own identity %s could not be read; its own writes may come back as signals", client_id
+            )
+            return None
+        principal = part.value.identity.principal_id
+        await documents.insert("own-identities", client_id, {"principalId": principal})
+        return principal
+
+
+_INCIDENT = re.compile(r"[0-9]{8}-[0-9a-f]{12}")
+
+
+def _read(source: Source | None, record: object, envelope: object, tenant_id: str) -> Signal | NotASignal:
+    if source is None:
+        kind = "unknown"
+        if isinstance(envelope, dict):
+            named = cast("dict[str, object]", envelope)
+            kind = str(named.get("type") or named.get("category") or "unknown")[:80]
+        raise MalformedSignal(source=kind, why=record if isinstance(record, str) else "no source reads this type")
+    if not isinstance(record, dict):
+        raise MalformedSignal(source=source.name, why="the record is not an object")
+    return source.read(cast("JsonObject", record), tenant_id)

@@ -1,0 +1,91 @@
+"""
+Where the work on an incident stands, read from its journal. Pure.
+"""
+
+from shared.chain import Chain
+from shared.entries import (
+    Approved,
+    Decided,
+    HeldBack,
+    Investigated,
+    Opened,
+    Planned,
+    SignalJoined,
+    WorkEnded,
+    WorkStarted,
+)
+from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId
+from shared.signal import Signal
+
+RETRIES = (30.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0)  # seconds between attempts; then a person is called
+
+
+def needs_work(chain: Chain) -> bool:
+    """A new signal, an approval, a crash in the middle, or an attempt that left something to do."""
+    started, ended = chain.place(WorkStarted), chain.place(WorkEnded)
+    last = chain.last(WorkEnded)
+    news = max(chain.place(SignalJoined), chain.place(Approved))
+    return bool(chain) and (news > started or started > ended or (last is not None and last.more))
+
+
+def active_plan(chain: Chain) -> Planned | None:
+    """The plan that is being carried out or stands: the newest, unless something holds it back."""
+    plan, planned = chain.last(Planned), chain.place(Planned)
+    if plan is None or planned < chain.place(Decided):
+        return None
+    held = [
+        line.record.sequence
+        for line in chain.lines
+        if isinstance(line.entry, HeldBack) and line.entry.by != "switch" and line.record.sequence > planned
+    ]
+    return plan if not held or chain.place(Approved) > held[-1] else None
+
+
+def attempts(chain: Chain) -> int:
+    """How many attempts in a row have ended with work left, counting the present one."""
+    count = 1
+    for ended in reversed(list(chain.all(WorkEnded))):
+        if not ended.more:
+            break
+        count += 1
+    return count
+
+
+def attempts_left(chain: Chain) -> bool:
+    return attempts(chain) <= len(RETRIES)
+
+
+def subject_of(chain: Chain) -> IdentityRef:
+    """The ids by which the identity is known: as read, or else as the first signal gave them."""
+    seen = chain.last(Investigated)
+    if seen and seen.identity:
+        found = seen.identity
+        return IdentityRef(
+            PrincipalId(found.principal_id),
+            ClientId(found.client_id),
+            AppObjectId(found.app_object_id) if found.app_object_id else None,
+        )
+    opened = chain.last(Opened)
+    assert opened is not None
+    given = opened.subject
+    return IdentityRef(
+        PrincipalId(given.principal_id) if given.principal_id else None,
+        ClientId(given.client_id) if given.client_id else None,
+        AppObjectId(given.app_object_id) if given.app_object_id else None,
+    )
+
+
+def known_ids(chain: Chain) -> list[str]:
+    """Every id that may point to this incident."""
+    opened, subject = chain.last(Opened), subject_of(chain)
+    given = opened.subject if opened else None
+    ids = [subject.principal_id, subject.client_id, subject.app_object_id]
+    ids += [given.principal_id, given.client_id, given.app_object_id] if given else []
+    return list(dict.fromkeys(i for i in ids if i))
+
+
+def signals_of(chain: Chain) -> tuple[Signal, ...]:
+    subject = subject_of(chain)
+    return tuple(
+        Signal(s.source, s.record_id, subject, s.observed_at, s.summary, dict(s.facts)) for s in chain.all(SignalJoined)
+    )

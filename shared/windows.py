@@ -1,0 +1,119 @@
+"""
+Which stretches of a log have been read, and which are still to be read. Pure.
+
+A window is closed on the left and open on the right, in the log's own time (UTC). The watermark only
+moves over windows that were read to their last page.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from shared.signal import JsonObject
+
+OVERLAP = timedelta(minutes=60)  # audit records arrive late; published latencies are minutes, seen are more
+SETTLE = timedelta(seconds=60)  # the newest minute is still being written
+CHUNK = timedelta(minutes=30)  # read at a time, so that an interrupted sweep keeps what it has
+FIRST_LOOK_BACK = timedelta(hours=24)  # how far the very first sweep reaches
+BLOCK = timedelta(hours=1)  # what the reconciliation reads again
+AGES = (timedelta(hours=3), timedelta(hours=12), timedelta(hours=36))  # and how old the block is then
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of time: start <= t < end."""
+
+    start: datetime
+    end: datetime
+
+    def __str__(self) -> str:
+        return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How far a log is read. `reconciled` holds, for each age, up to where blocks were read again at that age."""
+
+    watermark: datetime | None = None
+    reconciled: tuple[datetime | None, ...] = (None,) * len(AGES)
+    trouble: str | None = None  # why the last sweep stopped early
+    trouble_since: datetime | None = None
+    records: int = field(default=0)
+
+    def as_json(self) -> JsonObject:
+        return {
+            "watermark": _text(self.watermark),
+            "reconciled": [_text(moment) for moment in self.reconciled],
+            "trouble": self.trouble,
+            "troubleSince": _text(self.trouble_since),
+            "records": self.records,
+        }
+
+    @staticmethod
+    def read(body: JsonObject) -> "Coverage":
+        reconciled = body.get("reconciled")
+        moments = [_time(moment) for moment in reconciled] if isinstance(reconciled, list) else []
+        trouble, records = body.get("trouble"), body.get("records")
+        return Coverage(
+            watermark=_time(body.get("watermark")),
+            reconciled=tuple((moments + [None] * len(AGES))[: len(AGES)]),
+            trouble=trouble if isinstance(trouble, str) else None,
+            trouble_since=_time(body.get("troubleSince")),
+            records=records if isinstance(records, int) else 0,
+        )
+
+
+def due_windows(coverage: Coverage, now: datetime) -> Iterator[Window]:
+    """
+    What a sweep has to read now, oldest first.
+
+    It starts one overlap before the watermark and ends one settling time before now. After an outage
+    that may be many chunks; each moves the watermark on its own.
+    """
+    end = now - SETTLE
+    start = coverage.watermark - OVERLAP if coverage.watermark else end - FIRST_LOOK_BACK
+    yield from _chunks(start, end)
+
+
+def due_blocks(coverage: Coverage, now: datetime) -> Iterator[tuple[int, Window]]:
+    """Whole hours that have reached one of the ages and were not read again at it yet, with the age's number."""
+    if coverage.watermark is None:
+        return
+    for number, age in enumerate(AGES):
+        end = _hour(min(now - age, coverage.watermark))
+        start = coverage.reconciled[number] or end - BLOCK
+        while start < end:
+            yield number, Window(start, start + BLOCK)
+            start += BLOCK
+
+
+def pending(coverage: Coverage, now: datetime) -> tuple[str, ...]:
+    """The stretches that are not read yet, in words."""
+    said: list[str] = []
+    if coverage.watermark is None:
+        said.append("nothing was read yet")
+    elif now - coverage.watermark > SETTLE + timedelta(minutes=10):
+        said.append(f"{Window(coverage.watermark, now)} is not read yet")
+    said += [f"{window} is due to be read again" for _, window in due_blocks(coverage, now)]
+    if coverage.trouble:
+        said.append(f"the last sweep stopped early: {coverage.trouble}")
+    return tuple(said)
+
+
+def _chunks(start: datetime, end: datetime) -> Iterator[Window]:
+    while start < end:
+        stop = min(start + CHUNK, end)
+        yield Window(start, stop)
+        start = stop
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _time(value: object) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else None

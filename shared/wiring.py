@@ -1,0 +1,102 @@
+"""
+Joins the parts into a Responder: the one place that knows every part, and the only one that knows clients.
+"""
+
+import os
+import random
+import socket
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.actions import ACTIONS
+from shared.clock import Clock, system_clock
+from shared.inbox import Inbox, Stamp
+from shared.outbox import Outbox
+from shared.policy import load_policy
+from shared.responder import Responder
+from shared.settings import Settings
+from shared.stop import StoredSwitch
+from shared.store import Store
+from shared.work import Desk
+
+if TYPE_CHECKING:
+    import httpx
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.pipeline.transport import AsyncHttpTransport
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """
+    What comes in from outside: time, chance, this instance's name, and the ways out.
+
+    A transport of None means the real network.
+    """
+
+    clock: Clock
+    instance: str
+    random: Callable[[], float]
+    credential_for: "Callable[[str], AsyncTokenCredential]"
+    store: Store
+    graph_transport: "httpx.AsyncBaseTransport | None" = None
+    azure_transport: "Callable[[], AsyncHttpTransport] | None" = None  # pyright: ignore[reportMissingTypeArgument]
+
+    @staticmethod
+    def system(settings: Settings, environ: Mapping[str, str]) -> "Outside":
+        """The real world, as the settings describe it. Opens no connection yet."""
+        from shared.clients.credentials import credential_for
+
+        return Outside(
+            clock=system_clock,
+            instance=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+            random=random.SystemRandom().random,
+            credential_for=credential_for,
+            store=_open_store(settings, environ),
+        )
+
+
+def build(settings: Settings, outside: Outside) -> Responder:
+    """Make the Responder. Raises PolicyWrong if the policy file cannot be used; then nothing starts."""
+    from shared.clients.tenant import make_tenant, warm_up
+
+    policy = load_policy(settings.policy, [action.name for action in ACTIONS])
+    tenant = make_tenant(
+        settings,
+        credential_for=outside.credential_for,
+        graph_transport=outside.graph_transport,
+        azure_transport=outside.azure_transport,
+        clock=outside.clock,
+        random=outside.random,
+    )
+    stamp = Stamp(settings.tenant_id, settings.mode.value, policy.digest)
+    own = {settings.reader_client_id, settings.executor_client_id, settings.rotator_client_id}
+    return Responder(
+        Desk(
+            tenant=tenant,
+            store=outside.store,
+            inbox=Inbox(outside.store, stamp, outside.clock),
+            outbox=Outbox(tenant.publisher, outside.clock),
+            switch=StoredSwitch(outside.store.documents, outside.clock),
+            policy=policy,
+            tenant_id=settings.tenant_id,
+            mode=settings.mode.value,
+            handover_vault=tenant.handover is not None,
+            own_ids=frozenset(client_id for client_id in own if client_id),
+            instance=outside.instance,
+            clock=outside.clock,
+            warm_up=warm_up,
+        )
+    )
+
+
+def _open_store(settings: Settings, environ: Mapping[str, str]) -> Store:
+    if settings.store.startswith("sqlite:"):
+        from shared.clients.sqlite_store import open_sqlite_store
+
+        return open_sqlite_store(settings.store.removeprefix("sqlite:"), system_clock)
+    from shared.clients.azure_store import open_azure_store
+    from shared.clients.credentials import credential_for
+
+    return open_azure_store(environ, credential_for, system_clock)

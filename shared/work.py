@@ -1,0 +1,436 @@
+"""
+One incident in hand: from its signals to a decision, to effects, to proof. `advance` and `recheck` can be
+killed on any line; called again, they go on from what the journal says.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.actions.interface import Means
+from shared.case import CouldNotLook
+from shared.chain import Chain
+from shared.clock import Clock
+from shared.decision import Decision
+from shared.entries import (
+    Applied,
+    Closed,
+    Decided,
+    Entry,
+    Escalated,
+    HeldBack,
+    Opened,
+    Planned,
+    PlannedStep,
+    Rechecked,
+    RechecksSet,
+    SignalJoined,
+    StepStopped,
+    Verified,
+    WorkEnded,
+    WorkStarted,
+)
+from shared.errors import CordonError
+from shared.execution import Execution, Switch
+from shared.identity import PrincipalId
+from shared.inbox import Inbox
+from shared.investigation import Investigation, as_entry, investigate
+from shared.journal import IncidentId
+from shared.limits import Over, Spent, judge
+from shared.look import Look
+from shared.orders import Order, order_in
+from shared.outbox import Outbox
+from shared.plan import make_plan
+from shared.policy import Policy, Verdict
+from shared.protection import why_protected
+from shared.signal import JsonObject
+from shared.standing import (
+    RETRIES,
+    active_plan,
+    attempts,
+    attempts_left,
+    known_ids,
+    needs_work,
+    signals_of,
+    subject_of,
+)
+from shared.store import Store
+from shared.tenant import Tenant
+
+RESUME_AFTER = timedelta(seconds=90)  # the hidden message that picks up whoever crashes
+LEASE = timedelta(seconds=45)  # how long another instance's silence is taken for work; spares work, guards nothing
+RECHECKS = (5.0, 60.0, 300.0, 900.0, 5700.0)  # seconds: race window … longest ordinary token + log delay
+STRIKES = 3  # so many times undone by somebody else, and a person is called; containment goes on
+
+log = logging.getLogger("cordon")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every worker needs: the world, the store, the rules, and who this instance is."""
+
+    tenant: Tenant
+    store: Store
+    inbox: Inbox
+    outbox: Outbox
+    switch: Switch
+    policy: Policy
+    tenant_id: str
+    mode: str  # watch | ask | act, as set now
+    handover_vault: bool
+    own_ids: frozenset[str]
+    instance: str
+    clock: Clock
+    warm_up: Callable[[], Awaitable[None]]
+
+
+class Work:
+    """One instance's work on one incident."""
+
+    def __init__(self, desk: Desk, chain: Chain) -> None:
+        self._desk, self._chain = desk, chain
+
+    @property
+    def _incident(self) -> IncidentId:
+        return self._chain.incident
+
+    async def advance(self, because: str, *, resume_sent: bool = False) -> None:
+        """
+        1. Leave it alone if another instance is at it, or if nothing is to be done.
+        2. Send the message that resumes this incident, hidden for a while, before any work.
+        3. Decide, if there is something new to decide on.
+        4. Carry out what was decided, if it may be.
+        5. Say how it ended, and what follows.
+        """
+        if self._is_busy():
+            await self._send(LEASE, because=because)
+            return
+        if needs_work(self._chain):
+            if not resume_sent:
+                await self._send(RESUME_AFTER, because="resumed")
+            await self._begin(because)
+            plan, look = await self._decide_if_due()
+            done = await self._carry_out(plan, look) if plan else True
+            await self._end(plan, done=done)
+        await self._desk.outbox.publish_due(self._chain)
+
+    async def recheck(self, series: int, place: int) -> None:
+        """Look again at a contained identity, and contain again what was undone."""
+        plan, chain = active_plan(self._chain), self._chain
+        newest = chain.last(RechecksSet)
+        if plan is None or newest is None or newest.series != series or self._was_rechecked(series, place):
+            return
+        if self._is_busy():
+            await self._desk.store.queue.send(self._recheck_message(series, place), LEASE)
+            return
+        execution = self._execution()
+        proven = [step for step in plan.steps if execution.is_settled(step) and not self._is_stopped(step)]
+        await execution.verify(proven, execution.new_look())
+        undone = [step for step in proven if not execution.is_settled(step)]
+        await chain.write(self._rechecked(undone, series, place))
+        if undone:
+            await self._contain_again(plan)
+        elif place == len(RECHECKS):
+            await self._close("contained", "every later look found the containment in place")
+        await self._desk.outbox.publish_due(chain)
+
+    # Deciding
+
+    async def _decide_if_due(self) -> tuple[Planned | None, Look | None]:
+        """The plan to carry out now, with the look it was made from; (None, None) if nothing is to be done."""
+        chain, standing = self._chain, active_plan(self._chain)
+        order = order_in(chain, since=chain.place(Decided))
+        decided, joined = chain.place(Decided), chain.place(SignalJoined)
+        if decided > joined or (standing is not None and order is None and decided >= 0):
+            return standing, None
+        found = await self._investigate(order)
+        if await self._joins_another(found):
+            return None, None
+        if self._waits_for_better_times(found):
+            return None, None
+        return await self._conclude(found, order), found.look
+
+    async def _investigate(self, order: Order | None) -> Investigation:
+        desk = self._desk
+        judged: Callable[..., Decision] | None = order.decision if order else None
+        extra = {"judge": judged} if judged else {}
+        return await investigate(
+            desk.tenant.directory,
+            desk.policy,
+            subject_of(self._chain),
+            signals_of(self._chain),
+            desk.own_ids,
+            desk.tenant_id,
+            desk.clock,
+            **extra,
+        )
+
+    async def _joins_another(self, found: Investigation) -> bool:
+        """Point all ids to this incident; where another open one has them, hand the signals over to it."""
+        if found.state is None:
+            return False
+        identity = found.state.identity
+        ids = [i for i in (identity.principal_id, identity.client_id, identity.app_object_id) if i]
+        other = await self._desk.inbox.claim(self._incident, ids)
+        if other is None:
+            return False
+        theirs = await Chain.read(self._desk.store.journal, other, self._desk.clock)
+        known = {(s.source, s.record_id) for s in theirs.all(SignalJoined)}
+        await theirs.write(*(s for s in self._chain.all(SignalJoined) if (s.source, s.record_id) not in known))
+        await self._desk.store.queue.send({"incident": other, "because": "signal"})
+        await self._close("joined", f"the identity has an open incident already: {other}")
+        return True
+
+    def _waits_for_better_times(self, found: Investigation) -> bool:
+        """A passing fault is not asked about: the next attempt looks again, as long as there is one."""
+        undecided = found.decision.verdict is Verdict.ASK or found.state is None
+        return undecided and bool(found.passing_faults) and attempts_left(self._chain)
+
+    async def _conclude(self, found: Investigation, order: Order | None) -> Planned | None:
+        """Write down case, decision and plan in one piece; give the plan if it may be carried out."""
+        decided, entries = self._decided(found.decision, order), (as_entry(found.case),)
+        if found.decision.verdict in (Verdict.IGNORE, Verdict.WATCH):
+            closing = "ignored" if found.decision.verdict is Verdict.IGNORE else "watched"
+            await self._close(closing, f"rule “{found.decision.rule}” says so", *entries, decided)
+            return None
+        if found.state is None:
+            await self._chain.write(*entries, decided, *self._unreadable(found))
+            return None
+        means = Means(self._incident, self._desk.handover_vault)
+        plan = make_plan(found.decision.actions, found.state, means, self._desk.clock())
+        held = await self._hold_back(found, plan, order)
+        if held and held.by == "mode" and self._mode == "watch":
+            await self._close("watched", "mode watch: decided, and nothing was changed", *entries, decided, plan, held)
+            return None
+        await self._chain.write(*entries, decided, plan, *((held,) if held else ()))
+        return None if held else plan
+
+    def _decided(self, decision: Decision, order: Order | None) -> Decided:
+        return Decided(
+            verdict=decision.verdict.value,
+            rule=decision.rule,
+            actions=tuple(choice.name for choice in decision.actions),
+            rules=decision.rules,
+            policy=self._desk.policy.digest,
+            by_person=order.by if order else None,
+        )
+
+    def _unreadable(self, found: Investigation) -> tuple[Entry, ...]:
+        part = found.case.identity
+        why = part.why if isinstance(part, CouldNotLook) else "it was not read"
+        if isinstance(part, CouldNotLook) and part.gone:
+            return (Closed(outcome="not-in-tenant", reason=f"This tenant has no such identity: {why}"),)
+        return (
+            HeldBack(
+                by="unknown-identity",
+                reason=f"The identity could not be read: {why}",
+                todo="Find out why, then order the incident again; nothing was changed.",
+            ),
+        )
+
+    async def _hold_back(self, found: Investigation, plan: Planned, order: Order | None) -> HeldBack | None:
+        """What keeps this plan from being carried out now, hardest first."""
+        assert found.state is not None
+        protected = why_protected(found.state, self._desk.policy.protected, self._desk.own_ids)
+        if protected:
+            return HeldBack(by="protected", reason=f"This identity is never touched: {protected}.", todo=_BY_HAND)
+        if not plan.steps:
+            return HeldBack(by="preflight", reason="None of the actions is possible here.", todo=_BY_HAND)
+        if self._mode == "watch":
+            return HeldBack(by="mode", reason="Mode watch: Cordon decides and changes nothing.")
+        if order and order.plan_hash and order.plan_hash != plan.hash:
+            return HeldBack(
+                by="verdict",
+                reason="The plan that was ordered is not the plan of now.",
+                todo="Preview it and order it.",
+            )
+        confirmed = order is not None and order.plan_hash == plan.hash
+        if self._mode == "ask" and not confirmed:
+            return HeldBack(by="mode", reason="Mode ask: every plan waits for a person.", todo=_approve(plan))
+        if found.decision.verdict is Verdict.ASK and not confirmed:
+            return HeldBack(by="verdict", reason="The policy asks a person.", todo=_approve(plan))
+        return await self._over_limit(found.state.identity.principal_id, plan)
+
+    async def _over_limit(self, principal: PrincipalId, plan: Planned) -> HeldBack | None:
+        """Reserve a place in the window, or say which limit is reached. The window lies in the store."""
+        documents, now = self._desk.store.documents, self._desk.clock()
+        enabled = await self._count_enabled()
+        while True:
+            document = await documents.get("limits", "identities")
+            window = _window(document.body) if document else []
+            verdict = judge(self._desk.policy.limits, window, principal, enabled, now)
+            if isinstance(verdict, Over):
+                log.warning("limit reached, containment of %s waits for a person: %s", principal, verdict.reason)
+                return HeldBack(by="limits", reason=f"Over the limit: {verdict.reason}.", todo=_approve(plan))
+            body = _as_body(verdict.window)
+            if document is None:
+                if await documents.insert("limits", "identities", body):
+                    return None
+            elif await documents.replace("limits", "identities", body, document.etag):
+                return None
+
+    async def _count_enabled(self) -> int | None:
+        """The tenant's enabled service principals, at most an hour old; None if they cannot be counted."""
+        documents, now = self._desk.store.documents, self._desk.clock()
+        document = await documents.get("limits", "enabled")
+        if document and now - datetime.fromisoformat(str(document.body["at"])) < timedelta(hours=1):
+            return int(str(document.body["count"]))
+        try:
+            count = await self._desk.tenant.directory.count_enabled_principals()
+        except CordonError as error:
+            log.warning("the enabled service principals could not be counted: %s", error)
+            return int(str(document.body["count"])) if document else None
+        body: JsonObject = {"at": now.isoformat(), "count": count}
+        if document:
+            await documents.replace("limits", "enabled", body, document.etag)
+        else:
+            await documents.insert("limits", "enabled", body)
+        return count
+
+    # Doing
+
+    async def _carry_out(self, plan: Planned, look: Look | None) -> bool:
+        execution = self._execution()
+        if look is None:  # resumed, or a new signal about a contained identity: what was proven is proven afresh
+            proven = [step for step in plan.steps if execution.is_settled(step) and not self._is_stopped(step)]
+            await execution.verify(proven, execution.new_look())
+        return await execution.carry_out(plan, look)
+
+    def _execution(self) -> Execution:
+        desk = self._desk
+        return Execution(desk.tenant, self._chain, desk.switch, subject_of(self._chain), desk.clock)
+
+    async def _contain_again(self, plan: Planned) -> None:
+        """Somebody undid it: do it again, count the strikes, and call a person after the cap."""
+        strikes = sum(1 for entry in self._chain.all(Rechecked) if entry.answer == "not-held")
+        await self._send(RESUME_AFTER, because="resumed")
+        await self._begin("recheck")
+        done = await self._carry_out(plan, None)
+        if strikes >= STRIKES:
+            await self._chain.write(
+                Escalated(
+                    reason=f"The containment was undone {strikes} times by somebody else.",
+                    todo="Find the actor in the audit log and contain it too; Cordon keeps containing this one.",
+                )
+            )
+        await self._end(plan, done=done)
+
+    # Ending
+
+    async def _end(self, plan: Planned | None, *, done: bool) -> None:
+        """Set the later looks, or the next attempt; then put the incident down."""
+        if self._chain.place(Closed) > self._chain.place(WorkStarted):
+            await self._chain.write(WorkEnded())
+            return
+        undecided = plan is None and self._chain.place(Decided) < self._chain.place(SignalJoined)
+        stopped = self._chain.last(HeldBack)
+        switched_off = (
+            stopped is not None
+            and stopped.by == "switch"
+            and self._chain.place(HeldBack) > self._chain.place(WorkStarted)
+        )
+        if plan is not None and self._has_proof(plan):
+            await self._set_rechecks()
+        if (done and not undecided) or switched_off:
+            await self._chain.write(WorkEnded())
+            return
+        await self._try_later("what the policy asks for could not be read" if undecided else "not every step is proven")
+
+    async def _try_later(self, why: str) -> None:
+        tries = attempts(self._chain)
+        if tries > len(RETRIES):
+            await self._chain.write(
+                Escalated(reason=f"After {tries} attempts {why}.", todo="Look at the report and do it by hand."),
+                WorkEnded(reason=why),
+            )
+            return
+        await self._send(timedelta(seconds=RETRIES[tries - 1]), because="resumed")
+        await self._chain.write(WorkEnded(more=True, reason=why))
+
+    async def _set_rechecks(self) -> None:
+        """Send the messages for the later looks, then write down that they were sent."""
+        newest = self._chain.last(RechecksSet)
+        if newest and self._chain.place(RechecksSet) > self._chain.place(Applied):
+            return
+        series = newest.series + 1 if newest else 1
+        for place, seconds in enumerate(RECHECKS, start=1):
+            await self._desk.store.queue.send(self._recheck_message(series, place), timedelta(seconds=seconds))
+        await self._chain.write(RechecksSet(series=series, after=RECHECKS))
+
+    async def _close(self, outcome: str, reason: str, *entries: Entry) -> None:
+        """Write the end in one piece with what led to it; then let the next signal open another incident."""
+        await self._chain.write(*entries, Closed.model_validate({"outcome": outcome, "reason": reason}))
+        await self._desk.inbox.release(self._incident, known_ids(self._chain))
+
+    # Small things
+
+    @property
+    def _mode(self) -> str:
+        """The more careful of the mode the incident was opened in and the mode of now."""
+        opened, careful = self._chain.last(Opened), ("watch", "ask", "act")
+        return min(self._desk.mode, opened.mode if opened else "watch", key=careful.index)
+
+    def _is_busy(self) -> bool:
+        """Another instance wrote a moment ago and did not put the incident down."""
+        chain, desk = self._chain, self._desk
+        started = chain.last(WorkStarted)
+        if started is None or chain.place(WorkEnded) > chain.place(WorkStarted) or started.instance == desk.instance:
+            return False
+        silence = desk.clock() - chain.records[-1].time
+        return silence < LEASE
+
+    async def _begin(self, because: str) -> None:
+        attempt = sum(1 for _ in self._chain.all(WorkStarted)) + 1
+        await self._chain.write(WorkStarted(attempt=attempt, instance=self._desk.instance, because=because))
+
+    async def _send(self, delay: timedelta, *, because: str) -> None:
+        await self._desk.store.queue.send({"incident": self._incident, "because": because}, delay)
+
+    def _has_proof(self, plan: Planned) -> bool:
+        execution = self._execution()
+        return any(execution.is_settled(step) and not self._is_stopped(step) for step in plan.steps)
+
+    def _is_stopped(self, step: PlannedStep) -> bool:
+        return self._chain.place(StepStopped, step.id) > self._chain.place(Planned)
+
+    def _recheck_message(self, series: int, place: int) -> JsonObject:
+        return {"incident": self._incident, "because": "recheck", "series": series, "place": place}
+
+    def _was_rechecked(self, series: int, place: int) -> bool:
+        return any((r.series, r.number) == (series, place) for r in self._chain.all(Rechecked))
+
+    def _rechecked(self, undone: list[PlannedStep], series: int, place: int) -> Rechecked:
+        chain = self._chain
+        answers = [chain.last(Verified, step.id) for step in undone]
+        unknown = bool(undone) and all(v is not None and v.answer == "unknown" for v in answers)
+        return Rechecked(
+            number=place,
+            series=series,
+            after_seconds=(self._desk.clock() - chain.records[chain.place(RechecksSet)].time).total_seconds(),
+            answer="held" if not undone else "unknown" if unknown else "not-held",
+            findings=tuple(v.proof for v in answers if v is not None),
+            last=place == len(RECHECKS) and not undone,
+        )
+
+
+_BY_HAND = "Decide yourself and act in the Entra admin centre; Cordon will not."
+
+
+def _approve(plan: Planned) -> str:
+    return f"Look at the plan and, if you agree, order it: POST /api/incidents with planHash {plan.hash}."
+
+
+def _window(body: JsonObject) -> list[Spent]:
+    entries = body.get("spent")
+    if not isinstance(entries, list):
+        return []
+    return [
+        Spent(str(entry["id"]), datetime.fromisoformat(str(entry["at"])))
+        for entry in entries
+        if isinstance(entry, dict)
+    ]
+
+
+def _as_body(window: tuple[Spent, ...]) -> JsonObject:
+    return {"spent": [{"id": spent.principal_id, "at": spent.at.isoformat()} for spent in window]}

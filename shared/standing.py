@@ -14,6 +14,7 @@ from shared.entries import (
     WorkEnded,
     WorkStarted,
 )
+from shared.errors import NotFound
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId
 from shared.signal import Signal
 
@@ -66,7 +67,8 @@ def subject_of(chain: Chain) -> IdentityRef:
             AppObjectId(found.app_object_id) if found.app_object_id else None,
         )
     opened = chain.last(Opened)
-    assert opened is not None
+    if opened is None:
+        raise NotFound("An incident without a first record has no identity.")
     given = opened.subject
     return IdentityRef(
         PrincipalId(given.principal_id) if given.principal_id else None,

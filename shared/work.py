@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.actions.interface import Means
-from shared.case import CouldNotLook
+from shared.case import CouldNotLook, IdentityState
 from shared.chain import Chain
 from shared.clock import Clock
 from shared.decision import Decision
@@ -199,7 +199,7 @@ class Work:
             return None
         means = Means(self._incident, self._desk.handover_vault)
         plan = make_plan(found.decision.actions, found.state, means, self._desk.clock())
-        held = await self._hold_back(found, plan, order)
+        held = await self._hold_back(found.state, found.decision, plan, order)
         if held and held.by == "mode" and self._mode == "watch":
             await self._close("watched", "mode watch: decided, and nothing was changed", *entries, decided, plan, held)
             return None
@@ -229,10 +229,11 @@ class Work:
             ),
         )
 
-    async def _hold_back(self, found: Investigation, plan: Planned, order: Order | None) -> HeldBack | None:
+    async def _hold_back(
+        self, state: IdentityState, decision: Decision, plan: Planned, order: Order | None
+    ) -> HeldBack | None:
         """What keeps this plan from being carried out now, hardest first."""
-        assert found.state is not None
-        protected = why_protected(found.state, self._desk.policy.protected, self._desk.own_ids)
+        protected = why_protected(state, self._desk.policy.protected, self._desk.own_ids)
         if protected:
             return HeldBack(by="protected", reason=f"This identity is never touched: {protected}.", todo=_BY_HAND)
         if not plan.steps:
@@ -248,9 +249,9 @@ class Work:
         confirmed = order is not None and order.plan_hash == plan.hash
         if self._mode == "ask" and not confirmed:
             return HeldBack(by="mode", reason="Mode ask: every plan waits for a person.", todo=_approve(plan))
-        if found.decision.verdict is Verdict.ASK and not confirmed:
+        if decision.verdict is Verdict.ASK and not confirmed:
             return HeldBack(by="verdict", reason="The policy asks a person.", todo=_approve(plan))
-        return await self._over_limit(found.state.identity.principal_id, plan)
+        return await self._over_limit(state.identity.principal_id, plan)
 
     async def _over_limit(self, principal: PrincipalId, plan: Planned) -> HeldBack | None:
         """Reserve a place in the window, or say which limit is reached. The window lies in the store."""

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
+from typing import Any, Protocol, Self
+from urllib.parse import unquote, urlsplit
 
 import httpx
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
@@ -37,9 +37,6 @@ from drill.practice.asgi import AsgiApp
 from drill.practice.tokens import Token
 from drill.practice.web import ConnectionLost
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 
 @dataclass(slots=True)
 class _Exchange:
@@ -50,7 +47,7 @@ class _Exchange:
     body: bytes = b""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def carry(self, app: AsgiApp, scope: dict[str, Any], content: bytes, timeout: float | None) -> None:
+    async def carry(self, app: AsgiApp, scope: dict[str, Any], content: bytes, patience: float | None) -> None:
         """Until the answer is whole. Raises TimeoutError, or ConnectionLost from the application."""
         unsent = [content]
 
@@ -69,7 +66,7 @@ class _Exchange:
         # A task of its own: the service goes on when its client is cancelled or killed.
         serving = asyncio.ensure_future(app(scope, receive, send))
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience):
                 await asyncio.shield(serving)
         finally:
             self.gone.set()
@@ -91,7 +88,7 @@ def _scope(method: str, url: str, headers: list[tuple[bytes, bytes]]) -> dict[st
         "http_version": "1.1",
         "method": method,
         "scheme": parts.scheme,
-        "path": httpx.URL(url).path,
+        "path": unquote(parts.path),
         "raw_path": parts.path.encode(),
         "query_string": parts.query.encode(),
         "root_path": "",
@@ -160,7 +157,7 @@ class PracticeAzureTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse])
     async def sleep(self, duration: float) -> None:
         await asyncio.sleep(duration)
 
-    async def __aenter__(self) -> "Self":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -232,7 +229,7 @@ class RedirectTransport(AioHttpTransport):
     """
 
     def __init__(self, base: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[reportUnknownMemberType] # azure-core leaves it untyped
         self._base = base  # such as http://127.0.0.1:8806
 
     async def send(self, request: Any, **kwargs: Any) -> Any:  # type: ignore[override] # noqa: ANN401 - both of azure-core's
@@ -241,7 +238,7 @@ class RedirectTransport(AioHttpTransport):
         request.headers["X-Original-Host"] = parts.netloc
         request.url = self._base + wanted.removeprefix(f"{parts.scheme}://{parts.netloc}")
         try:
-            return await super().send(request, **kwargs)
+            return await super().send(request, **kwargs)  # type: ignore[reportUnknownMemberType, reportUnknownVariableType]
         finally:
             request.url = wanted
 
@@ -270,7 +267,7 @@ class PracticeCredential:
         self._kept: dict[str, Token] = {}
 
     async def get_token(
-        self, *scopes: str, claims: str | None = None, tenant_id: str | None = None, **kwargs: Any
+        self, *scopes: str, claims: str | None = None, tenant_id: str | None = None, **kwargs: object
     ) -> AccessToken:
         """One scope, such as https://graph.microsoft.com/.default. `claims` (a challenge) forces a new token."""
         token = self._token(scopes, fresh=claims is not None)
@@ -283,7 +280,7 @@ class PracticeCredential:
     async def close(self) -> None:
         """Nothing to close."""
 
-    async def __aenter__(self) -> "Self":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(

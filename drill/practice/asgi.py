@@ -1,6 +1,5 @@
 """The ASGI face: every host of the practice tenant behind one application."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
@@ -100,5 +99,6 @@ async def _break(send: Send, scope: dict[str, Any]) -> None:
 
 
 async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        await asyncio.sleep(0)
+    message = await receive()
+    while message["type"] != "http.disconnect":
+        message = await receive()

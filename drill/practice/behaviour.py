@@ -51,7 +51,8 @@ class Behaviour:
         flat.pop("latency", None)
         fields = {_camel(field.name): field for field in dataclasses.fields(cls)}
         known_keys(flat, fields, "behaviour")
-        return cls(**{fields[key].name: _read(fields[key].default, value, key) for key, value in flat.items()})
+        read: dict[str, Any] = {fields[key].name: _read(fields[key].default, flat[key], key) for key in flat}
+        return cls(**read)
 
     @classmethod
     def gentle(cls, **changes: Any) -> "Behaviour":  # noqa: ANN401 - the fields' own types

@@ -96,11 +96,11 @@ def _add_objects(state: TenantState, tenant: Mapping[str, Any]) -> None:
         deleted_at = given.get("deletedDateTime") or graph_time(state.now - timedelta(days=3))
         add_object(state, kind, {**given, "deletedDateTime": deleted_at}, fresh=False)
     for holder, given in cast("Mapping[str, Any]", tenant.get("federatedIdentityCredentials", {})).items():
-        _attach(state, holder, "@fic", [new_federated(state, each) for each in objects(given)])
+        attach(state, holder, "@fic", [new_federated(state, each) for each in objects(given)])
     for holder, given in cast("Mapping[str, Any]", tenant.get("owners", {})).items():
-        _attach(state, holder, "@owners", [_owner(state, each) for each in given])
+        attach(state, holder, "@owners", [_owner(state, each) for each in given])
     for given in objects(tenant.get("appRoleAssignments", [])):
-        _attach(state, given.get("principalId"), "@appRoleAssignments", [_assignment(state, given)])
+        attach(state, given.get("principalId"), "@appRoleAssignments", [_assignment(state, given)])
 
 
 def add_object(state: TenantState, kind: str, given: Mapping[str, Any], *, fresh: bool) -> JsonObject:
@@ -167,7 +167,8 @@ def _is_principal(given: Mapping[str, Any]) -> bool:
     return "servicePrincipal" in str(given.get("@odata.type")) or "servicePrincipalType" in given
 
 
-def _attach(state: TenantState, holder: object, name: str, more: list[JsonObject]) -> None:
+def attach(state: TenantState, holder: object, name: str, more: list[JsonObject]) -> None:
+    """Add to a navigation of an object without a trace, as if it had always been there."""
     entry = state.directory.any_kind(str(holder))
     if entry is None:
         raise ScenarioMistake(f"{name[1:]}: no object with id {holder}")
@@ -209,7 +210,7 @@ def _add_cordon(state: TenantState, granted: Mapping[str, Any]) -> None:
         object_id = entry.id if entry else cordon_object_id(role)
         if entry is None:
             name = f"id-cordon-{role}"
-            given = {
+            given: JsonObject = {
                 "id": object_id,
                 "appId": client_id,
                 "displayName": name,

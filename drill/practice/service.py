@@ -12,6 +12,8 @@ from drill.practice.shapes import fine_time
 from drill.practice.state import Seen, TenantState
 from drill.practice.web import Answer, ConnectionLost, Refusal, Request, Route, RoutingTable
 
+_UNAUTHENTICATED = 401  # nobody knows whose write it would have been; Key Vault clients ask this way first
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 CUT = "x-practice-cut"  # tells the ASGI side to break the connection halfway
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -44,6 +46,10 @@ class Gate(Protocol):
         """Refuse with 429, or give headers for the answer."""
         ...
 
+    def observe(self, state: TenantState, request: Request, status: int | None) -> None:
+        """It is over: keep whatever logs this service keeps."""
+        ...
+
     def refusal(self, state: TenantState, request: Request, refusal: Refusal) -> Answer:
         """The error body as this service writes it."""
         ...
@@ -70,9 +76,12 @@ class Service:
         except Refusal as refusal:
             answer = self._gate.refusal(self._state, request, refusal)
             status = answer.status
+            if request.method not in _SAFE and not request.applied and status != _UNAUTHENTICATED:
+                self._record(request, status, applied=False)
         finally:
             seen = Seen(self._state.now, request.by, self._gate.name, request.method, path, status, request.in_batch)
             self._state.requests.append(seen)
+            self._gate.observe(self._state, request, status)
         return await _spoilt(answer, fault, self._sleep)
 
     async def serve_whole(self, request: Request, carry_out: Callable[[Request], Awaitable[Answer]]) -> Answer:
@@ -97,6 +106,7 @@ class Service:
             request.staleness = fault.delay if fault.kind == "stale-read" else 0.0
         self._gate.authenticate(self._state, request)
         route, parameters = self._gate.find(self._state, request)
+        request.operation = route.operation
         self._gate.authorise(self._state, request, route, parameters)
         headers = self._gate.throttle(self._state, request, route)
         if route.write:
@@ -113,15 +123,11 @@ class Service:
         """Writes to one object must not overlap (facts: limits A.3): the later one is refused."""
         lane = _lane(self._gate.name, request, route, parameters)
         if lane in self._lanes:
-            self._record(request, 409, applied=False)
             raise concurrency_violation(self._state)
         self._lanes.add(lane)
         try:
             await self._sleep_if(self._state.behaviour.service)
             answer = route.handler(self._state, request, **parameters)
-        except Refusal as refusal:
-            self._record(request, refusal.status, applied=False)
-            raise
         finally:
             self._lanes.discard(lane)
         lost = fault is not None and fault.kind in APPLIED
@@ -131,6 +137,7 @@ class Service:
         return answer
 
     def _record(self, request: Request, status: int, *, applied: bool, answer_lost: bool = False) -> None:
+        request.applied = applied
         self._state.effects.append(
             {
                 "at": fine_time(self._state.now),
@@ -170,14 +177,14 @@ def concurrency_violation(state: TenantState) -> Refusal:
 _TEXTS = {
     "401": ("Authentication_MissingOrMalformed", "Access Token missing or malformed."),
     "403": ("Authorization_RequestDenied", "Insufficient privileges to complete the operation."),
-    "404": ("Request_ResourceNotFound", "Resource does not exist or one of its queried reference-property objects are not present."),
+    "404": ("Request_ResourceNotFound", "Resource does not exist."),
     "409": ("Directory_ConcurrencyViolation", "A concurrency violation has occurred. Please retry."),
     "429": ("TooManyRequests", "Too many requests."),
     "500": ("InternalServerError", "An internal error occurred."),
     "502": ("BadGateway", "The gateway received an invalid response."),
     "503": ("ServiceUnavailable", "The service is temporarily unavailable."),
     "504": ("GatewayTimeout", "The request timed out on the way."),
-}  # fmt: skip
+}
 
 
 def refuse_by(fault: Fault) -> None:

@@ -60,6 +60,7 @@ def dump(value: object) -> bytes:
 
 def objects(value: object) -> list[JsonObject]:
     """A JSON array of objects, or a mistake."""
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in cast("list[object]", value)):
-        raise ScenarioMistake(f"a list of objects was expected, not {type(value).__name__}")
-    return cast("list[JsonObject]", value)
+    listed = cast("list[object] | None", value if isinstance(value, list) else None)
+    if listed is None or not all(isinstance(each, dict) for each in listed):
+        raise ScenarioMistake("a list of objects was expected")
+    return cast("list[JsonObject]", listed)

@@ -33,7 +33,7 @@ class CredentialKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What is shown at sign-in: `key_id` names the credential (a federated one by its id), `value` is a secret's text."""
+    """What is shown at sign-in: `key_id` names the credential (a federated one by its id), or `value` is a secret."""
 
     kind: CredentialKind
     key_id: str = ""

@@ -23,7 +23,7 @@ def snapshot(state: TenantState) -> JsonObject:
             "users": state.users,
             **state.kept,
         },
-        "azure": {"vaults": [state.vaults[name].snapshot() for name in sorted(state.vaults)]},
+        "azure": {**state.kept_azure, "vaults": [state.vaults[name].snapshot() for name in sorted(state.vaults)]},
     }
 
 

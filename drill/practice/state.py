@@ -76,10 +76,11 @@ class TenantState:
     secrets: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     cordon: dict[str, CordonIdentity] = field(default_factory=dict[str, CordonIdentity])
     users: list[JsonObject] = field(default_factory=list[JsonObject])
-    vaults: "dict[str, Vault]" = field(default_factory=dict)
+    vaults: "dict[str, Vault]" = field(default_factory=dict[str, "Vault"])
     effects: list[JsonObject] = field(default_factory=list[JsonObject])
     requests: list[Seen] = field(default_factory=list[Seen])
     kept: JsonObject = field(default_factory=dict[str, Any])  # parts of the scenario that no service here speaks yet
+    kept_azure: JsonObject = field(default_factory=dict[str, Any])
     attempts: list[JsonObject] = field(default_factory=list[JsonObject])
 
     @property

@@ -14,11 +14,14 @@ from drill.practice.faults import Faults
 from drill.practice.graph.batch import run_batch
 from drill.practice.graph.gate import GraphGate
 from drill.practice.service import Service
-from drill.practice.shapes import JsonObject, dump
+from drill.practice.shapes import JsonObject
 from drill.practice.sign_ins import Credential, CredentialKind, SignIn, sign_in
 from drill.practice.state import Seen
 from drill.practice.tokens import CordonIdentity, Token, audience_of
-from drill.practice.web import Answer, Request
+from drill.practice.vault.building import add_vaults
+from drill.practice.vault.gate import VaultGate
+from drill.practice.web import Answer, ConnectionLost, Request
+from drill.practice.world import Attacker, Plan, Timeline, World
 
 Sleep = Callable[[float], Awaitable[None]]
 _VERSIONS = ("v1.0", "beta")
@@ -48,10 +51,28 @@ class PracticeTenant:
     ) -> None:
         chosen = behaviour or Behaviour.from_scenario(tenant.get("behaviour", {}))
         self.state = build_state(tenant, logs or {}, chosen, clock, seed)
+        add_vaults(self.state, azure or {})
         self._sleep = sleep
         self._faults = Faults(faults, self.state.chance)
         self._graph = Service(self.state, GraphGate(self.state), self._faults, sleep)
+        self._vault = Service(self.state, VaultGate(), self._faults, sleep)
+        self._world = World(
+            Timeline(self.state, timeline, sleep),
+            [
+                Attacker(self.state, Plan.from_scenario(each), sleep, self._graph.serve, self._vault.serve)
+                for each in attackers
+            ],
+        )
         self.asgi: AsgiApp = PracticeApp(self)
+
+    def start(self, group: asyncio.TaskGroup) -> list["asyncio.Task[None]"]:
+        """Set the world going: timeline and attackers become tasks of this group, which the caller may cancel."""
+        return self._world.start(group)
+
+    async def run_world(self) -> None:
+        """The world alone, until nothing more happens."""
+        async with asyncio.TaskGroup() as group:
+            self.start(group)
 
     # --- what happened --------------------------------------------------------------------------
 
@@ -117,11 +138,16 @@ class PracticeTenant:
         return answer
 
     async def _routed(self, request: Request) -> Answer:
+        name, _, zone = request.host.partition(".")
+        if zone == "vault.azure.net":
+            if name not in self.state.vaults:
+                raise ConnectionLost(f"no such host: {request.host}")
+            return await self._vault.serve(request)
         _, version, rest = (*request.path.split("/", 2), "", "")[:3]
         if version in _VERSIONS:
             request.version, request.path = version, f"/{rest}"
             return await self._answer_graph(request)
-        return Answer(404, dump({"error": {"code": "NotFound", "message": f"no service at {request.host}"}}))
+        return Answer(404, {"error": {"code": "NotFound", "message": f"no service at {request.host}"}})
 
     async def _answer_graph(self, request: Request) -> Answer:
         if (request.method, request.path) == ("POST", "/$batch"):

@@ -1,9 +1,9 @@
 """Requests, answers, refusals and the routing table: what every service of the practice tenant is made of."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Generic, TypeAlias, TypeVar, cast
 from urllib.parse import parse_qsl, unquote
 
 from drill.practice.shapes import JsonObject, dump
@@ -53,6 +53,8 @@ class Request:
     base: str = "https://graph.microsoft.com"  # scheme and host that the caller used, for next links
     version: str = "v1.0"
     raw_query: str = ""
+    operation: str = ""  # the route's, as the service's own log names it
+    applied: bool = False  # it was a write and it was done
     staleness: float = 0.0  # seconds: a fault asked for a stale read
 
     @property
@@ -108,6 +110,7 @@ class Route(Generic[S]):
     units: int = 1
     beta_only: bool = False
     lane: int = 1
+    operation: str = ""  # as the service's own log names it
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -118,19 +121,20 @@ class RoutingTable(Generic[S]):
     """Finds the route of a method and path."""
 
     def __init__(self, routes: tuple[Route[S], ...]) -> None:
-        self._by_size: dict[int, list[tuple[tuple[str, ...], Route[S]]]] = {}
+        self._by_start: dict[tuple[int, str], list[tuple[tuple[str, ...], Route[S]]]] = {}
         for route in routes:
-            self._by_size.setdefault(len(route.segments), []).append((route.segments, route))
+            start = (len(route.segments), route.segments[0].casefold())
+            self._by_start.setdefault(start, []).append((route.segments, route))
 
-    def matches(self, path: str) -> Iterator[tuple[Route[S], dict[str, str]]]:
-        """All routes of this path, whatever the method; literal segments before parameters."""
-        segments = tuple(path.strip("/").split("/"))
+    def matches(self, path: str) -> list[tuple[Route[S], dict[str, str]]]:
+        """All routes of this path, whatever the method; literal segments win over parameters."""
+        segments = tuple(path[1:].split("/"))
         found = [
             (route, parameters)
-            for template, route in self._by_size.get(len(segments), ())
+            for template, route in self._by_start.get((len(segments), segments[0].casefold()), ())
             if (parameters := _match(template, segments)) is not None
         ]
-        yield from sorted(found, key=lambda each: len(each[1]))
+        return sorted(found, key=lambda each: len(each[1]))
 
     def find(self, method: str, path: str) -> tuple[Route[S], dict[str, str]] | None:
         return next((match for match in self.matches(path) if match[0].method == method), None)
@@ -139,9 +143,9 @@ class RoutingTable(Generic[S]):
 def _match(template: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str] | None:
     parameters: dict[str, str] = {}
     for expected, given in zip(template, segments, strict=True):
-        if expected.startswith("{"):
+        if expected[0] == "{":
             parameters[expected[1:-1]] = given
-        elif expected.casefold() != given.casefold():
+        elif expected != given and expected.casefold() != given.casefold():
             return None
     return parameters
 
@@ -154,7 +158,3 @@ def read_target(target: str) -> tuple[str, str]:
 
 def read_query(query: str) -> dict[str, str]:
     return dict(parse_qsl(query, keep_blank_values=True))
-
-
-AsgiScope: TypeAlias = Mapping[str, Any]
-AsgiMessage: TypeAlias = Mapping[str, Any]

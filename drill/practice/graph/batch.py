@@ -91,7 +91,8 @@ def _check(each: JsonObject, seen: set[str]) -> None:
         raise Refusal(400, "BadRequest", "dependsOn names a request that does not stand before it.")
     if "$batch" in each["url"] or each["url"].startswith("http"):
         raise Refusal(400, "BadRequest", "Batch steps need relative URLs and cannot be batches.")
-    headers = {str(name).lower() for name in each.get("headers") or {}}
+    given: JsonObject = each.get("headers") or {}
+    headers = {name.lower() for name in given}
     if each.get("body") is not None and "content-type" not in headers:
         raise Refusal(
             400, "BadRequest", f"Write request id : {each['id']} does not contain Content-Type header or body."

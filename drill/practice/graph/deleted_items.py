@@ -1,4 +1,4 @@
-"""directory/deletedItems: the cast is mandatory in lists, restoring brings companions back, purging does not (facts: graph 5)."""
+"""directory/deletedItems: lists need a cast, restoring brings companions back, purging does not (facts: graph 5)."""
 
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
 from drill.practice.graph.audit_trail import AuditTrail

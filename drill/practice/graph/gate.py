@@ -65,7 +65,7 @@ class GraphGate:
         found = self.routes.find(request.method, path)
         if found and (not found[0].beta_only or request.version == "beta"):
             return found
-        if next(self.routes.matches(path), None) and not found:
+        if not found and self.routes.matches(path):
             raise Refusal(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
         segment = path.strip("/").split("/")[-1]
         raise Refusal(400, "BadRequest", f"Resource not found for the segment '{segment}'.")
@@ -76,7 +76,7 @@ class GraphGate:
         granted = request.roles & set(route.permissions)
         if not granted:
             raise Refusal(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
-        if route.write and granted == {OWNED_BY}:
+        if route.write and granted == frozenset({OWNED_BY}):
             _require_ownership(state, request, parameters.get("object_id", ""))
 
     def throttle(self, state: TenantState, request: Request, route: Route[TenantState]) -> dict[str, str]:
@@ -88,6 +88,9 @@ class GraphGate:
         for name in names:
             self._spend(state, request, name, units if name == "units" else 1)
         return {"x-ms-resource-unit": str(units)} if directory else {}
+
+    def observe(self, state: TenantState, request: Request, status: int | None) -> None:
+        """Graph's audit records are written by what is done, not by requests."""
 
     def refusal(self, state: TenantState, request: Request, refusal: Refusal) -> Answer:
         request_id = state.chance.guid("request-id")
@@ -144,7 +147,8 @@ def _extra_buckets(state: TenantState, request: Request, route: Route[TenantStat
 def _require_ownership(state: TenantState, request: Request, object_id: str) -> None:
     """Application.ReadWrite.OwnedBy reaches only what the caller owns (facts: graph 10)."""
     entry = state.directory.any_kind(object_id)
-    owners = {owner["id"] for owner in (entry.state.get("@owners", []) if entry else [])}
+    owned_by: list[JsonObject] = entry.state.get("@owners", []) if entry else []
+    owners = {owner["id"] for owner in owned_by}
     if request.principal_id not in owners:
         raise Refusal(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 

@@ -99,21 +99,34 @@ DEFAULTS: dict[str, JsonObject] = {
     },
 }
 ONLY_SELECTED = frozenset({"customSecurityAttributes"})
+_READ_ONLY_ANYWHERE = frozenset(
+    {
+        "id",
+        "deletedDateTime",
+        "appId",
+        "applicationTemplateId",
+        "createdByAppId",
+        "createdDateTime",
+        "disabledByMicrosoftStatus",
+        "passwordCredentials",
+        "verifiedPublisher",
+    }
+)
 READ_ONLY = {
-    SERVICE_PRINCIPAL: frozenset(
-        {
-            "id", "deletedDateTime", "appId", "appDescription", "appDisplayName", "appOwnerOrganizationId", "applicationTemplateId",
-            "createdByAppId", "createdDateTime", "disabledByMicrosoftStatus", "info", "isDisabled", "passwordCredentials",
-            "resourceSpecificApplicationPermissions", "samlMetadataUrl", "servicePrincipalType", "signInAudience", "verifiedPublisher",
-        }
-    ),
-    APPLICATION: frozenset(
-        {
-            "id", "deletedDateTime", "appId", "applicationTemplateId", "certification", "createdByAppId", "createdDateTime",
-            "disabledByMicrosoftStatus", "passwordCredentials", "publisherDomain", "verifiedPublisher",
-        }
-    ),
-}  # fmt: skip
+    SERVICE_PRINCIPAL: _READ_ONLY_ANYWHERE
+    | {
+        "appDescription",
+        "appDisplayName",
+        "appOwnerOrganizationId",
+        "info",
+        "isDisabled",  # unverified: written on the application only
+        "resourceSpecificApplicationPermissions",
+        "samlMetadataUrl",
+        "servicePrincipalType",
+        "signInAudience",
+    },
+    APPLICATION: _READ_ONLY_ANYWHERE | {"certification", "publisherDomain"},
+}
 
 _FILTERS = {
     "id": frozenset({"eq", "ne"}),

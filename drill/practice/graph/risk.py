@@ -87,7 +87,7 @@ def complete_detection(state: TenantState, given: Mapping[str, object]) -> JsonO
             "servicePrincipalDisplayName": principal.state.get("displayName"),
             "appId": principal.state.get("appId"),
         }
-    times = {name: now for name in ("activityDateTime", "detectedDateTime", "lastUpdatedDateTime")}
+    times = dict.fromkeys(("activityDateTime", "detectedDateTime", "lastUpdatedDateTime"), now)
     return {**DETECTION_DEFAULTS, **times, **derived, **given}
 
 
@@ -263,7 +263,7 @@ def _risky_shown(state: TenantState, record: JsonObject) -> JsonObject:
 def _detection_shown(state: TenantState, record: JsonObject, request: Request) -> JsonObject:
     """Without the licence the details are `hidden`, which is unknown and not low (facts: graph 1)."""
     if not state.has_premium:
-        hidden = {
+        hidden: JsonObject = {
             "riskLevel": "hidden",
             "riskDetail": "hidden",
             "additionalInfo": None,

@@ -23,7 +23,7 @@ from drill.practice.graph.permissions import READ_APPLICATIONS, WRITE_APPLICATIO
 from drill.practice.odata import Documented, bad_request, read_filter, read_select
 from drill.practice.shapes import JsonObject, dump
 from drill.practice.state import TenantState
-from drill.practice.web import NO_CONTENT, Answer, Refusal, Request, Route
+from drill.practice.web import NO_CONTENT, Answer, Handler, Refusal, Request, Route
 
 # --- reading ---------------------------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ _DELETED = {APPLICATION: "Delete application", SERVICE_PRINCIPAL: "Remove servic
 
 # --- owners ----------------------------------------------------------------------------------------
 
-_NAVIGATION = Documented({}, frozenset({"id", "displayName", "appId", "appRoleId", "principalId", "resourceId"}), (100, 999), frozenset({"$select", "$top", "$skiptoken"}))  # fmt: skip
+_NAVIGATION = Documented({}, frozenset(), (100, 999), frozenset({"$top", "$skiptoken"}))
 
 
 def list_navigation(state: TenantState, request: Request, kind: str, object_id: str, name: str, context: str) -> Answer:
@@ -256,11 +256,11 @@ def _routes(kind: str, write: tuple[str, ...], units: int) -> tuple[Route[Tenant
     each = f"{base}/{{object_id}}"
     federated = f"{each}/federatedIdentityCredentials"
 
-    def reading(template: str, handler: object, cost: int = 1) -> Route[TenantState]:
-        return Route("GET", template, partial(handler, kind=kind), READ_APPLICATIONS, units=cost)  # type: ignore[arg-type]
+    def reading(template: str, handler: Handler, cost: int = 1) -> Route[TenantState]:
+        return Route("GET", template, partial(handler, kind=kind), READ_APPLICATIONS, units=cost)
 
-    def writing(method: str, template: str, handler: object) -> Route[TenantState]:
-        bound = partial(handler, kind=kind)  # type: ignore[arg-type]
+    def writing(method: str, template: str, handler: Handler) -> Route[TenantState]:
+        bound = partial(handler, kind=kind)
         return Route(method, template, bound, write, ("directory writes",), write=True)
 
     navigation = (

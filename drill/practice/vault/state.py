@@ -1,0 +1,95 @@
+"""What is in a vault. Values of secrets live only here, in memory."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from drill.practice.shapes import JsonObject
+
+
+@dataclass(slots=True)
+class SecretVersion:
+    """One version of a secret. `managed`: it belongs to a certificate of the same name."""
+
+    version: str
+    value: str = field(repr=False)
+    created_at: datetime
+    updated_at: datetime
+    attributes: JsonObject  # enabled, nbf, exp
+    content_type: str | None = None
+    tags: JsonObject = field(default_factory=dict[str, object])
+    managed: bool = False
+
+
+@dataclass(slots=True)
+class CertificateVersion:
+    """One version of a certificate; its private key stays with the vault."""
+
+    version: str
+    der: bytes
+    created_at: datetime
+    updated_at: datetime
+    attributes: JsonObject
+    policy: JsonObject
+    tags: JsonObject
+
+
+@dataclass(slots=True)
+class PendingCertificate:
+    """A certificate that is being made."""
+
+    request_id: str
+    done_at: datetime
+    policy: JsonObject
+    tags: JsonObject
+    attributes: JsonObject
+    completed: bool = False
+    cancelled: bool = False
+
+
+@dataclass(slots=True)
+class Certificate:
+    """A name, its versions oldest first, and the last operation on it."""
+
+    name: str
+    versions: list[CertificateVersion] = field(default_factory=list[CertificateVersion])
+    pending: PendingCertificate | None = None
+    deleted_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Vault:
+    """One vault. `grants` are role names by principal id, from role assignments whose scope covers it."""
+
+    name: str
+    resource_id: str
+    subscription: str
+    grants: dict[str, set[str]]
+    certificates: dict[str, Certificate] = field(default_factory=dict[str, Certificate])
+    secrets: dict[str, list[SecretVersion]] = field(default_factory=dict[str, list[SecretVersion]])
+    diagnostics: object = True
+    firewalled: bool = False
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.name}.vault.azure.net"
+
+    def snapshot(self) -> JsonObject:
+        """In the scenario's shape, values masked."""
+        return {
+            "name": self.name,
+            "subscription": self.subscription,
+            "rbac": True,
+            "diagnostics": self.diagnostics,
+            "secrets": [
+                {"name": name, "version": each.version, "value": "***", "attributes": each.attributes}
+                | {"tags": each.tags, "contentType": each.content_type, "managed": each.managed}
+                for name, versions in sorted(self.secrets.items())
+                for each in versions
+            ],
+            "certificates": [
+                {"name": name, "version": each.version, "attributes": each.attributes, "tags": each.tags}
+                | {"deleted": certificate.deleted_at is not None}
+                for name, certificate in sorted(self.certificates.items())
+                for each in certificate.versions
+            ],
+        }

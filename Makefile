@@ -29,7 +29,8 @@ bench: setup ## measure against the limits; ratios taken in one run
 	@$(IN)/python -m tests.benchmarks $(ARGS)
 
 check: setup ## formatting, lint, strict types, import rules
-	@$(MAKE) --no-print-directory -j2 types lint imports
+	@$(MAKE) --no-print-directory -k -j2 types lint imports
+	@echo "Formatting, lint, types and import rules hold."
 
 lint: setup
 	@$(IN)/ruff format --check --quiet . || { echo "Not formatted as agreed: make format"; exit 1; }

@@ -110,6 +110,10 @@ def _proven(verified: Verified) -> Literal["held", "not-held", "unknown"]:
     return "unknown" if verified.grade == "accepted" and verified.answer == "held" else verified.answer
 
 
+def _is_failed_look(entry: Entry) -> bool:
+    return isinstance(entry, Verified) and _proven(entry) != "held"
+
+
 class History:
     """A journal, decoded once, and the questions that status, view and report put to it."""
 
@@ -213,8 +217,14 @@ class History:
 
     @property
     def recheck(self) -> Rechecked | None:
-        """The newest recheck, if nothing was written after it."""
-        return self.last(Rechecked) if self.place(Rechecked) > self.place(*_WRITES) else None
+        """The newest recheck, if nothing after it takes its word away: no write, failed look, new plan or call."""
+        return self.last(Rechecked) if self.place(Rechecked) > self._setback else None
+
+    @cached_property
+    def _setback(self) -> int:
+        """The place of the newest record after which everything has to be looked at once more."""
+        failed = (line.record.sequence for line in reversed(self.lines) if _is_failed_look(line.entry))
+        return max(self.place(*_WRITES, Planned, StepStopped, Escalated), next(failed, -1))
 
     @property
     def has_undecided_signal(self) -> bool:
@@ -225,20 +235,19 @@ class History:
 
     @property
     def put_down(self) -> bool:
-        """True if the last worker put the incident down as finished, and nothing has called one since."""
+        """True if the last worker put the incident down as finished, and nothing happened since."""
         ended = self.last(WorkEnded)
-        called = self.place(WorkStarted, SignalJoined, Approved)
+        called = self.place(WorkStarted, SignalJoined, Approved, Rechecked, *_OF_A_STEP)
         return ended is not None and not ended.more and self.place(WorkEnded) > called
 
     @property
     def moved_past_the_steps(self) -> bool:
         """True if the incident was closed, put down, handed to a person or rechecked without these steps."""
-        over = self.place(Closed, Escalated) > self.place(*_OF_A_STEP)
-        return over or self.put_down or (self._was_rechecked_since() and not self._will_be_resumed)
-
-    def _was_rechecked_since(self) -> bool:
+        since = self.place(*_OF_A_STEP, Planned)
         recheck = self.last(Rechecked)
-        return recheck is not None and recheck.answer != "not-held" and self.place(Rechecked) > self.place(*_OF_A_STEP)
+        rechecked = recheck is not None and recheck.answer != "not-held" and self.place(Rechecked) > since
+        over = self.put_down or self.place(Closed, Escalated) > since
+        return over or (rechecked and not self._will_be_resumed)
 
     @property
     def _will_be_resumed(self) -> bool:

@@ -95,18 +95,19 @@ def _approval_helps(history: History, held_back: HeldBack, now: datetime) -> boo
 
 
 def _not_begun(history: History, now: datetime) -> Status:
-    decided, closed = history.decided, history.closed
-    if closed and closed.outcome in ("joined", "not-in-tenant") and history.place(SignalJoined) < history.place(Closed):
+    decided = history.decided
+    closed = history.closed if history.place(Closed) > history.place(SignalJoined) else None
+    if closed and closed.outcome in ("joined", "not-in-tenant"):
         return Status.WATCHED
     if decided is None or history.has_undecided_signal:
         return Status.NEEDS_ATTENTION if closed else _at_work(Status.OPEN, history, now)
     match decided.verdict:
         case "ignore":
-            return Status.IGNORED if closed else _at_work(Status.OPEN, history, now)
+            return Status.IGNORED if history.closed else _at_work(Status.OPEN, history, now)
         case "watch":
             return Status.WATCHED
         case "ask" | "contain":
-            hopeless = closed or (history.planned is not None and not history.planned.steps)
+            hopeless = history.closed or (history.planned is not None and not history.planned.steps)
             return Status.NEEDS_ATTENTION if hopeless else _at_work(Status.OPEN, history, now)
 
 

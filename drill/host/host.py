@@ -19,13 +19,14 @@ from drill.host.functions import PROJECT, Function, load_functions
 from drill.host.host_json import HostSettings
 from drill.host.invocation import Invoker, say_failed
 from drill.host.payloads import QueueDelivery, StreamEvent, event_hub_events, queue_message, warm_up_context
-from drill.host.queues import HIDDEN_WHILE_WORKED_ON, QueueListener, ServedQueue
+from drill.host.queues import HIDDEN_WHILE_WORKED_ON, QueueListener
 from drill.host.routes import HttpDoors, Keys, holds_key
 from drill.host.stream import Partition, StreamReader
 from drill.host.timers import Timer, TimerMonitor
 from drill.host.web import Answer, Receive, Request, Scope, Send, asgi
 from drill.ncrontab import Schedule
 from shared.clock import Clock
+from shared.store import DrivenQueue
 
 if TYPE_CHECKING:
     from shared.responder import Responder
@@ -39,7 +40,7 @@ _ADMIN = "/admin/functions/"
 class Surroundings:
     """What outlives a host: the storage account's queues, the timers' monitor, the Event Hub."""
 
-    queues: Mapping[str, ServedQueue]  # by name, poison queues included
+    queues: Mapping[str, DrivenQueue]  # by name, poison queues included
     monitor: TimerMonitor = field(default_factory=TimerMonitor)
     partition: Partition = field(default_factory=Partition)
 
@@ -129,7 +130,7 @@ class LocalHost:
             random=self._random,
         )
 
-    def _queue(self, name: str) -> ServedQueue:
+    def _queue(self, name: str) -> DrivenQueue:
         if name not in self._around.queues:
             raise NothingToServe(f"there is no queue {name}; known are {', '.join(sorted(self._around.queues))}")
         return self._around.queues[name]

@@ -24,6 +24,10 @@ NO_RECORD = "0" * 64  # the "previous hash" of an incident's first record
 MOST_AT_ONCE = 50  # records of one append; Azure Tables takes 100 operations in a transaction
 
 
+# ASCII, and one spelling only: what is hashed must not depend on the order in which somebody filled a dict.
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One line of the journal. `sequence` counts from 0; `time` is UTC; `data` belongs to `kind` (entries.py)."""
@@ -48,12 +52,7 @@ def seal(
     previous: str,
 ) -> Record:
     """Make a record whose hash covers all its fields and, through `previous`, all before it."""
-    text = json.dumps(
-        [incident, sequence, time.isoformat(), kind, step, data, previous],
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=True,
-    )
+    text = _canonical([incident, sequence, time.isoformat(), kind, step, data, previous])
     digest = hashlib.sha256(text.encode()).hexdigest()
     return Record(incident, sequence, time, kind, step, data, previous, digest)
 

@@ -1,0 +1,360 @@
+"""
+The store in one sqlite file, for local runs: the same promises as in Azure, without Azure.
+
+Write-ahead logging with `synchronous=FULL`: what a call has confirmed survives a crash of the process and
+of the machine. Several processes may use one file; they wait for each other for a few seconds. Calls are
+short (a write is one flush to disk), so they run where they are made.
+"""
+
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import starmap
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from shared.clock import Clock
+from shared.errors import CordonError, JournalDamaged, OutcomeUnknown, SequenceTaken, SettingsWrong, Unreachable
+from shared.journal import IncidentId, Kept, Record, check_append, read_chain, to_kept
+from shared.keys import check_digest, check_key
+from shared.signal import JsonObject
+from shared.store import (
+    WORK_QUEUE,
+    Document,
+    LocalStore,
+    Received,
+    body_text,
+    check_bodies,
+    check_evidence,
+    check_message,
+    check_place,
+    check_range,
+    digest_of,
+    message_bytes,
+    read_body,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+_PATIENCE = 5.0  # seconds to wait for another process that is writing
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
+_LAST_KEY = "\x7f"  # sorts behind every key
+
+_VERSION = 1  # of the tables; kept in the file as `user_version`
+_MAKE_TABLES = """
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS journal (
+    incident TEXT NOT NULL, sequence INTEGER NOT NULL, time TEXT NOT NULL, kind TEXT NOT NULL, step TEXT,
+    data TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (incident, sequence)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS documents (
+    partition TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, revision INTEGER NOT NULL,
+    PRIMARY KEY (partition, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS evidence (digest TEXT NOT NULL PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS messages (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, body BLOB NOT NULL,
+    due INTEGER NOT NULL, inserted INTEGER NOT NULL, dequeued INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS messages_by_due ON messages (queue, due, number);
+CREATE TABLE IF NOT EXISTS revisions (last INTEGER NOT NULL);
+INSERT INTO revisions SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM revisions);
+PRAGMA user_version=1;
+COMMIT;
+"""  # moments are microseconds since 1970, UTC; `revisions` holds one row, from which etags are taken
+
+
+def open_sqlite_store(path: Path | str, clock: Clock) -> LocalStore:
+    """
+    Open the store in this file; the file and its folder are made if they are not there.
+
+    Raises SettingsWrong if the file is something else, or cannot be opened.
+    """
+    file = SqliteFile(Path(path))
+    parts = SqliteJournal(file), SqliteDocuments(file), SqliteEvidence(file), SqliteQueue(file, clock)
+    return LocalStore(*parts, close=file.aclose)
+
+
+class SqliteFile:
+    """One connection to the file, for one caller at a time, whichever thread it comes from."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        except (OSError, sqlite3.Error) as problem:
+            raise _unusable(path, "cannot be opened") from problem
+        # Whoever forgets to close the store must not be left with a warning about it at exit.
+        self._close = weakref.finalize(self, self._connection.close)
+        self._prepare()
+
+    async def aclose(self) -> None:
+        self._close()
+
+    def read(self, doing: str, question: str, values: Sequence[object]) -> list[tuple[object, ...]]:
+        """The rows that answer the question."""
+        with self._lock:
+            try:
+                return self._connection.execute(question, values).fetchall()
+            except sqlite3.Error as problem:
+                raise self._explained(doing, problem) from problem
+
+    @contextmanager
+    def writing(self, doing: str) -> "Generator[sqlite3.Cursor]":
+        """All or nothing, durable when the block has been left."""
+        with self._lock:
+            try:
+                cursor = self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield cursor
+                except BaseException:
+                    self._roll_back()
+                    raise
+                self._commit(doing)
+            except sqlite3.Error as problem:
+                raise self._explained(doing, problem) from problem
+
+    def _commit(self, doing: str) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as problem:
+            self._roll_back()
+            raise OutcomeUnknown(doing, f"the file {self.path} answered {_name(problem)}") from problem
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:  # a full disk, say, has ended it already
+            self._connection.execute("ROLLBACK")
+
+    def _prepare(self) -> None:
+        try:
+            _patiently(lambda: self._connection.execute("PRAGMA journal_mode=WAL"))
+            self._connection.execute("PRAGMA synchronous=FULL")
+            version = cast("tuple[int]", self._connection.execute("PRAGMA user_version").fetchone())[0]
+            if version not in {0, _VERSION}:
+                raise _unusable(self.path, "was written by another version of Cordon")
+            if version == 0:
+                _patiently(lambda: self._connection.executescript(_MAKE_TABLES))
+        except sqlite3.Error as problem:
+            self._close()
+            raise _unusable(self.path, "cannot be used as a store") from problem
+
+    def _explained(self, doing: str, problem: sqlite3.Error) -> CordonError:
+        """A failure before the commit: whatever it was, nothing was changed."""
+        if isinstance(problem, sqlite3.OperationalError):
+            return Unreachable(doing, f"the file {self.path} answered {_name(problem)}")
+        return JournalDamaged(
+            f"Not done: {doing}. The file {self.path} is damaged ({_name(problem)}). Keep it as it is, and find "
+            "out who wrote to it or what became of the disk; contain by hand meanwhile."
+        )
+
+
+def _patiently(step: Callable[[], object]) -> None:
+    """Two processes that open a new file at once get "locked" without the usual wait: try for a while."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            step()
+        except sqlite3.OperationalError as problem:
+            if "locked" not in str(problem) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _name(problem: sqlite3.Error) -> str:
+    return getattr(problem, "sqlite_errorname", type(problem).__name__)
+
+
+def _unusable(path: Path, why: str) -> SettingsWrong:
+    return SettingsWrong((f"CORDON_STORE: the file {path} {why}",))
+
+
+class SqliteJournal:
+    """The journal: one row a record, sorted by incident and sequence, so that reading one incident is one range."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    async def append(self, records: Sequence[Record]) -> None:
+        check_append(records)
+        if not records:
+            return
+        incident, first, last = records[0].incident, records[0].sequence, records[-1].sequence
+        rows = [(incident, *to_kept(record)) for record in records]
+        with self._file.writing(f"appending to the journal of incident {incident}") as cursor:
+            taken = _first_value(cursor.execute(_TAKEN, (incident, first, last)))
+            if taken is not None:
+                raise SequenceTaken(incident, taken)
+            cursor.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    async def read(self, incident: IncidentId) -> Sequence[Record]:
+        check_key(incident, "an incident's id")
+        rows = self._file.read(f"reading the journal of incident {incident}", CHAIN, (incident,))
+        return read_chain(incident, starmap(Kept, cast("list[tuple[int, str, str, str | None, str, str, str]]", rows)))
+
+
+_TAKEN = "SELECT min(sequence) FROM journal WHERE incident = ? AND sequence BETWEEN ? AND ?"
+CHAIN = "SELECT sequence, time, kind, step, data, previous, hash FROM journal WHERE incident = ? ORDER BY sequence"
+
+
+class SqliteDocuments:
+    """Documents. An etag is the number of a write, counted over the whole file, so that none comes twice."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    async def insert(self, partition: str, key: str, body: JsonObject) -> bool:
+        return key in await self.insert_all(partition, {key: body})
+
+    async def insert_all(self, partition: str, bodies: Mapping[str, JsonObject]) -> frozenset[str]:
+        check_key(partition, "a partition")
+        texts = check_bodies(partition, bodies)
+        with self._file.writing(f"storing documents under {partition}") as cursor:
+            revision = _next_revision(cursor)
+            return frozenset(
+                key
+                for key, text in texts.items()
+                if cursor.execute(
+                    "INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?)", (partition, key, text, revision)
+                ).rowcount
+            )
+
+    async def get(self, partition: str, key: str) -> Document | None:
+        check_place(partition, key)
+        question = "SELECT key, body, revision FROM documents WHERE partition = ? AND key = ?"
+        found = self._file.read(f"reading document {key} under {partition}", question, (partition, key))
+        return _document(found[0]) if found else None
+
+    async def replace(self, partition: str, key: str, body: JsonObject, etag: str) -> bool:
+        check_place(partition, key)
+        text = body_text(body)
+        with self._file.writing(f"replacing document {key} under {partition}") as cursor:
+            change = "UPDATE documents SET body = ?, revision = ? WHERE partition = ? AND key = ? AND revision = ?"
+            return cursor.execute(change, (text, _next_revision(cursor), partition, key, etag)).rowcount == 1
+
+    async def remove(self, partition: str, key: str, etag: str) -> bool:
+        check_place(partition, key)
+        with self._file.writing(f"removing document {key} under {partition}") as cursor:
+            change = "DELETE FROM documents WHERE partition = ? AND key = ? AND revision = ?"
+            return cursor.execute(change, (partition, key, etag)).rowcount == 1
+
+    async def query(
+        self, partition: str, *, after: str = "", before: str | None = None, limit: int = 1000
+    ) -> Sequence[Document]:
+        check_range(partition, after, before)
+        values = partition, after, _LAST_KEY if before is None else before, max(limit, 0)
+        return tuple(map(_document, self._file.read(f"listing documents under {partition}", RANGE, values)))
+
+
+RANGE = "SELECT key, body, revision FROM documents WHERE partition = ? AND key > ? AND key < ? ORDER BY key LIMIT ?"
+
+
+def _next_revision(cursor: sqlite3.Cursor) -> int:
+    cursor.execute("UPDATE revisions SET last = last + 1")
+    return cast("tuple[int]", cursor.execute("SELECT last FROM revisions").fetchone())[0]
+
+
+def _document(row: tuple[object, ...]) -> Document:
+    key, text, revision = cast("tuple[str, str, int]", row)
+    return Document(key, read_body(text), str(revision))
+
+
+class SqliteEvidence:
+    """Evidence: one row each."""
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+
+    async def keep(self, content: bytes) -> str:
+        digest = digest_of(content)
+        with self._file.writing(f"storing evidence {digest}") as cursor:
+            cursor.execute("INSERT OR IGNORE INTO evidence VALUES (?, ?)", (digest, content))
+        return digest
+
+    async def fetch(self, digest: str) -> bytes | None:
+        check_digest(digest)
+        question = "SELECT content FROM evidence WHERE digest = ?"
+        found = self._file.read(f"reading evidence {digest}", question, (digest,))
+        return check_evidence(digest, cast("bytes", found[0][0])) if found else None
+
+
+class SqliteQueue:
+    """A queue in the file; several of them may lie in it side by side, by name."""
+
+    def __init__(self, file: SqliteFile, clock: Clock, name: str = WORK_QUEUE) -> None:
+        self._file, self._clock, self._name = file, clock, name
+
+    def beside(self, name: str) -> "SqliteQueue":
+        """Another queue in the same file: where the host puts poisoned messages, say."""
+        return SqliteQueue(self._file, self._clock, name)
+
+    async def send(self, message: JsonObject, delay: timedelta = timedelta()) -> None:
+        await self.put(message_bytes(message), delay)
+
+    async def put(self, body: bytes, delay: timedelta = timedelta()) -> None:
+        check_message(body, delay)
+        now = self._clock()
+        with self._file.writing(f"sending a message to {self._name}") as cursor:
+            cursor.execute(
+                "INSERT INTO messages (queue, body, due, inserted) VALUES (?, ?, ?, ?)",
+                (self._name, body, _ticks(now + delay), _ticks(now)),
+            )
+
+    async def receive(self, most: int, hidden: timedelta) -> Sequence[Received]:
+        now, due = self._clock(), await self.next_due()
+        if due is None or due > now:
+            return []  # the common case, for which nobody else has to wait
+        with self._file.writing(f"receiving from {self._name}") as cursor:
+            rows = cursor.execute(_DUE, (self._name, _ticks(now), most)).fetchall()
+            change = "UPDATE messages SET dequeued = dequeued + 1, due = ? WHERE number = ?"
+            cursor.executemany(change, [(_ticks(now + hidden), row[0]) for row in rows])
+        return [_received(row) for row in rows]
+
+    async def delete(self, received: Received) -> bool:
+        with self._file.writing(f"deleting a message from {self._name}") as cursor:
+            return cursor.execute(_DELETE, self._held(received)).rowcount == 1
+
+    async def release(self, received: Received, delay: timedelta) -> bool:
+        due = _ticks(self._clock() + delay)
+        with self._file.writing(f"releasing a message of {self._name}") as cursor:
+            return cursor.execute(_RELEASE, (due, *self._held(received))).rowcount == 1
+
+    async def next_due(self) -> datetime | None:
+        question = "SELECT min(due) FROM messages WHERE queue = ?"
+        due = cast("int | None", self._file.read(f"looking into {self._name}", question, (self._name,))[0][0])
+        return None if due is None else _moment(due)
+
+    def _held(self, received: Received) -> tuple[str, str, str]:
+        return self._name, received.id, received.receipt
+
+
+# A receipt is the count of receivings: it is good as long as nobody has received the message since.
+_DELETE = "DELETE FROM messages WHERE queue = ? AND number = ? AND dequeued = ?"
+_RELEASE = "UPDATE messages SET due = ? WHERE queue = ? AND number = ? AND dequeued = ?"
+_DUE = "SELECT number, body, dequeued, inserted FROM messages WHERE queue = ? AND due <= ? ORDER BY due, number LIMIT ?"
+
+
+def _received(row: tuple[int, bytes, int, int]) -> Received:
+    number, body, dequeued, inserted = row
+    return Received(str(number), body, dequeued + 1, str(dequeued + 1), _moment(inserted))
+
+
+def _ticks(moment: datetime) -> int:
+    return (moment - _EPOCH) // _TICK
+
+
+def _moment(ticks: int) -> datetime:
+    return _EPOCH + ticks * _TICK
+
+
+def _first_value(cursor: sqlite3.Cursor) -> int | None:
+    return cast("tuple[int | None]", cursor.fetchone())[0]

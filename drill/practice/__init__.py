@@ -1,1 +1,67 @@
-"""Placeholder."""
+"""
+The practice tenant: an Entra tenant with vaults, in memory, strict and nasty by default.
+
+    tenant = PracticeTenant(
+        scenario["tenant"],
+        azure=scenario.get("azure"),
+        logs=scenario.get("logs"),
+        timeline=scenario.get("timeline", ()),
+        attackers=scenario.get("attackers", ()),
+        faults=scenario.get("faults", ()),
+        clock=virtual_clock().now,
+        seed=7,
+    )
+    transport = PracticeHttpxTransport(tenant.asgi)                # drill.transports: for msgraph-sdk
+    PracticeAzureTransport(tenant.asgi)                            # and for Key Vault clients
+    credential = PracticeCredential(tenant, tenant.cordon["executor"].client_id)
+
+    async with asyncio.TaskGroup() as group:
+        world = tenant.start(group)                                # timeline and attackers begin
+        ...
+        for task in world:
+            task.cancel()
+
+    tenant.effects        # every write that reached it: at, by, service, method, path, status, applied, body, …
+    tenant.attempts       # sign-ins and attackers' moves, with their outcome
+    tenant.requests       # every request, for counting
+    tenant.snapshot()     # {"tenant": …, "azure": …} in the scenario's shape, no secret in it
+    tenant.canaries       # every secret, token and private key it made: none may be found anywhere
+    tenant.sign_in(principal_id, Credential(CredentialKind.SECRET, key_id))   # would it still get a token?
+
+It works on any event loop; under `drill.virtual_time.run` it takes no time. It serves graph.microsoft.com,
+<vault>.vault.azure.net (the vault `handover` is always there) and login.microsoftonline.com, picked by the
+Host header or X-Original-Host. A request to 127.0.0.1 is taken for Graph.
+
+Scenario keys that are the practice tenant's own: `tenant.behaviour` (see Behaviour), `tenant.permissions`
+({reader|executor|rotator: [Graph permissions]}), `servicePrincipalLockConfiguration` on a service principal
+(the lock of a foreign application), `secretText` in a passwordCredential, `timeline[].late|add|delete`.
+An attacker acts with the identity's own power: its token's roles come from `appRoleAssignments` on Graph,
+Application.ReadWrite.OwnedBy reaches what it owns, and without either its moves are refused. `power: admin`
+plays a stolen administrator.
+
+To add an endpoint, write one function `(state, request, **path parameters) -> Answer` and one Route with
+its permissions, buckets and whether it writes; a new service is a Gate. Facts that the platform leaves
+unverified are switches in Behaviour.
+"""
+
+from drill.practice.behaviour import Behaviour
+from drill.practice.building import cordon_client_id, cordon_object_id
+from drill.practice.shapes import ScenarioMistake
+from drill.practice.sign_ins import Credential, CredentialKind, SignIn
+from drill.practice.state import Seen
+from drill.practice.tenant import PracticeTenant
+from drill.practice.tokens import CordonIdentity, Token
+
+__all__ = [
+    "Behaviour",
+    "CordonIdentity",
+    "Credential",
+    "CredentialKind",
+    "PracticeTenant",
+    "ScenarioMistake",
+    "Seen",
+    "SignIn",
+    "Token",
+    "cordon_client_id",
+    "cordon_object_id",
+]

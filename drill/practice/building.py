@@ -108,6 +108,8 @@ def add_object(state: TenantState, kind: str, given: Mapping[str, Any], *, fresh
     extra = {"servicePrincipalLockConfiguration"} if kind == SERVICE_PRINCIPAL else set[str]()
     known_keys(given, {*DEFAULTS[kind], *extra, "customSecurityAttributes", "@odata.type"}, kind)
     record = {**DEFAULTS[kind], **{name: value for name, value in given.items() if name != "@odata.type"}}
+    if str(given.get("@odata.type", "")).endswith(("agentIdentity", "agentIdentityBlueprint", "BlueprintPrincipal")):
+        record["@type"] = given["@odata.type"]
     record["id"] = record["id"] or state.chance.guid(kind)
     record["appId"] = record["appId"] or state.chance.guid("appId")
     record["createdDateTime"] = record["createdDateTime"] or graph_time(state.now - timedelta(days=400))

@@ -94,6 +94,8 @@ class Service:
             answer = await carry_out(request)
             if fault and fault.kind in APPLIED:
                 _lose(fault)
+            if fault and fault.kind == "batch-missing" and isinstance(answer.body, dict):
+                answer.body["responses"].pop()
         except Refusal as refusal:
             answer = self._gate.refusal(self._state, request, refusal)
         return await _spoilt(answer, fault, self._sleep)

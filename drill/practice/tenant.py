@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from drill.practice import snapshots
+from drill.practice import login, snapshots
 from drill.practice.asgi import AsgiApp, PracticeApp
 from drill.practice.behaviour import Behaviour
 from drill.practice.building import build_state, cordon_client_id, cordon_object_id
@@ -143,6 +143,10 @@ class PracticeTenant:
             if name not in self.state.vaults:
                 raise ConnectionLost(f"no such host: {request.host}")
             return await self._vault.serve(request)
+        if request.host == login.HOST:
+            return login.answer(self.state, request)
+        if request.path == login.MANAGED_IDENTITY_PATH:
+            return login.answer_managed_identity(self.state, request)
         _, version, rest = (*request.path.split("/", 2), "", "")[:3]
         if version in _VERSIONS:
             request.version, request.path = version, f"/{rest}"

@@ -185,8 +185,13 @@ def shown(kind: str, record: JsonObject, selected: frozenset[str] | None) -> Jso
     if selected is None:
         whole = {name: value for name, value in record.items() if name[0] != "@" and name not in ONLY_SELECTED}
         whole["keyCredentials"] = [{**each, "key": None} for each in record["keyCredentials"]]
-        return whole
-    return {name: record.get(name) for name in sorted(selected)}
+        return {**_type_of(record), **whole}
+    return {**_type_of(record), **{name: record.get(name) for name in sorted(selected)}}
+
+
+def _type_of(record: JsonObject) -> JsonObject:
+    """Derived types (agent identities) say so, whatever is selected."""
+    return {"@odata.type": record["@type"]} if "@type" in record else {}
 
 
 def one(kind: str, record: JsonObject, request: Request, *, status: int = 200) -> Answer:

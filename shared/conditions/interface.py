@@ -15,9 +15,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """The test holds; the reason names the fact that shows it."""
+    """The test holds; the reason names the fact that shows it. A group keeps the findings of its members."""
 
     reason: str
+    members: "tuple[Member, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class NotMet:
     """The test is known not to hold."""
 
     reason: str
+    members: "tuple[Member, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,11 @@ class Unknown:
 
     reason: str
     wants: frozenset[PartName] = frozenset()
+    members: "tuple[Member, ...]" = ()
 
 
 Finding: TypeAlias = Met | NotMet | Unknown
+Member: TypeAlias = tuple[str, Finding]  # the condition's name and what it answered
 
 
 class Condition(Protocol):

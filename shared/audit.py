@@ -1,0 +1,374 @@
+"""
+The directory's audit records: odd spellings, JSON inside strings, and what they say about credentials.
+
+One record is read alike from Graph (`directoryAudit`) and from the diagnostic log, where lists and values
+may be strings of JSON or parsed already. Facts: what real tenants were seen to write.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import cast
+
+from shared.case import AuditActor, AuditProperty, AuditRecord, AuditTarget, HolderKind
+from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
+from shared.signal import JsonObject
+from shared.untrusted import NAME, Fields, body_of, is_shallow, one_line, parsed
+
+LOOK_BACK = timedelta(days=7)
+"""How much of the audit log a case holds: what a tenant without a licence keeps. No condition may ask for more."""
+
+_SENDER = "audit log"
+_DASHES = re.compile("[\u2010-\u2015\u2212]")
+_BLANKS = re.compile(r"\s+")
+
+# Spelled as Microsoft's reference of audit activities does, compared as `normalise_activity` gives them.
+_CREDENTIALS = (
+    "Update application - Certificates and secrets management",
+    "Create application - Certificates and secrets management",
+    "Add service principal credentials",
+    "Remove service principal credentials",
+    "Update external secrets",
+)
+_EDITS = ("Update application", "Update service principal")
+_GRANTS = (
+    "Add app role assignment to service principal",
+    "Remove app role assignment from service principal",
+    "Add delegated permission grant",
+    "Remove delegated permission grant",
+)
+_OWNERS = (
+    "Add owner to application",
+    "Add owner to service principal",
+    "Remove owner from application",
+    "Remove owner from service principal",
+)
+_OTHERS = (
+    "Set verified publisher",
+    "Unset verified publisher",
+    "Consent to application",
+    "Restore consent",
+    "Add application",
+    "Delete application",
+    "Hard Delete application",
+    "Restore application",
+    "Add service principal",
+    "Remove service principal",
+    "Hard delete service principal",
+    "Restore service principal",
+    "Add member to role",
+    "Add eligible member to role",
+    "Add scoped member to role",
+    "Remove member from role",
+    "Add role assignment to role definition",
+    "confirmServicePrincipalCompromised",
+    "DismissServicePrincipal",
+)
+ACTIVITIES: tuple[str, ...] = (*_CREDENTIALS, *_EDITS, *_GRANTS, *_OWNERS, *_OTHERS)
+"""The activities that can concern a workload identity, and that are followed."""
+
+
+def normalise_activity(text: str) -> str:
+    """
+    One spelling for all: the log writes "Update application – Certificates and secrets management " with an
+    en dash and a blank at its end, exports add a dot, older documents write "principle".
+    """
+    return _normalised(text) if len(text) <= 200 else text[:200].casefold()
+
+
+@lru_cache(maxsize=4096)
+def _normalised(text: str) -> str:
+    plain = _BLANKS.sub(" ", _DASHES.sub("-", text)).strip().removesuffix(".").rstrip()
+    return plain.casefold().replace("service principle", "service principal")
+
+
+_FOLLOWED = frozenset(normalise_activity(activity) for activity in ACTIVITIES)
+_FOLDED_EDITS = frozenset(normalise_activity(activity) for activity in _EDITS)
+_FOLDED_GRANTS = frozenset(normalise_activity(activity) for activity in _GRANTS)
+_FOLDED_OWNERS = frozenset(normalise_activity(activity) for activity in _OWNERS)
+_HOLDERS = {"application": HolderKind.APPLICATION, "serviceprincipal": HolderKind.SERVICE_PRINCIPAL}
+# Properties that say which others changed, or repeat the target's names.
+_ECHOES = frozenset({"included updated properties", "targetid.serviceprincipalnames"})
+
+
+def is_followed(activity: object) -> bool:
+    """Whether an activity, as the log spells it, can concern a workload identity."""
+    return isinstance(activity, str) and normalise_activity(activity) in _FOLLOWED
+
+
+def concerns_workloads(record: JsonObject) -> bool:
+    """
+    Whether a raw record can concern a workload identity at all; a quick look at its activity alone.
+
+    A record without a readable activity is let through, so that whoever reads it in full can say what is wrong.
+    """
+    activity = record.get("activityDisplayName")
+    if activity is None:
+        inner = record.get("properties")
+        activity = inner.get("activityDisplayName") if isinstance(inner, dict) else None
+    return not isinstance(activity, str) or normalise_activity(activity) in _FOLLOWED
+
+
+def read_audit(record: JsonObject, sender: str = _SENDER) -> AuditRecord:
+    """One directoryAudit record in either shape. Raises MalformedSignal."""
+    body = body_of(record, sender)
+    activity = body.values.get("activityDisplayName", body.values.get("operationName"))
+    if not isinstance(activity, str) or not activity.strip():
+        raise body.wrong("activityDisplayName", "is missing or not a text")
+    at = "activityDateTime" if body.values.get("activityDateTime") is not None or "time" not in body.values else "time"
+    return AuditRecord(
+        id=body.token("id"),
+        activity=normalise_activity(activity),
+        activity_as_sent=one_line(activity, 200),
+        category=body.line("category"),
+        at=body.time(at),
+        result=(body.optional_token("result") or "unknownFutureValue"),
+        correlation_id=body.optional_token("correlationId"),
+        actor=_actor(body),
+        targets=tuple(_target(target) for target in body.objects("targetResources")),
+    )
+
+
+def _actor(body: Fields) -> AuditActor:
+    """Who did it. Ids that are none are kept as text: a strange actor is no reason to overlook the act."""
+    by = body.object("initiatedBy")
+    if by is None:
+        return AuditActor()
+    user, app = by.object("user"), by.object("app")
+    return AuditActor(
+        user_id=_lower(user, "id"),
+        user_name=user.line("userPrincipalName", 200) if user else None,
+        principal_id=_lower(app, "servicePrincipalId"),
+        client_id=_lower(app, "appId"),
+        ip_address=(user.line("ipAddress") if user else None) or (app.line("ipAddress") if app else None),
+    )
+
+
+def _lower(fields: Fields | None, name: str) -> str | None:
+    text = fields.line(name, 200) if fields else None
+    return text.lower() if text else None
+
+
+def _target(fields: Fields) -> AuditTarget:
+    type_ = fields.line("type") or "Other"
+    is_workload = type_.casefold() in _HOLDERS
+    return AuditTarget(
+        id=fields.optional_guid("id") if is_workload else fields.line("id", 200),
+        type=type_,
+        display_name=fields.line("displayName", 200),
+        properties=tuple(_property(each) for each in fields.objects("modifiedProperties")),
+    )
+
+
+def _property(fields: Fields) -> AuditProperty:
+    return AuditProperty(
+        name=fields.line("displayName", 200) or "",
+        old=_value(fields, "oldValue"),
+        new=_value(fields, "newValue"),
+    )
+
+
+def _value(fields: Fields, name: str) -> object:
+    value = parsed(fields.values.get(name))
+    if not is_shallow(value):
+        raise fields.wrong(name, "is nested too deeply")
+    return value
+
+
+def subject_of(record: AuditRecord) -> IdentityRef | None:
+    """
+    The workload identity that a record concerns, or None.
+
+    A grant's target is the resource that is opened up; the client that gains by it stands in the modified
+    properties. With owners, either target may be the owner, so the activity says which one is owned.
+    """
+    if record.activity in _FOLDED_GRANTS:
+        return _named_client(record)
+    if record.activity in _FOLDED_OWNERS:
+        wanted = ("application",) if record.activity.endswith("application") else ("serviceprincipal",)
+        return _first_target(record, wanted)
+    return _first_target(record, tuple(_HOLDERS))
+
+
+def names_no_client(record: AuditRecord) -> bool:
+    """A grant to a service principal that does not say to which one: it cannot be what it claims to be."""
+    return record.activity in _FOLDED_GRANTS and _named_client(record) is None
+
+
+def _named_client(record: AuditRecord) -> IdentityRef | None:
+    principal = _guid_property(record, "serviceprincipal.objectid")
+    client = _guid_property(record, "serviceprincipal.appid")
+    if principal is None and client is None:
+        return None
+    return IdentityRef(PrincipalId(principal) if principal else None, ClientId(client) if client else None)
+
+
+def _guid_property(record: AuditRecord, name: str) -> str | None:
+    """A property's id: new where it was added, old where it was removed."""
+    for found in _properties(record, name):
+        for value in (*_values(found.new), *_values(found.old)):
+            try:
+                return canonical_guid(value)
+            except ValueError:
+                continue
+    return None
+
+
+def _first_target(record: AuditRecord, types: tuple[str, ...]) -> IdentityRef | None:
+    for target in record.targets:
+        type_ = target.type.casefold()
+        if target.id and type_ in types:
+            if type_ == "application":
+                return IdentityRef(app_object_id=AppObjectId(target.id))
+            return IdentityRef(principal_id=PrincipalId(target.id))
+    return None
+
+
+def is_echo(record: AuditRecord) -> bool:
+    """
+    An update that changes nothing it tells of. Every change writes some, beside the record that tells; the
+    directory writes more of them whenever it refreshes a service principal from its application.
+    """
+    if record.activity not in _FOLDED_EDITS:
+        return False
+    properties = (each for target in record.targets for each in target.properties)
+    return all(each.name.casefold() in _ECHOES or each.old == each.new for each in properties)
+
+
+# Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class AddedCredential:
+    """A credential that was not there before. `type` is the log's: Password, AsymmetricX509Cert, or federated."""
+
+    key_id: str
+    type: str
+    usage: str
+    display_name: str  # its maker's text
+    holder: HolderKind
+    object_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialChange:
+    """What a record says about credentials. `unread` says why some of it could not be understood, if so."""
+
+    added: tuple[AddedCredential, ...] = ()
+    unread: str | None = None
+
+
+# One credential is one string, and it starts with its id. DisplayName comes last and may hold anything.
+_KEY = re.compile(
+    r"\[?KeyIdentifier=(?P<id>[0-9a-fA-F-]{36}),KeyType=(?P<type>\w{1,60}),KeyUsage=(?P<usage>\w{1,60}),"
+    r"DisplayName=(?P<name>.*)",
+    re.DOTALL,
+)
+_FEDERATED = "federatedidentitycredentials"
+
+
+def added_credentials(record: AuditRecord) -> tuple[AddedCredential, ...]:
+    """The credentials that a record shows to be new; see `credential_change` for what could not be read."""
+    return credential_change(record).added
+
+
+def credential_change(record: AuditRecord) -> CredentialChange:
+    """Compare both sides of KeyDescription and FederatedIdentityCredentials: full lists, before and after."""
+    added: list[AddedCredential] = []
+    unread: str | None = None
+    for target in record.targets:
+        holder = _HOLDERS.get(target.type.casefold())
+        if holder is None:
+            continue
+        for change in target.properties:
+            name = change.name.casefold()
+            if name == "keydescription":
+                keys, problem = _new_keys(change, holder, target.id)
+            elif name == _FEDERATED:
+                keys, problem = _new_federated(change, holder, target.id)
+            else:
+                continue
+            added += keys
+            unread = unread or problem
+    return CredentialChange(tuple(added), unread)
+
+
+def _new_keys(
+    change: AuditProperty, holder: HolderKind, object_id: str | None
+) -> tuple[list[AddedCredential], str | None]:
+    old, new = [_KEY.match(text) for text in _texts(change.old)], [_KEY.match(text) for text in _texts(change.new)]
+    before = {(key["id"].lower(), key["type"]) for key in old if key}
+    keys = [key for key in new if key and (key["id"].lower(), key["type"]) not in before]
+    signing = {key["id"].lower() for key in new if key and key["usage"] == "Sign"}
+    added = [
+        AddedCredential(key["id"].lower(), key["type"], key["usage"], _name(key["name"]), holder, object_id)
+        for key in keys
+        if key["usage"] != "Sign" and not (key["type"] == "Password" and key["id"].lower() in signing)
+    ]
+    return added, None if all(old) and all(new) else "its list of credentials is in a form not known here"
+
+
+def _name(text: str) -> str:
+    return one_line(text.removesuffix("]"), NAME)
+
+
+def _new_federated(
+    change: AuditProperty, holder: HolderKind, object_id: str | None
+) -> tuple[list[AddedCredential], str | None]:
+    """The form of an entry is not documented: entries are compared as they are."""
+    before = [repr(each) for each in _values(change.old)]
+    entries = [each for each in _values(change.new) if repr(each) not in before]
+    added = [
+        AddedCredential(_federated_name(each), "federated", "Verify", _federated_name(each), holder, object_id)
+        for each in entries
+    ]
+    return added, None
+
+
+def _federated_name(entry: object) -> str:
+    if isinstance(entry, dict):
+        fields = {str(name).casefold(): value for name, value in cast("dict[object, object]", entry).items()}
+        found = fields.get("name") or fields.get("id") or fields.get("issuer")
+        return one_line(str(found), NAME) if found else "federated credential"
+    return one_line(str(entry), NAME) or "federated credential"
+
+
+# Other changes
+
+
+def newly_enabled(record: AuditRecord) -> bool:
+    """Whether sign-in was switched on: AccountEnabled is "[true]" now and was not before."""
+    return any(
+        _says(change.new, "true") and not _says(change.old, "true") for change in _properties(record, "accountenabled")
+    )
+
+
+def newly_disabled(record: AuditRecord) -> bool:
+    return any(
+        _says(change.new, "false") and not _says(change.old, "false")
+        for change in _properties(record, "accountenabled")
+    )
+
+
+def _says(value: object, word: str) -> bool:
+    return any(str(each).strip().casefold() == word for each in _values(value))
+
+
+def _properties(record: AuditRecord, name: str) -> Iterator[AuditProperty]:
+    for target in record.targets:
+        for found in target.properties:
+            if found.name.casefold() == name:
+                yield found
+
+
+def _values(value: object) -> list[object]:
+    """A value as a list: "[]" is the empty set, null and "" are nothing, anything else stands for itself."""
+    if isinstance(value, list):
+        return cast("list[object]", value)
+    return [] if value is None or value == "" else [value]
+
+
+def _texts(value: object) -> list[str]:
+    return [each if isinstance(each, str) else repr(each) for each in _values(value)]

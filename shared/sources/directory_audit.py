@@ -1,0 +1,106 @@
+"""A change to an application or service principal, as the directory's audit log tells it."""
+
+from typing import ClassVar
+
+from shared.audit import (
+    concerns_workloads,
+    credential_change,
+    is_echo,
+    names_no_client,
+    newly_disabled,
+    newly_enabled,
+    read_audit,
+    subject_of,
+)
+from shared.case import AuditActor, AuditRecord
+from shared.errors import MalformedSignal
+from shared.identity import IdentityRef
+from shared.signal import JsonObject, JsonValue, NotASignal, Signal
+from shared.untrusted import NAME, check_tenant, one_line
+
+_NOT_FOLLOWED = NotASignal("an activity that does not concern workload identities")
+_ECHO = NotASignal("an update that changes nothing it tells of")
+_NO_WORKLOAD = NotASignal("it concerns no application or service principal")
+
+
+class DirectoryAudit:
+    """Reads one directoryAudit record. Most of the log is about people and groups, and is told apart first."""
+
+    name: ClassVar[str] = "directory-audit"
+    event_types: ClassVar[tuple[str, ...]] = ("Cordon.Signal.DirectoryAudit",)
+    categories: ClassVar[tuple[str, ...]] = ("AuditLogs",)
+
+    def read(self, record: JsonObject, tenant_id: str) -> Signal | NotASignal:
+        check_tenant(record, tenant_id, self.name)
+        if not concerns_workloads(record):
+            return _NOT_FOLLOWED
+        audit = read_audit(record, self.name)
+        if names_no_client(audit):
+            raise MalformedSignal(
+                source=self.name, why="it is a grant that names no client (ServicePrincipal.ObjectID)"
+            )
+        subject = subject_of(audit)
+        if subject is None:
+            return _NO_WORKLOAD
+        if is_echo(audit):
+            return _ECHO
+        return Signal(
+            source=self.name,
+            record_id=audit.id,
+            subject=subject,
+            observed_at=audit.at,
+            summary=_summary(audit, subject),
+            facts=_facts(audit),
+        )
+
+
+def _summary(audit: AuditRecord, subject: IdentityRef) -> str:
+    named = next((target.display_name for target in audit.targets if target.id in _ids(subject)), None)
+    who = f"“{one_line(named, NAME)}”" if named else str(subject)
+    outcome = "" if audit.result == "success" else f" ({audit.result})"
+    return one_line(f"{_activity(audit)} on {who} by {_actor(audit.actor)}{outcome}")
+
+
+def _activity(audit: AuditRecord) -> str:
+    if newly_enabled(audit):
+        return f"{audit.activity_as_sent} (sign-in switched on)"
+    if newly_disabled(audit):
+        return f"{audit.activity_as_sent} (sign-in switched off)"
+    return audit.activity_as_sent
+
+
+def _actor(actor: AuditActor) -> str:
+    if actor.user_name or actor.user_id:
+        return one_line(actor.user_name or str(actor.user_id), NAME)
+    known = actor.principal_id or actor.client_id
+    return f"service principal {known}" if known else "somebody the log does not name"
+
+
+def _ids(subject: IdentityRef) -> tuple[str | None, ...]:
+    return (subject.principal_id, subject.client_id, subject.app_object_id)
+
+
+def _facts(audit: AuditRecord) -> dict[str, JsonValue]:
+    change = credential_change(audit)
+    added: list[JsonValue] = [
+        {"keyId": key.key_id, "type": key.type, "usage": key.usage, "holder": key.holder.value}
+        for key in change.added[:20]
+    ]
+    actor: JsonObject = {
+        "userId": audit.actor.user_id,
+        "servicePrincipalId": audit.actor.principal_id,
+        "appId": audit.actor.client_id,
+    }
+    facts: dict[str, JsonValue] = {
+        "activity": audit.activity,
+        "result": audit.result,
+        "correlationId": audit.correlation_id,
+        "initiatedBy": actor,
+    }
+    if added:
+        facts["addedCredentials"] = added
+    if newly_enabled(audit):
+        facts["accountEnabled"] = True
+    elif newly_disabled(audit):
+        facts["accountEnabled"] = False
+    return facts

@@ -19,7 +19,7 @@ from shared.errors import NotFound
 from shared.journal import IncidentId
 from shared.policy import ActionChoice
 from shared.report import Report, as_markdown
-from shared.responder import Order
+from shared.orders import Order
 from shared.views import Health, IncidentPage, IncidentView, Preview
 
 VERSION = "0.1.0"
@@ -98,7 +98,7 @@ async def order_containment(call: Call[OrderBody, Nothing]) -> Reply:
 )
 async def list_incidents(call: Call[Nothing, PageQuery]) -> Reply:
     """List incidents, newest first. `next` of the answer is the `after` of the following page."""
-    return Reply(await responder().incidents(limit=call.query.limit, after=call.query.after or None))
+    return Reply(await responder().incidents(limit=call.query.limit, after=call.query.after or ""))
 
 
 @endpoint(
@@ -121,7 +121,6 @@ async def show_incident(call: Call[Nothing, Nothing]) -> Reply:
     summary="Read an incident's report",
     body=Nothing,
     query=ReportQuery,
-    headers=(HeaderParameter("Accept", "application/json or text/markdown.", r"^[ -~]{1,500}$"),),
     answers={HTTPStatus.OK: Answer("The report.", {JSON: Report, MARKDOWN: None})},
     refusals=(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_ACCEPTABLE),
 )

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
-from functions.contract import Input
+from functions.contract import Input, without_null
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
 
 _GUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
@@ -20,9 +20,7 @@ ActionName = Annotated[str, Field(pattern=_NAME, min_length=1, max_length=60)]
 
 def _exactly_one(schema: dict[str, Any]) -> None:
     """Pydantic's schema would allow null, none, and several."""
-    for name, value in schema["properties"].items():
-        given = next(kind for kind in value["anyOf"] if kind.get("type") != "null")
-        schema["properties"][name] = {**given, "description": value["description"]}
+    schema["properties"] = {name: without_null(value) for name, value in schema["properties"].items()}
     schema["minProperties"] = schema["maxProperties"] = 1
 
 
@@ -95,9 +93,9 @@ class PageQuery(Input):
     """Which part of the list."""
 
     limit: Annotated[int, Field(ge=1, le=200, description="How many at most.")] = 50
-    after: Annotated[
-        str, Field(pattern=_TOKEN, min_length=1, max_length=200, description="`next` of the page before.")
-    ] = Field(default="")
+    after: str | None = Field(
+        default=None, pattern=_TOKEN, min_length=1, max_length=200, description="`next` of the page before."
+    )
 
 
 class ReportQuery(Input):

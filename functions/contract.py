@@ -9,7 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import azure.functions as func
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -198,6 +198,14 @@ def read_json(content: bytes) -> object:
     if _deeper_than(DEEPEST, value):
         raise Refusal(HTTPStatus.BAD_REQUEST, f"The body is nested deeper than {DEEPEST} levels.")
     return value
+
+
+def without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a field that may be left out, but not given as null."""
+    if "anyOf" not in schema:
+        return schema
+    (given,) = (kind for kind in schema["anyOf"] if kind.get("type") != "null")
+    return {**given, "description": schema.get("description", "")}
 
 
 def _check_media_type(text: str) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from functions.answers import PROBLEM
-from functions.contract import JSON, KEY_PARAMETER, Answer, Endpoint, HeaderParameter, Input, Nothing
+from functions.contract import JSON, KEY_PARAMETER, Answer, Endpoint, HeaderParameter, Input, Nothing, without_null
 
 Json: TypeAlias = dict[str, Any]
 AnyEndpoint: TypeAlias = Endpoint[Any, Any]
@@ -117,7 +117,7 @@ def _query_parameters(model: type[Input]) -> list[Json]:
             "description": value.pop("description", ""),
             "schema": value,
         }
-        for name, value in schema.get("properties", {}).items()
+        for name, value in ((name, without_null(each)) for name, each in schema.get("properties", {}).items())
     ]
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 
 from functions.runtime import responder
-from functions.said import say_set_aside
 
 if TYPE_CHECKING:
     from shared.signal import JsonObject
@@ -27,8 +26,7 @@ bp = func.Blueprint()
 @bp.event_grid_trigger(arg_name="event")
 async def receive_event(event: func.EventGridEvent) -> None:
     """Take in one event; the host splits a batch into single calls. Everything slow happens off the queue."""
-    intake = await responder().receive_events([plain(event)])
-    say_set_aside("Event Grid", intake)
+    await responder().receive_events([plain(event)])
 
 
 def plain(event: func.EventGridEvent) -> "JsonObject":

@@ -10,7 +10,6 @@ from typing import List  # noqa: UP035 — the worker knows typing.List, not lis
 import azure.functions as func
 
 from functions.runtime import responder
-from functions.said import say_set_aside
 
 bp = func.Blueprint()
 
@@ -27,5 +26,4 @@ bp = func.Blueprint()
 )
 async def receive_stream(events: List[func.EventHubEvent]) -> None:  # noqa: UP006
     """Take in one batch of one partition."""
-    intake = await responder().receive_stream([event.get_body() for event in events])
-    say_set_aside("Event Hub", intake)
+    await responder().receive_stream([event.get_body() for event in events])

@@ -35,6 +35,8 @@ def use(responder: "Responder | None") -> None:
 
 def _build() -> "Responder":
     from shared.settings import Settings
+
+    settings = Settings.read(os.environ)  # before the SDKs are imported: they would only delay the message
     from shared.wiring import Outside, build
 
-    return build(Settings.read(os.environ), Outside.system(os.environ))
+    return build(settings, Outside.system(settings, os.environ))

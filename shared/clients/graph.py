@@ -1,0 +1,119 @@
+"""Microsoft Graph as the directory of identities: look at them, block their sign-in, take their credentials away."""
+
+from collections.abc import Sequence
+
+from shared.case import PartName
+from shared.clients.answers import Call
+from shared.clients.credential_lane import WRITE_DIRECTORY, CredentialLane
+from shared.clients.graph_http import GraphHttp
+from shared.clients.graph_look import Looking
+from shared.clients.graph_requests import PREMIUM, READ_DIRECTORY, filtered
+from shared.clients.pacing import DIRECTORY_WRITES, IDENTITY_PROTECTION
+from shared.clients.patience import Patience, Trouble, persist
+from shared.errors import Gone, PlatformRefused, UnavailableInCloud, Unreachable
+from shared.identity import IdentityRef, PrincipalId, canonical_guid
+from shared.signal import JsonValue
+from shared.tenant import CredentialWrite, Gathered, WriteRefused, WriteResult
+
+WRITE_RISK = "IdentityRiskyServicePrincipal.ReadWrite.All"
+_IDS_A_CALL = 60  # facts: riskyserviceprincipal-dismiss; confirmCompromised names no limit
+
+
+class GraphDirectory:
+    """
+    See `shared.tenant.Directory`. Reads go through the reader identity, writes through the executor.
+
+    `writer` is None where no executor is configured: then every write is refused before it is sent.
+    """
+
+    def __init__(
+        self,
+        reader: GraphHttp,
+        writer: GraphHttp | None,
+        tenant_id: str,
+        *,
+        cloud: str | None = None,
+        replication: Patience | None = None,
+    ) -> None:
+        """`cloud` names a cloud without identity protection; `replication` is how a 404 to a write is waited out."""
+        self._reader, self._writer = reader, writer
+        self._tenant_id, self._cloud = tenant_id, cloud
+        self._replication = replication or Patience(attempts=5, waiting=20.0)
+
+    async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+        """See `Directory`."""
+        return await Looking(self._reader, subject, parts, self._tenant_id, self._cloud).run()
+
+    async def set_account_enabled(self, principal: PrincipalId, enabled: bool) -> None:
+        """See `Directory`. High priority, and nothing else in the request: a batch is as slow as its slowest part."""
+        call = Call(
+            "PATCH",
+            f"/servicePrincipals/{canonical_guid(principal)}",
+            f"{'allowing' if enabled else 'blocking'} sign-in of service principal {principal}",
+            WRITE_DIRECTORY,
+            body={"accountEnabled": enabled},
+            quota=DIRECTORY_WRITES,
+        )
+        await self._write(call)
+
+    async def confirm_compromised(self, principals: Sequence[PrincipalId]) -> None:
+        """See `Directory`."""
+        ids = [canonical_guid(each) for each in principals]
+        for start in range(0, len(ids), _IDS_A_CALL):
+            some: list[JsonValue] = list(ids[start : start + _IDS_A_CALL])
+            call = Call(
+                "POST",
+                "/identityProtection/riskyServicePrincipals/confirmCompromised",
+                f"confirming {len(some)} identities as compromised",
+                WRITE_RISK,
+                licence=PREMIUM,
+                body={"servicePrincipalIds": some},
+                quota=IDENTITY_PROTECTION,
+            )
+            self._check_cloud(call)
+            await self._sender(call).send(call)
+
+    async def count_enabled_principals(self) -> int:
+        """See `Directory`. `$count` needs ConsistencyLevel eventual (facts: Graph advanced queries)."""
+        call = Call(
+            "GET",
+            filtered("/servicePrincipals/$count", "accountEnabled eq true"),
+            "counting the enabled service principals",
+            READ_DIRECTORY,
+            headers={"ConsistencyLevel": "eventual"},
+        )
+        text = (await self._reader.send_text(call)).strip()
+        if not (text.isascii() and text.isdigit()):
+            raise Unreachable(call.doing, "the answer is not a number")
+        return int(text)
+
+    async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
+        """See `Directory`."""
+        if self._writer is None:
+            return [WriteRefused(_no_executor("changing credentials")) for _ in writes]
+        return await CredentialLane(self._writer, writes).run()
+
+    async def _write(self, call: Call) -> None:
+        """Send a write; a 404 is waited out, because the object was seen a moment ago."""
+        sender = self._sender(call)
+
+        async def attempt() -> None:
+            try:
+                await sender.send(call)
+            except Gone as gone:
+                raise Trouble(gone, again=True) from gone
+
+        await persist(attempt, self._replication, sender.random, call.doing)
+
+    def _sender(self, call: Call) -> GraphHttp:
+        if self._writer is None:
+            raise _no_executor(call.doing)
+        return self._writer
+
+    def _check_cloud(self, call: Call) -> None:
+        if self._cloud is not None:
+            raise UnavailableInCloud(doing=call.doing, cloud=self._cloud)
+
+
+def _no_executor(doing: str) -> PlatformRefused:
+    return PlatformRefused(doing=doing, code="no-executor", why="CORDON_EXECUTOR_CLIENT_ID is not set.")

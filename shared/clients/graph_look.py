@@ -1,0 +1,375 @@
+"""
+One look at an identity: as few round trips as the known ids allow, and every answer judged alone.
+
+    ids in the subject                  round trips
+    client id (with or without others)  1, and 1 more where a principal id is needed for risk or audits
+    principal id and application id     1
+    principal id or application id      2: the first tells the client id
+
+The ids that the subject claims are checked against what Graph says of each object; nothing else of a
+signal is used. A 404 may come from a replica that lags, so a surprising one is asked again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from shared.audit import LOOK_BACK, read_audit
+from shared.case import (
+    AuditRecord,
+    CouldNotLook,
+    FederatedCredential,
+    Holder,
+    HolderKind,
+    IdentityState,
+    Known,
+    NotLooked,
+    Part,
+    PartName,
+    RiskDetection,
+    RiskState,
+)
+from shared.clients.answers import NO_SUCH_SEGMENT, Call
+from shared.clients.batch import MOST
+from shared.clients.graph_http import GraphHttp, Outcome, read_page
+from shared.clients.graph_requests import Ask, Ids, call_for, federated_call
+from shared.clients.graph_shapes import (
+    Unreadable,
+    federated_all,
+    flag_of,
+    guid_of,
+    holder_of,
+    is_managed_identity,
+    is_owned_elsewhere,
+    kind_of,
+    lock_of,
+    optional_guid_of,
+    optional_text_of,
+    text_of,
+)
+from shared.errors import CordonError, Gone, MalformedSignal, PlatformRefused, TimeMayHelp, UnavailableInCloud
+from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, WorkloadIdentity
+from shared.risk import read_detection, read_risk_state
+from shared.signal import JsonObject
+from shared.tenant import Gathered
+
+T = TypeVar("T")
+
+_PAUSES = (1.0, 3.0)  # before a surprising 404 is asked again
+
+
+_LISTS = frozenset(Ask) - {Ask.PRINCIPAL, Ask.APPLICATION, Ask.RISK}
+_PROTECTION_PARTS = {PartName.DETECTIONS, PartName.RISK}
+
+
+class Contradiction(Exception):
+    """The ids of the subject do not belong together."""
+
+
+class Looking:
+    """The state of one look. Make it, `run` it, throw it away."""
+
+    def __init__(
+        self, http: GraphHttp, subject: IdentityRef, parts: frozenset[PartName], tenant_id: str, cloud: str | None
+    ) -> None:
+        """`cloud` names a cloud without identity protection; None where it is there."""
+        self._http, self._subject, self._tenant_id, self._cloud = http, subject, tenant_id, cloud
+        self._parts = parts
+        self._ids = Ids.of(subject)
+        self._since = http.clock() - LOOK_BACK
+        self._calls: dict[Ask, Call] = {}
+        self._found: dict[Ask, Outcome] = {}
+        self._siblings: list[tuple[JsonObject, Outcome]] = []
+
+    async def run(self) -> Gathered:
+        """Ask, and put together what came back. Never raises for a part."""
+        read_at = self._http.clock()
+        try:
+            await self._ask_all()
+            await self._ask_again()
+            await self._ask_siblings()
+        except Contradiction as problem:
+            return _nothing(self._parts, CouldNotLook(str(problem)))
+        except Unreadable as problem:
+            return _nothing(self._parts, CouldNotLook(f"an answer could not be read: {problem}"))
+        return self._gathered(read_at)
+
+    # Asking
+
+    async def _ask_all(self) -> None:
+        """Round after round, until everything that is wanted and can be addressed has an answer."""
+        while calls := self._due():
+            now = {ask: call for ask, call in calls.items() if self._may_join(call)}
+            if now:
+                outcomes = await self._http.send_all(list(now.values()))
+            else:
+                ask, call = next(iter(calls.items()))
+                now = {ask: call}
+                outcomes = [await _caught(self._http.send(call))]
+            self._calls |= now
+            self._found |= dict(zip(now, outcomes, strict=True))
+            for ask in now:
+                await self._read_on(ask)
+            self._learn()
+
+    def _may_join(self, call: Call) -> bool:
+        """Calls with a quota join the batch only if they need not wait: nothing slow holds up the rest."""
+        return call.quota is None or self._http.pacing.try_take(call.quota)
+
+    async def _read_on(self, ask: Ask) -> None:
+        """Fetch the further pages of a list, so that its outcome holds all records or is an error."""
+        body = self._found[ask]
+        if ask not in _LISTS or isinstance(body, CordonError):
+            return
+        try:
+            if body.get("@odata.nextLink") is None:
+                read_page(self._calls[ask], body)
+                return
+            records = [each async for page in self._http.pages(self._calls[ask], body) for each in page]
+            self._found[ask] = {"value": list(records)}
+        except CordonError as error:
+            self._found[ask] = error
+
+    async def _ask_again(self) -> None:
+        for pause in _PAUSES:
+            doubtful = self._doubtful()
+            if not doubtful:
+                return
+            await asyncio.sleep(pause)
+            for ask in doubtful:
+                del self._found[ask]
+            await self._ask_all()
+
+    async def _ask_siblings(self) -> None:
+        """Further service principals of the application. Entra allows one, so this is for the day it does not."""
+        others = [each for each in self._records(Ask.PRINCIPALS) if guid_of(each, "id") != self._ids.principal]
+        if not others or PartName.IDENTITY not in self._parts:
+            return
+        if len(others) > MOST:
+            raise Unreadable(f"{len(others) + 1} service principals of one application")
+        calls = [federated_call(f"/servicePrincipals/{guid_of(each, 'id')}") for each in others]
+        self._siblings = list(zip(others, await self._http.send_all(calls), strict=True))
+
+    def _due(self) -> dict[Ask, Call]:
+        """What is wanted, can be addressed and was not asked yet."""
+        open_asks = (ask for ask in self._wanted() if ask not in self._found)
+        calls = ((ask, call_for(ask, self._ids, self._since)) for ask in open_asks)
+        due = {ask: call for ask, call in calls if call is not None}
+        if set(due) == {Ask.PRINCIPALS} and self._found:
+            return {}  # not worth a round trip of its own: Entra allows one per application and tenant
+        return due
+
+    def _wanted(self) -> Iterator[Ask]:
+        identity, audits = PartName.IDENTITY in self._parts, PartName.AUDITS in self._parts
+        protection = bool(_PROTECTION_PARTS & self._parts) and self._cloud is None
+        no_principal = self._ids.principal is None
+        no_application = self._ids.application is None
+        app_unknown = audits and (no_application or Ask.APPLICATION in self._found)
+        wanted = (
+            (Ask.PRINCIPAL, identity or ((protection or audits) and (no_principal or app_unknown))),
+            (Ask.PRINCIPALS, identity),
+            (Ask.APPLICATION, identity or app_unknown or (no_principal and self._ids.client is None)),
+            (Ask.APPLICATIONS, self._application_is_missed()),
+            (Ask.FEDERATED_PRINCIPAL, identity),
+            (Ask.FEDERATED_APPLICATION, identity),
+            (Ask.DETECTIONS, protection and PartName.DETECTIONS in self._parts),
+            (Ask.RISK, protection and PartName.RISK in self._parts),
+            (Ask.AUDITS_PRINCIPAL, audits),
+            (Ask.AUDITS_APPLICATION, audits),
+        )
+        return (ask for ask, is_wanted in wanted if is_wanted)
+
+    # Judging
+
+    def _record(self, ask: Ask) -> JsonObject | None:
+        found = self._found.get(ask)
+        return found if isinstance(found, dict) else None
+
+    def _records(self, ask: Ask) -> Sequence[JsonObject]:
+        found = self._record(ask)
+        return read_page(self._calls[ask], found) if found is not None else ()
+
+    def _is_gone(self, ask: Ask) -> bool:
+        return isinstance(self._found.get(ask), Gone)
+
+    def _learn(self) -> None:
+        """Take the ids that Graph tells, and hold them against those that are known."""
+        principal, application = self._record(Ask.PRINCIPAL), self._record(Ask.APPLICATION)
+        if principal is not None:
+            self._confirm(principal=guid_of(principal, "id"), client=guid_of(principal, "appId"))
+        if application is not None:
+            self._confirm(application=guid_of(application, "id"), client=guid_of(application, "appId"))
+
+    def _confirm(self, **told: str) -> None:
+        for name, value in told.items():
+            known = getattr(self._ids, name)
+            if known is not None and known != value:
+                raise Contradiction(
+                    f"the ids of this subject do not belong together ({self._subject}): "
+                    f"Graph shows {name} {value}, not {known}"
+                )
+        self._ids = replace(self._ids, **told)
+
+    def _application_is_missed(self) -> bool:
+        """The application was not found although this tenant may own it: search before believing that."""
+        principal = self._record(Ask.PRINCIPAL)
+        return (
+            self._is_gone(Ask.APPLICATION)
+            and principal is not None
+            and not is_managed_identity(principal)
+            and not is_owned_elsewhere(principal, self._tenant_id)
+        )
+
+    def _doubtful(self) -> list[Ask]:
+        """Answers of 404 that may come from a lagging replica, because something else speaks against them."""
+        principal, application = self._record(Ask.PRINCIPAL), self._record(Ask.APPLICATION)
+        elsewhere = principal is not None and is_owned_elsewhere(principal, self._tenant_id)
+        told = self._record(Ask.APPLICATIONS)
+        shown = bool(self._records(Ask.APPLICATIONS))
+        doubts = (
+            (Ask.PRINCIPAL, True),
+            (Ask.FEDERATED_PRINCIPAL, True),
+            (Ask.APPLICATION, shown or (told is None and not elsewhere and self._subject.app_object_id is not None)),
+            (Ask.FEDERATED_APPLICATION, shown or application is not None),
+        )
+        return [ask for ask, doubt in doubts if doubt and self._is_gone(ask)]
+
+    # Putting together
+
+    def _gathered(self, read_at: datetime) -> Gathered:
+        return Gathered(
+            identity=self._part(PartName.IDENTITY, lambda: self._identity(read_at)),
+            detections=self._part(PartName.DETECTIONS, self._detections),
+            risk=self._part(PartName.RISK, self._risk),
+            audits=self._part(PartName.AUDITS, self._audits),
+        )
+
+    def _part(self, name: PartName, read: Callable[[], Part[T]]) -> Part[T]:
+        if name not in self._parts:
+            return NotLooked()
+        if self._cloud is not None and name in _PROTECTION_PARTS:
+            return _unread(UnavailableInCloud(doing=f"reading {name.value}", cloud=self._cloud))
+        try:
+            return read()
+        except (Unreadable, MalformedSignal) as problem:
+            return CouldNotLook(f"an answer could not be read: {problem}")
+
+    def _identity(self, read_at: datetime) -> Part[IdentityState]:
+        if error := self._error_of(Ask.PRINCIPAL, Ask.PRINCIPALS):
+            return _unread(error)
+        if not self._is_gone(Ask.APPLICATION) and (error := self._error_of(Ask.APPLICATION)):
+            return _unread(error)
+        if self._is_gone(Ask.APPLICATION) and (error := self._error_of(Ask.APPLICATIONS)):
+            return _unread(error)
+        if self._is_gone(Ask.APPLICATION) and self._records(Ask.APPLICATIONS):
+            return CouldNotLook("one answer shows the application and another does not", may_help_later=True)
+        principal = self._record(Ask.PRINCIPAL)
+        if principal is None:
+            return CouldNotLook("none of the ids that are known leads to a service principal", may_help_later=True)
+        return Known(self._state(principal, self._record(Ask.APPLICATION), read_at))
+
+    def _state(self, principal: JsonObject, application: JsonObject | None, read_at: datetime) -> IdentityState:
+        holder, siblings = HolderKind.SERVICE_PRINCIPAL, self._siblings
+        return IdentityState(
+            identity=self._workload(principal, application),
+            enabled=flag_of(principal, "accountEnabled"),
+            disabled_by_microsoft=optional_text_of(principal, "disabledByMicrosoftStatus"),
+            owner_tenant=optional_guid_of(principal, "appOwnerOrganizationId"),
+            principals=(
+                holder_of(holder, principal, _federated(self._found.get(Ask.FEDERATED_PRINCIPAL))),
+                *(holder_of(holder, record, _federated(outcome)) for record, outcome in siblings),
+            ),
+            application=self._application_holder(application),
+            instance_lock=lock_of(application),
+            read_at=read_at,
+        )
+
+    def _workload(self, principal: JsonObject, application: JsonObject | None) -> WorkloadIdentity:
+        return WorkloadIdentity(
+            principal_id=PrincipalId(guid_of(principal, "id")),
+            client_id=ClientId(guid_of(principal, "appId")),
+            app_object_id=AppObjectId(guid_of(application, "id")) if application is not None else None,
+            display_name=optional_text_of(principal, "displayName") or "",
+            kind=kind_of(principal, application, self._tenant_id),
+        )
+
+    def _application_holder(self, application: JsonObject | None) -> Holder | None:
+        if application is None:
+            return None
+        return holder_of(HolderKind.APPLICATION, application, _federated(self._found.get(Ask.FEDERATED_APPLICATION)))
+
+    def _detections(self) -> Part[tuple[RiskDetection, ...]]:
+        if error := self._error_of(Ask.DETECTIONS, unless_found=Ask.PRINCIPAL):
+            return _unread(error)
+        return Known(tuple(read_detection(each) for each in self._records(Ask.DETECTIONS)))
+
+    def _risk(self) -> Part[RiskState | None]:
+        if self._is_gone(Ask.RISK):
+            return Known(None)
+        if error := self._error_of(Ask.RISK, unless_found=Ask.PRINCIPAL):
+            return _unread(error)
+        record = self._record(Ask.RISK)
+        return Known(read_risk_state(record) if record is not None else None)
+
+    def _audits(self) -> Part[tuple[AuditRecord, ...]]:
+        if error := self._error_of(Ask.AUDITS_PRINCIPAL, unless_found=Ask.PRINCIPAL):
+            return _unread(error)
+        if not self._is_gone(Ask.APPLICATION) and (
+            error := self._error_of(Ask.AUDITS_APPLICATION, unless_found=Ask.APPLICATION)
+        ):
+            return _unread(error)
+        records = {text_of(each, "id"): each for ask in _AUDITS for each in self._records(ask)}
+        return Known(tuple(read_audit(each) for each in records.values()))
+
+    def _error_of(self, *asks: Ask, unless_found: Ask | None = None) -> CordonError | None:
+        """The first error among these answers. What was never asked counts as the error of what it waited for."""
+        for ask in asks:
+            found = self._found.get(ask)
+            if isinstance(found, CordonError):
+                return found
+            waited_for = self._found.get(unless_found) if unless_found else None
+            if found is None and isinstance(waited_for, CordonError):
+                return waited_for
+            if found is None and unless_found is not None:
+                return Gone(f"reading {ask.value}")
+        return None
+
+
+_AUDITS = (Ask.AUDITS_PRINCIPAL, Ask.AUDITS_APPLICATION)
+
+
+def _nothing(parts: frozenset[PartName], why: CouldNotLook) -> Gathered:
+    return Gathered(**{part.value: why for part in parts})
+
+
+def _unread(error: CordonError) -> CouldNotLook:
+    """A 404 counts as passing: the object may be too new for all replicas to show it."""
+    return CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp | Gone))
+
+
+def _federated(found: Outcome | None) -> Part[tuple[FederatedCredential, ...]]:
+    """
+    The federated credentials that an answer shows.
+
+    Where Graph's model has no such list for an object ("segment"), the object can hold none that Graph
+    would honour: that is a known "none". Any other error means that we could not look.
+    """
+    if isinstance(found, PlatformRefused) and NO_SUCH_SEGMENT in found.why.lower():
+        return Known(())
+    if isinstance(found, CordonError):
+        return _unread(found)
+    if found is None:
+        return NotLooked()
+    records = found.get("value")
+    return Known(
+        federated_all([each for each in records if isinstance(each, dict)] if isinstance(records, list) else [])
+    )
+
+
+async def _caught(sending: Awaitable[JsonObject]) -> Outcome:
+    try:
+        return await sending
+    except CordonError as error:
+        return error

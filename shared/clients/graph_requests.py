@@ -1,0 +1,146 @@
+"""The requests of a look: every path and filter that goes to Graph for reading is made here, from canonical ids."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from urllib.parse import quote
+
+from shared.clients.answers import Call
+from shared.clients.pacing import IDENTITY_PROTECTION, REPORTS
+from shared.identity import IdentityRef, canonical_guid
+
+READ_DIRECTORY = "Application.Read.All"
+READ_DETECTIONS = "IdentityRiskEvent.Read.All"
+READ_RISK = "IdentityRiskyServicePrincipal.Read.All"
+READ_AUDITS = "AuditLog.Read.All"
+PREMIUM = "Microsoft Entra Workload ID Premium"
+AUDIT_LICENCE = "Microsoft Entra ID P1 or P2"
+_AS_IS = "'()/:,"  # characters of a filter that need no escape in a query
+NEW_MEMBERS = {"Prefer": "include-unknown-enum-members"}  # else Graph hides newer enum members
+
+
+class Ask(StrEnum):
+    """What can be asked for; each at most once, save for surprising 404s."""
+
+    PRINCIPAL = "the service principal"
+    PRINCIPALS = "the application's service principals"
+    APPLICATION = "the application"
+    APPLICATIONS = "the application, by a search"
+    FEDERATED_PRINCIPAL = "federated credentials of the service principal"
+    FEDERATED_APPLICATION = "federated credentials of the application"
+    DETECTIONS = "risk detections"
+    RISK = "the risk state"
+    AUDITS_PRINCIPAL = "audit records of the service principal"
+    AUDITS_APPLICATION = "audit records of the application"
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The ids known so far; `client` may be a claim until Graph confirms it."""
+
+    principal: str | None
+    client: str | None
+    application: str | None
+
+    @classmethod
+    def of(cls, subject: IdentityRef) -> "Ids":
+        """Raises ValueError for an id that is no GUID: it never gets into a path."""
+        given = (subject.principal_id, subject.client_id, subject.app_object_id)
+        return cls(*(canonical_guid(each) if each else None for each in given))
+
+
+def principal_path(ids: Ids) -> str | None:
+    return _path("/servicePrincipals", ids.principal, ids.client)
+
+
+def application_path(ids: Ids) -> str | None:
+    return _path("/applications", ids.application, ids.client)
+
+
+def _path(collection: str, object_id: str | None, client: str | None) -> str | None:
+    if object_id:
+        return f"{collection}/{object_id}"
+    return f"{collection}(appId='{client}')" if client else None
+
+
+def filtered(path: str, condition: str) -> str:
+    """A path with a $filter. The condition is made of fixed text, canonical ids and times only."""
+    return f"{path}?$filter={quote(condition, safe=_AS_IS)}"
+
+
+def call_for(ask: Ask, ids: Ids, since: datetime) -> Call | None:
+    """The request for this, or None while an id that it needs is not known. Audit records are read from `since` on."""
+    path = _path_for(ask, ids, since)
+    if path is None:
+        return None
+    match ask:
+        case Ask.DETECTIONS | Ask.RISK:
+            return _protection_call(ask, path)
+        case Ask.AUDITS_PRINCIPAL | Ask.AUDITS_APPLICATION:
+            return _audits_call(ask, path)
+        case _:
+            return Call("GET", path, f"reading {ask.value}", READ_DIRECTORY)
+
+
+def federated_call(object_path: str) -> Call:
+    path = f"{object_path}/federatedIdentityCredentials"
+    return Call("GET", path, f"reading {Ask.FEDERATED_PRINCIPAL.value}", READ_DIRECTORY)
+
+
+def _path_for(ask: Ask, ids: Ids, since: datetime) -> str | None:
+    """A plain GET of an object shows the metadata of all its credentials (facts: Graph docs application-get)."""
+    paths = {
+        Ask.PRINCIPAL: principal_path(ids),
+        Ask.PRINCIPALS: _search("/servicePrincipals", ids.client),
+        Ask.APPLICATION: application_path(ids),
+        Ask.APPLICATIONS: _search("/applications", ids.client),
+        Ask.FEDERATED_PRINCIPAL: _below(principal_path(ids), "/federatedIdentityCredentials"),
+        Ask.FEDERATED_APPLICATION: _below(application_path(ids), "/federatedIdentityCredentials"),
+        Ask.DETECTIONS: _detections(ids.principal),
+        Ask.RISK: _below("/identityProtection/riskyServicePrincipals/", ids.principal),
+        Ask.AUDITS_PRINCIPAL: _audits(ids.principal, since),
+        Ask.AUDITS_APPLICATION: _audits(ids.application, since),
+    }
+    return paths[ask]
+
+
+def _below(path: str | None, rest: str | None) -> str | None:
+    return path + rest if path and rest else None
+
+
+def _search(collection: str, client: str | None) -> str | None:
+    return filtered(collection, f"appId eq '{client}'") if client else None
+
+
+def _detections(principal: str | None) -> str | None:
+    path = "/identityProtection/servicePrincipalRiskDetections"
+    return filtered(path, f"servicePrincipalId eq '{principal}'") if principal else None
+
+
+def _audits(target: str | None, since: datetime) -> str | None:
+    if target is None:
+        return None
+    about = f"targetResources/any(t:t/id eq '{target}')"
+    return filtered("/auditLogs/directoryAudits", f"activityDateTime ge {graph_time(since)} and {about}")
+
+
+def graph_time(moment: datetime) -> str:
+    """A moment as filters spell it, UTC."""
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='microseconds' if utc.microsecond else 'seconds')}Z"
+
+
+def _protection_call(ask: Ask, path: str) -> Call:
+    return Call(
+        "GET",
+        path,
+        f"reading {ask.value}",
+        READ_DETECTIONS if ask is Ask.DETECTIONS else READ_RISK,
+        licence=PREMIUM,
+        headers=NEW_MEMBERS,
+        quota=IDENTITY_PROTECTION,
+    )
+
+
+def _audits_call(ask: Ask, path: str) -> Call:
+    return Call("GET", path, f"reading {ask.value}", READ_AUDITS, licence=AUDIT_LICENCE, quota=REPORTS)

@@ -1,0 +1,182 @@
+"""
+From Graph's JSON to the words of a case. What is missing or of another type is an error, never a default.
+
+Facts: Graph docs serviceprincipal-get, application-get and the v1.0 metadata.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from shared.case import (
+    FederatedCredential,
+    Holder,
+    HolderKind,
+    Key,
+    Part,
+    Password,
+)
+from shared.identity import IdentityKind, canonical_guid
+from shared.signal import JsonObject, JsonValue
+
+# Microsoft's own tenants that own first-party applications, and the one of personal accounts. Not a
+# closed list, so operators name further ones in the policy's protected list.
+MICROSOFT_TENANTS = frozenset(
+    {
+        "f8cdef31-a31e-4b4a-93e4-5f571e91255a",
+        "72f988bf-86f1-41af-91ab-2d7cd011db47",
+        "9188040d-6c67-4c5b-b112-36a304b66dad",
+    }
+)
+
+
+class Unreadable(Exception):
+    """An answer lacks something that it must have, or has it in another shape."""
+
+
+def guid_of(record: JsonObject, name: str) -> str:
+    try:
+        return canonical_guid(record.get(name))
+    except ValueError:
+        raise Unreadable(f"{name} is not a GUID") from None
+
+
+def optional_guid_of(record: JsonObject, name: str) -> str | None:
+    return None if record.get(name) is None else guid_of(record, name)
+
+
+def text_of(record: JsonObject, name: str) -> str:
+    value = record.get(name)
+    if not isinstance(value, str):
+        raise Unreadable(f"{name} is not there")
+    return value
+
+
+def optional_text_of(record: JsonObject, name: str) -> str | None:
+    return None if record.get(name) is None else text_of(record, name)
+
+
+def flag_of(record: JsonObject, name: str) -> bool:
+    value = record.get(name)
+    if not isinstance(value, bool):
+        raise Unreadable(f"{name} is neither true nor false")
+    return value
+
+
+def objects_of(record: JsonObject, name: str) -> list[JsonObject]:
+    value = record.get(name)
+    if not isinstance(value, list):
+        raise Unreadable(f"{name} is not a list")
+    found = [each for each in value if isinstance(each, dict)]
+    if len(found) != len(value):
+        raise Unreadable(f"{name} holds something that is no object")
+    return found
+
+
+def time_of(record: JsonObject, name: str) -> datetime | None:
+    """A moment in UTC. Graph writes up to seven digits of a second."""
+    text = optional_text_of(record, name)
+    return None if text is None else read_time(text)
+
+
+def read_time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Unreadable("a time is not readable") from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def password_of(record: JsonObject) -> Password:
+    return Password(
+        key_id=guid_of(record, "keyId"),
+        display_name=optional_text_of(record, "displayName"),
+        custom_key_identifier=optional_text_of(record, "customKeyIdentifier"),
+        start=time_of(record, "startDateTime"),
+        end=time_of(record, "endDateTime"),
+    )
+
+
+def key_of(record: JsonObject) -> Key:
+    return Key(
+        key_id=guid_of(record, "keyId"),
+        usage=text_of(record, "usage"),
+        type=text_of(record, "type"),
+        display_name=optional_text_of(record, "displayName"),
+        custom_key_identifier=optional_text_of(record, "customKeyIdentifier"),
+        start=time_of(record, "startDateTime"),
+        end=time_of(record, "endDateTime"),
+        raw=record,
+    )
+
+
+def federated_of(record: JsonObject) -> FederatedCredential:
+    return FederatedCredential(
+        id=text_of(record, "id"),
+        name=text_of(record, "name"),
+        issuer=text_of(record, "issuer"),
+        subject=optional_text_of(record, "subject"),
+        raw=record,
+    )
+
+
+def federated_all(records: Sequence[JsonObject]) -> tuple[FederatedCredential, ...]:
+    return tuple(federated_of(each) for each in records)
+
+
+def holder_of(kind: HolderKind, record: JsonObject, federated: Part[tuple[FederatedCredential, ...]]) -> Holder:
+    return Holder(
+        kind=kind,
+        object_id=guid_of(record, "id"),
+        passwords=tuple(password_of(each) for each in objects_of(record, "passwordCredentials")),
+        keys=tuple(key_of(each) for each in objects_of(record, "keyCredentials")),
+        federated=federated,
+        token_encryption_key_id=optional_text_of(record, "tokenEncryptionKeyId"),
+        signing_thumbprint=optional_text_of(record, "preferredTokenSigningKeyThumbprint"),
+    )
+
+
+def lock_of(application: JsonObject | None) -> JsonObject | None:
+    lock: JsonValue = (application or {}).get("servicePrincipalLockConfiguration")
+    return lock if isinstance(lock, dict) else None
+
+
+def is_managed_identity(principal: JsonObject) -> bool:
+    return principal.get("servicePrincipalType") == "ManagedIdentity"
+
+
+def is_owned_elsewhere(principal: JsonObject, tenant_id: str) -> bool:
+    """Surely registered in another tenant. An owner that Graph does not name is not sure."""
+    owner = optional_guid_of(principal, "appOwnerOrganizationId")
+    return owner is not None and owner != tenant_id
+
+
+def kind_of(principal: JsonObject, application: JsonObject | None, tenant_id: str) -> IdentityKind:
+    """
+    What sort of identity this is, by what Graph shows and by nothing else.
+
+        agent type on either object                 agent
+        servicePrincipalType ManagedIdentity        managed-identity
+        owner is this tenant, or no owner is named
+          and the application is here               own, by signInAudience
+        owner is one of Microsoft's tenants         microsoft
+        anything else                               foreign
+    """
+    if _is_agent(principal) or _is_agent(application or {}):
+        return IdentityKind.AGENT
+    if is_managed_identity(principal):
+        return IdentityKind.MANAGED_IDENTITY
+    owner = optional_guid_of(principal, "appOwnerOrganizationId")
+    if owner == tenant_id or (owner is None and application is not None):
+        return _own(application or principal)
+    return IdentityKind.MICROSOFT if owner in MICROSOFT_TENANTS else IdentityKind.FOREIGN
+
+
+def _own(holder: Mapping[str, JsonValue]) -> IdentityKind:
+    """Only AzureADMyOrg is single-tenant. An audience that Graph does not name is not taken for that."""
+    single = holder.get("signInAudience") == "AzureADMyOrg"
+    return IdentityKind.OWN_SINGLE_TENANT if single else IdentityKind.OWN_MULTI_TENANT
+
+
+def _is_agent(record: JsonObject) -> bool:
+    named = (record.get("@odata.type"), record.get("servicePrincipalType"))
+    return any(isinstance(name, str) and "agentidentity" in name.lower() for name in named)

@@ -1,0 +1,152 @@
+"""
+Keeping within the platform's quotas, so that it does not have to tell us.
+
+The core is pure: a `Window` says whether a request may go now, from the clock and what went before.
+The shell around it (`Pacing`) waits, lets containment pass ahead of polling, and learns from refusals
+where the real quota is smaller than the documented one. It serves one process; a `Window` is a small
+value that several instances could share through a store.
+"""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+Seconds: TypeAlias = float
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """
+    At most `requests` within any span of `seconds`.
+
+    A span that slides is the strictest reading of a documented rate: who keeps to it also keeps to a
+    fixed window or a token bucket of the same size.
+    """
+
+    name: str
+    requests: int
+    seconds: Seconds
+
+
+# Facts: Graph throttling limits. The spans are a little longer than documented, because two requests
+# can arrive closer together than they left.
+IDENTITY_PROTECTION = Quota("identity protection", 1, 1.05)  # per tenant, all apps together, no Retry-After
+REPORTS = Quota("audit and sign-in reports", 5, 10.1)  # per app and tenant
+DIRECTORY_WRITES = Quota("directory writes", 3000, 151.0)  # per app and tenant
+
+_TICK: Seconds = 1e-6  # what is left over by floating point is no reason to wait
+_MOST_STRETCH = 16.0
+_HALVED_EVERY: Seconds = 60.0  # how fast a learned stretch is forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What went through lately, and what was learned. `stretch` lengthens the quota's span."""
+
+    sent: tuple[Seconds, ...] = ()
+    stretch: float = 1.0
+    refused_at: Seconds | None = None
+    closed_until: Seconds = 0.0
+
+
+def stretch_now(window: Window, now: Seconds) -> float:
+    """How much longer than documented the span is at this moment: a lesson fades."""
+    if window.refused_at is None:
+        return 1.0
+    return max(1.0, window.stretch * 0.5 ** ((now - window.refused_at) / _HALVED_EVERY))
+
+
+def wait_for(window: Window, quota: Quota, now: Seconds, cost: int = 1) -> Seconds:
+    """How long `cost` more requests must wait; 0 if they may go now."""
+    span = quota.seconds * stretch_now(window, now)
+    recent = [sent for sent in window.sent if sent > now - span]
+    too_many = len(recent) + min(cost, quota.requests) - quota.requests
+    until_room = recent[too_many - 1] + span - now if too_many > 0 else 0.0
+    wait = max(until_room, window.closed_until - now)
+    return wait if wait > _TICK else 0.0
+
+
+def spend(window: Window, quota: Quota, now: Seconds, cost: int = 1) -> Window:
+    """The window after `cost` requests went out now."""
+    kept = (*window.sent, *(now for _ in range(cost)))[-quota.requests :]
+    return replace(window, sent=kept)
+
+
+def refuse(window: Window, quota: Quota, now: Seconds, retry_after: Seconds) -> Window:
+    """The window after a 429: slower, once for each span however many refusals it brought, and closed for a while."""
+    known = window.refused_at is not None and now - window.refused_at < quota.seconds
+    slower = window.stretch if known else min(_MOST_STRETCH, 2 * stretch_now(window, now))
+    closed = max(window.closed_until, now + retry_after)
+    return replace(window, stretch=slower, refused_at=window.refused_at if known else now, closed_until=closed)
+
+
+class _Lane:
+    """Those who wait for one quota: urgent ones first, then in order of arrival."""
+
+    def __init__(self) -> None:
+        self.window = Window()
+        self.waiting: list[tuple[int, int]] = []
+        self.moved = asyncio.Event()
+
+    def leave(self, ticket: tuple[int, int]) -> None:
+        self.waiting.remove(ticket)
+        heapq.heapify(self.waiting)
+        self.moved.set()
+        self.moved = asyncio.Event()
+
+
+def _loop_time() -> Seconds:
+    return asyncio.get_running_loop().time()
+
+
+class Pacing:
+    """Lets requests through at the pace of their quota. `monotonic` defaults to the event loop's own clock."""
+
+    def __init__(self, monotonic: Callable[[], Seconds] = _loop_time) -> None:
+        self._now = monotonic
+        self._lanes: dict[Quota, _Lane] = {}
+        self._tickets = itertools.count()
+
+    def try_take(self, quota: Quota, cost: int = 1) -> bool:
+        """Spend if it may go now and nobody urgent waits; never waits."""
+        lane = self._lane(quota)
+        urgent_waits = bool(lane.waiting) and lane.waiting[0][0] == 0
+        if urgent_waits or wait_for(lane.window, quota, self._now(), cost) > 0:
+            return False
+        lane.window = spend(lane.window, quota, self._now(), cost)
+        return True
+
+    async def take(self, quota: Quota, *, urgent: bool, cost: int = 1) -> None:
+        """Wait until it may go, then spend. Urgent requests overtake those that are not."""
+        lane = self._lane(quota)
+        ticket = (0 if urgent else 1, next(self._tickets))
+        heapq.heappush(lane.waiting, ticket)
+        try:
+            while (wait := self._turn(lane, quota, ticket, cost)) is None or wait > 0:
+                await _sleep_or_move(lane, wait)
+            lane.window = spend(lane.window, quota, self._now(), cost)
+        finally:
+            lane.leave(ticket)
+
+    def refused(self, quota: Quota, retry_after: Seconds) -> None:
+        """A request of this quota was answered 429."""
+        lane = self._lane(quota)
+        lane.window = refuse(lane.window, quota, self._now(), retry_after)
+
+    def _turn(self, lane: _Lane, quota: Quota, ticket: tuple[int, int], cost: int) -> Seconds | None:
+        """How long this ticket must still wait; None while it is somebody else's turn."""
+        return wait_for(lane.window, quota, self._now(), cost) if lane.waiting[0] == ticket else None
+
+    def _lane(self, quota: Quota) -> _Lane:
+        return self._lanes.setdefault(quota, _Lane())
+
+
+async def _sleep_or_move(lane: _Lane, wait: Seconds | None) -> None:
+    """Sleep for `wait`, or (None) until somebody leaves the lane; whoever slept looks again afterwards."""
+    if wait is None:
+        await lane.moved.wait()
+    else:
+        await asyncio.sleep(wait)

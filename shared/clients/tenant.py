@@ -1,0 +1,126 @@
+"""Puts the clients together into a Tenant: reads through one identity, writes through another, one set of quotas."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from shared.clients.feeds import GraphFeeds
+from shared.clients.graph import GraphDirectory
+from shared.clients.graph_http import GraphHttp
+from shared.clients.pacing import Pacing
+from shared.clients.topic import EventGridTopic
+from shared.clients.vault import KeyVaultHandover
+from shared.clock import Clock
+from shared.settings import ENDPOINTS, Cloud, Settings
+from shared.tenant import Tenant
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.pipeline.transport import AsyncHttpTransport
+
+# What the SDKs would import at the first call.
+_LAZY = (
+    "azure.core.messaging",
+    "azure.core.pipeline.transport",
+    "azure.eventgrid.aio",
+    "azure.identity.aio",
+    "azure.keyvault.certificates.aio",
+    "kiota_abstractions.authentication",
+    "kiota_http.middleware",
+    "msgraph.graph_request_adapter",
+    "msgraph_core",
+)
+# These write down each request (addresses, headers) at INFO or DEBUG, whatever we do.
+_TALKATIVE = ("azure", "httpcore", "httpx", "kiota_http", "msal", "msgraph_core")
+_CONNECTIONS = httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=60.0)
+
+
+def make_tenant(
+    settings: Settings,
+    *,
+    credential_for: "Callable[[str], AsyncTokenCredential]",
+    graph_transport: httpx.AsyncBaseTransport | None,
+    azure_transport: "Callable[[], AsyncHttpTransport[Any, Any]] | None",
+    clock: Clock,
+    random: Callable[[], float],
+) -> Tenant:
+    """
+    The tenant of the settings. Nothing is sent and no SDK is imported before the first call.
+
+    A transport of None means the real network.
+    """
+    quiet_logs()
+    pacing, transport = Pacing(), _shared(graph_transport)
+    cloud = settings.cloud.value if settings.cloud is Cloud.CHINA else None
+
+    def graph(client_id: str) -> GraphHttp:
+        return GraphHttp(
+            settings.graph_url,
+            credential_for(client_id),
+            f"{ENDPOINTS[settings.cloud].graph}/.default",
+            transport=transport,
+            pacing=pacing,
+            clock=clock,
+            random=random,
+        )
+
+    reader = graph(settings.reader_client_id)
+    executor = settings.executor_client_id
+    writer = reader if executor == settings.reader_client_id else graph(executor) if executor else None
+    azure = azure_transport or _azure_network
+    maker = settings.rotator_client_id or executor
+    return Tenant(
+        directory=GraphDirectory(reader, writer, settings.tenant_id, cloud=cloud),
+        feeds=GraphFeeds(reader, cloud=cloud),
+        handover=KeyVaultHandover(
+            settings.handover_vault, credential_for(maker), transport=azure, clock=clock, random=random
+        )
+        if settings.handover_vault and maker
+        else None,
+        publisher=EventGridTopic(
+            settings.topic_endpoint,
+            credential_for(executor or settings.reader_client_id),
+            transport=azure,
+            clock=clock,
+            random=random,
+        )
+        if settings.topic_endpoint
+        else None,
+    )
+
+
+async def warm_up() -> None:
+    """Import what the first call would import, so that the first incident does not wait for it."""
+    for name in _LAZY:
+        import_module(name)
+        await asyncio.sleep(0)
+    _tls()
+
+
+def quiet_logs() -> None:
+    """Keep the SDKs' own loggers to warnings."""
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _shared(transport: httpx.AsyncBaseTransport | None) -> Callable[[], httpx.AsyncBaseTransport]:
+    return (lambda: transport) if transport is not None else _graph_network
+
+
+def _graph_network() -> httpx.AsyncBaseTransport:
+    return httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=_CONNECTIONS, retries=0)
+
+
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def _azure_network() -> "AsyncHttpTransport[Any, Any]":
+    from azure.core.pipeline.transport import AioHttpTransport
+
+    return AioHttpTransport(use_env_settings=False)

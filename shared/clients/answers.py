@@ -64,7 +64,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    body: bytes | JsonValue = None
+    body: "bytes | JsonValue" = None
 
     @property
     def is_success(self) -> bool:

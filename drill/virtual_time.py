@@ -86,8 +86,8 @@ class _JumpingSelector(selectors.BaseSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """See the module's docstring."""
 
-    def __init__(self, start: datetime) -> None:
-        self.clock = VirtualClock(start)
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
         super().__init__(_JumpingSelector(self.clock))
         # Adding a timeout to the clock may fall short of the timer by a rounding error of this size.
         self._clock_resolution = 1e-6
@@ -123,11 +123,9 @@ def run(main: Callable[[], Awaitable[T]], *, start: datetime) -> T:
     async def entered() -> T:
         return await main()
 
-    with asyncio.Runner(loop_factory=lambda: VirtualLoop(start)) as runner:
-        loop = runner.get_loop()
-        assert isinstance(loop, VirtualLoop)  # noqa: S101 - tells the type checker what the factory made
-        with _wall_clock_of(loop.clock):
-            return runner.run(entered())
+    clock = VirtualClock(start)
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(clock)) as runner, _wall_clock_of(clock):
+        return runner.run(entered())
 
 
 def virtual_clock() -> VirtualClock:

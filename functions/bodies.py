@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
 
-from functions.contract import Input, without_null
+from functions.contract import BRANCH, Input, without_null
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
 
 _GUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
@@ -57,8 +57,17 @@ class ActionBody(Input):
     options: dict[str, JsonValue] = Field(default={}, max_length=20)
 
 
+def _branch(value: object) -> str:
+    return _BY_NAME if isinstance(value, str) else _WITH_OPTIONS
+
+
+# An explicit choice, so that a mistake is reported for the branch that was meant and not for both.
+_BY_NAME, _WITH_OPTIONS = f"{BRANCH}name", f"{BRANCH}options"
+OneAction = Annotated[
+    Annotated[ActionName, Tag(_BY_NAME)] | Annotated[ActionBody, Tag(_WITH_OPTIONS)], Discriminator(_branch)
+]
 Actions = Annotated[
-    tuple[ActionName | ActionBody, ...],
+    list[OneAction],
     Field(min_length=1, max_length=20, description="Actions of the catalogue; without them, those of the policy."),
 ]
 By = Annotated[Line, Field(max_length=100, description="Who asks, for the journal. It is not verified.")]

@@ -20,6 +20,7 @@ from functions.answers import Mistake, Refusal, answering_errors
 JSON = "application/json"
 LARGEST_BODY = 64 * 1024  # bytes; the largest sensible order is a hundredth of it
 DEEPEST = 16  # levels of objects and lists
+BRANCH = "|"  # how the tag of a union's branch begins
 KEY_PARAMETER = "code"  # the host's: a function key may stand in the query instead of in a header
 
 
@@ -189,10 +190,11 @@ def check_query(model: type[Q], parameters: Mapping[str, str]) -> Q:
 
 
 def read_json(content: bytes) -> object:
-    """JSON that means one thing only: UTF-8, no key twice, no NaN, not too deep. Raises Refusal."""
+    """JSON that means one thing only: UTF-8, no key twice, no infinity, not too deep. Raises Refusal."""
     try:
-        value: object = json.loads(content.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        value: object = json.loads(content.decode(), object_pairs_hook=_unique)
+        # Python reads more than JSON is: NaN, 1e999, half a surrogate pair. None of it can be written again.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as problem:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The body is not JSON in UTF-8 with each key once.") from problem
     if _deeper_than(DEEPEST, value):
@@ -221,10 +223,6 @@ def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     return dict(pairs)
 
 
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _deeper_than(levels: int, value: object) -> bool:
     if isinstance(value, dict):
         members: list[object] = list(cast("dict[str, object]", value).values())
@@ -245,7 +243,8 @@ def _mistakes(problem: ValidationError, where: Callable[[Sequence[int | str]], s
 
 
 def _pointer(location: Sequence[int | str]) -> str:
-    return "".join(f"/{part}" for part in location)
+    """A JSON pointer. Pydantic also names the branch of a union that it took, which is no place in the body."""
+    return "".join(f"/{part}" for part in location if not str(part).startswith(BRANCH))
 
 
 def _parameter(location: Sequence[int | str]) -> str:

@@ -317,7 +317,7 @@ def _contradictions(environ: Mapping[str, str]) -> tuple[str, ...]:
     changes = mode in {Mode.ASK, Mode.ACT}
     tables = _text(environ, "CORDON_STORE") in {"", "tables"}
     storage = any(name.startswith("AzureWebJobsStorage") and has(name) for name in environ)
-    stream = has("CORDON_EVENTS") or any(name.startswith("CORDON_EVENTS__") and has(name) for name in environ)
+    stream = has("CORDON_EVENTS") or has("CORDON_EVENTS__fullyQualifiedNamespace")
     found = (
         (
             changes and not has("CORDON_EXECUTOR_CLIENT_ID"),

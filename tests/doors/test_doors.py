@@ -1,5 +1,6 @@
 """Timers, Event Grid, Event Hub, queue: a door hands over what it was given, and lets failures through."""
 
+import inspect
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from azure.functions.queue import QueueMessage
 
 from shared.errors import MalformedSignal, Unreachable
-from shared.responder import Intake
+from shared.responder import Intake, Responder
 from tests.doors.fake_responder import FakeResponder
 from tests.doors.http_host import functions_of_the_app
 
@@ -37,6 +38,15 @@ def event_grid(**changes: Any) -> func.EventGridEvent:
         "data_version": "1",
     }
     return func.EventGridEvent(**{**fields, **changes})
+
+
+def test_the_fake_responder_is_asked_as_the_real_one_is() -> None:
+    """The same methods with the same parameters, so that these tests say something about the real one."""
+    methods = {name: each for name, each in vars(FakeResponder).items() if not name.startswith("_")}
+    parameters = {name: list(inspect.signature(each).parameters) for name, each in methods.items()}
+
+    assert parameters == {name: list(inspect.signature(getattr(Responder, name)).parameters) for name in methods}
+    assert all(inspect.iscoroutinefunction(getattr(Responder, name)) for name in methods)
 
 
 @pytest.mark.parametrize("name", ["sweep_risk", "sweep_audits", "reconcile"])

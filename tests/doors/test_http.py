@@ -138,7 +138,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"raeson": "typo"}, "/raeson"),
     ({"actions": []}, "/actions"),
     ({"actions": ["Block Sign In"]}, "/actions/0"),
-    ({"actions": [{"name": "block-sign-in", "optoins": {}}]}, "/actions/0"),
+    ({"actions": [{"name": "block-sign-in", "optoins": {}}]}, "/actions/0/optoins"),
+    ({"actions": [7]}, "/actions/0"),
     ({"planHash": "a b c d e f g h"}, "/planHash"),
     ({"by": "x" * 101}, "/by"),
 ]
@@ -153,7 +154,7 @@ async def test_a_mistake_in_an_order_is_named_by_its_place(
 
     assert response.status_code == 400
     assert response.mimetype == "application/problem+json"
-    assert any(mistake["at"].startswith(at) for mistake in read(response)["mistakes"])
+    assert [mistake["at"] for mistake in read(response)["mistakes"]] == [at]
     assert responder.asked == []
 
 
@@ -167,29 +168,51 @@ async def test_what_was_sent_is_not_repeated_in_a_refusal(responder: FakeRespond
     assert b"Canary" not in response.get_body()
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        (b"", 400),
-        (b"{", 400),
-        (b"\xff\xfe{}", 400),
-        (b'{"reason": NaN}', 400),
-        (b'{"reason": "a", "reason": "b"}', 400),
-        (b'{"reason": "\\ud800"}', 400),
-        (b'{"n": ' + b"9" * 5_000 + b"}", 400),
-        (b"[" * 30_000, 400),
-        (b'{"a":' * 17 + b"1" + b"}" * 17, 400),
-        (b" " * (LARGEST_BODY + 1), 413),
-        (b'"' + b"x" * 10_000_000 + b'"', 413),
-    ],
-    ids=range(11),
-)
-async def test_a_body_that_is_no_sane_json_is_refused(body: bytes, status: int, responder: FakeResponder) -> None:
+def order_with(option: str) -> bytes:
+    """An order that is right but for one option of its action, given as JSON text."""
+    identity = json.dumps(ORDER["identity"])
+    actions = f'[{{"name": "block-sign-in", "options": {{"option": {option}}}}}]'
+    return f'{{"identity": {identity}, "reason": "a leaked secret", "actions": {actions}}}'.encode()
+
+
+def nested(levels: int) -> str:
+    return '{"deeper":' * levels + "1" + "}" * levels
+
+
+@pytest.mark.parametrize("option", ["1", "-1.5e3", '"\\ud83d\\ude00"', "null", "9" * 4_000, nested(12)], ids=range(6))
+async def test_what_is_sane_json_is_accepted(option: str, responder: FakeResponder) -> None:
+    """The limits below leave room for every option that an action can have."""
+    response = await answer("POST", "/api/incidents", {"Content-Type": "application/json"}, order_with(option))
+
+    assert response.status_code == 202
+
+
+NOT_JSON: list[tuple[bytes, int, str]] = [
+    (b"", 400, "not JSON"),
+    (b"{", 400, "not JSON"),
+    (json.dumps(ORDER).encode("utf-16"), 400, "not JSON"),
+    (order_with("NaN"), 400, "not JSON"),
+    (order_with("1e999"), 400, "not JSON"),
+    (order_with('"\\ud800"'), 400, "not JSON"),
+    (order_with('{"a": 1, "a": 2}'), 400, "not JSON"),
+    (order_with("9" * 5_000), 400, "not JSON"),
+    (order_with("[" * 30_000 + "]" * 30_000), 400, "not JSON"),
+    (order_with(nested(13)), 400, "nested deeper"),
+    (order_with('"' + "x" * LARGEST_BODY + '"'), 413, "65536 bytes"),
+    (order_with('"' + "x" * 10_000_000 + '"'), 413, "65536 bytes"),
+]
+
+
+@pytest.mark.parametrize(("body", "status", "why"), NOT_JSON, ids=range(len(NOT_JSON)))
+async def test_a_body_that_is_no_sane_json_is_refused(
+    body: bytes, status: int, why: str, responder: FakeResponder
+) -> None:
     """Size, encoding, depth and double keys are checked before anybody looks at the content."""
     response = await answer("POST", "/api/incidents", {"Content-Type": "application/json"}, body)
 
     assert response.status_code == status
     assert response.mimetype == "application/problem+json"
+    assert why in read(response)["detail"]
     assert responder.asked == []
 
 

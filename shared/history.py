@@ -110,20 +110,33 @@ def _proven(verified: Verified) -> Literal["held", "not-held", "unknown"]:
     return "unknown" if verified.grade == "accepted" and verified.answer == "held" else verified.answer
 
 
+def is_proof(verified: Verified) -> bool:
+    """True if a fresh read showed the effect."""
+    return _proven(verified) == "held"
+
+
 def _is_failed_look(entry: Entry) -> bool:
-    return isinstance(entry, Verified) and _proven(entry) != "held"
+    return isinstance(entry, Verified) and not is_proof(entry)
 
 
 class History:
     """A journal, decoded once, and the questions that status, view and report put to it."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
-        if not records:
+    def __init__(self, lines: Sequence[Line]) -> None:
+        if not lines:
             raise NotFound("There is no such incident.")
-        self.records = tuple(records)
-        self.lines = tuple(Line(record, read_entry(record)) for record in records)
-        self.incident: IncidentId = records[0].incident
+        self.lines = tuple(lines)
+        self.incident: IncidentId = lines[0].record.incident
         self._newest: dict[type[Entry], Line] = {type(line.entry): line for line in self.lines}
+
+    @classmethod
+    def read(cls, records: Sequence[Record]) -> "History":
+        """Raises NotFound for no records, JournalDamaged for kinds that this version does not know."""
+        return cls([Line(record, read_entry(record)) for record in records])
+
+    def until(self, line: Line) -> "History":
+        """The history as it was when this line had just been written."""
+        return History(self.lines[: line.record.sequence + 1])
 
     # What was written
 
@@ -263,4 +276,4 @@ class History:
     def is_abandoned(self, now: datetime) -> bool:
         """True if work on it should go on, and nobody has written to it for longer than that can take."""
         rechecking = self.recheck is not None and self.recheck.answer != "not-held"
-        return now - self.records[-1].time > (RECHECK_PATIENCE if rechecking else WORK_PATIENCE)
+        return now - self.lines[-1].record.time > (RECHECK_PATIENCE if rechecking else WORK_PATIENCE)

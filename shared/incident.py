@@ -66,7 +66,7 @@ def status_of(records: Sequence[Record], now: datetime) -> Status:
 
     Raises NotFound for no records, JournalDamaged for kinds that this version does not know.
     """
-    return status_in(History(records), now)
+    return status_in(History.read(records), now)
 
 
 def status_in(history: History, now: datetime) -> Status:
@@ -156,12 +156,12 @@ def view_of(records: Sequence[Record], now: datetime) -> "IncidentView":
     """The incident in short. Raises as `status_of` does."""
     from shared.views import IncidentView  # it imports Status from here
 
-    history = History(records)
+    history = History.read(records)
     return IncidentView(
         id=history.incident,
         status=status_in(history, now),
-        opened_at=history.records[0].time,
-        updated_at=history.records[-1].time,
+        opened_at=history.lines[0].record.time,
+        updated_at=history.lines[-1].record.time,
         mode=history.mode,
         identity=history.identity,
         subject=subject_text(history.opened.subject),
@@ -189,7 +189,7 @@ def _asked_for_now(history: History, now: datetime) -> Iterator[str]:
         yield f"Look at the plan; let it go by approving its hash {history.planned.hash}."
     if status is Status.NEEDS_ATTENTION and history.is_abandoned(now):
         yield (
-            f"Nothing was written to this incident since {history.records[-1].time:%Y-%m-%d %H:%M:%S} UTC, and it "
+            f"Nothing was written to this incident since {history.lines[-1].record.time:%Y-%m-%d %H:%M:%S} UTC, and it "
             "is not finished. Check that Cordon's workers run, look at the poison queue, order the incident again."
         )
 

@@ -1,0 +1,316 @@
+"""
+The report as Markdown. Every text goes through `plain` or `code`; the headings are the constants below.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import chain
+
+from shared.report.model import (
+    Altered,
+    ConditionTold,
+    Credential,
+    Moment,
+    NotDone,
+    Report,
+    RuleTold,
+    StepAhead,
+    StepTold,
+    WayBack,
+)
+from shared.report.plain import code, plain
+from shared.report.words import duration, step_name, utc
+
+TITLE = "# Incident report"
+HEADINGS = {
+    "who": "## Who",
+    "todo": "## What a person must still do",
+    "done": "## What was done, with its proof",
+    "ahead": "## Planned, not carried out",
+    "not_done": "## What was not done, and why",
+    "tokens": "## How long existing tokens live on",
+    "credentials": "## Credentials",
+    "why": "## Why",
+    "timeline": "## Timeline (UTC)",
+    "undo": "## How to undo it",
+    "appendix": "## Appendix",
+}
+
+_ENDS = 150  # of a longer timeline, so many of its first and of its last lines are shown
+_NAME = 120  # characters of a name
+
+
+def as_markdown(report: Report) -> str:
+    """The report for reading, in CommonMark with tables; inert whatever the tenant's names hold."""
+    sections: Sequence[tuple[str, Iterator[str]]] = (
+        ("who", _who(report)),
+        ("todo", _todo(report)),
+        ("done", _done(report)),
+        ("ahead", _ahead(report)),
+        ("not_done", _not_done(report)),
+        ("tokens", (f"- {plain(line)}" for line in report.tokens.says)),
+        ("credentials", _credentials(report.credentials)),
+        ("why", _why(report)),
+        ("timeline", _timeline(report.timeline)),
+        ("undo", _undo(report)),
+        ("appendix", _appendix(report)),
+    )
+    told = (("", HEADINGS[name], "", *lines) for name, lines in sections)
+    return "\n".join((*_head(report), *chain.from_iterable(told))) + "\n"
+
+
+def _head(report: Report) -> Iterator[str]:
+    yield TITLE
+    yield ""
+    yield f"**{report.status.value.replace('-', ' ').upper()}**"
+    if report.nothing_changed:
+        yield ""
+        yield "**Nothing was changed.**"
+    yield ""
+    yield plain(report.headline, 1500)
+    yield ""
+    looked = f"; the tenant was looked at last {utc(report.looked_at)}" if report.looked_at else ""
+    yield f"Written {utc(report.written_at)} in mode {plain(report.mode)}{looked}. All times are UTC."
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+
+
+def _who(report: Report) -> Iterator[str]:
+    who = report.who
+    facts = (
+        ("Name", plain(who.display_name, _NAME) if who.display_name else "not known: it could not be read"),
+        ("Kind", plain(who.kind) if who.kind else "not known"),
+        ("Service principal", _id(who.principal_id)),
+        ("Client id (appId)", _id(who.client_id)),
+        ("Application object", _id(who.app_object_id)),
+        ("Tenant", _id(who.tenant)),
+        ("Owner's tenant", _id(who.owner_tenant)),
+        ("Sign-in before", {None: "not known", True: "allowed", False: "blocked"}[who.enabled_before]),
+        ("Disabled by Microsoft", plain(who.disabled_by_microsoft) if who.disabled_by_microsoft else "no"),
+    )
+    yield from _table(("Fact", "Value"), facts)
+
+
+def _id(value: str | None) -> str:
+    return code(value, _NAME) if value else "none"
+
+
+def _when(time: datetime | None) -> str:
+    return utc(time).removesuffix(" UTC") if time else "not known"
+
+
+def _todo(report: Report) -> Iterator[str]:
+    if not report.todo:
+        yield "Nothing is left for a person to do."
+    yield from (f"{n}. {plain(task)}" for n, task in enumerate(report.todo, start=1))
+
+
+# What was done, and what was not
+
+
+def _done(report: Report) -> Iterator[str]:
+    if not report.done:
+        yield "Nothing was done: no step was begun."
+    for step in report.done:
+        yield from _step(step)
+
+
+def _step(step: StepTold) -> Iterator[str]:
+    yield f"- **{plain(step_name(step.id))}: {_STATES[step.state]}.** {plain(step.describe)}"
+    yield f"  - On {plain(step.target_kind)} {code(step.target_id, _NAME)}, named {plain(step.target_name, _NAME)}"
+    yield from (f"  - {_change(change)}" for change in step.changes)
+    for answer in step.answers:
+        detail = f" ({plain(answer.detail)})" if answer.detail else ""
+        yield f"  - The service answered at {_when(step.answered_at)}: {plain(answer.write)}: {answer.outcome}{detail}"
+    yield f"  - Proof: {_proof(step)}"
+    if step.rounds > 1:
+        yield f"  - Written in {step.rounds} rounds: the effect did not show, or somebody undid it"
+    if step.breaks:
+        yield f"  - What stops working: {plain(step.breaks)}"
+    yield f"  - Before: {code(json.dumps(step.before), 2000)}"
+
+
+_STATES = {
+    "planned": "to be proven again",
+    "intended": "begun, outcome not known",
+    "applied": "written, not proven",
+    "held": "holds",
+    "not-held": "DOES NOT HOLD",
+    "unknown": "NOT PROVEN",
+    "stopped": "STOPPED",
+}
+
+_GRADES = {
+    "accepted": "the service accepted it, nobody has read it back",
+    "read-back": "read back, not seen again yet",
+    "held": "read back, and seen again after the race window",
+}
+
+
+def _change(change: Altered) -> str:
+    return f"{plain(change.name)}: {plain(change.before)} → {plain(change.after)}"
+
+
+def _proof(step: StepTold) -> str:
+    if step.proof is None:
+        return "none: no fresh read has shown the effect"
+    grade = f" ({_GRADES[step.grade]})" if step.grade else ""
+    read = f", read {_when(step.read_at)}" if step.read_at else ""
+    first = ""
+    if step.first_held_at and step.seconds_to_first_proof is not None:
+        after = duration(step.seconds_to_first_proof)
+        first = f"; first proven {_when(step.first_held_at)}, {after} after the signal was accepted"
+    return f"{plain(step.proof)}{read}{grade}{first}"
+
+
+def _ahead(report: Report) -> Iterator[str]:
+    if not report.ahead:
+        yield "Nothing: every planned step was begun, or there is no plan."
+        return
+    why = _AHEAD.get(report.status, "These steps of the plan were not begun.")
+    until = report.appendix.plan_expires_at
+    waits = f", good until {utc(until)}" if until else ""
+    yield f"{why} Plan {_id(report.appendix.plan_hash)}{waits}."
+    yield ""
+    for step in report.ahead:
+        yield from _step_ahead(step)
+
+
+_AHEAD = {
+    "watched": "Nothing was changed. In mode act, this would have been done.",
+    "awaiting-approval": "This waits until a person lets it go by its hash.",
+}
+
+
+def _step_ahead(step: StepAhead) -> Iterator[str]:
+    yield f"- **{plain(step_name(step.id))}** on {plain(step.target)}: {plain(step.describe)}"
+    yield from (f"  - {_change(change)}" for change in step.changes)
+    if step.breaks:
+        yield f"  - What would stop working: {plain(step.breaks)}"
+    if step.cannot_be_undone:
+        yield f"  - Cannot be undone: {plain(step.cannot_be_undone)}"
+
+
+def _not_done(report: Report) -> Iterator[str]:
+    if not report.not_done:
+        yield "Nothing of what was planned or asked for is missing."
+        return
+    yield from _table(("What", "Outcome", "Why", "What to do about it"), [_missing(told) for told in report.not_done])
+
+
+def _missing(told: NotDone) -> Sequence[str]:
+    return (
+        plain(step_name(told.what)),
+        plain(told.outcome),
+        plain(told.why),
+        plain(told.todo) if told.todo else "nothing",
+    )
+
+
+def _credentials(credentials: Sequence[Credential]) -> Iterator[str]:
+    if not credentials:
+        yield "None was seen. If the identity could not be read (see Why), that does not mean that there is none."
+        return
+    head = ("Object", "Type", "Id", "Name", "Valid", "Accused", "What became of it")
+    yield from _table(head, [_credential(credential) for credential in credentials])
+
+
+def _credential(credential: Credential) -> Sequence[str]:
+    valid = f"{_day(credential.start)} to {_day(credential.end)}"
+    name = plain(credential.name, _NAME) if credential.name else "none"
+    detail = f" ({plain(credential.detail, _NAME)})" if credential.detail else ""
+    return (
+        f"{plain(credential.holder)} {code(credential.object_id, _NAME)}",
+        plain(credential.type),
+        code(credential.id, _NAME),
+        name + detail,
+        valid,
+        "**yes**" if credential.accused else "no",
+        f"**{credential.fate}**: {plain(credential.why)}",
+    )
+
+
+def _day(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d}" if time else "?"
+
+
+# Why and when
+
+
+def _why(report: Report) -> Iterator[str]:
+    why = report.why
+    if why.verdict is None or why.rule is None:
+        yield "No decision was made yet."
+    else:
+        person = f", by order of {plain(why.by_person, _NAME)} (as they gave their name)" if why.by_person else ""
+        yield f"Verdict **{plain(why.verdict)}**, by rule {plain(why.rule, _NAME)}{person}."
+    for rule in why.rules:
+        yield from _rule(rule)
+    if why.unknown:
+        yield ""
+        yield "What could not be learned (unknown never counts as met):"
+        yield ""
+    yield from (f"- {plain(line)}" for line in why.unknown)
+
+
+def _rule(rule: RuleTold) -> Iterator[str]:
+    yield ""
+    decided = "decided" if rule.decided else "did not decide"
+    yield f"- Rule **{plain(rule.rule, _NAME)}** (verdict {plain(rule.verdict)}) {decided}:"
+    yield from (_condition(condition) for condition in rule.conditions)
+
+
+def _condition(condition: ConditionTold) -> str:
+    indent = "  " * min(condition.depth + 1, 12)
+    answer = condition.answer.replace("-", " ")
+    return f"{indent}- {plain(condition.condition, _NAME)}: **{answer}**, {plain(condition.reason)}"
+
+
+def _timeline(moments: Sequence[Moment]) -> Iterator[str]:
+    rows = [_moment(moment) for moment in moments]
+    if len(rows) > 2 * _ENDS:
+        left_out = len(rows) - 2 * _ENDS
+        rows = [*rows[:_ENDS], ("…", "…", "…", f"{left_out} more; the report as JSON has them all"), *rows[-_ENDS:]]
+    yield from _table(("Time", "Since accepted", "Step", "What happened"), rows)
+
+
+def _moment(moment: Moment) -> Sequence[str]:
+    since = duration(moment.seconds) if moment.seconds is not None else ""
+    return _when(moment.at), since, plain(step_name(moment.step)) if moment.step else "", plain(moment.text)
+
+
+# The way back
+
+
+def _undo(report: Report) -> Iterator[str]:
+    if not report.undo:
+        yield "There is nothing to undo: no step was begun."
+        return
+    yield "By hand, by a person with the role Application Administrator, in this order. Check first that the identity"
+    yield "is clean, and that what is there now is what Cordon left. Calls are Microsoft Graph v1.0."
+    yield ""
+    for way in report.undo:
+        yield from _way(way)
+
+
+def _way(way: WayBack) -> Iterator[str]:
+    yield f"- **{plain(step_name(way.step))}** gives back {plain(way.restores, 2000)}"
+    yield from (f"  - {code(call, 2000)}" for call in way.calls)
+    if way.portal:
+        yield f"  - Or: {plain(way.portal)}"
+    if way.cannot:
+        yield f"  - Cannot come back: {plain(way.cannot, 2000)}"
+
+
+def _appendix(report: Report) -> Iterator[str]:
+    told = report.appendix
+    yield f"- Incident: {code(told.incident)}"
+    yield f"- Policy (SHA-256): {code(told.policy)}"
+    yield f"- Plan: {_id(told.plan_hash)}"
+    yield f"- Journal: {told.records} record(s), the last with hash {code(told.journal_head)}"
+    yield f"- Report version: {report.report_version}"

@@ -1,0 +1,218 @@
+"""
+The report as data. Field names in JSON are camelCase and stable; `reportVersion` grows if one must change.
+
+Times are UTC. Texts are raw, also those that come from the tenant: whoever shows them escapes them, as
+`as_markdown` does.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic.alias_generators import to_camel
+
+from shared.history import StepState
+from shared.incident import Status
+
+
+class Told(BaseModel):
+    """The base of all parts of a report."""
+
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, serialize_by_alias=True, validate_by_name=True, validate_by_alias=True
+    )
+
+
+class Who(Told):
+    """The identity. Without `display_name` it could never be read, and the ids are the signal's claim."""
+
+    principal_id: str | None
+    client_id: str | None
+    app_object_id: str | None
+    display_name: str | None = None
+    kind: str | None = None  # IdentityKind
+    enabled_before: bool | None = None
+    disabled_by_microsoft: str | None = None
+    owner_tenant: str | None = None
+    tenant: str
+
+
+class Moment(Told):
+    """One line of the timeline. `seconds` counts from the acceptance of the first signal."""
+
+    at: datetime
+    sequence: int
+    kind: str
+    step: str | None
+    seconds: float | None
+    text: str
+
+
+class ConditionTold(Told):
+    """One condition's answer; `depth` tells how deep it lies in all, any and not."""
+
+    depth: int
+    condition: str
+    answer: Literal["met", "not-met", "unknown"]
+    reason: str
+
+
+class RuleTold(Told):
+    """One rule that was looked at, and whether it gave the verdict."""
+
+    rule: str
+    verdict: str
+    decided: bool
+    conditions: tuple[ConditionTold, ...]
+
+
+class Why(Told):
+    """The decision, every rule up to it, and what could not be learned."""
+
+    verdict: str | None
+    rule: str | None
+    by_person: str | None
+    rules: tuple[RuleTold, ...]
+    unknown: tuple[str, ...]
+
+
+class Altered(Told):
+    """One property before and after."""
+
+    name: str
+    before: str
+    after: str
+
+
+class Answer(Told):
+    """What the service answered to one write."""
+
+    write: str
+    outcome: str
+    detail: str | None
+
+
+class StepTold(Told):
+    """
+    One step that was begun, with its proof.
+
+    `grade` says how good the proof is: accepted (the service's word), read-back (a fresh read), held (read
+    again after the race window). `before` is what was there before the first write.
+    """
+
+    id: str
+    action: str
+    describe: str
+    target_kind: str
+    target_id: str
+    target_name: str
+    state: StepState
+    rounds: int
+    changes: tuple[Altered, ...]
+    before: dict[str, JsonValue]
+    answers: tuple[Answer, ...]
+    answered_at: datetime | None
+    proof: str | None
+    grade: Literal["accepted", "read-back", "held"] | None
+    read_at: datetime | None
+    first_held_at: datetime | None
+    seconds_to_first_proof: float | None
+    breaks: str | None
+
+
+class StepAhead(Told):
+    """One step of the plan that was not begun."""
+
+    id: str
+    describe: str
+    target: str
+    changes: tuple[Altered, ...]
+    breaks: str | None
+    cannot_be_undone: str | None
+
+
+class NotDone(Told):
+    """Something that was not done, or not proven: why, and what to do about it."""
+
+    what: str
+    outcome: str
+    why: str
+    todo: str | None
+
+
+class Credential(Told):
+    """One credential and what became of it."""
+
+    holder: str
+    object_id: str
+    type: str
+    id: str
+    name: str | None
+    detail: str | None
+    start: datetime | None
+    end: datetime | None
+    accused: bool
+    fate: Literal["removed", "kept", "still-there", "added", "in-doubt"]
+    why: str
+
+
+class TokenLife(Told):
+    """
+    How long tokens that were issued before the block can work, computed from its proof and never early.
+
+    All None with `not_known` set: no bound can be given.
+    """
+
+    block_proven_at: datetime | None
+    ordinary_until: datetime | None
+    graph_until: datetime | None  # Microsoft Graph, if continuous access evaluation applies
+    longest_until: datetime | None  # should the revocation not reach Graph, or a managed identity's cached token
+    not_known: str | None
+    says: tuple[str, ...]
+
+
+class WayBack(Told):
+    """How a person undoes one step by hand. `calls` are Graph v1.0 calls."""
+
+    step: str
+    restores: str
+    calls: tuple[str, ...]
+    portal: str | None
+    cannot: str | None
+
+
+class Appendix(Told):
+    """What identifies the evidence."""
+
+    incident: str
+    tenant: str
+    policy: str
+    plan_hash: str | None
+    plan_expires_at: datetime | None
+    journal_head: str
+    records: int
+
+
+class Report(Told):
+    """One incident, told from its journal."""
+
+    report_version: Literal[1] = 1
+    incident: str
+    written_at: datetime
+    status: Status
+    headline: str
+    nothing_changed: bool
+    contained_since: datetime | None
+    looked_at: datetime | None  # the last look at the tenant that could tell
+    mode: str
+    who: Who
+    todo: tuple[str, ...]
+    timeline: tuple[Moment, ...]
+    why: Why
+    done: tuple[StepTold, ...]
+    ahead: tuple[StepAhead, ...]
+    not_done: tuple[NotDone, ...]
+    credentials: tuple[Credential, ...]
+    tokens: TokenLife
+    undo: tuple[WayBack, ...]
+    appendix: Appendix

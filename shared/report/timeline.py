@@ -1,0 +1,124 @@
+"""The timeline: one line for each record, in the order of the journal."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from shared.chain import Line
+from shared.entries import (
+    Applied,
+    Approved,
+    Closed,
+    Decided,
+    Entry,
+    Escalated,
+    HeldBack,
+    Intended,
+    Investigated,
+    Opened,
+    Planned,
+    Published,
+    Rechecked,
+    RechecksSet,
+    SignalJoined,
+    StepStopped,
+    Verified,
+    WorkEnded,
+    WorkStarted,
+    WriteOutcome,
+)
+from shared.history import History
+from shared.incident import subject_text
+from shared.report.model import Moment
+from shared.report.words import duration, sentence, utc
+
+
+def tell_timeline(history: History) -> Iterator[Moment]:
+    accepted = accepted_at(history)
+    for line in history.lines:
+        record = line.record
+        yield Moment(
+            at=record.time,
+            sequence=record.sequence,
+            kind=record.kind,
+            step=record.step,
+            seconds=(record.time - accepted).total_seconds() if accepted else None,
+            text=_tell(line),
+        )
+
+
+def accepted_at(history: History) -> datetime | None:
+    """When the first signal was accepted: the moment from which durations count."""
+    return next((line.record.time for line in history.lines if isinstance(line.entry, SignalJoined)), None)
+
+
+def _tell(line: Line) -> str:
+    return _tell_way(line) or _tell_step(line.entry) or _tell_end(line.entry) or line.entry.kind
+
+
+def _tell_way(line: Line) -> str | None:
+    match line.entry:
+        case Opened() as opened:
+            return f"Incident opened for {subject_text(opened.subject)}, in mode {opened.mode}."
+        case SignalJoined() as signal:
+            before = duration((line.record.time - signal.observed_at).total_seconds())
+            return f"Signal from {signal.source} accepted, {before} after {utc(signal.observed_at)}: {signal.summary}"
+        case WorkStarted() as started:
+            return f"Taken in hand by {started.instance}, attempt {started.attempt}, because of: {started.because}."
+        case WorkEnded(more=more, reason=reason):
+            return ("Put down; a message will resume it." if more else "Put down.") + (f" {reason}." if reason else "")
+        case Investigated() as seen:
+            return _tell_look(seen)
+        case Decided() as decided:
+            return f"Decided: {decided.verdict}, by rule “{decided.rule}”."
+        case Planned() as plan:
+            return f"Planned {len(plan.steps)} step(s), {len(plan.not_done)} not possible or needed; hash {plan.hash}."
+        case _:
+            return None
+
+
+def _tell_look(seen: Investigated) -> str:
+    known = ", ".join(part.name for part in seen.parts if part.known) or "nothing"
+    missing = "".join(f"; {part.name} not: {part.why_not}" for part in seen.parts if not part.known)
+    return f"Looked at the tenant. Known: {known}{missing}."
+
+
+def _tell_step(entry: Entry) -> str | None:
+    match entry:
+        case Intended() as intended:
+            again = f" (round {intended.round})" if intended.round > 1 else ""
+            writes = "; ".join(intended.writes) or "nothing, as it is so already"
+            return f"What is there was written down. To be written{again}: {writes}."
+        case Applied() as applied:
+            return "The service answered: " + ("; ".join(map(_tell_write, applied.writes)) or "nothing to write") + "."
+        case Verified() as look:
+            word = "accepted, not read back" if look.grade == "accepted" else look.answer
+            return f"Fresh read: {word}. {sentence(look.proof)}"
+        case StepStopped() as stopped:
+            return f"Stopped: {stopped.outcome}. {sentence(stopped.reason)}"
+        case _:
+            return None
+
+
+def _tell_write(write: WriteOutcome) -> str:
+    return f"{write.write}: {write.outcome}" + (f" ({write.detail})" if write.detail else "")
+
+
+def _tell_end(entry: Entry) -> str | None:
+    match entry:
+        case HeldBack() as held:
+            return f"Held back by {held.by}. {sentence(held.reason)}"
+        case Approved() as approved:
+            return f"Approved by {approved.by}: {approved.reason} (plan {approved.plan_hash})"
+        case RechecksSet(after=after):
+            return "Later looks set after " + ", ".join(duration(seconds) for seconds in after) + "."
+        case Rechecked() as look:
+            found = "".join(f" {finding}." for finding in look.findings)
+            return f"Later look {look.number}, after {duration(look.after_seconds)}: {look.answer}.{found}"
+        case Escalated() as call:
+            return f"A person is called. {sentence(call.reason)}"
+        case Closed() as closed:
+            return f"Closed as {closed.outcome}: {sentence(closed.reason)}"
+        case Published() as event:
+            return f"Event {event.type} sent."
+        case _:
+            return None

@@ -1,0 +1,136 @@
+"""
+The way back, step by step and by hand, from the recorded pre-images. Newest step first.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+
+from shared.entries import PlannedStep
+from shared.history import History, StepStory
+from shared.report.credentials import REPLACE
+from shared.report.images import changed_something, first_image, id_of, made_by, objects_in, shown
+from shared.report.model import WayBack
+from shared.report.tokens import BLOCK
+from shared.signal import JsonObject
+
+_CENTRE = "Entra admin centre"
+_DISMISS = "/identityProtection/riskyServicePrincipals/dismiss"
+
+
+def tell_undo(history: History) -> Iterator[WayBack]:
+    """One way back for each step that may have changed something."""
+    for step in reversed(history.steps):
+        image = first_image(step)
+        if step.planned is None or image is None:
+            continue
+        if not changed_something(step):
+            yield _way(step, "nothing: it was so before, and Cordon changed nothing")
+        else:
+            yield _BY_HAND.get(step.planned.action, _any_other)(step, step.planned, image)
+
+
+def _way(step: StepStory, restores: str, *calls: str, portal: str | None = None, cannot: str | None = None) -> WayBack:
+    return WayBack(step=step.id, restores=restores, calls=calls, portal=portal, cannot=cannot)
+
+
+def _call(method: str, path: str, body: JsonObject | None = None) -> str:
+    return f"{method} {path}" + (f" {json.dumps(body)}" if body is not None else "")
+
+
+def _allow_sign_in(step: StepStory, planned: PlannedStep, image: JsonObject) -> WayBack:
+    if image.get("accountEnabled") is not True:
+        return _way(step, "nothing: sign-in was blocked before Cordon came")
+    return _way(
+        step,
+        "sign-in, for whoever holds a credential: do this last, when nothing that is known to the attacker is left",
+        _call("PATCH", f"/servicePrincipals/{planned.target_id}", {"accountEnabled": True}),
+        portal=f"{_CENTRE}, Enterprise applications, object {planned.target_id}, Properties, Enabled for users to "
+        "sign in: Yes",
+    )
+
+
+def _credentials(step: StepStory, planned: PlannedStep, image: JsonObject) -> WayBack:
+    if planned.options.get("part") == "new-certificate":
+        return _take_certificate_back(step, planned)
+    path = f"/{_collection(planned)}/{planned.target_id}"
+    trusts = [_call("POST", f"{path}/federatedIdentityCredentials", _trust(t)) for t in _first(image, "federated")]
+    lock = image.get("instanceLock")
+    if isinstance(lock, dict):
+        trusts.append(
+            _call("PATCH", f"/applications/{image.get('lockedBy')}", {"servicePrincipalLockConfiguration": lock})
+        )
+    return _way(
+        step,
+        f"{len(_first(image, 'federated'))} federated credential(s), as recorded; check first that each is yours"
+        + ("; the instance lock, if the step broke off before it was put back" if isinstance(lock, dict) else ""),
+        *trusts,
+        portal=f"{_CENTRE}, App registrations, Certificates & secrets",
+        cannot=_lost(step),
+    )
+
+
+def _collection(planned: PlannedStep) -> str:
+    return "applications" if planned.target_kind == "application" else "servicePrincipals"
+
+
+def _first(image: JsonObject, name: str) -> list[JsonObject]:
+    value = image.get(name)
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _trust(entry: JsonObject) -> JsonObject:
+    """What Graph takes when a federated credential is made: what was read, without the id it gave itself."""
+    names = ("name", "issuer", "subject", "audiences", "description", "claimsMatchingExpression")
+    return shown({name: entry[name] for name in names if entry.get(name) is not None})
+
+
+def _lost(step: StepStory) -> str | None:
+    secrets = sorted({id_of(entry) for entry in objects_in(step, "passwords")})
+    keys = sorted({id_of(entry) for entry in objects_in(step, "keys")})
+    parts: list[str] = []
+    if secrets:
+        parts.append(f"secrets {', '.join(secrets)}: Entra never shows their values; make new ones")
+    if keys:
+        parts.append(f"certificates {', '.join(keys)}: their owner can upload the public part again, better a new one")
+    return "; ".join(parts) or None
+
+
+def _take_certificate_back(step: StepStory, planned: PlannedStep) -> WayBack:
+    thumbprint = made_by(step).get("thumbprint")
+    if not isinstance(thumbprint, str):
+        return _way(step, "nothing: no certificate is known to have been made; look into the hand-over vault")
+    return _way(
+        step,
+        f"the application without the new certificate {thumbprint}, if its owner does not want it",
+        portal=f"{_CENTRE}, App registrations, object {planned.target_id}, Certificates & secrets: delete the "
+        f"certificate with thumbprint {thumbprint}. By Graph: PATCH keyCredentials with every other entry as read.",
+    )
+
+
+def _dismiss(step: StepStory, planned: PlannedStep, image: JsonObject) -> WayBack:
+    return _way(
+        step,
+        f"the risk state, which was {image.get('riskState') or 'not read'}: dismissing sets it to dismissed",
+        _call(
+            "POST", "/identityProtection/riskyServicePrincipals/dismiss", {"servicePrincipalIds": [planned.target_id]}
+        ),
+        portal=f"{_CENTRE}, Identity Protection, Risky workload identities: Dismiss service principal risk",
+    )
+
+
+def _any_other(step: StepStory, planned: PlannedStep, image: JsonObject) -> WayBack:
+    """An action that has no words of its own here: its changes backwards, and its own word on what is lost."""
+    back = "; ".join(f"{change.property} back to {change.before}" for change in planned.changes)
+    recorded = json.dumps(shown(image))
+    return _way(
+        step,
+        f"{back or 'what was recorded before it'}, on {planned.target_kind} {planned.target_id}. Recorded: {recorded}",
+        cannot=planned.cannot_be_undone,
+    )
+
+
+_BY_HAND: dict[str, Callable[[StepStory, PlannedStep, JsonObject], WayBack]] = {
+    BLOCK: _allow_sign_in,
+    REPLACE: _credentials,
+    "confirm-compromised": _dismiss,
+}

@@ -67,15 +67,17 @@ def look_up(root: object, path: str) -> object:
 def _step(value: object, step: str) -> object:
     if isinstance(value, dict):
         return cast("dict[str, object]", value).get(step, NOTHING)
-    if not isinstance(value, list):
-        return NOTHING
-    members = cast("list[object]", value)
+    return _member(cast("list[object]", value), step) if isinstance(value, list) else NOTHING
+
+
+def _member(members: list[object], step: str) -> object:
     if step.isdigit() and int(step) < len(members):
         return members[int(step)]
-    named = (
-        m for m in members if isinstance(m, dict) and step in (cast("dict[str, object]", m).get(n) for n in _NAMES)
-    )
-    return next(named, NOTHING)
+    return next((member for member in members if _is_named(member, step)), NOTHING)
+
+
+def _is_named(member: object, name: str) -> bool:
+    return isinstance(member, dict) and name in (cast("dict[str, object]", member).get(key) for key in _NAMES)
 
 
 # --- incidents ----------------------------------------------------------------------------------------

@@ -53,12 +53,13 @@ class LocalHost:
     """
     One process of the function app.
 
-        host = LocalHost(responder, surroundings, keys=keys, clock=clock, random=random, environ=environ)
+        host = LocalHost(responder, surroundings, keys=keys, clock=clock, random=random, environ=environ, died=…)
         await host.start()
         ...
         await host.stop()
 
-    `asgi` is its HTTP side. `death` is set when a function raised a BaseException: the process counts as dead.
+    `died` is called when a function raised a BaseException, or the host itself failed: the process counts as
+    dead, and whoever holds it stops it.
     """
 
     def __init__(
@@ -70,15 +71,15 @@ class LocalHost:
         clock: Clock,
         random: Random,
         environ: Mapping[str, str],
+        died: Callable[[BaseException], None],
     ) -> None:
         self.keys = keys
         self.settings = HostSettings.read(PROJECT / "host.json", environ)
         self.functions = load_functions(environ)
-        self.death: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self._responder = responder
         self._around = surroundings
-        self._clock, self._random = clock, random
-        self._invoker = Invoker(self.settings.function_timeout, self._take_the_doors, self._die)
+        self._clock, self._random, self._died = clock, random, died
+        self._invoker = Invoker(self.settings.function_timeout, self._take_the_doors, died)
         self._timers = {each.name: self._timer(each) for each in self._of_kind("timerTrigger")}
         self._http = HttpDoors.of(self._of_kind("httpTrigger"), self.settings.route_prefix, keys, self._invoker)
         self._events = EventGridDoor(
@@ -144,10 +145,6 @@ class LocalHost:
 
         runtime.use(self._responder)
 
-    def _die(self, death: BaseException) -> None:
-        if not self.death.done():
-            self.death.set_result(death)
-
     def _keep(self, trigger: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(trigger, name=name)
         task.add_done_callback(self._ended)
@@ -156,7 +153,7 @@ class LocalHost:
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A trigger never ends by itself, so an error here is the host's own."""
         if not task.cancelled() and (problem := task.exception()):
-            self._die(problem)
+            self._died(problem)
 
     async def _warm_up(self, function: Function) -> None:
         try:

@@ -1,0 +1,227 @@
+"""
+Tells a drill as it happens: one line for each noteworthy thing, in words that need no knowledge of Cordon.
+
+It hears of Cordon's doings from the journal, as each record is appended, and of the world's from the
+practice tenant. Text from the tenant is data: what could move a cursor or fake a line is escaped.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.clock import Clock
+from shared.entries import (
+    Applied,
+    Approved,
+    Closed,
+    Decided,
+    Entry,
+    Escalated,
+    HeldBack,
+    Intended,
+    Investigated,
+    Planned,
+    Published,
+    Rechecked,
+    SignalJoined,
+    StepStopped,
+    Verified,
+    WorkStarted,
+    read_entry,
+)
+from shared.journal import Record
+
+_LONGEST = 240  # characters of a line's text
+
+
+@dataclass(slots=True)
+class Narrator:
+    """`say` takes one finished line. `names` gives a display name for an object id, where one is known."""
+
+    say: Callable[[str], None]
+    clock: Clock
+    names: Mapping[str, str]
+    _worked: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    _attempts_told: int = 0
+
+    def tell(self, who: str, text: str, at: datetime | None = None) -> None:
+        """One line."""
+        when = (at or self.clock()).astimezone(UTC)
+        self.say(f"{when:%H:%M:%S}Z  {who:<9}{printable(text)}")
+
+    def tell_records(self, records: Sequence[Record]) -> None:
+        """What Cordon has just written into its journal."""
+        for record in records:
+            for text in _lines_of(read_entry(record), record.step):
+                self.tell("Cordon", text)
+
+    def tell_attempts(self, attempts: Sequence[Mapping[str, Any]]) -> None:
+        """What attackers have tried since the last time; a line only where the outcome is another than before."""
+        fresh = attempts[self._attempts_told :]
+        self._attempts_told = len(attempts)
+        for each in fresh:
+            if str(each["by"]).startswith("attacker:"):
+                self._tell_attempt(each)
+
+    def tell_happening(self, given: Mapping[str, Any]) -> None:
+        """One moment of the scenario's timeline."""
+        for text in self._happenings(given):
+            self.tell("World", text)
+
+    def name_of(self, object_id: object) -> str:
+        return self.names.get(str(object_id), str(object_id))
+
+    def _tell_attempt(self, attempt: Mapping[str, Any]) -> None:
+        does, outcome = str(attempt["does"]), _outcome(attempt)
+        key = (str(attempt["by"]), does)
+        if self._worked.get(key) == outcome:
+            return
+        self._worked[key] = outcome
+        at = datetime.fromisoformat(str(attempt["at"])[:26].rstrip("Z") + "+00:00")
+        self.tell("Attacker", f"{does} as {self.name_of(attempt['identity'])}: {outcome}", at)
+
+    def _happenings(self, given: Mapping[str, Any]) -> Iterable[str]:
+        for each in given.get("servicePrincipalRiskDetections", ()):
+            what = f"{each.get('riskEventType', 'risk')} ({each.get('riskLevel', 'level unknown')})"
+            yield f"Entra detects {what} on {self.name_of(each.get('servicePrincipalId'))}"
+        for each in given.get("riskyServicePrincipals", ()):
+            risk = f"{each.get('riskLevel')}, {each.get('riskState')}"
+            yield f"Entra lists {self.name_of(each.get('id'))} as risky: {risk}"
+        for each in given.get("directoryAudits", ()):
+            yield f"the audit log gets a record: {str(each.get('activityDisplayName')).strip()}"
+        for kind in ("patch", "add"):
+            for name, objects in given.get(kind, {}).items():
+                yield f"somebody changes {name}: {', '.join(map(self.name_of, objects)) if kind == 'patch' else 'new'}"
+        for object_id in given.get("delete", ()):
+            yield f"somebody deletes {self.name_of(object_id)}"
+        if given.get("eventGrid"):
+            yield f"Event Grid delivers {len(given['eventGrid'])} event(s)"
+        if given.get("eventHub"):
+            yield f"the Event Hub gets {len(given['eventHub'])} diagnostic record(s)"
+
+
+def printable(text: str) -> str:
+    """One line of visible characters, cut where it gets long."""
+    shown = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+
+
+class LogHandler(logging.Handler):
+    """Lets warnings from Cordon and its host appear between the other lines."""
+
+    def __init__(self, narrator: Narrator) -> None:
+        super().__init__(logging.WARNING)
+        self._narrator = narrator
+
+    def emit(self, record: logging.LogRecord) -> None:
+        who = "Host" if record.name == "cordon.host" else "Cordon"
+        self._narrator.tell(who, f"{record.levelname.lower()}: {record.getMessage()}")
+
+
+def _outcome(attempt: Mapping[str, Any]) -> str:
+    if "errorCode" in attempt:
+        return "gets a token" if attempt["errorCode"] == 0 else f"refused (AADSTS{attempt['errorCode']})"
+    if not attempt["hadToken"]:
+        return "has no token any more"
+    status = attempt["status"]
+    return "no answer" if status is None else f"{'works' if status < 400 else 'refused'} ({status})"
+
+
+def _lines_of(entry: Entry, step: str | None) -> Iterable[str]:
+    """The lines for one record; most records have one, some none."""
+    teller = _TELLERS.get(type(entry))
+    return teller(entry, step) if teller else ()
+
+
+def _tell_signal(entry: SignalJoined, _: str | None) -> Iterable[str]:
+    yield f"signal accepted: {entry.summary} [{entry.source}]"
+
+
+def _tell_start(entry: WorkStarted, _: str | None) -> Iterable[str]:
+    if entry.attempt > 1 or entry.because == "resumed":
+        yield f"takes the incident up again (attempt {entry.attempt}, {entry.because})"
+
+
+def _tell_look(entry: Investigated, _: str | None) -> Iterable[str]:
+    seen = entry.identity
+    if seen:
+        state = "sign-in allowed" if seen.enabled else "sign-in blocked"
+        yield f"reads {seen.display_name}: {seen.identity_kind}, {state}, {len(seen.credentials)} credentials"
+    for part in entry.parts:
+        if not part.known and part.why_not:
+            yield f"could not learn {part.name}: {part.why_not}"
+
+
+def _tell_decision(entry: Decided, _: str | None) -> Iterable[str]:
+    yield f"decides: {entry.verdict}, by rule “{entry.rule}”"
+
+
+def _tell_plan(entry: Planned, _: str | None) -> Iterable[str]:
+    if entry.steps:
+        yield f"plans {', '.join(step.id for step in entry.steps)} (plan {entry.hash[:12]})"
+    for each in entry.not_done:
+        yield f"not in the plan: {each.action} ({each.outcome}: {each.reason})"
+
+
+def _tell_held(entry: HeldBack, _: str | None) -> Iterable[str]:
+    yield f"holds back, by {entry.by}: {entry.reason}"
+
+
+def _tell_approval(entry: Approved, _: str | None) -> Iterable[str]:
+    yield f"the plan {entry.plan_hash[:12]} is let go by {entry.by}: {entry.reason}"
+
+
+def _tell_intent(entry: Intended, step: str | None) -> Iterable[str]:
+    yield f"{step}: the way back is written down; now: {'; '.join(entry.writes)}"
+
+
+def _tell_writes(entry: Applied, step: str | None) -> Iterable[str]:
+    for write in entry.writes:
+        yield f"{step}: {write.write}: {write.outcome}{f' ({write.detail})' if write.detail else ''}"
+
+
+def _tell_proof(entry: Verified, step: str | None) -> Iterable[str]:
+    words = {"held": "read back", "not-held": "did not hold", "unknown": "could not be read back"}
+    yield f"{step}: {words[entry.answer]}: {entry.proof}"
+
+
+def _tell_stop(entry: StepStopped, step: str | None) -> Iterable[str]:
+    yield f"{step} stops, {entry.outcome}: {entry.reason} To do: {entry.todo}"
+
+
+def _tell_recheck(entry: Rechecked, _: str | None) -> Iterable[str]:
+    words = {"held": "still in place", "not-held": "was undone", "unknown": "could not be read"}
+    yield f"looks again after {entry.after_seconds:.0f} s: {words[entry.answer]}"
+
+
+def _tell_escalation(entry: Escalated, _: str | None) -> Iterable[str]:
+    yield f"calls a person: {entry.reason} To do: {entry.todo}"
+
+
+def _tell_closing(entry: Closed, _: str | None) -> Iterable[str]:
+    yield f"closes the incident as {entry.outcome}: {entry.reason}"
+
+
+def _tell_publishing(entry: Published, _: str | None) -> Iterable[str]:
+    yield f"tells the topic: {entry.type}"
+
+
+_TELLERS: Mapping[type[Entry], Callable[[Any, str | None], Iterable[str]]] = {
+    SignalJoined: _tell_signal,
+    WorkStarted: _tell_start,
+    Investigated: _tell_look,
+    Decided: _tell_decision,
+    Planned: _tell_plan,
+    HeldBack: _tell_held,
+    Approved: _tell_approval,
+    Intended: _tell_intent,
+    Applied: _tell_writes,
+    Verified: _tell_proof,
+    StepStopped: _tell_stop,
+    Rechecked: _tell_recheck,
+    Escalated: _tell_escalation,
+    Closed: _tell_closing,
+    Published: _tell_publishing,
+}

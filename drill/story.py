@@ -1,0 +1,109 @@
+"""
+The parts of a scenario's timeline that reach Cordon directly: deliveries, calls of responders, power cuts.
+
+What happens inside the tenant is played by the practice tenant itself; here it is only told.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from drill.app_process import AppProcess, Grounds
+from drill.host.event_grid import PATH
+from drill.lifeline import Crash
+from drill.practice.shapes import fine_time
+from drill.scenario import HappeningPart, HttpCallPart, Scenario
+
+if TYPE_CHECKING:
+    from drill.host.host import LocalHost
+
+# How long Event Grid waits before each further attempt (facts: Event Grid docs, delivery and retry).
+_RETRIES = (10.0, 30.0, 60.0, 300.0, 600.0, 1800.0)
+_RECEIVER = "receive_event"
+_WATCH_EVERY = 5.0  # seconds
+_DOWN = 503
+
+
+class Story:
+    """Plays and tells the timeline. `differences` collects answers that were not as expected."""
+
+    def __init__(self, scenario: Scenario, grounds: Grounds, app: AppProcess) -> None:
+        given: Sequence[Mapping[str, Any]] = scenario.given.get("timeline", ())
+        self._moments = sorted(zip(scenario.file.timeline, given, strict=True), key=lambda moment: moment[0].at)
+        self._grounds, self._app = grounds, app
+        self.differences: list[str] = []
+
+    async def play(self) -> None:
+        """Until the last moment, and everything that it set off, is over."""
+        begun = self._grounds.clock()
+        async with asyncio.TaskGroup() as group:
+            for happening, given in self._moments:
+                wait = (begun + happening.at - self._grounds.clock()).total_seconds()
+                await asyncio.sleep(max(0.0, wait))
+                self._grounds.narrator.tell_happening(given)
+                self._happen(happening, group)
+
+    async def keep_watching(self) -> None:
+        """Tell what attackers do, also while Cordon is silent."""
+        while True:
+            await asyncio.sleep(_WATCH_EVERY)
+            self._grounds.narrator.tell_attempts(self._grounds.tenant.attempts)
+
+    def _happen(self, happening: HappeningPart, group: asyncio.TaskGroup) -> None:
+        if happening.kill:
+            self._app.kill()
+        if happening.event_hub:
+            body = json.dumps({"records": happening.event_hub}).encode()
+            self._grounds.surroundings.partition.send([body], self._grounds.clock)
+        if happening.event_grid:
+            group.create_task(self._deliver(happening.event_grid))
+        if happening.http:
+            group.create_task(self._call(happening.http))
+
+    async def _deliver(self, given: Sequence[Mapping[str, Any]]) -> None:
+        """As Event Grid does: again and again, until it is accepted or refused for good."""
+        events = [self._complete(event) for event in given]
+        headers = {"aeg-event-type": "Notification", "x-functions-key": self._grounds.keys.event_grid}
+        for wait in (*_RETRIES, None):
+            status, _ = await self._send("POST", f"{PATH}?functionName={_RECEIVER}", headers, events)
+            if status < 300 or status in (400, 401, 413):
+                return
+            self._grounds.narrator.tell("World", f"Event Grid was answered {status}")
+            if wait is not None:
+                await asyncio.sleep(wait)
+
+    def _complete(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """What Event Grid itself adds to an event."""
+        now, id_ = fine_time(self._grounds.clock()), self._grounds.tenant.state.chance.guid("event")
+        if "specversion" in event:
+            return {"id": id_, "source": "/practice", "time": now, **event}
+        return {"id": id_, "topic": "/practice", "subject": "", "eventTime": now, "dataVersion": "1", **event}
+
+    async def _call(self, call: HttpCallPart) -> None:
+        """A responder calls the API."""
+        headers = {"x-functions-key": self._grounds.keys.function}
+        status, text = await self._send(call.method, call.path, headers, call.body)
+        self._grounds.narrator.tell("Person", f"{call.method} {call.path}: {status} {text}")
+        if call.status is not None and status != call.status:
+            self.differences.append(f"{call.method} {call.path} was answered {status}, expected {call.status}: {text}")
+
+    async def _send(self, method: str, path: str, headers: Mapping[str, str], body: object) -> tuple[int, str]:
+        host = self._app.host
+        if host is None:
+            return _DOWN, "the process is down"
+        try:
+            return await _exchange(host, method, path, headers, body)
+        except Crash:
+            return _DOWN, "the process died before it had answered"
+
+
+async def _exchange(
+    host: "LocalHost", method: str, path: str, headers: Mapping[str, str], body: object
+) -> tuple[int, str]:
+    transport = httpx.ASGITransport(app=host.asgi)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:7071") as client:
+        answer = await client.request(method, path, headers=dict(headers), json=body)
+        return answer.status_code, answer.text

@@ -1,0 +1,23 @@
+"""The catalogue of conditions: every question that a policy can ask stands in this list."""
+
+from shared.conditions.audit_activity import AuditShows
+from shared.conditions.credential_added import CredentialAdded
+from shared.conditions.identity_kind import IsOfKind
+from shared.conditions.interface import Condition
+from shared.conditions.risk_detection import RiskDetected
+from shared.conditions.risk_state import RiskListed
+from shared.conditions.sign_in_blocked import SignInBlocked
+
+CONDITIONS: tuple[type[Condition], ...] = (
+    RiskDetected,
+    RiskListed,
+    CredentialAdded,
+    AuditShows,
+    IsOfKind,
+    SignInBlocked,
+)
+
+
+def condition_named(name: str) -> type[Condition] | None:
+    """The condition with this name, or None."""
+    return {condition.name: condition for condition in CONDITIONS}.get(name)

@@ -1,0 +1,77 @@
+"""Does the audit log show this activity on the identity?"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+from pydantic import BeforeValidator, ConfigDict, WithJsonSchema
+
+from shared.audit import ACTIVITIES, LOOK_BACK, normalise_activity, subject_of
+from shared.case import AuditRecord, Case, IdentityState, Known, PartName
+from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
+from shared.conditions.judging import actor_text, both, has_result, is_about, is_by_cordon, is_within
+from shared.conditions.settings import SETTINGS, AuditDuration, NotAmong, Several, utc
+
+Result: TypeAlias = Literal["success", "failure", "timeout"]
+
+_BY_SPELLING = {normalise_activity(activity): activity for activity in ACTIVITIES}
+
+
+def _read_activity(value: object) -> str:
+    """Any spelling of an activity that is followed, as the normalised text that records are compared by."""
+    spelling = normalise_activity(value) if isinstance(value, str) else ""
+    if spelling not in _BY_SPELLING:
+        raise NotAmong("is not an activity that Cordon follows", ACTIVITIES)
+    return spelling
+
+
+Activity: TypeAlias = Annotated[
+    str, BeforeValidator(_read_activity), WithJsonSchema({"type": "string", "enum": [*ACTIVITIES]})
+]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditShows:
+    """
+    Met when the audit log shows one of these activities on this identity, with one of these results (success
+    where nothing else is said). Spelling, dashes and case of an activity do not matter. What Cordon did itself
+    is no evidence.
+    """
+
+    name: ClassVar[str] = "audit-activity"
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    activities: Several[Activity]
+    within: AuditDuration = LOOK_BACK
+    results: Several[Result] = ("success",)
+
+    def check(self, case: Case) -> Finding:
+        if not isinstance(case.identity, Known):
+            return unknown(PartName.IDENTITY, case.identity)
+        if not isinstance(case.audits, Known):
+            return unknown(PartName.AUDITS, case.audits)
+        doubtful: AuditRecord | None = None
+        for record in case.audits.value:
+            answer = self._fits(record, case.identity.value, case)
+            if answer:
+                return Met(_told(record))
+            if answer is None:
+                doubtful = doubtful or record
+        if doubtful:
+            return Unknown(f"it cannot be told whether this happened ({doubtful.result}): {_told(doubtful)}")
+        return NotMet(f"the audit log shows no such activity in {_days(self.within)}")
+
+    def _fits(self, record: AuditRecord, state: IdentityState, case: Case) -> bool | None:
+        if record.activity not in self.activities or is_by_cordon(record.actor, case):
+            return False
+        if not is_about(subject_of(record), state):
+            return False
+        return both(is_within(record.at, self.within, case.now), has_result(record, self.results))
+
+
+def _told(record: AuditRecord) -> str:
+    return f"“{record.activity_as_sent}” by {actor_text(record.actor)} at {utc(record.at)} (record {record.id})"
+
+
+def _days(length: timedelta) -> str:
+    return f"{length.total_seconds() / 3600:g} h"

@@ -1,0 +1,105 @@
+"""Was a credential put on the identity lately?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from shared.audit import AddedCredential, credential_change, subject_of
+from shared.case import AuditActor, AuditRecord, Case, Holder, HolderKind, IdentityState, Known, PartName
+from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
+from shared.conditions.judging import actor_text, both, has_result, is_about, is_by_cordon, is_within
+from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialAdded:
+    """
+    Met when the audit log shows that a secret, certificate or federated credential was added to one of these
+    holders (application, service-principal; both where nothing is said), by somebody who is not named in
+    `by-other-than` (object or client ids of those who are expected to do so) and is not Cordon.
+
+    The start date of a credential is its maker's choice, so it proves nothing. But the log is late, up to
+    hours: a credential that starts in this time, and that the log does not explain, leaves it unknown.
+    """
+
+    name: ClassVar[str] = "credential-added"
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    within: AuditDuration = timedelta(hours=24)
+    by_other_than: Several[Guid] | None = None
+    holders: Several[HolderKind] = (HolderKind.APPLICATION, HolderKind.SERVICE_PRINCIPAL)
+
+    def check(self, case: Case) -> Finding:
+        if not isinstance(case.identity, Known):
+            return unknown(PartName.IDENTITY, case.identity)
+        if not isinstance(case.audits, Known):
+            return unknown(PartName.AUDITS, case.audits)
+        state = case.identity.value
+        doubt: str | None = None
+        explained: set[str] = set()
+        for record in case.audits.value:
+            if not is_about(subject_of(record), state):
+                continue
+            change = credential_change(record)
+            explained.update(key.key_id for key in change.added)
+            concerned = [key for key in change.added if key.holder in self.holders]
+            answer = self._counts(record, case)
+            if answer and concerned:
+                return Met(_told(concerned[0], record))
+            if answer is not False and (concerned or change.unread):
+                doubt = doubt or _doubt(record, change.unread)
+        doubt = doubt or _unexplained(state, self.holders, explained, case.now - self.within)
+        if doubt:
+            return Unknown(doubt)
+        return NotMet(f"the audit log shows no such credential in {self.within.total_seconds() / 3600:g} h")
+
+    def _counts(self, record: AuditRecord, case: Case) -> bool | None:
+        if is_by_cordon(record.actor, case):
+            return False
+        return both(
+            is_within(record.at, self.within, case.now),
+            has_result(record, ("success",)),
+            self._is_unexpected(record.actor),
+        )
+
+    def _is_unexpected(self, actor: AuditActor) -> bool | None:
+        if self.by_other_than is None:
+            return True
+        ids = {each for each in (actor.user_id, actor.principal_id, actor.client_id) if each}
+        return ids.isdisjoint(self.by_other_than) if ids else None
+
+
+def _told(key: AddedCredential, record: AuditRecord) -> str:
+    where = key.holder.value.replace("-", " ")
+    return f"{key.type} {key.key_id} was added to the {where} by {actor_text(record.actor)} at {utc(record.at)}"
+
+
+def _doubt(record: AuditRecord, unread: str | None) -> str:
+    why = unread or f"its result is {record.result}, its actor {actor_text(record.actor)}"
+    return f"“{record.activity_as_sent}” at {utc(record.at)} may have added a credential: {why}"
+
+
+def _unexplained(
+    state: IdentityState, holders: tuple[HolderKind, ...], explained: set[str], since: datetime
+) -> str | None:
+    for holder in state.holders:
+        if holder.kind not in holders:
+            continue
+        for key_id, start in _starts(holder):
+            if start >= since and key_id.lower() not in explained:
+                return f"credential {key_id} starts at {utc(start)}, and the audit log does not show (yet) who added it"
+    return None
+
+
+def _starts(holder: Holder) -> Iterator[tuple[str, datetime]]:
+    """What can authenticate and says when it starts: not federated credentials, and not SAML's key pairs."""
+    signing = {key.key_id for key in holder.keys if key.usage == "Sign"}
+    for password in holder.passwords:
+        if password.start and password.key_id not in signing:
+            yield password.key_id, password.start
+    for key in holder.keys:
+        if key.start and key.usage == "Verify":
+            yield key.key_id, key.start

@@ -1,0 +1,69 @@
+"""Three-valued answers to small questions, True, False or None for unknown, which conditions are made of."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from shared.case import AuditActor, AuditRecord, Case, IdentityState
+from shared.identity import IdentityRef
+
+_RESULTS = frozenset({"success", "failure"})  # of a timeout nobody knows whether it happened
+
+
+def is_one_of(value: str, wanted: Collection[str] | None, known: frozenset[str]) -> bool | None:
+    """
+    Whether an enum member is among the wanted ones (None: any will do). One that is not `known`, `hidden` for
+    want of a licence or newer than this code, could mean anything.
+    """
+    if wanted is None or value in wanted:
+        return True
+    if value in known:
+        return False
+    folded = value.casefold()
+    if any(folded == each.casefold() for each in wanted):
+        return True
+    return False if any(folded == each.casefold() for each in known) else None
+
+
+def is_within(moment: datetime | None, length: timedelta | None, now: datetime) -> bool | None:
+    """Whether a moment lies in the time before now. One that lies ahead of our clock is as recent as can be."""
+    if length is None:
+        return True
+    return None if moment is None else now - moment <= length
+
+
+def both(*answers: bool | None) -> bool | None:
+    """Kleene's and: a single no decides, whatever is unknown."""
+    if False in answers:
+        return False
+    return None if None in answers else True
+
+
+def has_result(record: AuditRecord, wanted: Collection[str]) -> bool | None:
+    return is_one_of(record.result, wanted, _RESULTS)
+
+
+def is_by_cordon(actor: AuditActor, case: Case) -> bool:
+    """Cordon's own acts are no evidence against anybody."""
+    own = case.own_principals
+    return actor.principal_id in own or actor.client_id in own
+
+
+def is_about(subject: IdentityRef | None, state: IdentityState) -> bool:
+    """Whether a record's subject is this identity, by any of its objects here."""
+    if subject is None:
+        return False
+    identity = state.identity
+    return (
+        (subject.client_id is not None and subject.client_id == identity.client_id)
+        or (subject.app_object_id is not None and subject.app_object_id == identity.app_object_id)
+        or subject.principal_id == identity.principal_id
+        or (subject.principal_id is not None and subject.principal_id in {each.object_id for each in state.principals})
+    )
+
+
+def actor_text(actor: AuditActor) -> str:
+    """Who it was, for a reason."""
+    if actor.user_name or actor.user_id:
+        return actor.user_name or str(actor.user_id)
+    known = actor.principal_id or actor.client_id
+    return f"service principal {known}" if known else "somebody the log does not name"

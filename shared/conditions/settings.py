@@ -1,0 +1,83 @@
+"""
+What the settings of conditions have in common: how they are spelled in the policy file, and their types.
+
+A condition's settings are its fields; pydantic checks them, and says what may stand there in the schema.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from shared.audit import LOOK_BACK
+from shared.identity import canonical_guid
+
+T = TypeVar("T")
+
+_LONGEST = timedelta(days=366)
+_SHORT = re.compile(r"(?P<number>\d{1,6})(?P<unit>[smhd])")
+_ISO = re.compile(r"P(?:(?P<d>\d{1,6})D)?(?:T(?=\d)(?:(?P<h>\d{1,6})H)?(?:(?P<m>\d{1,6})M)?(?:(?P<s>\d{1,6})S)?)?")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class NotAmong(ValueError):
+    """A name that is none of the choices; whoever tells people names the nearest."""
+
+    def __init__(self, what: str, choices: Sequence[str]) -> None:
+        super().__init__(what)
+        self.choices = tuple(choices)
+
+
+def read_duration(value: object) -> timedelta:
+    """A length of time as policy files write it: 90m, 24h, 7d, or ISO 8601 such as PT24H."""
+    if not isinstance(value, str):
+        raise ValueError("must be a duration such as 90m, 24h or 7d")  # noqa: TRY004 - bad input, not a wrong call
+    length = timedelta()
+    if short := _SHORT.fullmatch(value):
+        length = timedelta(**{_UNITS[short["unit"]]: int(short["number"])})
+    elif iso := _ISO.fullmatch(value):
+        length = timedelta(**{_UNITS[unit]: int(number) for unit, number in iso.groupdict("0").items()})
+    if not timedelta() < length <= _LONGEST:
+        raise ValueError("must be a duration such as 90m, 24h or 7d, longer than nothing and at most 366d")
+    return length
+
+
+def _within_look_back(length: timedelta) -> timedelta:
+    if length > LOOK_BACK:
+        raise ValueError(f"must be at most {LOOK_BACK.days}d: the audit log is not read further back")
+    return length
+
+
+def _read_guid(value: object) -> str:
+    try:
+        return canonical_guid(value)
+    except ValueError as problem:
+        raise ValueError("is not a GUID") from problem
+
+
+def kebab(name: str) -> str:
+    """How a field is spelled in the policy file."""
+    return name.rstrip("_").replace("_", "-")
+
+
+SETTINGS = ConfigDict(extra="forbid", alias_generator=kebab, str_max_length=200)
+
+_DURATION_SCHEMA = {
+    "type": "string",
+    "pattern": r"^([0-9]{1,6}[smhd]|P([0-9]{1,6}D)?(T([0-9]{1,6}H)?([0-9]{1,6}M)?([0-9]{1,6}S)?)?)$",
+    "examples": ["90m", "24h", "7d"],
+}
+_GUID_SCHEMA = {"type": "string", "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"}
+
+Duration = Annotated[timedelta, BeforeValidator(read_duration), WithJsonSchema(_DURATION_SCHEMA)]
+AuditDuration = Annotated[Duration, AfterValidator(_within_look_back), WithJsonSchema(_DURATION_SCHEMA)]
+Guid = Annotated[str, BeforeValidator(_read_guid), WithJsonSchema(_GUID_SCHEMA)]
+Several = Annotated[tuple[T, ...], Field(min_length=1, max_length=100)]
+"""A list that names at least one: an empty one could never match, or never fail to."""
+
+
+def utc(moment: datetime) -> str:
+    """A moment to the minute, as reasons give it."""
+    return f"{moment.astimezone(UTC).isoformat(' ', 'minutes')[:16]} UTC"

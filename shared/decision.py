@@ -1,0 +1,144 @@
+"""
+The decision: policy and case in, verdict with reasons out. Pure: no clock, no network, no tenant.
+
+The first rule whose condition is met decides. Unknown is never "met" and never "not met": it asks for more of
+the case, and when there is no more to be had, it asks a person.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from shared.case import Case, PartName
+from shared.conditions.interface import Finding, Met, NotMet, Unknown
+from shared.entries import ConditionAnswer, RuleAnswer
+from shared.policy import ActionChoice, Policy, Rule, Verdict
+from shared.untrusted import one_line
+
+NO_RULE = "no rule matched"
+_LONGEST_REASON = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A rule that was looked at, and what its condition answered."""
+
+    rule: Rule
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """A decision with the findings as they were made; `decide` puts it into the journal's words."""
+
+    verdict: Verdict
+    rule: str
+    actions: tuple[ActionChoice, ...]
+    looked: tuple[Looked, ...]
+    wants: frozenset[PartName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """
+    What to do about a case, which rule says so, and what every rule up to it answered.
+
+    If `wants` names parts of the case, the decision is open: with them it may turn out otherwise. Until then
+    the verdict is to ask.
+    """
+
+    verdict: Verdict
+    rule: str
+    actions: tuple[ActionChoice, ...]
+    rules: tuple[RuleAnswer, ...]
+    wants: frozenset[PartName] = frozenset()
+
+
+def decide(policy: Policy, case: Case) -> Decision:
+    """Choose what to do about one case, with reasons for the journal."""
+    weighing = weigh(policy, case)
+    return Decision(
+        weighing.verdict,
+        weighing.rule,
+        weighing.actions,
+        tuple(_rule_answer(looked) for looked in weighing.looked),
+        weighing.wants,
+    )
+
+
+def weigh(policy: Policy, case: Case) -> Weighing:
+    """Ask the rules in order. The first that is met decides; the first that is unknown leads to a person."""
+    looked: list[Looked] = []
+    for place, rule in enumerate(policy.rules):
+        finding = rule.when.check(case)
+        looked.append(Looked(rule, finding))
+        if isinstance(finding, Met):
+            return Weighing(rule.verdict, rule.name, rule.actions, tuple(looked))
+        if isinstance(finding, Unknown):
+            return _unjudged(rule, finding, policy.rules[place + 1 :], looked, case)
+    return Weighing(Verdict.WATCH, NO_RULE, (), tuple(looked))
+
+
+def _unjudged(rule: Rule, finding: Unknown, later: Sequence[Rule], looked: list[Looked], case: Case) -> Weighing:
+    """
+    A rule could not be judged (yet). Containment is still certain if this rule contains and, should it not
+    hold, a later one is met that contains too. Otherwise a person is asked, about this rule's actions.
+    """
+    wants = finding.wants
+    if not wants and rule.verdict is Verdict.CONTAIN:
+        certain, wants = _certain_containment(later, looked, case)
+        if certain:
+            return Weighing(certain.verdict, certain.name, certain.actions, tuple(looked))
+    actions = rule.actions or _actions_of_next(later, case)
+    return Weighing(Verdict.ASK, rule.name, actions, tuple(looked), wants)
+
+
+def _certain_containment(
+    later: Iterable[Rule], looked: list[Looked], case: Case
+) -> tuple[Rule | None, frozenset[PartName]]:
+    """
+    The rule that contains in every way the open ones may turn out; or what would help to find it.
+
+    Only rules that contain, or are known not to hold, may lie in between: any other could come first.
+    """
+    for rule in later:
+        finding = rule.when.check(case)
+        looked.append(Looked(rule, finding))
+        match finding:
+            case NotMet():
+                continue
+            case Met():
+                return (rule if rule.verdict is Verdict.CONTAIN else None), frozenset()
+            case Unknown(_, wants) if wants or rule.verdict is not Verdict.CONTAIN:
+                return None, wants
+            case Unknown():
+                continue
+    return None, frozenset()
+
+
+def _actions_of_next(later: Iterable[Rule], case: Case) -> tuple[ActionChoice, ...]:
+    """What a person may approve where an unknown ignore or watch stands before the rule that would act."""
+    for rule in later:
+        if rule.actions and not isinstance(rule.when.check(case), NotMet):
+            return rule.actions
+    return ()
+
+
+def _rule_answer(looked: Looked) -> RuleAnswer:
+    rule = looked.rule
+    return RuleAnswer(rule=rule.name, verdict=rule.verdict.value, finding=_answer(rule.when.name, looked.finding))
+
+
+def _answer(condition: str, finding: Finding) -> ConditionAnswer:
+    match finding:
+        case Met():
+            answer = "met"
+        case NotMet():
+            answer = "not-met"
+        case Unknown():
+            answer = "unknown"
+    return ConditionAnswer(
+        condition=condition,
+        answer=answer,
+        reason=one_line(finding.reason, _LONGEST_REASON),
+        members=tuple(_answer(name, member) for name, member in finding.members),
+    )

@@ -1,0 +1,128 @@
+"""
+What is wrong with a file that people write: gathered with its lines, told all at once.
+
+Values from the file are quoted shortly and on one line; the nearest name that would have been right is given.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from shared.conditions.settings import NotAmong
+from shared.lined_yaml import Node
+from shared.untrusted import one_line
+
+T = TypeVar("T")
+
+
+class Mistakes:
+    """Collects mistakes of one file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._found: dict[tuple[int, str], None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def note(self, line: int, what: str) -> None:
+        self._found[(line, what)] = None
+
+    def unknown(self, line: int, what: str, given: object, known: Iterable[str]) -> None:
+        """A name that is none of those known."""
+        self.note(line, f"unknown {what} {_quoted(given)}{nearest(given, known)}")
+
+    def lines(self) -> tuple[str, ...]:
+        """Each as "file:line: what is wrong", in the order of the file."""
+        return tuple(f"{self._name}:{line}: {what}" for line, what in sorted(self._found, key=lambda each: each[0]))
+
+    def checked(self, type_: TypeAdapter[T], node: Node, where: str, line: int | None = None) -> T | None:
+        """What pydantic makes of the node, or None with its objections noted at their lines."""
+        try:
+            return type_.validate_python(node.plain())
+        except ValidationError as problems:
+            names = _names(type_)
+            found = problems.errors(include_url=False)
+            for problem in found:
+                path = problem["loc"]
+                if problem["type"] == "too_short" and any(_lies_in(other["loc"], path) for other in found):
+                    continue  # pydantic does not count the items that it refused
+                at = node.line_of(path) if path or line is None else line
+                self.note(at, f"{where}: {_told(problem, names)}")
+            return None
+
+
+def nearest(given: object, known: Iterable[str]) -> str:
+    """The end of a message: which name was probably meant, or what there is to choose from if nothing is near."""
+    names = [*known]
+    text = str(given) if isinstance(given, str) else ""
+    folded = {name.casefold(): name for name in names}
+    if near := difflib.get_close_matches(text.casefold(), [*folded], n=1, cutoff=0.6):
+        return f"; did you mean {folded[near[0]]}?"
+    return f"; there is {_listed(names)}" if names else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _quoted(given: object) -> str:
+    if isinstance(given, str):
+        return f"“{one_line(given, 60)}”"
+    return "(nothing)" if given is None else f"({type(given).__name__})"
+
+
+def _names(type_: TypeAdapter[T]) -> tuple[str, ...]:
+    properties = type_.json_schema(by_alias=True).get("properties", {})
+    return tuple(cast("dict[str, object]", properties))
+
+
+def _lies_in(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
+
+
+def _told(problem: ErrorDetails, names: Sequence[str]) -> str:
+    path, given, context = problem["loc"], problem["input"], problem.get("ctx", {})
+    place = ".".join(str(part) for part in path if isinstance(part, str)) or "this"
+    match problem["type"]:
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            return f"unknown setting {_quoted(path[-1])}{nearest(path[-1], names)}"
+        case "literal_error" | "enum":
+            return f"{_quoted(given)} is not one of {place}{nearest(given, _choices(str(context.get('expected'))))}"
+        case "value_error":
+            return _refused(place, given, context.get("error"))
+        case "dataclass_type" | "dict_type":
+            return "the settings must be a mapping"
+        case "greater_than" | "less_than" | "greater_than_equal" | "less_than_equal" as limit:
+            return f"{place} must be {limit.replace('_', ' ')} {' '.join(str(value) for value in context.values())}"
+        case kind if kind in _PLAINLY:
+            return f"{place} {_PLAINLY[kind]}"
+        case _:
+            message = problem["msg"]
+            return f"{place}: {message[:1].lower()}{message[1:]}"
+
+
+_PLAINLY = {
+    "missing": "is missing",
+    "missing_argument": "is missing",
+    "too_short": "is empty; leave it out, or name at least one",
+    "string_too_short": "is empty",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be a text",
+}
+
+
+def _refused(place: str, given: object, error: object) -> str:
+    near = nearest(given, error.choices) if isinstance(error, NotAmong) else ""
+    return f"{place}: {_quoted(given)} {error}{near}" if isinstance(given, str) else f"{place} {error}"
+
+
+def _choices(expected: str) -> list[str]:
+    """Pydantic lists what it expects as "'a', 'b' or 'c'"."""
+    return [part.strip().strip("'") for part in expected.replace(" or ", ",").split(",") if part.strip()]

@@ -1,0 +1,358 @@
+"""
+The policy: what operators decided beforehand. Reads and checks the file; a mistake loads nothing.
+
+All mistakes are told at once, each as "file:line: what is wrong; did you mean …". Rules are asked in the
+order of the file. Limits are on even where the file does not mention them.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from shared.conditions import CONDITIONS, condition_named
+from shared.conditions.groups import All, AnyOf, Not
+from shared.conditions.interface import Condition
+from shared.conditions.settings import SETTINGS, Guid
+from shared.errors import PolicyWrong
+from shared.lined_yaml import Entry, Node, read_yaml
+from shared.mistakes import Mistakes
+from shared.signal import JsonObject
+from shared.tautology import Truth, truth_of
+
+CheckOptions = Callable[[str, JsonObject], None]
+
+
+class Verdict(StrEnum):
+    """What is to be done about a case."""
+
+    IGNORE = "ignore"  # nothing, with the reason on record
+    WATCH = "watch"  # nothing now; people can see it
+    ASK = "ask"  # the plan waits for a person
+    CONTAIN = "contain"  # the plan is carried out
+
+
+@dataclass(frozen=True, slots=True)
+class ActionChoice:
+    """An action by its name in the catalogue, and its options as the file gives them."""
+
+    name: str
+    options: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """If `when` is met, the verdict is this. `contain` and `ask` have at least one action."""
+
+    name: str
+    when: Condition
+    verdict: Verdict
+    actions: tuple[ActionChoice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be done within an hour before a person must confirm. Never off."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    identities_per_hour: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 5
+    percent_of_enabled_per_hour: Annotated[float, Field(gt=0, le=100)] = 2
+    secrets_per_hour: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """An identity that is never touched, by object or client id."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    id: Guid
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What was read. `digest` is the SHA-256 of the file's text, which every decision names."""
+
+    version: int
+    limits: Limits
+    protected: tuple[Protected, ...]
+    rules: tuple[Rule, ...]
+    digest: str
+
+
+def load_policy(path: Path, action_names: Sequence[str], check_options: CheckOptions | None = None) -> Policy:
+    """Read the policy file. Raises PolicyWrong, also if there is none."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PolicyWrong((f"{path}:1: the file cannot be read ({error.strerror})",)) from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise PolicyWrong((f"{path}:{line}: the file is not UTF-8",)) from error
+    return read_policy(text, str(path), action_names, check_options)
+
+
+def read_policy(text: str, name: str, action_names: Sequence[str], check_options: CheckOptions | None = None) -> Policy:
+    """
+    Read a policy from its text; `name` stands before the line numbers. Raises PolicyWrong with every mistake.
+
+    `check_options` raises ValueError for options that an action does not know.
+    """
+    reading = _Reading(Mistakes(name), action_names, check_options)
+    policy = reading.policy(text)
+    if reading.mistakes or policy is None:
+        raise PolicyWrong(reading.mistakes.lines())
+    return policy
+
+
+_TOP = ("version", "limits", "protected", "rules")
+_RULE = ("name", "when", "verdict", "actions")
+_GROUPS = ("all", "any", "not")
+_MOST_RULES, _MOST_MEMBERS, _MOST_CONDITIONS = 200, 50, 200
+_NAME = re.compile(r"(?=.{1,80}\Z)[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class _Reading:
+    """Reads part after part; what is wrong is noted, so that the next part is looked at as well."""
+
+    def __init__(self, mistakes: Mistakes, action_names: Sequence[str], check_options: CheckOptions | None) -> None:
+        self.mistakes = mistakes
+        self._actions, self._check_options = tuple(action_names), check_options
+        self._conditions = 0
+
+    def policy(self, text: str) -> Policy | None:
+        root = read_yaml(text, self.mistakes.note)
+        if root is None:
+            return None
+        entries = self._mapping(root, "the file", _TOP)
+        if entries is None:
+            return None
+        version = self._version(root, entries.get("version"))
+        limits = self._limits(entries.get("limits"))
+        protected = self._protected(entries.get("protected"))
+        rules = self._rules(root, entries.get("rules"))
+        if self.mistakes or limits is None:
+            return None
+        return Policy(version, limits, protected, rules, hashlib.sha256(text.encode()).hexdigest())
+
+    # Sections
+
+    def _version(self, root: Node, entry: Entry | None) -> int:
+        if entry is None:
+            self.mistakes.note(root.line, "version is missing; write version: 1")
+        elif entry.node.value != 1 or isinstance(entry.node.value, bool):
+            self.mistakes.note(entry.line, "this version of Cordon reads policies of version 1")
+        return 1
+
+    def _limits(self, entry: Entry | None) -> Limits | None:
+        if entry is None:
+            return Limits()
+        return self.mistakes.checked(TypeAdapter(Limits), entry.node, "limits")
+
+    def _protected(self, entry: Entry | None) -> tuple[Protected, ...]:
+        if entry is None:
+            return ()
+        items = entry.node.items
+        if items is None:
+            self.mistakes.note(entry.line, "protected must be a list of {id, reason}")
+            return ()
+        found = [(item, self.mistakes.checked(TypeAdapter(Protected), item, "protected")) for item in items]
+        seen: dict[str, int] = {}
+        for item, protected in found:
+            if protected is not None and (first := seen.setdefault(protected.id, item.line)) != item.line:
+                self.mistakes.note(item.line, f"this id is protected already, on line {first}")
+        return tuple(protected for _, protected in found if protected is not None)
+
+    def _rules(self, root: Node, entry: Entry | None) -> tuple[Rule, ...]:
+        items = entry.node.items if entry else None
+        if entry is None or not items:
+            self.mistakes.note(entry.line if entry else root.line, "rules is missing or empty; a policy has rules")
+            return ()
+        if len(items) > _MOST_RULES:
+            self.mistakes.note(entry.line, f"{len(items)} rules are too many; {_MOST_RULES} are allowed")
+            return ()
+        rules: list[Rule] = []
+        lines: dict[str, int] = {}
+        for item in items:
+            rule = self._rule(item, lines)
+            if rule is None:
+                continue
+            twin = next((other for other in rules if other.when == rule.when), None)
+            if twin:
+                self.mistakes.note(item.line, f"rule {rule.name} asks the same as {twin.name}, so it is never reached")
+            rules.append(rule)
+        return tuple(rules)
+
+    # One rule
+
+    def _rule(self, node: Node, lines: dict[str, int]) -> Rule | None:
+        entries = self._mapping(node, "a rule", _RULE)
+        if entries is None:
+            return None
+        name = self._name(node, entries.get("name"), lines)
+        verdict = self._verdict(node, name, entries.get("verdict"))
+        actions = self._action_choices(entries.get("actions"))
+        self._actions_fit(node, name, verdict, entries.get("actions"))
+        when = self._when(node, name, entries.get("when"))
+        if verdict is None or when is None:
+            return None
+        return Rule(name, when, verdict, actions)
+
+    def _name(self, node: Node, entry: Entry | None, lines: dict[str, int]) -> str:
+        name = entry.node.value if entry else None
+        if entry is None or not isinstance(name, str) or not _NAME.fullmatch(name):
+            self.mistakes.note(entry.line if entry else node.line, "a rule needs a name such as leaked-credential")
+            return "without a name"
+        if (first := lines.setdefault(name, entry.line)) != entry.line:
+            self.mistakes.note(entry.line, f"rule {name} is there already, on line {first}")
+        return name
+
+    def _verdict(self, node: Node, name: str, entry: Entry | None) -> Verdict | None:
+        verdicts = [verdict.value for verdict in Verdict]
+        given = entry.node.value if entry else None
+        if entry is None:
+            self.mistakes.note(node.line, f"rule {name} has no verdict: {', '.join(verdicts)}")
+        elif not isinstance(given, str) or given not in verdicts:
+            self.mistakes.unknown(entry.line, "verdict", given, verdicts)
+        else:
+            return Verdict(given)
+        return None
+
+    def _when(self, node: Node, name: str, entry: Entry | None) -> Condition | None:
+        if entry is None or entry.node.value is None:
+            self.mistakes.note(entry.line if entry else node.line, f"rule {name} has no when, so it would always hold")
+            return None
+        when = self._condition(entry.node)
+        if when is None:
+            return None
+        match truth_of(when):
+            case Truth.ALWAYS:
+                self.mistakes.note(entry.line, f"rule {name} would always hold, whatever the case")
+            case Truth.NEVER:
+                self.mistakes.note(entry.line, f"rule {name} can never hold, whatever the case")
+            case Truth.TANGLED:
+                self.mistakes.note(entry.line, f"rule {name} is too tangled to be checked; split it into several")
+            case Truth.DEPENDS:
+                pass
+        return when
+
+    # Conditions
+
+    def _condition(self, node: Node) -> Condition | None:
+        """`name`, or `{name: settings}`, or a group of conditions."""
+        self._conditions += 1
+        if self._conditions == _MOST_CONDITIONS + 1:
+            self.mistakes.note(node.line, f"the policy has more than {_MOST_CONDITIONS} conditions")
+        if self._conditions > _MOST_CONDITIONS:
+            return None
+        if isinstance(node.value, str):
+            return self._catalogued(node.value, Node(node.line, {}), node.line)
+        entries = node.entries
+        if entries is None or len(entries) != 1:
+            several = "several; put them under all: or any:" if entries else "none"
+            self.mistakes.note(node.line, f"one condition is expected here, and there are {several}")
+            return None
+        ((name, entry),) = entries.items()
+        match name:
+            case "all" | "any":
+                return self._group(name, entry)
+            case "not":
+                member = self._condition(entry.node)
+                return None if member is None else Not(member)
+            case _:
+                return self._catalogued(name, entry.node, entry.line)
+
+    def _group(self, name: str, entry: Entry) -> Condition | None:
+        items = entry.node.items
+        if not items or len(items) > _MOST_MEMBERS:
+            why = (
+                f"it has {len(items)}, and {_MOST_MEMBERS} are allowed"
+                if items
+                else "an empty one would decide nothing"
+            )
+            self.mistakes.note(entry.line, f"{name} needs a list of conditions; {why}")
+            return None
+        members = [self._condition(item) for item in items]
+        known = tuple(member for member in members if member is not None)
+        if len(known) != len(members):
+            return None
+        return All(known) if name == "all" else AnyOf(known)
+
+    def _catalogued(self, name: str, settings: Node, line: int) -> Condition | None:
+        condition = condition_named(name)
+        if condition is None:
+            names = [*(each.name for each in CONDITIONS), *_GROUPS]
+            self.mistakes.unknown(line, "condition", name, names)
+            return None
+        given = Node(settings.line, {}) if settings.value is None else settings
+        return self.mistakes.checked(TypeAdapter[Condition](condition), given, name, line)
+
+    # Actions
+
+    def _action_choices(self, entry: Entry | None) -> tuple[ActionChoice, ...]:
+        if entry is None:
+            return ()
+        items = entry.node.items
+        if items is None:
+            self.mistakes.note(entry.line, "actions must be a list")
+            return ()
+        choices: list[ActionChoice] = []
+        for item in items:
+            choice = self._action(item)
+            if choice and choice.name in {other.name for other in choices}:
+                self.mistakes.note(item.line, f"action {choice.name} is chosen twice")
+            elif choice:
+                choices.append(choice)
+        return tuple(choices)
+
+    def _action(self, node: Node) -> ActionChoice | None:
+        """`name`, or `{name: options}`."""
+        name, options, line = node.value, Node(node.line, {}), node.line
+        if node.entries is not None and len(node.entries) == 1:
+            ((name, entry),) = node.entries.items()
+            options, line = entry.node, entry.line
+        if not isinstance(name, str) or name not in self._actions:
+            self.mistakes.unknown(line, "action", name, self._actions)
+            return None
+        plain = {} if options.value is None else options.plain()
+        if not isinstance(plain, dict):
+            self.mistakes.note(line, f"the options of {name} must be a mapping")
+            return None
+        self._check(name, plain, line)
+        return ActionChoice(name, plain)
+
+    def _check(self, name: str, options: JsonObject, line: int) -> None:
+        if self._check_options is None:
+            return
+        try:
+            self._check_options(name, options)
+        except ValueError as problem:
+            self.mistakes.note(line, str(problem))
+
+    def _actions_fit(self, node: Node, name: str, verdict: Verdict | None, entry: Entry | None) -> None:
+        given = bool(entry and entry.node.items)
+        if verdict in (Verdict.CONTAIN, Verdict.ASK) and not given:
+            self.mistakes.note(node.line, f"rule {name} says {verdict}, but names no action")
+        elif verdict in (Verdict.IGNORE, Verdict.WATCH) and given:
+            self.mistakes.note(node.line, f"rule {name} says {verdict}, so its actions would never be carried out")
+
+    # Both
+
+    def _mapping(self, node: Node, what: str, names: Sequence[str]) -> Mapping[str, Entry] | None:
+        entries = node.entries
+        if entries is None:
+            self.mistakes.note(node.line, f"{what} must be a mapping with {', '.join(names)}")
+            return None
+        for name, entry in entries.items():
+            if name not in names:
+                self.mistakes.unknown(entry.line, "key", name, names)
+        return entries

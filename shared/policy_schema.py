@@ -1,0 +1,115 @@
+"""The JSON Schema of the policy file, for editors. Made from the catalogue; checking is done by policy.py."""
+
+import json
+from collections.abc import Sequence
+from typing import cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from shared.conditions import CONDITIONS
+from shared.conditions.interface import Condition
+from shared.policy import Limits, Protected, Verdict
+from shared.signal import JsonObject, JsonValue
+
+
+def schema_text(action_names: Sequence[str]) -> str:
+    """The schema as the committed file holds it, policies/policy.schema.json."""
+    return json.dumps(policy_schema(action_names), indent=2, ensure_ascii=False) + "\n"
+
+
+def policy_schema(action_names: Sequence[str]) -> JsonObject:
+    """What may stand in a policy file, given the names of the actions in the catalogue."""
+    limits = _settings(TypeAdapter(Limits))
+    protected = _settings(TypeAdapter(Protected))
+    top: dict[str, JsonValue] = {
+        "version": {"const": 1},
+        "limits": limits,
+        "protected": {"type": "array", "items": protected},
+        "rules": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/rule"}},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Cordon policy",
+        **_object(top, ["version", "rules"]),
+        "$defs": {
+            "rule": _rule(),
+            "condition": {"anyOf": _conditions()},
+            "conditions": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/condition"}},
+            "action": _action(action_names),
+        },
+    }
+
+
+def _rule() -> JsonObject:
+    properties: dict[str, JsonValue] = {
+        "name": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 80},
+        "when": {"$ref": "#/$defs/condition"},
+        "verdict": {"enum": [verdict.value for verdict in Verdict]},
+        "actions": {"type": "array", "items": {"$ref": "#/$defs/action"}},
+    }
+    needs_actions: JsonObject = {"properties": {"verdict": {"enum": ["contain", "ask"]}}}
+    return {
+        **_object(properties, ["name", "when", "verdict"]),
+        "if": needs_actions,
+        "then": {"required": ["actions"], "properties": {"actions": {"minItems": 1}}},
+        "else": {"properties": {"actions": {"maxItems": 0}}},
+    }
+
+
+def _conditions() -> list[JsonValue]:
+    members: JsonObject = {"$ref": "#/$defs/conditions"}
+    found: list[JsonValue] = [
+        _object({"all": {**members, "description": "Met when every member is."}}, ["all"]),
+        _object({"any": {**members, "description": "Met when one member is."}}, ["any"]),
+        _object({"not": {"$ref": "#/$defs/condition"}}, ["not"]),
+    ]
+    found += [
+        _object({condition.name: _settings(TypeAdapter(condition))}, [condition.name]) for condition in CONDITIONS
+    ]
+    return [*found, {"enum": [condition.name for condition in CONDITIONS if _needs_no_settings(condition)]}]
+
+
+def _needs_no_settings(condition: type[Condition]) -> bool:
+    try:
+        TypeAdapter(condition).validate_python({})
+    except ValidationError:
+        return False
+    return True
+
+
+def _action(names: Sequence[str]) -> JsonObject:
+    by_name: dict[str, JsonValue] = {name: {"type": "object"} for name in names}
+    with_options: JsonObject = {**_object(by_name, []), "minProperties": 1, "maxProperties": 1}
+    return {"anyOf": [{"enum": [*names]}, with_options]}
+
+
+def _object(properties: dict[str, JsonValue], required: Sequence[str]) -> JsonObject:
+    return {"type": "object", "properties": properties, "required": [*required], "additionalProperties": False}
+
+
+def _settings(type_: TypeAdapter[object]) -> JsonObject:
+    """Pydantic's schema, with references resolved and without the titles that it makes up from names."""
+    schema = cast("JsonObject", type_.json_schema(by_alias=True))
+    definitions = schema.pop("$defs", {})
+    plain = _tidy(schema, definitions if isinstance(definitions, dict) else {})
+    return cast("JsonObject", plain)
+
+
+def _tidy(value: JsonValue, definitions: JsonObject) -> JsonValue:
+    match value:
+        case {"$ref": str(path)}:
+            return _tidy(definitions[path.rsplit("/", 1)[1]], definitions)
+        case {"anyOf": [only, {"type": "null"}], **others}:  # "leave it out" is how one says nothing
+            others.pop("default", None)
+            return _tidy({**others, **cast("JsonObject", only)}, definitions)
+        case dict():
+            kept = {name: each for name, each in value.items() if not (name == "title" and isinstance(each, str))}
+            return {name: _one_line(name, _tidy(each, definitions)) for name, each in kept.items()}
+        case list():
+            return [_tidy(each, definitions) for each in value]
+        case _:
+            return value
+
+
+def _one_line(name: str, value: JsonValue) -> JsonValue:
+    return " ".join(value.split()) if name == "description" and isinstance(value, str) else value

@@ -17,9 +17,9 @@ from functions.contract import JSON, Answer, Call, HeaderParameter, Nothing, Rep
 from functions.runtime import responder
 from shared.errors import NotFound
 from shared.journal import IncidentId
+from shared.orders import Order
 from shared.policy import ActionChoice
 from shared.report import Report, as_markdown
-from shared.orders import Order
 from shared.views import Health, IncidentPage, IncidentView, Preview
 
 VERSION = "0.1.0"

@@ -7,8 +7,8 @@ from typing import Any
 from shared.entries import Decided, Opened, SignalJoined, SubjectIds
 from shared.incident import Status
 from shared.journal import NO_RECORD, IncidentId, Record, seal
-from shared.report import Report, make_report
 from shared.orders import Order
+from shared.report import Report, make_report
 from shared.responder import Intake
 from shared.signal import JsonObject
 from shared.views import Health, IncidentPage, IncidentView, Preview

@@ -23,8 +23,8 @@ from shared.errors import (
     Unreachable,
 )
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId
-from shared.policy import ActionChoice
 from shared.orders import Order
+from shared.policy import ActionChoice
 from tests.doors.fake_responder import APP_ID, HEALTH, INCIDENT, FakeResponder
 from tests.doors.http_host import answer, post
 

@@ -21,7 +21,7 @@ from shared.sources.interface import Source
 from shared.store import Documents
 from shared.tenant import Feeds
 from shared.views import CoverageView
-from shared.windows import Coverage, Window, due_blocks, due_windows, pending
+from shared.windows import Coverage, Window, due_blocks, due_windows, is_deep, pending
 
 _SWEEP = timedelta(minutes=4)  # a timer function may run ten minutes; what is left waits for the next
 
@@ -79,11 +79,14 @@ class Polling:
     async def sweep_audits(self) -> Swept:
         """Read the audit log from one overlap before the watermark up to one settling time before now."""
         swept, begun = Swept(), self._clock()
-        for window in due_windows(await self.coverage("audits"), begun):
+        coverage = await self.coverage("audits")
+        for window in due_windows(coverage, begun):
             if self._clock() - begun > _SWEEP:
                 return replace(swept, complete=False)
             swept = swept.plus(await self._read_audits(window))
             await self._update("audits", _moved_to(window))
+        if is_deep(coverage, begun):
+            await self._update("audits", lambda c: replace(c, deep=begun))
         return swept
 
     async def reconcile(self) -> Swept:

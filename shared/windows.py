@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 
 from shared.signal import JsonObject
 
-OVERLAP = timedelta(minutes=60)  # audit records arrive late; published latencies are minutes, seen are more
+OVERLAP = timedelta(minutes=5)  # what every sweep reads again: the published latency of audit records
+DEEP_OVERLAP = timedelta(minutes=60)  # what a sweep reads again now and then: latencies that were seen
+DEEP_EVERY = timedelta(minutes=10)
 SETTLE = timedelta(seconds=60)  # the newest minute is still being written
 CHUNK = timedelta(minutes=30)  # read at a time, so that an interrupted sweep keeps what it has
 FIRST_LOOK_BACK = timedelta(hours=24)  # how far the very first sweep reaches
@@ -35,6 +37,7 @@ class Coverage:
     """How far a log is read. `reconciled` holds, for each age, up to where blocks were read again at that age."""
 
     watermark: datetime | None = None
+    deep: datetime | None = None  # when the longer overlap was read last
     reconciled: tuple[datetime | None, ...] = (None,) * len(AGES)
     trouble: str | None = None  # why the last sweep stopped early
     trouble_since: datetime | None = None
@@ -43,6 +46,7 @@ class Coverage:
     def as_json(self) -> JsonObject:
         return {
             "watermark": _text(self.watermark),
+            "deep": _text(self.deep),
             "reconciled": [_text(moment) for moment in self.reconciled],
             "trouble": self.trouble,
             "troubleSince": _text(self.trouble_since),
@@ -56,6 +60,7 @@ class Coverage:
         trouble, records = body.get("trouble"), body.get("records")
         return Coverage(
             watermark=_time(body.get("watermark")),
+            deep=_time(body.get("deep")),
             reconciled=tuple((moments + [None] * len(AGES))[: len(AGES)]),
             trouble=trouble if isinstance(trouble, str) else None,
             trouble_since=_time(body.get("troubleSince")),
@@ -71,8 +76,14 @@ def due_windows(coverage: Coverage, now: datetime) -> Iterator[Window]:
     that may be many chunks; each moves the watermark on its own.
     """
     end = now - SETTLE
-    start = coverage.watermark - OVERLAP if coverage.watermark else end - FIRST_LOOK_BACK
+    overlap = DEEP_OVERLAP if is_deep(coverage, now) else OVERLAP
+    start = coverage.watermark - overlap if coverage.watermark else end - FIRST_LOOK_BACK
     yield from _chunks(start, end)
+
+
+def is_deep(coverage: Coverage, now: datetime) -> bool:
+    """Whether this sweep reads the longer overlap."""
+    return coverage.deep is None or now - coverage.deep >= DEEP_EVERY
 
 
 def due_blocks(coverage: Coverage, now: datetime) -> Iterator[tuple[int, Window]]:

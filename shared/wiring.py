@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.actions import ACTIONS
+from shared.actions import ACTIONS, check_options
 from shared.clock import Clock, system_clock
 from shared.inbox import Inbox, Stamp
 from shared.outbox import Outbox
@@ -61,7 +61,7 @@ def build(settings: Settings, outside: Outside) -> Responder:
     """Make the Responder. Raises PolicyWrong if the policy file cannot be used; then nothing starts."""
     from shared.clients.tenant import make_tenant, warm_up
 
-    policy = load_policy(settings.policy, [action.name for action in ACTIONS])
+    policy = load_policy(settings.policy, [action.name for action in ACTIONS], check_options)
     tenant = make_tenant(
         settings,
         credential_for=outside.credential_for,
@@ -99,4 +99,4 @@ def _open_store(settings: Settings, environ: Mapping[str, str]) -> Store:
     from shared.clients.azure_store import open_azure_store
     from shared.clients.credentials import credential_for
 
-    return open_azure_store(environ, credential_for, system_clock)
+    return open_azure_store(environ, credential_for)

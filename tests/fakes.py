@@ -1,0 +1,313 @@
+"""Small honest stand-ins in Cordon's own words, for stories that need no HTTP."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from shared.case import (
+    CouldNotLook,
+    FederatedCredential,
+    Holder,
+    HolderKind,
+    IdentityState,
+    Key,
+    Known,
+    Part,
+    PartName,
+    Password,
+    RiskDetection,
+    RiskState,
+)
+from shared.errors import CordonError, Gone
+from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, PrincipalId, WorkloadIdentity
+from shared.signal import JsonObject
+from shared.tenant import (
+    CredentialWrite,
+    Gathered,
+    NewCertificate,
+    RemoveFederated,
+    RemovePassword,
+    ReplaceKeys,
+    SetInstanceLock,
+    WriteDone,
+    WriteRefused,
+    WriteResult,
+)
+
+START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
+TENANT_ID = "aaaaaaaa-0000-4000-8000-000000000001"
+PAYROLL = PrincipalId("10000000-0000-4000-8000-000000000001")
+PAYROLL_CLIENT = ClientId("20000000-0000-4000-8000-000000000001")
+CORDON_CLIENT = ClientId("99999999-0000-4000-8000-00000000000a")
+CORDON_PRINCIPAL = PrincipalId("99999999-0000-4000-8000-00000000000b")
+PAYROLL_APP = AppObjectId("30000000-0000-4000-8000-000000000001")
+
+
+class Crash(BaseException):
+    """The process is gone: nothing catches this."""
+
+
+class FakeClock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+def password(number: int) -> Password:
+    return Password(f"40000000-0000-4000-8000-{number:012d}", f"secret {number}", None, START, START)
+
+
+def certificate(number: int, usage: str = "Verify", group: str | None = None) -> Key:
+    key_id = f"50000000-0000-4000-8000-{number:012d}"
+    raw: JsonObject = {"keyId": key_id, "usage": usage, "type": "AsymmetricX509Cert", "customKeyIdentifier": group}
+    return Key(key_id, usage, "AsymmetricX509Cert", f"certificate {number}", group, START, START, raw)
+
+
+def federated(number: int) -> FederatedCredential:
+    id_ = f"60000000-0000-4000-8000-{number:012d}"
+    raw: JsonObject = {"id": id_, "name": f"fic-{number}", "issuer": "https://token.example", "subject": "repo"}
+    return FederatedCredential(id_, f"fic-{number}", "https://token.example", "repo", raw)
+
+
+def payroll(
+    *,
+    application: Sequence[Password | Key | FederatedCredential] = (),
+    principal: Sequence[Password | Key | FederatedCredential] = (),
+    kind: IdentityKind = IdentityKind.OWN_SINGLE_TENANT,
+    lock: JsonObject | None = None,
+) -> IdentityState:
+    """The identity of these stories, with the credentials given."""
+    own = kind in (IdentityKind.OWN_SINGLE_TENANT, IdentityKind.OWN_MULTI_TENANT)
+    app_id = PAYROLL_APP if own else None
+    return IdentityState(
+        identity=WorkloadIdentity(PAYROLL, PAYROLL_CLIENT, app_id, "payroll-sync", kind),
+        enabled=True,
+        disabled_by_microsoft=None,
+        owner_tenant=TENANT_ID if own else "bbbbbbbb-0000-4000-8000-000000000002",
+        principals=(_holder(HolderKind.SERVICE_PRINCIPAL, PAYROLL, principal),),
+        application=_holder(HolderKind.APPLICATION, PAYROLL_APP, application) if own else None,
+        instance_lock=lock,
+        read_at=START,
+    )
+
+
+def _holder(kind: HolderKind, id_: str, credentials: Sequence[Password | Key | FederatedCredential]) -> Holder:
+    return Holder(
+        kind,
+        id_,
+        passwords=tuple(c for c in credentials if isinstance(c, Password)),
+        keys=tuple(c for c in credentials if isinstance(c, Key)),
+        federated=Known(tuple(c for c in credentials if isinstance(c, FederatedCredential))),
+    )
+
+
+@dataclass
+class FakeDirectory:
+    """
+    One identity, changed by the writes that Cordon knows. `effects` holds what reached it, in order.
+
+    `before_write` and `after_write` run around every write with its name and may raise: a Crash, or what
+    the real client raises. `lag` holds how many looks still show the state before the last write.
+    """
+
+    state: IdentityState
+    clock: Callable[[], datetime]
+    risk: RiskState | None = None
+    detections: tuple[RiskDetection, ...] = ()
+    effects: list[str] = field(default_factory=list[str])
+    looks: int = 0
+    lag: int = 0
+    unreadable: CouldNotLook | None = None
+    before_write: Callable[[str], None] = lambda name: None
+    after_write: Callable[[str], None] = lambda name: None
+    _stale: IdentityState | None = None
+
+    async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+        if subject.client_id == CORDON_CLIENT:
+            return Gathered(identity=Known(_cordon_itself(self.state)))
+        self.looks += 1
+        gathered = Gathered()
+        if PartName.IDENTITY in parts:
+            gathered = replace(gathered, identity=self._shown())
+        if PartName.RISK in parts:
+            gathered = replace(gathered, risk=Known(self.risk))
+        if PartName.DETECTIONS in parts:
+            gathered = replace(gathered, detections=Known(self.detections))
+        if PartName.AUDITS in parts:
+            gathered = replace(gathered, audits=Known(()))
+        return gathered
+
+    def _shown(self) -> Part[IdentityState]:
+        if self.unreadable is not None:
+            return self.unreadable
+        if self.lag and self._stale is not None:
+            self.lag -= 1
+            return Known(replace(self._stale, read_at=self.clock()))
+        return Known(replace(self.state, read_at=self.clock()))
+
+    async def set_account_enabled(self, principal: PrincipalId, enabled: bool) -> None:
+        self._change(f"accountEnabled={enabled}", replace(self.state, enabled=enabled))
+
+    async def confirm_compromised(self, principals: Sequence[PrincipalId]) -> None:
+        self._change("confirmCompromised", self.state)
+        self.risk = RiskState("high", "confirmedCompromised", "adminConfirmedServicePrincipalCompromised", self.clock())
+
+    async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
+        return [self._write(write) for write in writes]
+
+    async def count_enabled_principals(self) -> int:
+        return 500
+
+    def _write(self, write: CredentialWrite) -> WriteResult:
+        try:
+            match write:
+                case SetInstanceLock(_, lock):
+                    self._change(f"lock={lock.get('isEnabled')}", replace(self.state, instance_lock=dict(lock)))
+                case RemovePassword(_, id_, key_id):
+                    self._change_holder(f"removePassword {key_id}", id_, _without_password(key_id))
+                case ReplaceKeys(_, id_, keep, add):
+                    self._change_holder(f"keyCredentials={len(keep) + bool(add)}", id_, _only_keys(keep, add))
+                case RemoveFederated(_, id_, credential_id):
+                    self._change_holder(f"removeFederated {credential_id}", id_, _without_federated(credential_id))
+        except CordonError as error:
+            return WriteRefused(error)
+        return WriteDone()
+
+    def _change_holder(self, name: str, id_: str, change: Callable[[Holder], Holder]) -> None:
+        state = self.state
+        if state.application and state.application.object_id == id_:
+            self._change(name, replace(state, application=change(state.application)))
+            return
+        if id_ not in {holder.object_id for holder in state.principals}:
+            raise Gone(name)
+        principals = tuple(change(h) if h.object_id == id_ else h for h in state.principals)
+        self._change(name, replace(state, principals=principals))
+
+    def _change(self, name: str, state: IdentityState) -> None:
+        self.before_write(name)
+        self._stale, self.state = self.state, state
+        self.effects.append(name)
+        self.after_write(name)
+
+
+def _cordon_itself(state: IdentityState) -> IdentityState:
+    identity = WorkloadIdentity(CORDON_PRINCIPAL, CORDON_CLIENT, None, "cordon-executor", IdentityKind.MANAGED_IDENTITY)
+    return replace(state, identity=identity, application=None, principals=())
+
+
+def _without_password(key_id: str) -> Callable[[Holder], Holder]:
+    return lambda holder: replace(holder, passwords=tuple(p for p in holder.passwords if p.key_id != key_id))
+
+
+def _without_federated(id_: str) -> Callable[[Holder], Holder]:
+    def change(holder: Holder) -> Holder:
+        assert isinstance(holder.federated, Known)
+        return replace(holder, federated=Known(tuple(c for c in holder.federated.value if c.id != id_)))
+
+    return change
+
+
+def _only_keys(keep: Sequence[JsonObject], add: NewCertificate | None) -> Callable[[Holder], Holder]:
+    kept = {str(entry["keyId"]) for entry in keep}
+
+    def change(holder: Holder) -> Holder:
+        keys = [key for key in holder.keys if key.key_id in kept]
+        if add is not None:
+            number = 900_000 + int(add.version)
+            keys.append(certificate(number, group=add.thumbprint))
+        return replace(holder, keys=tuple(keys))
+
+    return change
+
+
+@dataclass
+class FakeVault:
+    """A hand-over vault; `made` counts the certificates, which is what must never be two."""
+
+    clock: Callable[[], datetime]
+    made: int = 0
+    after_make: Callable[[], None] = lambda: None
+    _certificates: dict[tuple[str, str], NewCertificate] = field(default_factory=dict[tuple[str, str], NewCertificate])
+
+    async def find_certificate(self, name: str, operation: str) -> NewCertificate | None:
+        return self._certificates.get((name, operation))
+
+    async def make_certificate(self, name: str, subject: str, operation: str) -> NewCertificate:
+        self.made += 1
+        made = NewCertificate(
+            name, str(self.made), b"der", f"{self.made:040X}", self.clock(), self.clock() + timedelta(days=365)
+        )
+        self._certificates[name, operation] = made
+        self.after_make()
+        return made
+
+
+@dataclass
+class FakeFeeds:
+    """Pages per feed; an exception among the pages is raised when its turn comes."""
+
+    detections: list[Sequence[JsonObject] | CordonError] = field(
+        default_factory=list[Sequence[JsonObject] | CordonError]
+    )
+    risky: list[Sequence[JsonObject] | CordonError] = field(default_factory=list[Sequence[JsonObject] | CordonError])
+    log: list[JsonObject] = field(default_factory=list[JsonObject])
+    fail_audits_after: int | None = None  # pages
+    page_size: int = 100
+    asked: list[tuple[datetime, datetime]] = field(default_factory=list[tuple[datetime, datetime]])
+    failure: Callable[[], CordonError] = lambda: Gone("reading")
+
+    def risky_principals(self) -> AsyncIterator[Sequence[JsonObject]]:
+        return _pages(self.risky)
+
+    def risk_detections(self) -> AsyncIterator[Sequence[JsonObject]]:
+        return _pages(self.detections)
+
+    async def audits(self, since: datetime, until: datetime) -> AsyncIterator[Sequence[JsonObject]]:
+        self.asked.append((since, until))
+        due = [r for r in self.log if since <= datetime.fromisoformat(str(r["activityDateTime"])) < until]
+        for number, start in enumerate(range(0, max(1, len(due)), self.page_size)):
+            if self.fail_audits_after is not None and number >= self.fail_audits_after:
+                raise self.failure()
+            yield due[start : start + self.page_size]
+
+
+async def _pages(pages: Sequence[Sequence[JsonObject] | CordonError]) -> AsyncIterator[Sequence[JsonObject]]:
+    for page in pages:
+        if isinstance(page, CordonError):
+            raise page
+        yield page
+
+
+@dataclass
+class FakeTopic:
+    """Remembers what was published."""
+
+    published: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    down: CordonError | None = None
+
+    async def publish(self, type: str, subject: str, id: str, data: Mapping[str, object]) -> None:
+        if self.down is not None:
+            raise self.down
+        self.published.append((type, id))
+
+
+class FakeSwitch:
+    """The stop switch in memory."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self.unreadable: CordonError | None = None
+        self.reads = 0
+
+    async def why_stopped(self) -> str | None:
+        self.reads += 1
+        if self.unreadable is not None:
+            raise self.unreadable
+        return self.reason

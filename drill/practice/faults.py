@@ -84,13 +84,12 @@ class Faults:
         self._random = chance.stream("faults")
 
     def strike(self, service: str, method: str, path: str, elapsed: float) -> Fault | None:
-        for fault in self._faults:
-            if fault.concerns(service, method, path, elapsed) and self._strikes(fault):
-                return fault
-        return None
+        concerned = [fault for fault in self._faults if fault.concerns(service, method, path, elapsed)]
+        for fault in concerned:
+            fault.matched += 1
+        return next((fault for fault in concerned if self._strikes(fault)), None)
 
     def _strikes(self, fault: Fault) -> bool:
-        fault.matched += 1
         if fault.matched <= fault.after or (fault.count is not None and fault.struck >= fault.count):
             return False
         if fault.share < 1.0 and self._random.random() >= fault.share:

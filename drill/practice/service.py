@@ -68,7 +68,7 @@ class Service:
     async def serve(self, request: Request) -> Answer:
         """The answer, whatever it is; raises NoAnswer or ConnectionLost where there is none."""
         path = request.path
-        fault = self._faults.strike(self._gate.name, request.method, path, self._state.elapsed)
+        fault = self._fault(request)
         status: int | None = None
         try:
             answer = await self._answered(request, fault)
@@ -86,7 +86,7 @@ class Service:
 
     async def serve_whole(self, request: Request, carry_out: Callable[[Request], Awaitable[Answer]]) -> Answer:
         """A request that holds others: they are let in, throttled and recorded one by one, it only authenticated."""
-        fault = self._faults.strike(self._gate.name, request.method, request.path, self._state.elapsed)
+        fault = self._fault(request)
         try:
             if fault:
                 refuse_by(fault)
@@ -99,6 +99,12 @@ class Service:
         except Refusal as refusal:
             answer = self._gate.refusal(self._state, request, refusal)
         return await _spoilt(answer, fault, self._sleep)
+
+    def _fault(self, request: Request) -> Fault | None:
+        """A request without a token only fetches its challenge: no fault is wasted on it."""
+        if "authorization" not in request.headers:
+            return None
+        return self._faults.strike(self._gate.name, request.method, request.path, self._state.elapsed)
 
     async def _answered(self, request: Request, fault: Fault | None) -> Answer:
         if fault:

@@ -55,7 +55,9 @@ def payroll(**more: Any) -> JsonObject:
             *more.pop("principals", []),
         ],
         "federatedIdentityCredentials": {
-            APPLICATION: [{"id": FEDERATED, "name": "github", "issuer": "https://issuer.example", "subject": "repo:a/b"}]
+            APPLICATION: [
+                {"id": FEDERATED, "name": "github", "issuer": "https://issuer.example", "subject": "repo:a/b"}
+            ]
         },
         **more,
     }
@@ -82,7 +84,14 @@ class Desk:
         self._http = httpx.AsyncClient(transport=PracticeHttpxTransport(tenant.asgi))
 
     async def raw(
-        self, method: str, path: str, body: object = None, *, role: str = "executor", token: str | None = None, **headers: str
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        role: str = "executor",
+        token: str | None = None,
+        **headers: str,
     ) -> Reply:
         """One plain request to Graph; a path without a version is v1.0. Headers in snake case."""
         text = token if token is not None else self.token(role)

@@ -368,7 +368,12 @@ def test_overlapping_writes_to_one_object_collide_and_to_two_do_not() -> None:
 def test_federated_credentials_are_made_changed_and_deleted_by_id_or_name() -> None:
     """201, 204, 204; one audience; a second of the same name or trust is refused (Graph: applications)."""
     path = f"/applications/{APPLICATION}/federatedIdentityCredentials"
-    body = {"name": "k8s", "issuer": "https://k8s.example", "subject": "sa", "audiences": ["api://AzureADTokenExchange"]}
+    body = {
+        "name": "k8s",
+        "issuer": "https://k8s.example",
+        "subject": "sa",
+        "audiences": ["api://AzureADTokenExchange"],
+    }
 
     async def story(desk: Desk) -> None:
         made = await desk.raw("POST", path, body)

@@ -6,6 +6,7 @@ practice tenant. Text from the tenant is data: what could move a cursor or fake 
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ from shared.entries import (
 from shared.journal import Record
 
 _LONGEST = 240  # characters of a line's text
+_ID_AT_END = re.compile(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class Narrator:
     clock: Clock
     names: Mapping[str, str]
     _worked: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    _proofs: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     _attempts_told: int = 0
 
     def tell(self, who: str, text: str, at: datetime | None = None) -> None:
@@ -54,8 +57,18 @@ class Narrator:
     def tell_records(self, records: Sequence[Record]) -> None:
         """What Cordon has just written into its journal."""
         for record in records:
-            for text in _lines_of(read_entry(record), record.step):
-                self.tell("Cordon", text)
+            entry, step = read_entry(record), _short_step(record.step)
+            if not self._was_told(record, entry):
+                for text in _lines_of(entry, step):
+                    self.tell("Cordon", text)
+
+    def _was_told(self, record: Record, entry: Entry) -> bool:
+        """Each later look proves every step again: the line about the look itself is enough, unless one fell."""
+        if not isinstance(entry, Verified):
+            return False
+        key = (record.incident, str(record.step))
+        told, self._proofs[key] = self._proofs.get(key), entry.answer
+        return told == entry.answer
 
     def tell_attempts(self, attempts: Sequence[Mapping[str, Any]]) -> None:
         """What attackers have tried since the last time; a line only where the outcome is another than before."""
@@ -129,6 +142,11 @@ def _outcome(attempt: Mapping[str, Any]) -> str:
     return "no answer" if status is None else f"{'works' if status < 400 else 'refused'} ({status})"
 
 
+def _short_step(step: str | None) -> str | None:
+    """Without the object's id, which the plan's line and the report say."""
+    return _ID_AT_END.sub("", step) if step else None
+
+
 def _lines_of(entry: Entry, step: str | None) -> Iterable[str]:
     """The lines for one record; most records have one, some none."""
     teller = _TELLERS.get(type(entry))
@@ -140,8 +158,8 @@ def _tell_signal(entry: SignalJoined, _: str | None) -> Iterable[str]:
 
 
 def _tell_start(entry: WorkStarted, _: str | None) -> Iterable[str]:
-    if entry.attempt > 1 or entry.because == "resumed":
-        yield f"takes the incident up again (attempt {entry.attempt}, {entry.because})"
+    if entry.because == "resumed":
+        yield f"takes the incident up again where it was left (attempt {entry.attempt})"
 
 
 def _tell_look(entry: Investigated, _: str | None) -> Iterable[str]:
@@ -150,7 +168,7 @@ def _tell_look(entry: Investigated, _: str | None) -> Iterable[str]:
         state = "sign-in allowed" if seen.enabled else "sign-in blocked"
         yield f"reads {seen.display_name}: {seen.identity_kind}, {state}, {len(seen.credentials)} credentials"
     for part in entry.parts:
-        if not part.known and part.why_not:
+        if not part.known and part.why_not and not part.why_not.startswith("not needed"):
             yield f"could not learn {part.name}: {part.why_not}"
 
 
@@ -160,7 +178,7 @@ def _tell_decision(entry: Decided, _: str | None) -> Iterable[str]:
 
 def _tell_plan(entry: Planned, _: str | None) -> Iterable[str]:
     if entry.steps:
-        yield f"plans {', '.join(step.id for step in entry.steps)} (plan {entry.hash[:12]})"
+        yield f"plans {', '.join(str(_short_step(step.id)) for step in entry.steps)}"
     for each in entry.not_done:
         yield f"not in the plan: {each.action} ({each.outcome}: {each.reason})"
 
@@ -174,7 +192,7 @@ def _tell_approval(entry: Approved, _: str | None) -> Iterable[str]:
 
 
 def _tell_intent(entry: Intended, step: str | None) -> Iterable[str]:
-    yield f"{step}: the way back is written down; now: {'; '.join(entry.writes)}"
+    yield f"{step}: the way back is written down; now: {'; '.join(entry.writes) or 'nothing to change'}"
 
 
 def _tell_writes(entry: Applied, step: str | None) -> Iterable[str]:

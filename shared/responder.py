@@ -9,13 +9,15 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import cast
 
+from shared.actions import ACTIONS, check_options
 from shared.actions.interface import Means
 from shared.case import Known
 from shared.chain import Chain
 from shared.entries import Decided, Escalated, Planned
-from shared.errors import CordonError, MalformedSignal, NotFound, RivalActs
+from shared.errors import CordonError, MalformedSignal, NotFound, RequestRefused, RivalActs
 from shared.identity import ClientId, IdentityRef
 from shared.incident import view_of
 from shared.investigation import as_entry, investigate
@@ -29,6 +31,7 @@ from shared.report import Report, make_report
 from shared.signal import JsonObject, NotASignal, Signal
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
+from shared.untrusted import one_line
 from shared.views import Health, IncidentPage, IncidentView, Preview
 from shared.work import RESUME_AFTER, Desk, Work
 
@@ -83,12 +86,10 @@ class Responder:
 
     async def receive_stream(self, bodies: Sequence[bytes]) -> Intake:
         """Take in diagnostic records ({"records": […]} per body); the category picks the source."""
-        found: list[tuple[Source | None, object, object]] = []
-        for body in bodies:
-            for record in self._records(body):
-                category = record.get("category") if isinstance(record, dict) else None
-                found.append((source_for_category(str(category)), record, record))
-        return await self._receive(found)
+        records = [record for body in bodies for record in self._records(body)]
+        return await self._receive(
+            [(source_for_category(str(_member(record, "category"))), record, record) for record in records]
+        )
 
     def _records(self, body: bytes) -> list[object]:
         """The records of one body; a body that cannot be read becomes one record that will be set aside."""
@@ -98,8 +99,8 @@ class Responder:
             content = json.loads(body)
         except (ValueError, RecursionError):
             return ["a body that is not JSON, or too deeply nested"]
-        records = content.get("records") if isinstance(content, dict) else None
-        return records if isinstance(records, list) else ["a body without a list of records"]
+        records = _member(content, "records")
+        return cast("list[object]", records) if isinstance(records, list) else ["a body without a list of records"]
 
     async def _receive(self, records: Sequence[tuple[Source | None, object, object]]) -> Intake:
         signals: list[Signal] = []
@@ -161,7 +162,7 @@ class Responder:
             message = json.loads(body)
         except (ValueError, RecursionError):
             return
-        incident = message.get("incident") if isinstance(message, dict) else None
+        incident = _member(message, "incident")
         if isinstance(incident, str):
             chain = await self._chain(IncidentId(incident))
             if chain:
@@ -177,6 +178,7 @@ class Responder:
 
     async def preview(self, order: Order) -> Preview:
         """What would be done now, made by the code that does it. Nothing is changed or stored."""
+        _check(order)
         desk = self._desk
         found = await investigate(
             desk.tenant.directory,
@@ -214,7 +216,12 @@ class Responder:
         )
 
     async def order(self, order: Order) -> IncidentId:
-        """Take a person's order in; it is worked off the queue. The same request id is the same order."""
+        """
+        Take a person's order in; it is worked off the queue. The same request id is the same order.
+
+        Raises RequestRefused for an action, or an option of one, that the catalogue does not have.
+        """
+        _check(order)
         found = source_named("manual").read(order.record(), self._desk.tenant_id)
         if isinstance(found, NotASignal):
             raise MalformedSignal(source="manual", why=found.why)
@@ -318,12 +325,27 @@ class Responder:
 _INCIDENT = re.compile(r"[0-9]{8}-[0-9a-f]{12}")
 
 
+def _check(order: Order) -> None:
+    known = [action.name for action in ACTIONS]
+    for choice in order.actions or ():
+        if choice.name not in known:
+            near = get_close_matches(choice.name, known, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
+            raise RequestRefused(f"There is no action {one_line(choice.name)[:80]}. {hint} Nothing was ordered.")
+        try:
+            check_options(choice.name, choice.options)
+        except ValueError as problem:
+            raise RequestRefused(f"{problem}. Nothing was ordered.") from problem
+
+
+def _member(value: object, name: str) -> object:
+    """A member of what may or may not be an object; None if it is not there."""
+    return cast("dict[str, object]", value).get(name) if isinstance(value, dict) else None
+
+
 def _read(source: Source | None, record: object, envelope: object, tenant_id: str) -> Signal | NotASignal:
     if source is None:
-        kind = "unknown"
-        if isinstance(envelope, dict):
-            named = cast("dict[str, object]", envelope)
-            kind = str(named.get("type") or named.get("category") or "unknown")[:80]
+        kind = one_line(str(_member(envelope, "type") or _member(envelope, "category") or "an unknown sender"))[:80]
         raise MalformedSignal(source=kind, why=record if isinstance(record, str) else "no source reads this type")
     if not isinstance(record, dict):
         raise MalformedSignal(source=source.name, why="the record is not an object")

@@ -8,7 +8,7 @@ import socket
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.actions import ACTIONS, check_options
 from shared.clock import Clock, system_clock
@@ -41,7 +41,7 @@ class Outside:
     credential_for: "Callable[[str], AsyncTokenCredential]"
     store: Store
     graph_transport: "httpx.AsyncBaseTransport | None" = None
-    azure_transport: "Callable[[], AsyncHttpTransport] | None" = None  # pyright: ignore[reportMissingTypeArgument]
+    azure_transport: "Callable[[], AsyncHttpTransport[Any, Any]] | None" = None
 
     @staticmethod
     def system(settings: Settings, environ: Mapping[str, str]) -> "Outside":

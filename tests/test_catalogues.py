@@ -1,0 +1,193 @@
+"""Everything that is listed in a catalogue keeps its contract, from the moment it is listed."""
+
+import asyncio
+import json
+from collections.abc import Awaitable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from shared.actions import ACTIONS, action_named
+from shared.actions.interface import Action, Earlier, Means, Planning, Proof
+from shared.case import IdentityState
+from shared.conditions import CONDITIONS
+from shared.entries import PlannedStep
+from shared.identity import IdentityKind, IdentityRef
+from shared.look import Look
+from shared.sources import SOURCES
+from shared.tenant import Tenant
+from tests.fakes import (
+    PAYROLL,
+    FakeClock,
+    FakeDirectory,
+    FakeFeeds,
+    FakeVault,
+    certificate,
+    federated,
+    password,
+    payroll,
+)
+
+T = TypeVar("T")
+
+SHARED = Path(__file__).parent.parent / "shared"
+MEANS = Means("20260302-0123456789ab", handover_vault=True)
+CREDENTIALS = [
+    password(1),
+    certificate(2),
+    certificate(3, "Sign", "saml"),
+    certificate(4, "Verify", "saml"),
+    federated(5),
+]
+OPTIONS: dict[str, list[dict[str, object]]] = {"replace-credentials": [{}, {"new-certificate": True}]}
+EVERY_PLAN = [(action, options) for action in ACTIONS for options in OPTIONS.get(action.name, [{}])]
+
+
+def _tenant(state: IdentityState) -> Tenant:
+    clock = FakeClock()
+    return Tenant(FakeDirectory(state, clock), FakeFeeds(), FakeVault(clock), None)
+
+
+def _look(tenant: Tenant) -> Look:
+    return Look(tenant.directory, IdentityRef(PAYROLL), FakeClock())
+
+
+def _state(kind: IdentityKind = IdentityKind.OWN_SINGLE_TENANT) -> IdentityState:
+    return payroll(application=CREDENTIALS, principal=[password(6)], kind=kind)
+
+
+def _run(what: Awaitable[T]) -> T:
+    async def main() -> T:
+        return await what
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("catalogue", ["actions", "conditions", "sources"])
+def test_every_entry_is_named_like_its_file(catalogue: str) -> None:
+    """The word in a policy, the entry's name and the file's name are one."""
+    entries = {"actions": ACTIONS, "conditions": CONDITIONS, "sources": SOURCES}[catalogue]
+    names = [entry.name for entry in entries]
+
+    assert len(names) == len(set(names))
+    for entry in entries:
+        module = type(entry).__module__ if catalogue != "conditions" else str(getattr(entry, "__module__", ""))
+        stem = module.rsplit(".", 1)[-1]
+        assert (SHARED / catalogue / f"{stem}.py").is_file()
+        if catalogue != "conditions" or stem != "groups":
+            assert entry.name == stem.replace("_", "-")
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
+def test_every_action_declares_what_it_needs(action: Action) -> None:
+    """Permissions to write and to read stand beside the code, by Graph's names."""
+    for permission in (*action.permissions, *action.reads):
+        assert permission.count(".") >= 2
+    assert action.permissions
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
+def test_unknown_options_are_refused_in_words(action: Action) -> None:
+    """A typo in an option never becomes a default."""
+    with pytest.raises(ValueError, match=r"option|true or false"):
+        action.check_options({"nonsense": True})
+
+
+@pytest.mark.parametrize("kind", IdentityKind)
+@pytest.mark.parametrize(("action", "options"), EVERY_PLAN, ids=lambda value: getattr(value, "name", str(value)))
+def test_every_kind_of_identity_gets_steps_or_a_named_outcome(
+    kind: IdentityKind, action: Action, options: dict[str, object]
+) -> None:
+    """No action passes an identity over in silence."""
+    planning = action.plan(_state(kind), options, MEANS)  # pyright: ignore[reportArgumentType]
+
+    assert planning.steps or planning.not_done
+    for step in planning.steps:
+        assert step.target_id
+        assert step.target_name == "payroll-sync"
+        assert step.describe
+        assert step.reversible or step.cannot_be_undone
+    for outcome in planning.not_done:
+        assert outcome.outcome == outcome.outcome.lower()
+        assert outcome.reason
+
+
+async def _carry_out(step: PlannedStep, tenant: Tenant, *, times: int = 1) -> tuple[Earlier, Proof, Proof]:
+    """The earlier of the journal, the proof before and the proof after applying so many times."""
+    action = action_named(step.action)
+    image = (await action.capture(step, Earlier(), _look(tenant))).image
+    before = await action.verify(step, Earlier(image), _look(tenant))
+    made: dict[str, object] = {}
+    for _ in range(times):
+        made |= (await action.apply(step, image, tenant)).made
+    earlier = Earlier(image, made)
+    return earlier, before, await action.verify(step, earlier, _look(tenant))
+
+
+def _steps() -> list[PlannedStep]:
+    plans: list[Planning] = [
+        action.plan(_state(), options, MEANS)  # pyright: ignore[reportArgumentType]
+        for action, options in EVERY_PLAN
+    ]
+    return list({step.id: step for planning in plans for step in planning.steps}.values())
+
+
+@pytest.mark.parametrize("step", _steps(), ids=lambda step: step.id)
+def test_a_step_is_proven_after_it_was_applied_and_not_before(step: PlannedStep) -> None:
+    """The proof tells the two states apart, so it can fail."""
+    _, before, after = _run(_carry_out(step, _tenant(_state())))
+
+    assert before.answer != "held"
+    assert after.answer == "held"
+
+
+@pytest.mark.parametrize("step", _steps(), ids=lambda step: step.id)
+def test_applying_twice_is_applying_once(step: PlannedStep) -> None:
+    """A step that a crash interrupted is applied again from the same image, and the end is the same."""
+    once, twice = _tenant(_state()), _tenant(_state())
+    _run(_carry_out(step, once))
+    _run(_carry_out(step, twice, times=2))
+
+    assert isinstance(once.directory, FakeDirectory)
+    assert isinstance(twice.directory, FakeDirectory)
+    assert isinstance(twice.handover, FakeVault)
+    assert once.directory.state == twice.directory.state
+    assert twice.handover.made <= 1
+
+
+@pytest.mark.parametrize("step", _steps(), ids=lambda step: step.id)
+def test_what_is_captured_can_be_journaled(step: PlannedStep) -> None:
+    """An image is plain JSON, and no field of it could hold a secret."""
+    earlier, _, _ = _run(_carry_out(step, _tenant(_state())))
+    text = json.dumps(earlier.image)
+
+    assert json.loads(text) == earlier.image
+    assert "secretText" not in text
+
+
+def test_signing_keys_stay() -> None:
+    """Single sign-on of people goes on: the Sign key and its partner are sent back as they were read."""
+    tenant = _tenant(_state())
+    for step in action_named("replace-credentials").plan(_state(), {}, MEANS).steps:
+        _run(_carry_out(step, tenant))
+
+    assert isinstance(tenant.directory, FakeDirectory)
+    application = tenant.directory.state.application
+    assert application is not None
+    assert [key.key_id for key in application.keys] == [certificate(3).key_id, certificate(4).key_id]
+
+
+def test_a_key_that_hides_behind_a_signing_key_goes() -> None:
+    """Of each Sign key one partner with its dates stays; a second one with the same identifier does not."""
+    hidden = replace(certificate(7, "Verify", "saml"), start=None)
+    state = payroll(application=[*CREDENTIALS, hidden])
+    tenant = _tenant(state)
+    for step in action_named("replace-credentials").plan(state, {}, MEANS).steps:
+        _run(_carry_out(step, tenant))
+
+    assert isinstance(tenant.directory, FakeDirectory)
+    application = tenant.directory.state.application
+    assert application is not None
+    assert hidden.key_id not in {key.key_id for key in application.keys}

@@ -58,6 +58,7 @@ module stores 'stores.bicep' = {
     tags: tags
     suffix: suffix
     keeperPrincipalId: identities.outputs.readerPrincipalId
+    publisherPrincipalId: identities.outputs.executorPrincipalId
     rotatorPrincipalId: identities.outputs.rotatorPrincipalId
     signalSenders: signalSenders
   }

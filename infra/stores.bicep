@@ -9,6 +9,9 @@ param suffix string
 @description('The identity that keeps the stores and runs the host.')
 param keeperPrincipalId string
 
+@description('The identity that publishes outcomes.')
+param publisherPrincipalId string
+
 @description('The identity that makes certificates in the hand-over vault.')
 param rotatorPrincipalId string
 
@@ -59,6 +62,23 @@ resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@
   parent: blobs
   name: 'dead-letters'
 }
+
+resource evidence 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = {
+  parent: blobs
+  name: 'cordon-evidence'
+}
+
+resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2023-05-01' = {
+  parent: storage
+  name: 'default'
+}
+
+resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2023-05-01' = [
+  for name in ['cordonjournal', 'cordondocuments']: {
+    parent: tableService
+    name: name
+  }
+]
 
 resource queues 'Microsoft.Storage/storageAccounts/queueServices@2023-05-01' = {
   parent: storage
@@ -149,11 +169,11 @@ resource outcomes 'Microsoft.EventGrid/topics@2025-02-15' = {
   }
 }
 
-resource keeperPublishes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(outcomes.id, keeperPrincipalId, eventGridDataSender)
+resource outcomesPublished 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(outcomes.id, publisherPrincipalId, eventGridDataSender)
   scope: outcomes
   properties: {
-    principalId: keeperPrincipalId
+    principalId: publisherPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', eventGridDataSender)
   }

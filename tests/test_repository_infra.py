@@ -18,6 +18,7 @@ from pycep import BicepParser
 from infra import permissions
 from infra.grant import CannotGrant, Json, plan
 from shared import settings
+from shared.actions import ACTIONS
 from shared.sources import SOURCES
 
 ROOT = Path(__file__).parent.parent
@@ -190,6 +191,16 @@ def test_the_queues_that_doors_listen_on_are_made() -> None:
     assert set(loop["detail"]["array_name"]) == listened
 
 
+def test_tables_and_containers_of_the_store_are_made() -> None:
+    """What the store looks for lies there under the same name."""
+    store = (ROOT / "shared" / "clients" / "azure_store.py").read_text(encoding="utf-8")
+    wanted = set(re.findall(r'^[A-Z]+_(?:TABLE|CONTAINER) = "([\w-]+)"', store, re.MULTILINE))
+    made = set(re.findall(r"'([\w-]+)'", (INFRA / "stores.bicep").read_text(encoding="utf-8")))
+
+    assert len(wanted) == 3
+    assert wanted <= made
+
+
 def test_alerts_look_for_words_that_cordon_logs() -> None:
     """An alert on a sentence that nobody logs would never fire."""
     code = functions_source() + (ROOT / "shared" / "errors.py").read_text(encoding="utf-8")
@@ -247,6 +258,11 @@ def test_the_reader_gets_what_the_clients_say_they_read_with_and_cannot_write() 
 
     assert set(permissions.READING) == named
     assert not [name for name in permissions.READING if "Write" in name]
+
+
+def test_what_actions_read_with_is_what_the_reader_holds() -> None:
+    """Before and after every change it is the reader who looks."""
+    assert {name for action in ACTIONS for name in action.reads} <= set(permissions.READING)
 
 
 GRAPH_ITSELF: Json = {

@@ -14,7 +14,7 @@ _LONGEST = 600  # characters; what is longer is cut with a mark
 # some renderers look for HTML before they look for backslashes.
 _MARKUP = str.maketrans(
     {
-        **{mark: f"\\{mark}" for mark in "\\`*_[]|~$!^="},
+        **{mark: f"\\{mark}" for mark in "\\`*_[]|~$"},
         "&": "&amp;",
         "<": "&lt;",
         ">": "&gt;",

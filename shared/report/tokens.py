@@ -107,8 +107,8 @@ def _ordinary(until: datetime, *, cached: bool) -> str:
 def _at_graph(proven: datetime) -> list[str]:
     return [
         (
-            "Where client and Microsoft Graph use continuous access evaluation, Graph refuses them at once, at the latest "
-            f"from {utc_at_latest(proven + AT_GRAPH)} on."
+            "Where client and Microsoft Graph use continuous access evaluation, Graph refuses them at once, at the "
+            f"latest from {utc_at_latest(proven + AT_GRAPH)} on."
         ),
         f"Such tokens live up to 24 hours: should Graph miss the revocation, until {utc_at_latest(proven + LONGEST)}.",
     ]

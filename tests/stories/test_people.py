@@ -1,0 +1,302 @@
+"""What people decide: modes, orders, protected identities, limits and the stop switch."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.entries import Closed, Decided, HeldBack, Intended, Planned
+from shared.errors import PermissionMissing, RequestRefused, Unreachable
+from shared.identity import IdentityKind, IdentityRef
+from shared.incident import Status
+from shared.limits import Allowed, Over, Spent, judge
+from shared.orders import Order
+from shared.policy import ActionChoice, Limits
+from tests.fakes import PAYROLL, PAYROLL_APP, START, password, payroll
+from tests.stories.world import POLICY, World, play
+
+STATE = payroll(application=[password(1)])
+PROTECTED = POLICY.replace("rules:", f"protected:\n  - {{id: {PAYROLL_APP}, reason: break-glass}}\nrules:")
+ASKING = POLICY.replace("verdict: contain", "verdict: ask")
+
+
+def order(**changes: object) -> Order:
+    usual = Order(IdentityRef(PAYROLL), "its secret is on a paste site", "night shift", None, None, "r-1")
+    return replace(usual, **changes)  # pyright: ignore[reportArgumentType]
+
+
+def test_mode_watch_changes_nothing_and_says_what_it_would_have_done() -> None:
+    """The plan is made and journaled, and not a single write is sent."""
+
+    async def story(world: World) -> None:
+        await world.hear_of_leak(world.instance())
+        chain = await world.chain()
+
+        assert world.directory.effects == []
+        assert chain.last(Planned) is not None
+        assert await world.status() is Status.WATCHED
+
+    play(story, STATE, mode="watch")
+
+
+def test_mode_ask_waits_for_a_person() -> None:
+    """The plan waits; the order that names its hash lets it go."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        plan = (await world.chain()).last(Planned)
+        assert plan is not None
+        waiting = await world.status()
+        await responder.order(order(plan_hash=plan.hash))
+        await world.work_queue(responder, timedelta(seconds=30))
+
+        assert waiting is Status.AWAITING_APPROVAL
+        assert await world.status() is Status.CONTAINED
+        assert not world.directory.state.enabled
+
+    play(story, STATE, mode="ask")
+
+
+def test_an_order_for_another_plan_is_not_carried_out() -> None:
+    """What was approved is exactly one plan: if things have changed since, a person looks again."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await responder.order(order(plan_hash="0" * 64))
+        await world.work_queue(responder, timedelta(seconds=30))
+
+        assert world.directory.effects == []
+        assert await world.status() is Status.AWAITING_APPROVAL
+
+    play(story, STATE)
+
+
+def test_a_preview_is_the_plan_that_an_order_carries_out() -> None:
+    """The previewed hash is the incident's, and previewing changes and stores nothing."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        preview = await responder.preview(order())
+        listed = await world.store.documents.query("incidents")
+        assert preview.plan is not None
+        await responder.order(order(plan_hash=preview.plan.hash))
+        await world.work_queue(responder, timedelta(seconds=30))
+        plan = (await world.chain()).last(Planned)
+
+        assert listed == ()
+        assert plan is not None
+        assert plan.hash == preview.plan.hash
+        assert await world.status() is Status.CONTAINED
+
+    play(story, STATE)
+
+
+def test_an_order_needs_no_rule() -> None:
+    """A responder contains what no rule covers; the decision says who ordered it."""
+
+    async def story(world: World) -> None:
+        world.directory.detections = ()
+        responder = world.instance()
+        await responder.order(order(actions=(ActionChoice("block-sign-in", {}),)))
+        await world.work_queue(responder, timedelta(seconds=30))
+        decided = (await world.chain()).last(Decided)
+
+        assert world.directory.effects == ["accountEnabled=False"]
+        assert decided is not None
+        assert decided.by_person == "night shift"
+
+    play(story, STATE)
+
+
+def test_the_same_order_twice_is_one_order() -> None:
+    """A repeated request id gives the same incident and nothing new."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        first = await responder.order(order())
+        second = await responder.order(order())
+
+        assert first == second
+        assert len(await world.store.documents.query("incidents")) == 1
+
+    play(story, STATE)
+
+
+def test_an_unknown_action_is_refused_with_the_nearest_name() -> None:
+    """A typo in an order stops it at the door."""
+
+    async def story(world: World) -> None:
+        with pytest.raises(RequestRefused, match="Did you mean block-sign-in"):
+            await world.instance().order(order(actions=(ActionChoice("block-signin", {}),)))
+
+        assert await world.store.documents.query("incidents") == ()
+
+    play(story, STATE)
+
+
+@pytest.mark.parametrize("mode", ["ask", "act"])
+def test_a_protected_identity_is_never_touched(mode: str) -> None:
+    """Not by policy, and not by a person's order either."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await responder.order(order())
+        await world.work_queue(responder)
+        held = (await world.chain()).last(HeldBack)
+
+        assert world.directory.effects == []
+        assert held is not None
+        assert held.by == "protected"
+
+    play(story, STATE, policy=PROTECTED, mode=mode)
+
+
+def test_microsofts_own_identities_are_never_touched() -> None:
+    """That holds below policy, whatever the rules say."""
+
+    async def story(world: World) -> None:
+        await world.hear_of_leak(world.instance())
+
+        assert world.directory.effects == []
+        assert await world.status() is Status.NEEDS_ATTENTION
+
+    play(story, payroll(kind=IdentityKind.MICROSOFT))
+
+
+def test_a_verdict_to_ask_waits_for_a_person() -> None:
+    """In mode act too."""
+
+    async def story(world: World) -> None:
+        await world.hear_of_leak(world.instance())
+
+        assert world.directory.effects == []
+        assert await world.status() is Status.AWAITING_APPROVAL
+
+    play(story, STATE, policy=ASKING)
+
+
+def test_the_stop_switch_stops_the_next_effect() -> None:
+    """It is set while the first write is under way: no second one is sent."""
+
+    async def story(world: World) -> None:
+        def stop(name: str) -> None:
+            world.switch.reason = "set by the night shift"
+
+        world.directory.after_write = stop
+        await world.hear_of_leak(world.instance())
+        held = (await world.chain()).last(HeldBack)
+
+        assert len(world.directory.effects) <= 2  # the other lane may have passed the switch already
+        assert held is not None
+        assert held.by == "switch"
+        assert await world.status() is not Status.CONTAINED
+
+    play(story, payroll(application=[password(1)], principal=[password(2)]))
+
+
+def test_a_switch_that_cannot_be_read_stops_effects() -> None:
+    """Not knowing is not running."""
+
+    async def story(world: World) -> None:
+        world.switch.unreadable = Unreachable("reading the switch", "timeout")
+        await world.hear_of_leak(world.instance())
+
+        assert world.directory.effects == []
+
+    play(story, STATE)
+
+
+def test_after_the_switch_is_released_an_order_goes_on() -> None:
+    """What was stopped is taken up by a person's order, not by itself."""
+
+    async def story(world: World) -> None:
+        world.switch.reason = "maintenance"
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=10))
+        stopped = list(world.directory.effects)
+        world.switch.reason = None
+        await responder.order(order())
+        await world.work_queue(responder, timedelta(minutes=10))
+
+        assert stopped == []
+        assert await world.status() is Status.CONTAINED
+
+    play(story, STATE)
+
+
+def test_a_missing_permission_is_named_and_not_tried_again() -> None:
+    """The report's todo names the permission; the other lanes go on."""
+
+    async def story(world: World) -> None:
+        def refuse(name: str) -> None:
+            if name.startswith("accountEnabled"):
+                raise PermissionMissing(doing="blocking sign-in", needs="Application.ReadWrite.All", request_id="r")
+
+        world.directory.before_write = refuse
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder)
+        chain = await world.chain()
+        view = await responder.incident(chain.incident)
+        blocked = next(step for step in view.steps if step.action == "block-sign-in")
+
+        assert blocked.state == "stopped"
+        assert len(list(chain.all(Intended, "1-block-sign-in"))) == 1
+        assert world.directory.effects == [f"removePassword {password(1).key_id}"]
+        assert await world.status() is Status.NEEDS_ATTENTION
+
+    play(story, STATE)
+
+
+def test_over_the_limit_nothing_is_done_and_a_person_is_asked() -> None:
+    """The window counts distinct identities of the last hour over all instances."""
+
+    async def story(world: World) -> None:
+        spent = [{"id": f"other-{n}", "at": START.isoformat()} for n in range(5)]
+        await world.store.documents.insert("limits", "identities", {"spent": spent})  # pyright: ignore[reportArgumentType]
+        await world.hear_of_leak(world.instance())
+        held = (await world.chain()).last(HeldBack)
+
+        assert world.directory.effects == []
+        assert held is not None
+        assert held.by == "limits"
+        assert await world.status() is Status.AWAITING_APPROVAL
+
+    play(story, STATE)
+
+
+LIMITS = Limits(identities_per_hour=2, percent_of_enabled_per_hour=2, secrets_per_hour=200)
+
+
+def test_the_window_slides() -> None:
+    """What is an hour old no longer counts; the same identity counts once."""
+    old, recent = Spent("a", START - timedelta(hours=1)), Spent("b", START - timedelta(minutes=59))
+
+    assert isinstance(judge(LIMITS, [old, recent], "c", 500, START), Allowed)
+    assert isinstance(judge(LIMITS, [recent, Spent("d", START)], "c", 500, START), Over)
+    assert judge(LIMITS, [recent, Spent("c", START)], "c", 500, START) == Allowed((recent, Spent("c", START)))
+
+
+def test_a_small_tenant_may_contain_one_and_an_uncounted_one_none() -> None:
+    """Two percent of ten is still one; a count that is not known is never a yes."""
+    assert isinstance(judge(LIMITS, [], "c", 10, START), Allowed)
+    assert isinstance(judge(LIMITS, [Spent("a", START)], "c", 10, START), Over)
+    assert isinstance(judge(LIMITS, [], "c", None, START), Over)
+
+
+def test_an_identity_that_the_tenant_does_not_have_is_closed_as_such() -> None:
+    """A signal about an object that is not here changes nothing."""
+    from shared.case import CouldNotLook
+
+    async def story(world: World) -> None:
+        world.directory.unreadable = CouldNotLook("the object was not found", gone=True)
+        await world.hear_of_leak(world.instance())
+        closed = (await world.chain()).last(Closed)
+
+        assert closed is not None
+        assert closed.outcome == "not-in-tenant"
+
+    play(story, STATE)

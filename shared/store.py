@@ -138,6 +138,10 @@ class DrivenQueue(WorkQueue, Protocol):
         """When the next message can be received, those that are hidden now included; None if there is none."""
         ...
 
+    def beside(self, name: str) -> "DrivenQueue":
+        """The queue of this name in the same store: where the host puts poisoned messages, say."""
+        ...
+
 
 async def _nothing() -> None:
     """Nothing has to be warmed up or closed."""
@@ -335,6 +339,10 @@ class MemoryQueue:
         self._messages: dict[str, _Message] = {}
         self._due: list[tuple[datetime, int, int]] = []  # a heap of due, number, moves; outdated entries are skipped
         self._numbers = count(1)
+        self._others: dict[str, MemoryQueue] = {}
+
+    def beside(self, name: str) -> "MemoryQueue":
+        return self._others.setdefault(name, MemoryQueue(self._clock))
 
     async def send(self, message: JsonObject, delay: timedelta = timedelta()) -> None:
         await self.put(message_bytes(message), delay)

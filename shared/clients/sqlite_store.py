@@ -294,7 +294,6 @@ class SqliteQueue:
         self._file, self._clock, self._name = file, clock, name
 
     def beside(self, name: str) -> "SqliteQueue":
-        """Another queue in the same file: where the host puts poisoned messages, say."""
         return SqliteQueue(self._file, self._clock, name)
 
     async def send(self, message: JsonObject, delay: timedelta = timedelta()) -> None:

@@ -248,10 +248,14 @@ def _add_logs(state: TenantState, logs: Mapping[str, Any]) -> None:
 
 def complete_audit(state: TenantState, given: JsonObject) -> JsonObject:
     """A directoryAudit with what a scenario left out."""
+    made: JsonObject = {}
+    if "id" not in given:
+        made["id"] = f"Directory_{state.chance.guid('audit')}_SCENE_{state.chance.stream('shard').getrandbits(24)}"
+    if "correlationId" not in given:
+        made["correlationId"] = state.chance.guid("correlation")
     defaults: JsonObject = {
-        "id": f"Directory_{state.chance.guid('audit')}_SCENE_{state.chance.stream('shard').getrandbits(24)}",
+        **made,
         "category": "ApplicationManagement",
-        "correlationId": state.chance.guid("correlation"),
         "result": "success",
         "resultReason": "",
         "activityDateTime": fine_time(state.now),

@@ -33,6 +33,7 @@ class Token:
     by: str  # who holds it: the client id, or "attacker:<id>" when it is in the wrong hands
     continuous: bool = False  # a CAE token: revoked when the identity is disabled, deleted or at high risk
     managed_identity: bool = False
+    revoked: bool = False  # by a CAE event; only Graph cares
 
 
 class Tokens:
@@ -74,8 +75,11 @@ class Tokens:
     def find(self, text: str) -> Token | None:
         return self._issued.get(text)
 
-    def of(self, principal_id: str) -> list[Token]:
-        return [token for token in self._issued.values() if token.principal_id == principal_id]
+    def revoke_continuous(self, principal_id: str) -> None:
+        """A CAE event: the identity was disabled or deleted, or its risk is high (facts: graph 7)."""
+        for token in self._issued.values():
+            if token.continuous and token.principal_id == principal_id:
+                token.revoked = True
 
 
 def audience_of(scope: str) -> str:

@@ -131,6 +131,8 @@ class Timeline:
         if "keyCredentials" in changes:
             whole["keyCredentials"] = self._keys(before, objects(changes["keyCredentials"]))
         self._state.directory.change(entry, self._state.now, **whole)
+        if changes.get("accountEnabled") is False:
+            self._state.tokens.revoke_continuous(entry.id)
         self._record("PATCH", f"/{name}/{object_id}", 204, changes)
         trail = AuditTrail(self._state, Request("PATCH", "", "", {}, {}, by=TIMELINE))
         if {"passwordCredentials", "keyCredentials"} & set(changes):

@@ -14,10 +14,10 @@ from kiota_abstractions.method import Method
 from kiota_abstractions.request_information import RequestInformation
 from kiota_authentication_azure.azure_identity_authentication_provider import AzureIdentityAuthenticationProvider
 from kiota_http.middleware.options import RetryHandlerOption
-from msgraph.generated.models.o_data_errors.o_data_error import ODataError
+from msgraph.generated.models.o_data_errors.o_data_error import ODataError  # type: ignore[reportMissingTypeStubs]
 from msgraph.graph_request_adapter import GraphRequestAdapter
 from msgraph.graph_service_client import GraphServiceClient
-from msgraph_core import GraphClientFactory
+from msgraph_core import GraphClientFactory  # type: ignore[reportMissingTypeStubs]
 
 from drill.practice import Behaviour, PracticeTenant
 from drill.transports import PracticeAzureTransport, PracticeCredential, PracticeHttpxTransport

@@ -1,12 +1,12 @@
 """Applications and service principals on the practice tenant. Sources are the project's notes on Graph, by topic."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
-from msgraph.generated.models.o_data_errors.o_data_error import ODataError
 
 from drill.practice import Behaviour
-from tests.practice.desk import APP_ID, APPLICATION, FEDERATED, PRINCIPAL, Desk, at_the_desk, payroll
+from tests.practice.desk import APP_ID, APPLICATION, FEDERATED, PRINCIPAL, Desk, ODataError, at_the_desk, payroll
 
 MICROSOFT = "f8cdef31-a31e-4b4a-93e4-5f571e91255a"
 
@@ -85,8 +85,6 @@ def test_a_token_dies_when_its_time_is_over() -> None:
     """A managed identity's token is good for a day and no longer (limits A.3)."""
 
     async def story(desk: Desk) -> None:
-        import asyncio
-
         token = desk.token("executor")
         await asyncio.sleep(timedelta(hours=23, minutes=59).total_seconds())
         before = await desk.raw("GET", f"/servicePrincipals/{PRINCIPAL}", token=token)
@@ -313,8 +311,6 @@ def test_a_replica_may_show_what_was_and_the_truth_comes_back() -> None:
     lagging = Behaviour.gentle(read_lag=60.0, read_lag_share=1.0)
 
     async def story(desk: Desk) -> None:
-        import asyncio
-
         await desk.raw("PATCH", f"/servicePrincipals/{PRINCIPAL}", {"accountEnabled": False})
         stale = (await desk.raw("GET", f"/servicePrincipals/{PRINCIPAL}")).body["accountEnabled"]
         await asyncio.sleep(61)
@@ -331,8 +327,6 @@ def test_a_write_to_a_newborn_object_is_404_for_a_while() -> None:
     path = f"/servicePrincipals/{fresh['id']}"
 
     async def story(desk: Desk) -> None:
-        import asyncio
-
         await desk.tenant.run_world()
         early = await desk.raw("PATCH", path, {"accountEnabled": False})
         await asyncio.sleep(31)
@@ -350,8 +344,6 @@ def test_overlapping_writes_to_one_object_collide_and_to_two_do_not() -> None:
     slow = Behaviour.gentle(service=0.04)
 
     async def story(desk: Desk) -> None:
-        import asyncio
-
         paths = [f"/servicePrincipals/{PRINCIPAL}", f"/applications/{APPLICATION}"]
         apart = await asyncio.gather(*(desk.raw("PATCH", path, {"tags": ["a"]}) for path in paths))
         together = await asyncio.gather(*(desk.raw("PATCH", paths[0], {"tags": [str(n)]}) for n in range(2)))

@@ -53,9 +53,9 @@ class GraphGate:
             raise _unauthenticated("Access token is missing or malformed.")
         if token.audience not in (GRAPH, request.base):
             raise _unauthenticated("Access token validation failure. Invalid audience.")
+        if token.revoked:
+            raise _revoked()
         if token.expires_at <= state.now:
-            if token.continuous and state.directory.find(SERVICE_PRINCIPAL, token.principal_id):
-                raise _revoked()
             raise _unauthenticated("Lifetime validation failed, the token is expired.")
         request.by, request.principal_id, request.app_id = token.by, token.principal_id, token.app_id
         request.roles = token.roles

@@ -112,16 +112,9 @@ def set_risk(state: TenantState, given: Mapping[str, object], initiated_by: str 
     state.risky[record["id"]] = record
     past = state.risk_history.setdefault(record["id"], [])
     past.append({**record, "id": f"{record['id']}{len(past)}", "initiatedBy": initiated_by, "activity": None})
-    _revoke_when_high(state, record)
-    return record
-
-
-def _revoke_when_high(state: TenantState, record: JsonObject) -> None:
-    """High risk is a CAE event, for tokens of clients that opted in (facts: graph 7)."""
     if record["riskLevel"] == "high":
-        for token in state.tokens.of(record["id"]):
-            if token.continuous:
-                token.expires_at = min(token.expires_at, state.now)
+        state.tokens.revoke_continuous(record["id"])
+    return record
 
 
 # --- endpoints -------------------------------------------------------------------------------------

@@ -77,6 +77,8 @@ def patch_object(state: TenantState, request: Request, kind: str, object_id: str
         credentials.check_lock(state, entry, "tokenEncryptionKeyId", None, removal=body["tokenEncryptionKeyId"] is None)
     before = entry.state
     state.directory.change(entry, state.now, **changes)
+    if changes.get("accountEnabled") is False:
+        state.tokens.revoke_continuous(entry.id)
     _write_audits(state, request, entry, before, changes)
     return Answer(NO_CONTENT)
 
@@ -131,6 +133,8 @@ def delete_object(state: TenantState, request: Request, kind: str, object_id: st
     state.directory.delete(entry, state.now)
     trail.write(_DELETED[kind], entry, [], operation="Delete")
     principal = state.directory.by_app_id(SERVICE_PRINCIPAL, entry.state["appId"]) if kind == APPLICATION else None
+    for gone in (entry, principal) if principal else (entry,):
+        state.tokens.revoke_continuous(gone.id)
     if principal:
         state.directory.delete(principal, state.now)
         trail.write(_DELETED[SERVICE_PRINCIPAL], principal, [], operation="Delete")

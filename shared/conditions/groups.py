@@ -70,13 +70,11 @@ class Not:
     def check(self, case: Case) -> Finding:
         finding = self.member.check(case)
         members: tuple[Member, ...] = ((self.member.name, finding),)
-        match finding:
-            case Met(reason):
-                return NotMet(reason, members)
-            case NotMet(reason):
-                return Met(reason, members)
-            case Unknown(reason, wants):
-                return Unknown(reason, wants, members)
+        if isinstance(finding, Met):
+            return NotMet(finding.reason, members)
+        if isinstance(finding, NotMet):
+            return Met(finding.reason, members)
+        return Unknown(finding.reason, finding.wants, members)
 
 
 def _refuse_empty(members: Sequence[Condition]) -> None:

@@ -10,6 +10,8 @@ from shared.conditions.interface import Finding, Met, NotMet, unknown
 from shared.conditions.settings import SETTINGS, Several
 from shared.identity import IdentityKind
 
+_TOLD = {kind: f"its kind is {kind.value}" for kind in IdentityKind}
+
 
 @dataclass(frozen=True, slots=True)
 class IsOfKind:
@@ -32,5 +34,4 @@ class IsOfKind:
         if not isinstance(part, Known):
             return unknown(PartName.IDENTITY, part)
         kind = part.value.identity.kind
-        reason = f"its kind is {kind}"
-        return Met(reason) if kind in self.kinds else NotMet(reason)
+        return Met(_TOLD[kind]) if kind in self.kinds else NotMet(_TOLD[kind])

@@ -49,19 +49,23 @@ class RiskDetected:
         return NotMet(f"none of {len(part.value)} detections is of this sort")
 
     def _fits(self, detection: RiskDetection, case: Case) -> bool | None:
-        return both(
-            self._has_type(detection.type),
-            is_one_of(detection.state, self.states, STATES),
-            is_one_of(detection.level, self.levels, LEVELS),
-            is_within(detection.detected_at or detection.activity_at, self.within, case.now),
-        )
+        if (type_ := self._has_type(detection.type)) is False:
+            return False
+        if (state := is_one_of(detection.state, self.states, STATES)) is False:
+            return False
+        if (level := is_one_of(detection.level, self.levels, LEVELS)) is False:
+            return False
+        recent = is_within(detection.detected_at or detection.activity_at, self.within, case.now)
+        return both(type_, state, level, recent)
 
     def _has_type(self, type_: str) -> bool | None:
         """A type that is new to us is certainly none of those named; one that is withheld may be any."""
+        if self.types is not None and type_ in self.types:
+            return True
         folded = type_.casefold()
         if folded == CONFIRMED_FOLDED:
             return self.types is not None and CONFIRMED in self.types
-        if self.types is None or type_ in self.types or folded in {each.casefold() for each in self.types}:
+        if self.types is None or folded in {each.casefold() for each in self.types}:
             return True
         return None if folded in _WITHHELD else False
 

@@ -34,10 +34,7 @@ class RiskListed:
         if risk is None:
             return NotMet("Identity Protection lists no risk for it")
         told = f"Identity Protection lists its risk as {risk.level}, {risk.state}"
-        match both(is_one_of(risk.state, self.states, STATES), is_one_of(risk.level, self.levels, LEVELS)):
-            case True:
-                return Met(told)
-            case False:
-                return NotMet(told)
-            case None:
-                return Unknown(f"{told}, and that cannot be judged")
+        answer = both(is_one_of(risk.state, self.states, STATES), is_one_of(risk.level, self.levels, LEVELS))
+        if answer is None:
+            return Unknown(f"{told}, and that cannot be judged")
+        return Met(told) if answer else NotMet(told)

@@ -6,7 +6,7 @@ A condition's settings are its fields; pydantic checks them, and says what may s
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -79,5 +79,5 @@ Several = Annotated[tuple[T, ...], Field(min_length=1, max_length=100)]
 
 
 def utc(moment: datetime) -> str:
-    """A moment to the minute, as reasons give it."""
-    return f"{moment.astimezone(UTC).isoformat(' ', 'minutes')[:16]} UTC"
+    """A moment of a case, which is in UTC, to the minute."""
+    return f"{moment.isoformat(' ', 'minutes')[:16]} UTC"

@@ -9,6 +9,8 @@ from shared.case import Case, Known, PartName
 from shared.conditions.interface import Finding, Met, NotMet, unknown
 from shared.conditions.settings import SETTINGS
 
+_OPEN, _BLOCKED = NotMet("sign-in is not blocked"), Met("sign-in is blocked")
+
 
 @dataclass(frozen=True, slots=True)
 class SignInBlocked:
@@ -24,4 +26,4 @@ class SignInBlocked:
         part = case.identity
         if not isinstance(part, Known):
             return unknown(PartName.IDENTITY, part)
-        return NotMet("sign-in is not blocked") if part.value.enabled else Met("sign-in is blocked")
+        return _OPEN if part.value.enabled else _BLOCKED

@@ -1,0 +1,105 @@
+"""Cases about the payroll identity, known in every part unless a test says otherwise."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+from shared.audit import read_audit
+from shared.case import AuditRecord, Case, CouldNotLook, Known, NotLooked, Part, RiskDetection, RiskState
+from shared.identity import IdentityKind, IdentityRef
+from shared.signal import JsonObject, JsonValue
+from tests.fakes import CORDON_CLIENT, CORDON_PRINCIPAL, PAYROLL, PAYROLL_APP, START, TENANT_ID, payroll
+
+UNREADABLE = CouldNotLook("the service did not answer")
+STRANGER = "77777777-0000-4000-8000-000000000001"
+PIPELINE = "77777777-0000-4000-8000-000000000002"
+KEY = "40000000-0000-4000-8000-000000000009"
+
+
+def case(
+    *,
+    detections: tuple[RiskDetection, ...] = (),
+    risk: RiskState | None = None,
+    audits: tuple[AuditRecord, ...] = (),
+    kind: IdentityKind = IdentityKind.OWN_SINGLE_TENANT,
+) -> Case:
+    """Everything was read, and nothing but the given is there."""
+    return Case(
+        now=START,
+        tenant_id=TENANT_ID,
+        subject=IdentityRef(PAYROLL),
+        signals=(),
+        own_principals=frozenset({CORDON_CLIENT, CORDON_PRINCIPAL}),
+        identity=Known(payroll(kind=kind)),
+        detections=Known(detections),
+        risk=Known(risk),
+        audits=Known(audits),
+    )
+
+
+def unread(why: NotLooked | CouldNotLook) -> Case:
+    """Nothing was read, for this reason."""
+    return replace(case(), identity=why, detections=why, risk=why, audits=why)
+
+
+def blocked(of: Case) -> Case:
+    assert isinstance(of.identity, Known)
+    return replace(of, identity=Known(replace(of.identity.value, enabled=False)))
+
+
+def but(of: Case, **parts: Part[object]) -> Case:
+    """The same case with some parts otherwise."""
+    return replace(of, **parts)  # pyright: ignore[reportArgumentType]
+
+
+def detection(
+    type_: str = "leakedCredentials",
+    level: str = "high",
+    state: str = "atRisk",
+    *,
+    detail: str = "none",
+    ago: timedelta | None = timedelta(hours=1),
+) -> RiskDetection:
+    at = None if ago is None else START - ago
+    return RiskDetection("d-1", type_, level, state, detail, (), at, at, at, None)
+
+
+def added(
+    key_id: str = KEY,
+    *,
+    type_: str = "Password",
+    on: str = "ServicePrincipal",
+    by: str | None = STRANGER,
+    ago: timedelta = timedelta(hours=1),
+    result: str = "success",
+    activity: str = "Add service principal credentials",
+    id_: str | None = None,
+) -> AuditRecord:
+    """A credential was added: the audit record as the log would have it, read."""
+    text = f"[KeyIdentifier={key_id},KeyType={type_},KeyUsage=Verify,DisplayName=x]"
+    changed: JsonValue = {"displayName": "KeyDescription", "oldValue": "[]", "newValue": json.dumps([text])}
+    return audit(activity, [changed], on=on, by=by, ago=ago, result=result, id_=id_)
+
+
+def audit(
+    activity: str,
+    properties: list[JsonValue] | None = None,
+    *,
+    on: str = "ServicePrincipal",
+    by: str | None = STRANGER,
+    ago: timedelta = timedelta(hours=1),
+    result: str = "success",
+    id_: str | None = None,
+) -> AuditRecord:
+    app: JsonValue = None if by is None else {"appId": None, "servicePrincipalId": by}
+    object_id = id_ or (PAYROLL if on == "ServicePrincipal" else PAYROLL_APP)
+    target: JsonValue = {"id": object_id, "type": on, "displayName": "payroll-sync", "modifiedProperties": properties}
+    record: JsonObject = {
+        "id": "Directory_1",
+        "activityDisplayName": activity,
+        "activityDateTime": (START - ago).isoformat(),
+        "result": result,
+        "initiatedBy": {"user": None, "app": app},
+        "targetResources": [target],
+    }
+    return read_audit(record)

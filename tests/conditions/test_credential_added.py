@@ -1,0 +1,106 @@
+"""credential-added: was a credential put on the identity lately?"""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.case import AuditRecord, HolderKind, Known, NotLooked, PartName, Password
+from shared.conditions.credential_added import CredentialAdded
+from shared.conditions.interface import Met, NotMet, Unknown
+from tests.conditions.cases import KEY, PIPELINE, STRANGER, UNREADABLE, added, audit, but, case, unread
+from tests.fakes import CORDON_PRINCIPAL, START, certificate, payroll
+
+ADDED = CredentialAdded()
+ROGUE = CredentialAdded(by_other_than=(PIPELINE,), holders=(HolderKind.SERVICE_PRINCIPAL,))
+APPLICATION_ACTIVITY = "Update application – Certificates and secrets management "
+
+
+@pytest.mark.parametrize(
+    ("record", "answer"),
+    [
+        (added(), Met),
+        (added(on="Application", activity=APPLICATION_ACTIVITY), Met),
+        (added(ago=timedelta(hours=25)), NotMet),
+        (added(by=CORDON_PRINCIPAL), NotMet),
+        (added(result="failure"), NotMet),
+        (added(result="timeout"), Unknown),
+        (added(by=None), Met),
+        (added(id_="88888888-0000-4000-8000-000000000001"), NotMet),
+        (audit("Remove service principal credentials"), NotMet),
+    ],
+)
+def test_a_recent_addition_on_either_object_meets_it(record: AuditRecord, answer: type) -> None:
+    """Failures, Cordon's own new certificate and other identities' records do not count."""
+    finding = ADDED.check(case(audits=(record,)))
+
+    assert isinstance(finding, answer)
+
+
+def test_the_reason_names_the_credential_and_its_maker() -> None:
+    """Which key, on which object, by whom and when."""
+    assert ADDED.check(case(audits=(added(),))) == Met(
+        f"Password {KEY} was added to the service principal by service principal {STRANGER} at 2026-03-02 02:00 UTC"
+    )
+
+
+def test_expected_makers_and_other_holders_are_left_out() -> None:
+    """A pipeline that rotates is named in the policy; an actor the log does not name is unknown."""
+    assert isinstance(ROGUE.check(case(audits=(added(by=PIPELINE),))), NotMet)
+    assert isinstance(ROGUE.check(case(audits=(added(on="Application", activity=APPLICATION_ACTIVITY),))), NotMet)
+    assert isinstance(ROGUE.check(case(audits=(added(by=STRANGER),))), Met)
+    assert isinstance(ROGUE.check(case(audits=(added(by=None),))), Unknown)
+
+
+def test_a_federated_credential_is_a_credential() -> None:
+    """It stands in a property of its own, under an ordinary update."""
+    change = audit(
+        "Update application",
+        [{"displayName": "FederatedIdentityCredentials", "oldValue": "[]", "newValue": '[{"name":"ci"}]'}],
+        on="Application",
+    )
+
+    assert isinstance(ADDED.check(case(audits=(change,))), Met)
+
+
+def test_a_list_in_an_unknown_form_is_unknown() -> None:
+    """What cannot be read is not "nothing added"."""
+    strange = audit(
+        "Add service principal credentials",
+        [{"displayName": "KeyDescription", "oldValue": "[]", "newValue": '["a form of tomorrow"]'}],
+    )
+
+    assert isinstance(ADDED.check(case(audits=(strange,))), Unknown)
+
+
+def test_a_fresh_credential_that_the_log_does_not_explain_is_unknown() -> None:
+    """The log is late, up to hours; the object shows that something is new."""
+    fresh = Password(KEY, None, None, START - timedelta(minutes=5), None)
+    unexplained = but(case(), identity=Known(payroll(principal=[fresh])))
+
+    assert isinstance(ADDED.check(unexplained), Unknown)
+    assert isinstance(CredentialAdded(holders=(HolderKind.APPLICATION,)).check(unexplained), NotMet)
+
+
+def test_an_explained_fresh_credential_is_no_riddle() -> None:
+    """Cordon's own certificate is on the object and in the log, under Cordon's name."""
+    own = Password(KEY, None, None, START - timedelta(minutes=5), None)
+    explained = but(case(audits=(added(by=CORDON_PRINCIPAL),)), identity=Known(payroll(principal=[own])))
+
+    assert isinstance(ADDED.check(explained), NotMet)
+
+
+def test_saml_signing_keys_and_old_credentials_are_no_riddle() -> None:
+    """Sign keys do not authenticate the workload; old ones are old."""
+    old = Password(KEY, None, None, START - timedelta(days=30), None)
+    quiet = but(case(), identity=Known(payroll(principal=[old, certificate(1, "Sign")])))
+
+    assert isinstance(ADDED.check(quiet), NotMet)
+
+
+def test_identity_and_log_are_asked_for_in_this_order() -> None:
+    """The identity is the cheaper one."""
+    assert ADDED.check(unread(NotLooked())) == Unknown("the identity was not looked at", frozenset({PartName.IDENTITY}))
+    unlooked = ADDED.check(but(case(), audits=NotLooked()))
+    assert isinstance(unlooked, Unknown)
+    assert unlooked.wants == {PartName.AUDITS}
+    assert isinstance(ADDED.check(but(case(), audits=UNREADABLE)), Unknown)

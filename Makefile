@@ -8,10 +8,10 @@ export VENV PYTHON
 IN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test check bench lint types imports format lock clean
+.PHONY: help setup run serve test check bench lint types imports format generated lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:
 	@.ci/setup
@@ -44,6 +44,11 @@ imports: setup
 
 format: setup ## format, and mend what lint can mend
 	@$(IN)/ruff check --fix --quiet .; $(IN)/ruff format --quiet .
+
+generated: setup ## write the files anew that are made from the catalogues: permissions, the policy's schema
+	@$(IN)/python -m infra.permissions
+	@$(IN)/python -c 'from pathlib import Path; from shared.actions import ACTIONS; from shared.policy_schema import schema_text; \
+	Path("policies/policy.schema.json").write_text(schema_text([action.name for action in ACTIONS]), encoding="utf-8")'
 
 lock: setup ## write the two requirement files anew from pyproject.toml
 	@.ci/setup lock

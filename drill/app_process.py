@@ -7,102 +7,14 @@ tenant hold, as the platform would start it.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-from drill.host.host import LocalHost, Surroundings
-from drill.host.routes import Keys
-from drill.lifeline import Crash, Fate, Life, MortalAzure, MortalHttpx, TenantWrites, mortal_store
-from drill.narrator import Narrator
-from drill.practice import PracticeTenant
-from drill.practice.asgi import AsgiApp
-from drill.transports import PracticeAzureTransport, PracticeCredential, PracticeHttpxTransport
-from shared.clock import Clock
-from shared.journal import Journal, Record
-from shared.settings import Settings
-from shared.store import Store
-from shared.wiring import Outside, build
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from shared.journal import IncidentId
-    from shared.responder import Responder
+from drill.grounds import Grounds
+from drill.host.host import LocalHost
+from drill.lifeline import Crash, Life
 
 RESTARTS_AFTER = 2.0  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Grounds:
-    """What every process of a drill stands on, and what outlives it."""
-
-    settings: Settings
-    environ: Mapping[str, str]
-    tenant: PracticeTenant
-    network: AsgiApp  # the tenant, with the outgoing topic in front
-    store: Store
-    surroundings: Surroundings
-    keys: Keys
-    clock: Clock
-    seed: int
-    narrator: Narrator
-    fate: Fate
-    writes: "OwnWrites"
-
-    def responder(self, instance: str, life: Life) -> "Responder":
-        """A Responder with nothing in memory. Raises PolicyWrong."""
-        writes = TenantWrites(self.writes.count, life)
-        return build(
-            self.settings,
-            Outside(
-                clock=self.clock,
-                instance=instance,
-                random=Random(f"{self.seed}:{instance}").random,
-                credential_for=lambda client_id: PracticeCredential(self.tenant, client_id),
-                store=mortal_store(self._told(self.store), life),
-                graph_transport=MortalHttpx(PracticeHttpxTransport(self.network), writes),
-                azure_transport=lambda: MortalAzure(PracticeAzureTransport(self.network), writes),
-            ),
-        )
-
-    def _told(self, store: Store) -> Store:
-        journal = ToldJournal(store.journal, self.narrator, self.tenant)
-        return Store(journal, store.documents, store.evidence, store.queue, store.warm_up)
-
-
-@dataclass(slots=True)
-class OwnWrites:
-    """Counts the writes of Cordon's that took effect in the tenant. `own`: the names under which they stand."""
-
-    tenant: PracticeTenant
-    own: frozenset[str]
-    _seen: int = 0
-    _counted: int = 0
-
-    def count(self) -> int:
-        fresh = self.tenant.effects[self._seen :]
-        self._seen += len(fresh)
-        self._counted += sum(1 for effect in fresh if effect["by"] in self.own and effect["applied"])
-        return self._counted
-
-
-@dataclass(frozen=True, slots=True)
-class ToldJournal:
-    """A journal whose records are told as they are appended."""
-
-    inner: Journal
-    narrator: Narrator
-    tenant: PracticeTenant
-
-    async def append(self, records: "Sequence[Record]") -> None:
-        await self.inner.append(records)
-        self.narrator.tell_attempts(self.tenant.attempts)
-        self.narrator.tell_records(records)
-
-    async def read(self, incident: "IncidentId") -> "Sequence[Record]":
-        return await self.inner.read(incident)
 
 
 class AppProcess:

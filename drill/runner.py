@@ -19,41 +19,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Any
 
-from drill.app_process import AppProcess, Grounds, OwnWrites
+from drill.app_process import AppProcess
 from drill.expect import Outcome, differences
-from drill.host.host import Surroundings
-from drill.host.routes import Keys
-from drill.lifeline import Crash, Fate, Life, WritePoint
+from drill.grounds import Choices, Grounds, Ways, lay_grounds
+from drill.lifeline import Crash, WritePoint
 from drill.narrator import LogHandler, Narrator
-from drill.practice import PracticeTenant, ScenarioMistake
+from drill.practice import ScenarioMistake
 from drill.scenario import Scenario, ScenarioWrong
 from drill.story import Story
-from drill.topic import ENDPOINT, OutgoingTopic, in_front_of
 from drill.virtual_time import run, virtual_clock
-from shared.settings import Settings
-from shared.store import WORK_QUEUE, LocalStore, MemoryQueue, memory_store
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from shared.report import Report
 
-DEFAULT_POLICY = Path(__file__).resolve().parent.parent / "policies" / "default.yaml"
 _PAGE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What may be chosen beside the scenario. None: as the scenario says."""
-
-    policy: Path | None = None
-    mode: str | None = None
-    seed: int | None = None
-    until: timedelta | None = None
-    kill_at: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,38 +106,18 @@ def run_scenario(
 
 
 async def _play(scenario: Scenario, choices: Choices, say: Callable[[str], None] | None, folder: Path) -> Result:
-    clock, seed = virtual_clock().now, scenario.file.seed if choices.seed is None else choices.seed
-    tenant = PracticeTenant(**scenario.world(), clock=clock, seed=seed)
-    before = tenant.snapshot()
-    topic, narrator = OutgoingTopic(), Narrator(say or _silent, clock, names_in(before["tenant"]))
-    store = _open_store(scenario.file.run.store, folder, clock)
-    settings, environ = read_settings(scenario, choices, tenant, folder)
-    own = frozenset(identity.client_id for identity in tenant.cordon.values())
-    grounds = Grounds(
-        settings=settings,
-        environ=environ,
-        tenant=tenant,
-        network=in_front_of(topic, tenant.asgi),
-        store=store,
-        surroundings=Surroundings({WORK_QUEUE: store.queue, f"{WORK_QUEUE}-poison": _poison_queue(store, clock)}),
-        keys=make_keys(Random(f"{seed}:keys")),
-        clock=clock,
-        seed=seed,
-        narrator=narrator,
-        fate=Fate(choices.kill_at),
-        writes=OwnWrites(tenant, own),
-    )
-    until = choices.until or scenario.file.run.until
-    grounds.responder("check", Life(Fate(), _nothing))  # a wrong policy must stop the drill before it begins
-    with _heard(narrator) if say else contextlib.nullcontext():
-        missed = await _run_until(grounds, scenario, until)
-    incidents, reports = await _read_incidents(grounds)
-    after = tenant.snapshot()
-    outcome = Outcome(incidents, tenant.effects, before, after, topic.events, own)
-    await store.close()
+    clock = virtual_clock().now
+    grounds = lay_grounds(scenario, choices, folder, clock=clock, ways=Ways.in_process, say=say or _silent)
+    before = grounds.tenant.snapshot()
+    with heard(grounds.narrator) if say else contextlib.nullcontext():
+        missed = await _run_until(grounds, scenario, choices.until or scenario.file.run.until)
+    incidents, reports = await read_incidents(grounds)
+    await grounds.store.close()
+    tenant, after, events = grounds.tenant, grounds.tenant.snapshot(), grounds.topic.events
+    outcome = Outcome(incidents, tenant.effects, before, after, events, grounds.writes.own)
     return Result(
         scenario=scenario.name,
-        seed=seed,
+        seed=grounds.seed,
         ended_at=clock(),
         incidents=incidents,
         reports=reports,
@@ -162,7 +125,7 @@ async def _play(scenario: Scenario, choices: Choices, say: Callable[[str], None]
         attempts=tenant.attempts,
         tenant=after["tenant"],
         azure=after["azure"],
-        events_out=topic.events,
+        events_out=events,
         points=tuple(grounds.fate.points),
         differences=(*missed, *differences(scenario.file.expect, outcome)),
         canaries=tenant.canaries,
@@ -173,7 +136,7 @@ async def _run_until(grounds: Grounds, scenario: Scenario, until: timedelta) -> 
     """Let world and app run side by side; gives what the story itself found wrong."""
     app = AppProcess(grounds)
     story = Story(scenario, grounds, app)
-    _ignore_the_dead()
+    ignore_the_dead()
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -192,7 +155,7 @@ async def _run_until(grounds: Grounds, scenario: Scenario, until: timedelta) -> 
     return story.differences
 
 
-def _ignore_the_dead() -> None:
+def ignore_the_dead() -> None:
     """A killed process leaves tasks behind that end in Crash; everything else is still reported."""
     loop = asyncio.get_running_loop()
 
@@ -203,9 +166,9 @@ def _ignore_the_dead() -> None:
     loop.set_exception_handler(handle)
 
 
-async def _read_incidents(grounds: Grounds) -> "tuple[list[dict[str, Any]], list[Report]]":
+async def read_incidents(grounds: Grounds) -> "tuple[list[dict[str, Any]], list[Report]]":
     """All incidents as the API shows them, the oldest first, with their reports."""
-    responder = grounds.responder("reader", Life(Fate(), _nothing))
+    responder = grounds.immortal("reader")
     found: list[dict[str, Any]] = []
     after = ""
     while True:
@@ -218,66 +181,8 @@ async def _read_incidents(grounds: Grounds) -> "tuple[list[dict[str, Any]], list
     return found, [await responder.report(view["id"]) for view in found]
 
 
-def read_settings(
-    scenario: Scenario, choices: Choices, tenant: PracticeTenant, folder: Path
-) -> tuple[Settings, Mapping[str, str]]:
-    """The app's settings, read as in Azure from an environment. Raises SettingsWrong."""
-    run_part = scenario.file.run
-    environ = {
-        "CORDON_MODE": choices.mode or run_part.mode,
-        "CORDON_TENANT_ID": tenant.state.id,
-        "CORDON_POLICY": str(_policy_file(scenario, choices, folder)),
-        "CORDON_STORE": f"sqlite:{folder / 'cordon.db'}",
-        "CORDON_TOPIC_ENDPOINT": ENDPOINT,
-        "CORDON_EVENTS": "practice",
-        "CORDON_EVENT_HUB": "entra-logs",
-        **({"CORDON_HANDOVER_VAULT": run_part.handover_vault} if run_part.handover_vault else {}),
-        **{f"CORDON_{role.upper()}_CLIENT_ID": each.client_id for role, each in tenant.cordon.items()},
-    }
-    return Settings.read(environ), environ
-
-
-def _policy_file(scenario: Scenario, choices: Choices, folder: Path) -> Path:
-    """The policy to load; one that the scenario writes out becomes a file first."""
-    given = scenario.file.run.policy
-    if choices.policy:
-        return choices.policy.resolve()
-    if isinstance(given, str):
-        return (scenario.path.parent / given).resolve()
-    if given is None:
-        return DEFAULT_POLICY
-    file = folder / f"{scenario.name}-policy.yaml"
-    file.write_text(json.dumps(given, indent=2), encoding="utf-8")  # JSON is YAML
-    return file
-
-
-def _open_store(kind: str, folder: Path, clock: Callable[[], datetime]) -> LocalStore:
-    if kind == "memory":
-        return memory_store(clock)
-    from shared.clients.sqlite_store import open_sqlite_store
-
-    return open_sqlite_store(folder / "cordon.db", clock)
-
-
-def _poison_queue(store: LocalStore, clock: Callable[[], datetime]) -> Any:  # noqa: ANN401 - of the store's own kind
-    beside = getattr(store.queue, "beside", None)
-    return beside(f"{WORK_QUEUE}-poison") if beside else MemoryQueue(clock)
-
-
-def make_keys(random: Random) -> Keys:
-    """Keys as long as the platform's."""
-    master, function, event_grid = (f"{random.getrandbits(256):064x}" for _ in range(3))
-    return Keys(master, function, event_grid)
-
-
-def names_in(tenant: Mapping[str, Any]) -> dict[str, str]:
-    """Display names by object id."""
-    objects = (each for kind in ("applications", "servicePrincipals") for each in tenant[kind])
-    return {each["id"]: str(each["displayName"]) for each in objects}
-
-
 @contextlib.contextmanager
-def _heard(narrator: Narrator) -> "Generator[None]":
+def heard(narrator: Narrator) -> "Generator[None]":
     """Warnings of Cordon and its host are part of the narration while it lasts."""
     log, handler = logging.getLogger("cordon"), LogHandler(narrator)
     log.addHandler(handler)
@@ -291,7 +196,3 @@ def _heard(narrator: Narrator) -> "Generator[None]":
 
 def _silent(_: str) -> None:
     """Nobody listens."""
-
-
-def _nothing() -> None:
-    """A life that is not meant to end."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from drill.app_process import AppProcess, Grounds
+from drill.app_process import AppProcess
+from drill.grounds import Grounds
 from drill.host.event_grid import PATH
 from drill.lifeline import Crash
 from drill.practice.shapes import fine_time

@@ -74,6 +74,10 @@ class PracticeTenant:
         async with asyncio.TaskGroup() as group:
             self.start(group)
 
+    def happen(self, entry: Mapping[str, Any]) -> None:
+        """Let what one entry of a timeline says happen now. Raises ScenarioMistake."""
+        self._world.timeline.happen(entry)
+
     # --- what happened --------------------------------------------------------------------------
 
     @property

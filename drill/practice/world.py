@@ -65,6 +65,7 @@ class Timeline:
 
     def happen(self, entry: Mapping[str, Any]) -> None:
         """Everything of one entry, now. `late` overrides how long its log records take to appear."""
+        known_keys(entry, self._KEYS, "timeline")
         for name, given in cast("Mapping[str, Any]", entry.get("add", {})).items():
             self._add(name, given)
         for name, given in cast("Mapping[str, Any]", entry.get("patch", {})).items():

@@ -85,6 +85,7 @@ def _normalised(text: str) -> str:
 
 
 _FOLLOWED = frozenset(normalise_activity(activity) for activity in ACTIVITIES)
+_FOLLOWED_OR_BLANK = _FOLLOWED | {""}
 _FOLDED_EDITS = frozenset(normalise_activity(activity) for activity in _EDITS)
 _FOLDED_GRANTS = frozenset(normalise_activity(activity) for activity in _GRANTS)
 _FOLDED_OWNERS = frozenset(normalise_activity(activity) for activity in _OWNERS)
@@ -108,7 +109,7 @@ def concerns_workloads(record: JsonObject) -> bool:
     if activity is None:
         inner = record.get("properties")
         activity = inner.get("activityDisplayName") if isinstance(inner, dict) else None
-    return not isinstance(activity, str) or normalise_activity(activity) in _FOLLOWED
+    return not isinstance(activity, str) or normalise_activity(activity) in _FOLLOWED_OR_BLANK
 
 
 def read_audit(record: JsonObject, sender: str = _SENDER) -> AuditRecord:

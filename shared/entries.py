@@ -10,22 +10,29 @@ from datetime import datetime
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.alias_generators import to_camel
 
 from shared.errors import JournalDamaged
 from shared.journal import Record
 
 
-class Entry(BaseModel):
+class Detail(BaseModel):
+    """The base of what entries are made of. In the journal names are snake_case, over HTTP camelCase."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
+
+
+class Entry(Detail):
     """The base of all entries; `kind` is what stands in the record."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     kind: ClassVar[str]
 
 
-class SubjectIds(BaseModel):
+class SubjectIds(Detail):
     """The ids by which the incident's identity is known so far."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     principal_id: str | None = None
     client_id: str | None = None
     app_object_id: str | None = None
@@ -69,19 +76,17 @@ class WorkEnded(Entry):
     reason: str | None = None
 
 
-class PartRead(BaseModel):
+class PartRead(Detail):
     """One part of the case: known, or why not."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     name: str
     known: bool
     why_not: str | None = None
 
 
-class CredentialSeen(BaseModel):
+class CredentialSeen(Detail):
     """One credential of one object, as it was before anything was changed. Ids and dates, never a value."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     holder: Literal["application", "service-principal"]
     object_id: str
     type: Literal["password", "certificate", "federated"]
@@ -94,10 +99,9 @@ class CredentialSeen(BaseModel):
     accused: bool = False  # named in a detection's keyIds
 
 
-class IdentitySeen(BaseModel):
+class IdentitySeen(Detail):
     """The identity as read for the decision."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     principal_id: str
     client_id: str
     app_object_id: str | None = None
@@ -118,20 +122,18 @@ class Investigated(Entry):
     evidence: str | None = None
 
 
-class ConditionAnswer(BaseModel):
+class ConditionAnswer(Detail):
     """One condition's answer; all/any/not carry the answers of their members."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     condition: str
     answer: Literal["met", "not-met", "unknown"]
     reason: str
     members: tuple["ConditionAnswer", ...] = ()
 
 
-class RuleAnswer(BaseModel):
+class RuleAnswer(Detail):
     """One rule that was looked at, up to the deciding one."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     rule: str
     verdict: Literal["ignore", "watch", "ask", "contain"]
     finding: ConditionAnswer
@@ -150,19 +152,17 @@ class Decided(Entry):
     signals: int | None = None  # how many of the incident's signals were looked at, oldest first; None: not said
 
 
-class Change(BaseModel):
+class Change(Detail):
     """One property before and after a step, as text for people."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     property: str
     before: str
     after: str
 
 
-class PlannedStep(BaseModel):
+class PlannedStep(Detail):
     """One action on one object."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     id: str  # stable within the incident: "1-block-sign-in", "2-replace-credentials-application"
     action: str
     target_kind: str  # application | service-principal | tenant
@@ -179,10 +179,9 @@ class PlannedStep(BaseModel):
     contains: bool = True  # False: it only informs or repairs, so that a plan of such steps contains nothing
 
 
-class NamedOutcome(BaseModel):
+class NamedOutcome(Detail):
     """An action of the decision that is not possible or not needed here, by name."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     action: str
     outcome: str  # e.g. no-application-here, platform-held-credentials, already-so, no-handover-vault
     reason: str
@@ -227,10 +226,9 @@ class Intended(Entry):
     writes: tuple[str, ...]
 
 
-class WriteOutcome(BaseModel):
+class WriteOutcome(Detail):
     """What came of one write."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     write: str
     outcome: Literal["accepted", "already", "refused", "unknown"]
     detail: str | None = None

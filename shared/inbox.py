@@ -8,6 +8,7 @@ mended by the redelivery of the same record.
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +16,7 @@ from datetime import timedelta
 from shared.chain import Chain
 from shared.clock import Clock
 from shared.entries import Closed, Opened, SignalJoined, SubjectIds
-from shared.errors import NotFound, SequenceTaken, Unreachable
+from shared.errors import NotFound, RequestConflicts, SequenceTaken, Unreachable
 from shared.identity import IdentityRef
 from shared.journal import IncidentId
 from shared.signal import JsonObject, Signal
@@ -69,10 +70,18 @@ class Inbox:
         return Taken(tuple(incidents), len(fresh), len(signals) - len(fresh))
 
     async def incident_of(self, signal: Signal) -> IncidentId:
-        """The incident that a known signal joined."""
+        """
+        The incident that a known signal joined.
+
+        Raises RequestConflicts if another content was taken in under the same record id.
+        """
         document = await self._store.documents.get(f"inbox-{signal.source}", _short(signal.record_id))
         if document is None:
             raise NotFound(f"Signal {signal.key} was never taken in.")
+        if document.body.get("content") != _content(signal):
+            raise RequestConflicts(
+                "This request id was used for another order before. Nothing was ordered now; use a new id."
+            )
         return IncidentId(str(document.body["incident"]))
 
     async def set_aside(self, source: str, why: str, digest: str) -> None:
@@ -115,7 +124,11 @@ class Inbox:
             for incident in incidents:
                 await self._store.queue.send({"incident": incident, "because": "signal"}, delay)
             for signal in signals:
-                body: JsonObject = {"at": self._clock().isoformat(), "incident": joined[signal.key]}
+                body: JsonObject = {
+                    "at": self._clock().isoformat(),
+                    "incident": joined[signal.key],
+                    "content": _content(signal),
+                }
                 await self._store.documents.insert(f"inbox-{signal.source}", _short(signal.record_id), body)
                 self._remember(signal)
             return incidents
@@ -204,6 +217,10 @@ def _ids(subject: IdentityRef) -> list[str]:
 
 def _first_id(subject: IdentityRef) -> str:
     return _ids(subject)[0]
+
+
+def _content(signal: Signal) -> str:
+    return _short(json.dumps([_ids(signal.subject), dict(signal.facts)], sort_keys=True))
 
 
 def _short(text: str) -> str:

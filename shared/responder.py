@@ -17,7 +17,7 @@ from shared.actions.interface import Means
 from shared.case import Known
 from shared.chain import Chain
 from shared.entries import Decided, Escalated, Planned
-from shared.errors import CordonError, MalformedSignal, NotFound, RequestRefused, RivalActs
+from shared.errors import CordonError, MalformedSignal, NotFound, RequestConflicts, RequestRefused, RivalActs
 from shared.identity import ClientId, IdentityRef
 from shared.incident import view_of
 from shared.investigation import as_entry, investigate
@@ -219,16 +219,17 @@ class Responder:
         """
         Take a person's order in; it is worked off the queue. The same request id is the same order.
 
-        Raises RequestRefused for an action, or an option of one, that the catalogue does not have.
+        Raises RequestRefused for an action, or an option of one, that the catalogue does not have, and
+        RequestConflicts if the plan that was seen is not the plan of now, or the request id was used before.
         """
         _check(order)
+        if order.plan_hash is not None:
+            _compare(order.plan_hash, await self.preview(order))
         found = source_named("manual").read(order.record(), self._desk.tenant_id)
         if isinstance(found, NotASignal):
             raise MalformedSignal(source="manual", why=found.why)
         signal = replace(found, observed_at=self._desk.clock())
-        taken = await self._desk.inbox.take((signal,))
-        if taken.incidents:
-            return taken.incidents[0]
+        await self._desk.inbox.take((signal,))
         return await self._desk.inbox.incident_of(signal)
 
     async def incidents(self, limit: int, after: str) -> IncidentPage:
@@ -251,8 +252,9 @@ class Responder:
         stopped = await self._desk.switch.why_stopped()
         coverage = await self._polling.coverage_views()
         problems += [f"{view.feed}: {said}" for view in coverage for said in view.pending]
+        blind = any(await self._polling.is_blind(view.feed) for view in coverage)
         return Health(
-            status="degraded" if problems or stopped else "healthy",
+            status="unhealthy" if blind else "degraded" if problems or stopped else "healthy",
             mode=self._desk.mode,
             stopped=stopped is not None,
             policy=self._desk.policy.digest,
@@ -336,6 +338,15 @@ def _check(order: Order) -> None:
             check_options(choice.name, choice.options)
         except ValueError as problem:
             raise RequestRefused(f"{problem}. Nothing was ordered.") from problem
+
+
+def _compare(plan_hash: str, preview: Preview) -> None:
+    """An identity that cannot be read now is no conflict: the order waits for better times in its incident."""
+    if preview.plan is not None and preview.plan.hash != plan_hash:
+        raise RequestConflicts(
+            f"The plan of now is {preview.plan.hash}, not the one that was ordered: the identity or the policy has "
+            "changed since. Nothing was ordered; look at the plan again."
+        )
 
 
 def _member(value: object, name: str) -> object:

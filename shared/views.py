@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
 
 from shared.entries import Decided, IdentitySeen, NamedOutcome, PartRead, Planned
 from shared.incident import Status
@@ -12,7 +13,7 @@ from shared.incident import Status
 class View(BaseModel):
     """The base of all views."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
 
 class StepView(View):

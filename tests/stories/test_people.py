@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.entries import Closed, Decided, HeldBack, Intended, Planned
-from shared.errors import PermissionMissing, RequestRefused, Unreachable
+from shared.errors import PermissionMissing, RequestConflicts, RequestRefused, Unreachable
 from shared.identity import IdentityKind, IdentityRef
 from shared.incident import Status
 from shared.limits import Allowed, Over, Spent, judge
@@ -58,16 +58,44 @@ def test_mode_ask_waits_for_a_person() -> None:
     play(story, STATE, mode="ask")
 
 
-def test_an_order_for_another_plan_is_not_carried_out() -> None:
-    """What was approved is exactly one plan: if things have changed since, a person looks again."""
+def test_an_order_for_another_plan_is_refused() -> None:
+    """What is ordered is exactly one plan: if things are different now, a person looks again."""
+
+    async def story(world: World) -> None:
+        with pytest.raises(RequestConflicts, match="look at the plan again"):
+            await world.instance().order(order(plan_hash="0" * 64))
+
+        assert await world.store.documents.query("incidents") == ()
+
+    play(story, STATE)
+
+
+def test_an_ordered_plan_that_has_drifted_waits_again() -> None:
+    """A secret is added between the order and the work: what was ordered is no longer the plan."""
 
     async def story(world: World) -> None:
         responder = world.instance()
-        await responder.order(order(plan_hash="0" * 64))
+        preview = await responder.preview(order())
+        assert preview.plan is not None
+        await responder.order(order(plan_hash=preview.plan.hash))
+        world.directory.state = payroll(application=[password(1), password(2)])
         await world.work_queue(responder, timedelta(seconds=30))
 
         assert world.directory.effects == []
         assert await world.status() is Status.AWAITING_APPROVAL
+
+    play(story, STATE)
+
+
+def test_a_request_id_belongs_to_one_order() -> None:
+    """Used for something else it is refused: a second order is never dropped in silence."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await responder.order(order())
+
+        with pytest.raises(RequestConflicts, match="new id"):
+            await responder.order(order(reason="another reason"))
 
     play(story, STATE)
 

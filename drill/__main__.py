@@ -1,0 +1,148 @@
+"""
+Rehearse Cordon on a practice tenant.
+
+    python -m drill run SCENARIO.yaml [--policy FILE] [--mode act|ask|watch] [--seed N]
+                                      [--result FILE.json] [--report FILE.md] [--quiet]
+    python -m drill serve [SCENARIO.yaml] [--port 7071] [--policy FILE] [--mode …]
+    python -m drill scenarios     list those that ship
+    python -m drill schema        write policies/policy.schema.json anew
+
+`run` tells what happens on stderr and ends with the report on stdout. It exits with 0 if everything came as
+the scenario expects, with 1 if not, and with 2 if the scenario, the policy or the command cannot be used.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from drill.grounds import Choices
+from drill.scenario import SHIPPED, ScenarioWrong, load_scenario, shipped_scenarios
+from shared.errors import OperatorMustAct
+
+AS_EXPECTED, OTHERWISE, UNUSABLE = 0, 1, 2
+_FIRST = SHIPPED / "leaked-secret.yaml"
+_SCHEMA = Path(__file__).resolve().parent.parent / "policies" / "policy.schema.json"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command; gives the exit code."""
+    chosen = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = chosen.command
+    try:
+        return command(chosen)
+    except (ScenarioWrong, OperatorMustAct) as problem:
+        print(problem, file=sys.stderr)
+        return UNUSABLE
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    from drill.runner import run_scenario
+
+    scenario = load_scenario(_find(chosen.scenario))
+    _say(f"Drill “{scenario.name}”: {scenario.file.about or 'no description'}. Times are the practice tenant's, UTC.")
+    result = run_scenario(
+        scenario,
+        policy=chosen.policy,
+        mode=chosen.mode,
+        seed=chosen.seed,
+        say=None if chosen.quiet else _say,
+    )
+    if chosen.result:
+        chosen.result.write_text(result.as_json(), encoding="utf-8")
+    if chosen.report:
+        chosen.report.write_text(result.as_markdown(), encoding="utf-8")
+    print(result.as_markdown())
+    return _judge(result.differences)
+
+
+def _judge(differences: Sequence[str]) -> int:
+    if not differences:
+        _say("The drill ended as the scenario expects.")
+        return AS_EXPECTED
+    _say(f"The drill ended otherwise than the scenario expects, in {len(differences)} point(s):")
+    for difference in differences:
+        _say(f"  - {difference}")
+    return OTHERWISE
+
+
+def _serve(chosen: argparse.Namespace) -> int:
+    from drill.serve import serve
+
+    scenario = load_scenario(_find(chosen.scenario))
+    choices = Choices(policy=chosen.policy, mode=chosen.mode, seed=chosen.seed)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(scenario, choices, chosen.port, chosen.tenant_port or chosen.port + 1, _say))
+    _say("Stopped. Nothing is left behind.")
+    return AS_EXPECTED
+
+
+def _list(_: argparse.Namespace) -> int:
+    for path in shipped_scenarios():
+        scenario = load_scenario(path)
+        print(f"{scenario.name:<20} {scenario.file.about}")
+    return AS_EXPECTED
+
+
+def _write_schema(_: argparse.Namespace) -> int:
+    from shared.actions import ACTIONS
+    from shared.policy_schema import schema_text
+
+    _SCHEMA.write_text(schema_text([action.name for action in ACTIONS]), encoding="utf-8")
+    print(f"{_SCHEMA.relative_to(Path.cwd()) if _SCHEMA.is_relative_to(Path.cwd()) else _SCHEMA} is written.")
+    return AS_EXPECTED
+
+
+def _find(given: Path) -> Path:
+    """A file, or the name of a scenario that ships."""
+    shipped = SHIPPED / f"{given.name}.yaml"
+    return shipped if not given.exists() and given.parent == Path() and shipped.exists() else given
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    description, _, rest = (__doc__ or "").strip().partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m drill",
+        description=description,
+        epilog=rest,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands.add_parser("run", help="play a scenario under virtual time"))
+    _add_serve(commands.add_parser("serve", help="play a scenario in real time over loopback HTTP"))
+    commands.add_parser("scenarios", help="list the scenarios that ship").set_defaults(command=_list)
+    commands.add_parser("schema", help="write the policy's JSON Schema anew").set_defaults(command=_write_schema)
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenario", type=Path, help="a file, or the name of a scenario that ships")
+    _add_choices(parser)
+    parser.add_argument("--result", type=Path, metavar="FILE.json", help="write what came of it as JSON")
+    parser.add_argument("--report", type=Path, metavar="FILE.md", help="write the report to a file as well")
+    parser.add_argument("--quiet", action="store_true", help="no live progress")
+    parser.set_defaults(command=_run)
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenario", type=Path, nargs="?", default=_FIRST, help="as for run; leaked-secret if left out")
+    _add_choices(parser)
+    parser.add_argument("--port", type=int, default=7071, help="of the functions host; the next is the tenant's")
+    parser.add_argument("--tenant-port", type=int, help="of the practice tenant")
+    parser.set_defaults(command=_serve)
+
+
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="decide by this policy, not the scenario's")
+    parser.add_argument("--mode", choices=("watch", "ask", "act"), help="instead of the scenario's mode")
+    parser.add_argument("--seed", type=int, help="same seed, same trace")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

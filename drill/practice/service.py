@@ -67,7 +67,6 @@ class Service:
 
     async def serve(self, request: Request) -> Answer:
         """The answer, whatever it is; raises NoAnswer or ConnectionLost where there is none."""
-        path = request.path
         fault = self._fault(request)
         status: int | None = None
         try:
@@ -79,26 +78,41 @@ class Service:
             if request.method not in _SAFE and not request.applied and status != _UNAUTHENTICATED:
                 self._record(request, status, applied=False)
         finally:
-            seen = Seen(self._state.now, request.by, self._gate.name, request.method, path, status, request.in_batch)
-            self._state.requests.append(seen)
-            self._gate.observe(self._state, request, status)
+            self._see(request, status)
         return await _spoilt(answer, fault, self._sleep)
 
     async def serve_whole(self, request: Request, carry_out: Callable[[Request], Awaitable[Answer]]) -> Answer:
         """A request that holds others: they are let in, throttled and recorded one by one, it only authenticated."""
         fault = self._fault(request)
+        status: int | None = None
         try:
-            if fault:
-                refuse_by(fault)
-            self._gate.authenticate(self._state, request)
-            answer = await carry_out(request)
-            if fault and fault.kind in APPLIED:
-                _lose(fault)
-            if fault and fault.kind == "batch-missing" and isinstance(answer.body, dict):
-                answer.body["responses"].pop()
+            answer = await self._opened(request, fault, carry_out)
+            status = answer.status
         except Refusal as refusal:
             answer = self._gate.refusal(self._state, request, refusal)
+            status = answer.status
+        finally:
+            self._see(request, status)
         return await _spoilt(answer, fault, self._sleep)
+
+    async def _opened(
+        self, request: Request, fault: Fault | None, carry_out: Callable[[Request], Awaitable[Answer]]
+    ) -> Answer:
+        if fault:
+            refuse_by(fault)
+        self._gate.authenticate(self._state, request)
+        answer = await carry_out(request)
+        if fault and fault.kind in APPLIED:
+            _lose(fault)
+        if fault and fault.kind == "batch-missing" and isinstance(answer.body, dict):
+            answer.body["responses"].pop()
+        return answer
+
+    def _see(self, request: Request, status: int | None) -> None:
+        name, state = self._gate.name, self._state
+        seen = Seen(state.now, request.by, name, request.method, request.path, status, request.in_batch)
+        state.requests.append(seen)
+        self._gate.observe(state, request, status)
 
     def _fault(self, request: Request) -> Fault | None:
         """A request without a token only fetches its challenge: no fault is wasted on it."""

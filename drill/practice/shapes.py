@@ -39,12 +39,12 @@ def seconds(given: object, where: str) -> float:
 
 def graph_time(at: datetime) -> str:
     """As the directory writes times: to the second."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def fine_time(at: datetime) -> str:
     """As the logs and identity protection write times: seven fractional digits (facts: graph 1)."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "0Z"
 
 
 def read_time(text: str) -> datetime:

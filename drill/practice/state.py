@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """One request that reached the tenant, for benchmarks and checks."""
+    """One request that reached the tenant, for benchmarks and checks. HTTP calls are those with in_batch False."""
 
     at: datetime
     by: str

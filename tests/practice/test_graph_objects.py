@@ -380,3 +380,17 @@ def test_federated_credentials_are_made_changed_and_deleted_by_id_or_name() -> N
         assert gone == [204, 204, 404]
 
     at_the_desk(story)
+
+
+def test_a_patch_of_a_principal_brings_other_properties_up_to_date() -> None:
+    """SP properties sync from the application lazily: verify only what you set (Graph: serviceprincipal-update)."""
+
+    async def story(desk: Desk) -> None:
+        await desk.raw("PATCH", f"/applications/{APPLICATION}", {"web": {"redirectUris": ["https://new.example"]}})
+        before = desk.principal()["replyUrls"]
+        await desk.raw("PATCH", f"/servicePrincipals/{PRINCIPAL}", {"accountEnabled": False})
+
+        assert before == []
+        assert desk.principal()["replyUrls"] == ["https://new.example"]
+
+    at_the_desk(story)

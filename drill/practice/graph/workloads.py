@@ -73,6 +73,8 @@ def patch_object(state: TenantState, request: Request, kind: str, object_id: str
     changes = dict(body)
     if "keyCredentials" in body:
         changes["keyCredentials"] = credentials.replaced_keys(state, entry, body["keyCredentials"])
+    if kind == SERVICE_PRINCIPAL:
+        changes = {**_refreshed(state, entry), **changes}
     if "tokenEncryptionKeyId" in body:
         credentials.check_lock(state, entry, "tokenEncryptionKeyId", None, removal=body["tokenEncryptionKeyId"] is None)
     before = entry.state
@@ -81,6 +83,20 @@ def patch_object(state: TenantState, request: Request, kind: str, object_id: str
         state.tokens.revoke_continuous(entry.id)
     _write_audits(state, request, entry, before, changes)
     return Answer(NO_CONTENT)
+
+
+def _refreshed(state: TenantState, entry: Entry) -> JsonObject:
+    """Any PATCH of a service principal may bring it up to date with its application (facts: graph 4)."""
+    application = state.directory.by_app_id(APPLICATION, entry.state["appId"])
+    if application is None:
+        return {}
+    web: JsonObject = application.state["web"]
+    shown: JsonObject = {
+        "appDisplayName": application.state["displayName"],
+        "replyUrls": list(web.get("redirectUris", [])),
+        "logoutUrl": web.get("logoutUrl"),
+    }
+    return {name: value for name, value in shown.items() if entry.state[name] != value}
 
 
 def _check_property(kind: str, name: str, value: object) -> None:

@@ -24,7 +24,6 @@ from shared.views import CoverageView
 from shared.windows import Coverage, Window, due_blocks, due_windows, is_deep, pending
 
 _SWEEP = timedelta(minutes=4)  # a timer function may run ten minutes; what is left waits for the next
-_BLIND = timedelta(hours=1)
 
 IsOwnDoing = Callable[[Signal], Awaitable[bool]]
 
@@ -103,11 +102,6 @@ class Polling:
     async def coverage(self, feed: str) -> Coverage:
         document = await self._documents.get("coverage", feed)
         return Coverage.read(document.body) if document else Coverage()
-
-    async def is_blind(self, feed: str) -> bool:
-        """Whether a feed that was read before could not be read to its end for an hour."""
-        watermark = (await self.coverage(feed)).watermark
-        return watermark is not None and self._clock() - watermark > _BLIND
 
     async def coverage_views(self) -> tuple[CoverageView, ...]:
         """Which minutes have been read, which are pending."""

@@ -39,6 +39,7 @@ log = logging.getLogger("cordon")
 
 _AT_ONCE = 10  # incidents that a pushing door works on itself; the rest is left to the queue
 _DOOR_TIME = 25.0  # seconds; Event Grid waits 30 for an answer, and the resume message goes on
+_BLIND = timedelta(hours=1)  # a feed that was not read to its end for so long
 _LARGEST = 1_048_576  # bytes of one pushed body; the platform's own limit is the same
 
 
@@ -248,11 +249,11 @@ class Responder:
 
     async def health(self) -> Health:
         """Whether Cordon can do its work. Reads the store and the coverage; changes nothing."""
-        problems: list[str] = []
+        problems, now = list[str](), self._desk.clock()
         stopped = await self._desk.switch.why_stopped()
         coverage = await self._polling.coverage_views()
         problems += [f"{view.feed}: {said}" for view in coverage for said in view.pending]
-        blind = any(await self._polling.is_blind(view.feed) for view in coverage)
+        blind = any(view.read_until is not None and now - view.read_until > _BLIND for view in coverage)
         return Health(
             status="unhealthy" if blind else "degraded" if problems or stopped else "healthy",
             mode=self._desk.mode,

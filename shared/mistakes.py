@@ -96,8 +96,8 @@ def _told(problem: ErrorDetails, names: Sequence[str]) -> str:
             return _refused(place, given, context.get("error"))
         case "dataclass_type" | "dict_type":
             return "the settings must be a mapping"
-        case "greater_than" | "less_than" | "greater_than_equal" | "less_than_equal" as limit:
-            return f"{place} must be {limit.replace('_', ' ')} {' '.join(str(value) for value in context.values())}"
+        case kind if kind in _BOUNDS:
+            return f"{place} must be {_BOUNDS[kind]} {next(iter(context.values())):g}"
         case kind if kind in _PLAINLY:
             return f"{place} {_PLAINLY[kind]}"
         case _:
@@ -105,6 +105,12 @@ def _told(problem: ErrorDetails, names: Sequence[str]) -> str:
             return f"{place}: {message[:1].lower()}{message[1:]}"
 
 
+_BOUNDS = {
+    "greater_than": "more than",
+    "greater_than_equal": "at least",
+    "less_than": "less than",
+    "less_than_equal": "at most",
+}
 _PLAINLY = {
     "missing": "is missing",
     "missing_argument": "is missing",

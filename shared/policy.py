@@ -62,7 +62,7 @@ class Limits:
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     identities_per_hour: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 5
-    percent_of_enabled_per_hour: Annotated[float, Field(gt=0, le=100)] = 2
+    percent_of_enabled_per_hour: Annotated[float, Field(gt=0, le=100, strict=True)] = 2
     secrets_per_hour: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 200
 
 

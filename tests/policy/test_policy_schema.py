@@ -1,0 +1,63 @@
+"""The JSON Schema for editors follows from the catalogue."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from shared.actions import ACTIONS
+from shared.conditions import CONDITIONS
+from shared.policy_schema import policy_schema, schema_text
+
+POLICIES = Path(__file__).parents[2] / "policies"
+NAMES = [action.name for action in ACTIONS]
+
+jsonschema = pytest.importorskip("jsonschema")  # comes with the OpenAPI validator
+
+
+def is_valid(policy: object) -> bool:
+    return jsonschema.Draft202012Validator(policy_schema(NAMES)).is_valid(policy)
+
+
+def policy(**rule: object) -> object:
+    usual = {"name": "a", "when": "sign-in-blocked", "verdict": "watch"}
+    return {"version": 1, "rules": [{**usual, **rule}]}
+
+
+def test_the_committed_schema_is_current() -> None:
+    """If not: python -m drill schema."""
+    assert (POLICIES / "policy.schema.json").read_text("utf-8") == schema_text(NAMES)
+
+
+def test_every_condition_and_action_is_in_it() -> None:
+    """An editor offers what the catalogue has."""
+    text = json.dumps(policy_schema(NAMES))
+
+    assert all(f'"{name}"' in text for name in (*NAMES, *(condition.name for condition in CONDITIONS)))
+
+
+def test_the_shipped_policy_is_valid() -> None:
+    """The schema and the shipped file agree."""
+    assert is_valid(yaml.safe_load((POLICIES / "default.yaml").read_text("utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("made", "valid"),
+    [
+        (policy(), True),
+        (policy(when={"not": {"risk-detection": {"within": "24h"}}}), True),
+        (policy(verdict="contain", actions=["block-sign-in"]), True),
+        (policy(verdict="contain"), False),
+        (policy(actions=["block-sign-in"]), False),
+        (policy(verdict="contain", actions=["block-signin"]), False),
+        (policy(when={"any": []}), False),
+        (policy(when={"risk-detection": {"types": ["leakedCredential"]}}), False),
+        (policy(when={"risk-detection": {}, "sign-in-blocked": {}}), False),
+        (policy(when="identity-kind"), False),
+        (policy(colour="red"), False),
+    ],
+)
+def test_it_catches_what_an_editor_can_catch(made: object, valid: bool) -> None:
+    """Names, shapes and empty groups; the rest is said when the policy is loaded."""
+    assert is_valid(made) is valid

@@ -1,0 +1,114 @@
+"""The policy that ships: contained is what is proven, a person decides on strong signs, the rest is noted."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.actions import ACTIONS
+from shared.case import Case, CouldNotLook, NotLooked, PartName, RiskState
+from shared.decision import decide
+from shared.identity import IdentityKind
+from shared.policy import Policy, Verdict, load_policy
+from tests.conditions.cases import added, audit, blocked, but, case, detection
+
+FILE = Path(__file__).parents[2] / "policies" / "default.yaml"
+SUSPICIOUS = detection("suspiciousSignins", "high")
+RISKY = RiskState("high", "atRisk", "none", None)
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return load_policy(FILE, [action.name for action in ACTIONS])
+
+
+@pytest.mark.parametrize(
+    ("of", "verdict", "rule"),
+    [
+        (case(detections=(detection(),)), Verdict.CONTAIN, "leaked-credential"),
+        (case(detections=(detection(),), kind=IdentityKind.FOREIGN), Verdict.CONTAIN, "leaked-credential"),
+        (blocked(case(detections=(detection(),))), Verdict.CONTAIN, "leaked-credential"),
+        (case(detections=(detection(level="low"),)), Verdict.WATCH, "low-risk"),
+        (case(detections=(detection(state="dismissed"),)), Verdict.WATCH, "no rule matched"),
+        (case(detections=(detection(level="hidden"),)), Verdict.ASK, "leaked-credential"),
+        (case(detections=(detection("generic", "hidden"),)), Verdict.ASK, "leaked-credential"),
+        (case(detections=(SUSPICIOUS,), audits=(added(),)), Verdict.CONTAIN, "rogue-credential-in-use"),
+        (case(detections=(SUSPICIOUS,)), Verdict.ASK, "at-risk"),
+        (case(audits=(added(),)), Verdict.WATCH, "no rule matched"),
+        (
+            case(detections=(SUSPICIOUS,), audits=(added(ago=timedelta(days=3)),)),
+            Verdict.ASK,
+            "at-risk",
+        ),
+        (case(detections=(detection("investigationsThreatIntelligence"),)), Verdict.CONTAIN, "seen-in-an-attack"),
+        (case(detections=(detection("maliciousApplication"),)), Verdict.ASK, "malicious-application"),
+        (case(risk=RISKY), Verdict.ASK, "at-risk"),
+        (blocked(case(risk=RISKY)), Verdict.WATCH, "already-blocked"),
+        (case(detections=(detection(),), kind=IdentityKind.MICROSOFT), Verdict.IGNORE, "microsoft-owned"),
+        (case(detections=(detection(),), kind=IdentityKind.MANAGED_IDENTITY), Verdict.ASK, "managed-identity-at-risk"),
+        (case(kind=IdentityKind.MANAGED_IDENTITY, audits=(added(),)), Verdict.ASK, "managed-identity-at-risk"),
+        (case(detections=(detection(),), kind=IdentityKind.AGENT), Verdict.ASK, "at-risk"),
+        (case(), Verdict.WATCH, "no rule matched"),
+        (
+            case(
+                risk=RiskState("high", "confirmedCompromised", "none", None),
+                audits=(audit("confirmServicePrincipalCompromised"),),
+            ),
+            Verdict.ASK,
+            "confirmed-by-a-person",
+        ),
+    ],
+)
+def test_what_it_decides(policy: Policy, of: Case, verdict: Verdict, rule: str) -> None:
+    """One case per line of thought."""
+    decision = decide(policy, of)
+
+    assert (decision.verdict, decision.rule) == (verdict, rule)
+
+
+def test_cordons_own_confirmation_proves_nothing(policy: Policy) -> None:
+    """It raises the level to high and adds a detection; neither is evidence."""
+    echo = case(
+        detections=(detection("adminConfirmedServicePrincipalCompromised", state="confirmedCompromised"),),
+        risk=RiskState("high", "confirmedCompromised", "adminConfirmedServicePrincipalCompromised", None),
+    )
+
+    assert decide(policy, echo).verdict is Verdict.WATCH
+
+
+def test_a_leak_is_decided_on_identity_and_detections_alone(policy: Policy) -> None:
+    """The audit log and the risk list, which are slow, are not waited for."""
+    leak = but(case(detections=(detection(),)), risk=NotLooked(), audits=NotLooked())
+
+    decision = decide(policy, leak)
+
+    assert (decision.verdict, decision.wants) == (Verdict.CONTAIN, frozenset())
+
+
+def test_an_ordinary_identity_is_not_looked_up_in_the_audit_log(policy: Policy) -> None:
+    """Where the cheap parts say no, the dear one is left alone."""
+    quiet = but(case(), audits=NotLooked())
+
+    assert decide(policy, quiet).wants == frozenset()
+    assert decide(policy, but(quiet, risk=NotLooked())).wants >= {PartName.RISK}
+
+
+@pytest.mark.parametrize("part", ["identity", "detections", "risk", "audits"])
+def test_what_could_not_be_read_never_ends_in_silence(policy: Policy, part: str) -> None:
+    """With suspicious sign-ins at hand, whatever is missing: a person is asked, or it is contained."""
+    suspicious = but(case(detections=(SUSPICIOUS,), risk=RISKY), **{part: CouldNotLook("no answer")})
+
+    assert decide(policy, suspicious).verdict in (Verdict.ASK, Verdict.CONTAIN)
+
+
+def test_every_containment_starts_with_the_cut(policy: Policy) -> None:
+    """Blocking sign-in is reversible and stops the bleeding; nothing is contained without it."""
+    for rule in policy.rules:
+        if rule.verdict in (Verdict.CONTAIN, Verdict.ASK):
+            assert rule.actions[0].name == "block-sign-in"
+
+
+def test_limits_are_written_out_as_they_are_without_the_file(policy: Policy) -> None:
+    """What the file shows is what holds if the section is taken out."""
+    assert (policy.limits.identities_per_hour, policy.limits.percent_of_enabled_per_hour) == (5, 2)
+    assert policy.limits.secrets_per_hour == 200

@@ -176,6 +176,7 @@ class PlannedStep(Detail):
     cannot_be_undone: str | None = None
     breaks: str | None = None
     touches: tuple[str, ...] = ()  # object ids whose writes must not overlap
+    stage: int = 0  # a later stage begins when the one before it is proven or stopped
     contains: bool = True  # False: it only informs or repairs, so that a plan of such steps contains nothing
 
 

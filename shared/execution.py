@@ -45,13 +45,14 @@ class Execution:
         """
         Work until every step is proven or stopped, within bounds. True if nothing is left to try.
 
-        Steps that share no object run side by side; steps on one object one after the other. Raises
-        SequenceTaken when a rival writes: then this instance has stopped before its next effect.
+        Steps that share no object run side by side; steps on one object one after the other; a later stage
+        waits for the proof of the one before it. Raises SequenceTaken when a rival writes: then this instance
+        has stopped before its next effect.
         """
         groups: dict[str, list[PlannedStep]] = {}
         for step in plan.steps:
             groups.setdefault(action_named(step.action).proof_part.value, []).append(step)
-        await _all(*(self._work_group(steps, look) for steps in groups.values()))
+        await _all(*(self._work_stages(steps, look) for steps in groups.values()))
         return all(self.is_settled(step) for step in plan.steps)
 
     async def verify(self, steps: Sequence[PlannedStep], look: Look) -> None:
@@ -69,6 +70,14 @@ class Execution:
 
     def new_look(self) -> Look:
         return Look(self._tenant.directory, self._subject, self._clock)
+
+    async def _work_stages(self, steps: Sequence[PlannedStep], look: Look | None) -> None:
+        for stage in sorted({step.stage for step in steps}):
+            group = [step for step in steps if step.stage == stage]
+            await self._work_group(group, look)
+            if not all(self.is_settled(step) for step in group):
+                return
+            look = None
 
     async def _work_group(self, steps: Sequence[PlannedStep], look: Look | None) -> None:
         """Steps that are proven by the same read: write, look, and once more where it did not hold."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import cast
+from weakref import WeakValueDictionary
 
 from shared.actions import ACTIONS, check_options
 from shared.actions.interface import Means
@@ -59,6 +60,7 @@ class Responder:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._own: frozenset[str] | None = None
+        self._in_hand: WeakValueDictionary[IncidentId, asyncio.Lock] = WeakValueDictionary()
         self._polling = Polling(
             desk.tenant.feeds, desk.inbox, desk.store.documents, desk.tenant_id, self._is_own_doing, desk.clock
         )
@@ -273,15 +275,20 @@ class Responder:
         await self._with_chain(incident, lambda work: work.advance(because, resume_sent=resume_sent))
 
     async def _with_chain(self, incident: IncidentId, do: Callable[[Work], Awaitable[None]]) -> None:
-        """Work on an incident; where a rival instance was faster, leave it to that one."""
-        chain = await self._chain(incident)
-        if not chain:
-            log.warning("a message names incident %s, which has no journal; it is dropped", incident)
-            return
-        try:
-            await do(Work(replace(self._desk, own_ids=await self._own_ids()), chain))
-        except RivalActs as rival:
-            log.info("%s", rival)
+        """
+        Work on an incident. Messages about one incident are worked one after the other in this process;
+        where a rival instance was faster, it is left to that one.
+        """
+        lock = self._in_hand.setdefault(incident, asyncio.Lock())
+        async with lock:
+            chain = await self._chain(incident)
+            if not chain:
+                log.warning("a message names incident %s, which has no journal; it is dropped", incident)
+                return
+            try:
+                await do(Work(replace(self._desk, own_ids=await self._own_ids()), chain))
+            except RivalActs as rival:
+                log.info("%s", rival)
 
     async def _chain(self, incident: IncidentId) -> Chain:
         return await Chain.read(self._desk.store.journal, incident, self._desk.clock)

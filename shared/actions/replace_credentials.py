@@ -78,7 +78,7 @@ class ReplaceCredentials:
         image = _image(holder, found)
         image |= _lock_image(holder, found, state, earlier.image or {})
         if step.options.get("part") == _RENEW:
-            return Before(image, ("find or make the certificate", "PATCH keyCredentials"))
+            return Before({"keptKeys": image["keptKeys"]}, ("find or make the certificate", "PATCH keyCredentials"))
         return Before(image, tuple(_name(write) for write in _writes(step, image)))
 
     async def apply(self, step: PlannedStep, before: JsonObject, tenant: Tenant) -> Applied:
@@ -136,6 +136,8 @@ def _describe_removal(holder: Holder, found: Sorted, locked: bool) -> str:
         f"{len(found.passwords)} secret(s), {len(found.keys)} certificate(s) and "
         f"{len(found.federated)} federated credential(s)"
     )
+    if not found.removable:
+        return f"The {holder.kind.value.replace('-', ' ')} holds no credential of this kind; see that it stays so."
     kept = f" {len(found.kept_keys)} signing or encryption key(s) stay." if found.kept_keys else ""
     lock = " The instance lock is lifted for these writes and put back." if locked and found.removable else ""
     return f"Remove {what} from the {holder.kind.value.replace('-', ' ')}.{kept}{lock}"
@@ -172,6 +174,7 @@ def _renewal(state: IdentityState, means: Means) -> PlannedStep | NamedOutcome:
         reversible=True,
         breaks="Nothing; its owner fetches it from the vault once sign-in is allowed again.",
         touches=(application.object_id,),
+        stage=1,  # it takes the vault seconds, and the proof that the old ones are gone does not wait for it
     )
 
 

@@ -313,7 +313,7 @@ class SqliteQueue:
         if due is None or due > now:
             return []  # the common case, for which nobody else has to wait
         with self._file.writing(f"receiving from {self._name}") as cursor:
-            rows = cursor.execute(_DUE, (self._name, _ticks(now), most)).fetchall()
+            rows = cursor.execute(DUE, (self._name, _ticks(now), most)).fetchall()
             change = "UPDATE messages SET dequeued = dequeued + 1, due = ? WHERE number = ?"
             cursor.executemany(change, [(_ticks(now + hidden), row[0]) for row in rows])
         return [_received(row) for row in rows]
@@ -328,8 +328,7 @@ class SqliteQueue:
             return cursor.execute(_RELEASE, (due, *self._held(received))).rowcount == 1
 
     async def next_due(self) -> datetime | None:
-        question = "SELECT min(due) FROM messages WHERE queue = ?"
-        due = cast("int | None", self._file.read(f"looking into {self._name}", question, (self._name,))[0][0])
+        due = cast("int | None", self._file.read(f"looking into {self._name}", NEXT_DUE, (self._name,))[0][0])
         return None if due is None else _moment(due)
 
     def _held(self, received: Received) -> tuple[str, str, str]:
@@ -339,7 +338,8 @@ class SqliteQueue:
 # A receipt is the count of receivings: it is good as long as nobody has received the message since.
 _DELETE = "DELETE FROM messages WHERE queue = ? AND number = ? AND dequeued = ?"
 _RELEASE = "UPDATE messages SET due = ? WHERE queue = ? AND number = ? AND dequeued = ?"
-_DUE = "SELECT number, body, dequeued, inserted FROM messages WHERE queue = ? AND due <= ? ORDER BY due, number LIMIT ?"
+NEXT_DUE = "SELECT min(due) FROM messages WHERE queue = ?"
+DUE = "SELECT number, body, dequeued, inserted FROM messages WHERE queue = ? AND due <= ? ORDER BY due, number LIMIT ?"
 
 
 def _received(row: tuple[int, bytes, int, int]) -> Received:

@@ -206,7 +206,7 @@ async def making_if_missing(
     from azure.core.exceptions import HttpResponseError, ResourceExistsError
 
     try:
-        return await call()
+        return await _legible(call)
     except HttpResponseError as problem:
         if code_of(problem) != code:
             raise
@@ -216,7 +216,17 @@ async def making_if_missing(
         await make()
     except ResourceExistsError:
         _log.info("The %s was made by another instance.", what)
-    return await call()
+    return await _legible(call)
+
+
+async def _legible(call: Callable[[], Awaitable[T]]) -> T:
+    """The SDKs stumble in their own ways over an answer that was cut off, or is a gateway's own page."""
+    from azure.core.exceptions import ServiceResponseError
+
+    try:
+        return await call()
+    except (AttributeError, LookupError, TypeError, ValueError) as problem:
+        raise ServiceResponseError("the answer cannot be read") from problem
 
 
 @contextmanager

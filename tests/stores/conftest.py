@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.azurite import AzuriteMissing, azurite, must_run
-from tests.stores.twins import AzureTwin, MemoryTwin, SqliteTwin, Twin, Watch
+from tests.stores.chains import Watch
+from tests.stores.twins import AzureTwin, MemoryTwin, SqliteTwin, Twin
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from shared.signal import JsonObject
-from tests.stores.twins import Twin, new_name
+from tests.stores.chains import new_name
+from tests.stores.twins import Twin
 
 pytestmark = pytest.mark.anyio
 

@@ -5,7 +5,8 @@ import hashlib
 import pytest
 
 from shared.errors import JournalDamaged
-from tests.stores.twins import Twin, new_name
+from tests.stores.chains import new_name
+from tests.stores.twins import Twin
 
 pytestmark = pytest.mark.anyio
 

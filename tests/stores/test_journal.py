@@ -7,7 +7,8 @@ import pytest
 
 from shared.errors import JournalDamaged, SequenceTaken
 from shared.journal import NO_RECORD, IncidentId, Journal, Record, seal
-from tests.stores.twins import Twin, after, chain, forged, new_incident
+from tests.stores.chains import after, chain, forged, new_incident
+from tests.stores.twins import Twin
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,8 @@ import pytest
 
 from shared.clients.sqlite_store import open_sqlite_store
 from shared.store import DrivenQueue, Received, memory_store
-from tests.stores.twins import START, Twin, Watch, new_name
+from tests.stores.chains import START, Watch, new_name
+from tests.stores.twins import Twin
 
 pytestmark = pytest.mark.anyio
 

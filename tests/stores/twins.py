@@ -3,40 +3,20 @@ The three twins behind one face, and the back door that a test uses to play some
 """
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 from azure.storage.blob.aio import ContainerClient
-from azure.storage.queue import TextBase64DecodePolicy
 from azure.storage.queue.aio import QueueClient
 
 from shared.clients.azure_store import DOCUMENTS_TABLE, EVIDENCE_CONTAINER, JOURNAL_TABLE, open_azure_store
 from shared.clients.sqlite_store import open_sqlite_store
-from shared.journal import NO_RECORD, IncidentId, MemoryJournal, Record, seal
-from shared.signal import JsonObject
+from shared.journal import IncidentId, MemoryJournal
 from shared.store import LocalStore, MemoryEvidence, Store, memory_store
-
-START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
-
-
-class Watch:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def moves(self, by: timedelta) -> None:
-        self.now += by
+from tests.stores.chains import Watch
 
 
 class Twin(Protocol):
@@ -147,47 +127,14 @@ class AzureTwin:
         return ContainerClient.from_connection_string(self.connection_string, EVIDENCE_CONTAINER)
 
     def queue(self, name: str) -> QueueClient:
-        policy = TextBase64DecodePolicy()
-        return QueueClient.from_connection_string(self.connection_string, name, message_decode_policy=policy)
+        return QueueClient.from_connection_string(self.connection_string, name)
 
     def _open(self) -> Store:
-        return open_azure_store({"AzureWebJobsStorage": self.connection_string}, _no_credential)
+        return open_azure_store({"AzureWebJobsStorage": self.connection_string}, no_credential)
 
 
 _PROPERTIES = {"data": "data0"}
 
 
-def _no_credential(client_id: str) -> Any:
+def no_credential(client_id: str) -> Any:
     raise AssertionError(f"a connection string needs no token, and none for {client_id}")
-
-
-_numbers = count(1)
-
-
-def new_name(start: str) -> str:
-    """A name that no other test of this run uses: Azurite is shared by all of them."""
-    return f"{start}-{next(_numbers)}"
-
-
-def new_incident() -> IncidentId:
-    return IncidentId(new_name("incident"))
-
-
-def chain(incident: IncidentId, length: int, data: Callable[[int], JsonObject] = lambda n: {"n": n}) -> list[Record]:
-    """Records that follow each other from sequence 0; the second of them, and every other, belongs to a step."""
-    records: list[Record] = []
-    for n in range(length):
-        records.append(after(records, incident, data(n), step=f"{n}-block-sign-in" if n % 2 else None))
-    return records
-
-
-def after(records: list[Record], incident: IncidentId, data: JsonObject, step: str | None = None) -> Record:
-    """The record that follows these."""
-    previous = records[-1].hash if records else NO_RECORD
-    time = START + timedelta(seconds=len(records), microseconds=7)
-    return seal(incident, len(records), time, "signal", step, data, previous)
-
-
-def forged(record: Record, data: JsonObject) -> Record:
-    """The same place and hash, but other data."""
-    return replace(record, data=data)

@@ -1,0 +1,250 @@
+"""What is particular to the store in one file: it is killed, shared, damaged, or somebody else's."""
+
+import asyncio
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.clients import sqlite_store
+from shared.clients.sqlite_store import open_sqlite_store
+from shared.errors import JournalDamaged, SequenceTaken, SettingsWrong, Unreachable
+from shared.journal import IncidentId
+from tests.stores.chains import Watch, chain, new_incident
+from tests.stores.write_until_killed import INCIDENT
+
+pytestmark = pytest.mark.anyio
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _start(file: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tests.stores.write_until_killed", str(file)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
+
+
+def _kill_after(process: "subprocess.Popen[str]", lines: int) -> set[int]:
+    """Let it confirm so many writes, kill it at once, and give the numbers that it confirmed."""
+    assert process.stdout is not None
+    said = [process.stdout.readline() for _ in range(lines)]
+    process.kill()
+    rest, _ = process.communicate()
+    return {int(line) for line in said + rest.splitlines(keepends=True) if line.endswith("\n")}
+
+
+async def test_what_was_confirmed_survives_kill_9(tmp_path: Path, watch: Watch) -> None:
+    """After each of three kills the chain is whole, and nothing that was confirmed is missing."""
+    file, confirmed = tmp_path / "cordon.db", set[int]()
+
+    for lines in (1, 7, 20):
+        confirmed |= _kill_after(_start(file), lines)
+        store = open_sqlite_store(file, watch)
+        records = await store.journal.read(INCIDENT)
+        documents = await store.documents.query("killed")
+        messages = await store.queue.receive(1_000, timedelta())
+        await store.close()
+
+        assert confirmed <= {record.sequence for record in records}
+        assert confirmed <= {int(document.key) for document in documents}
+        assert confirmed <= {json.loads(message.body)["n"] for message in messages}
+
+
+async def test_two_processes_share_a_file_and_its_fence(tmp_path: Path, watch: Watch) -> None:
+    """While another process writes as fast as it can, ours writes too, and meets what the other has written."""
+    process, store = _start(tmp_path / "cordon.db"), open_sqlite_store(tmp_path / "cordon.db", watch)
+    assert process.stdout is not None
+    process.stdout.readline()
+    ours = chain(new_incident(), 20)
+
+    for record in ours:
+        await store.journal.append([record])
+    with pytest.raises(SequenceTaken):
+        await store.journal.append(chain(INCIDENT, 1))
+    confirmed = _kill_after(process, 1)
+
+    assert list(await store.journal.read(ours[0].incident)) == ours
+    assert confirmed <= {record.sequence for record in await store.journal.read(INCIDENT)}
+
+
+async def test_processes_that_open_a_new_file_at_once_all_succeed(tmp_path: Path) -> None:
+    """Making the tables is not a race."""
+    file = tmp_path / "new" / "cordon.db"
+    processes = [_start(file) for _ in range(3)]
+    try:
+        for process in processes:
+            assert process.stdout is not None
+            process.stdout.readline()
+    finally:
+        ends = [_end(process) for process in processes]
+
+    # Killed while writing, or ended because a rival's record stood there; never with an error.
+    assert set(ends) <= {-signal.SIGKILL, 0}
+    assert len(await open_sqlite_store(file, Watch()).journal.read(INCIDENT)) >= 1
+
+
+def _end(process: "subprocess.Popen[str]") -> int:
+    process.kill()
+    process.communicate()
+    return process.returncode
+
+
+async def test_one_store_serves_many_threads(tmp_path: Path, watch: Watch) -> None:
+    """Each thread has a loop of its own, and nothing is lost or mixed."""
+    store = open_sqlite_store(tmp_path / "cordon.db", watch)
+    incidents = [new_incident() for _ in range(8)]
+
+    async def write(incident: IncidentId) -> None:
+        for record in chain(incident, 20):
+            await store.journal.append([record])
+            await store.documents.insert("threads", f"{incident}-{record.sequence}", {})
+
+    def run(incident: IncidentId) -> None:
+        asyncio.run(write(incident))
+
+    with ThreadPoolExecutor(len(incidents)) as threads:
+        list(threads.map(run, incidents))
+
+    for incident in incidents:
+        assert len(await store.journal.read(incident)) == 20
+    assert len(await store.documents.query("threads")) == 160
+
+
+async def test_who_waits_too_long_for_another_writer_is_told_that_nothing_was_done(
+    tmp_path: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that could not begin is no unknown outcome."""
+    monkeypatch.setattr(sqlite_store, "_PATIENCE", 0.05)
+    store, incident = open_sqlite_store(tmp_path / "cordon.db", watch), new_incident()
+
+    with closing(sqlite3.connect(tmp_path / "cordon.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unreachable, match=incident):
+            await store.journal.append(chain(incident, 1))
+        assert list(await store.journal.read(incident)) == []  # reading goes on meanwhile
+        other.execute("ROLLBACK")
+
+    await store.journal.append(chain(incident, 1))
+    assert len(await store.journal.read(incident)) == 1
+
+
+async def test_an_error_in_the_middle_of_an_append_leaves_nothing_behind(tmp_path: Path, watch: Watch) -> None:
+    """The disk is full after the first of three records: none of them stands, and later all can."""
+    store, incident = open_sqlite_store(tmp_path / "cordon.db", watch), new_incident()
+    with closing(sqlite3.connect(tmp_path / "cordon.db")) as other, other:
+        other.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON journal WHEN NEW.sequence = 1 "
+            "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+
+    with pytest.raises(JournalDamaged, match=incident):
+        await store.journal.append(chain(incident, 3))
+    with closing(sqlite3.connect(tmp_path / "cordon.db")) as other, other:
+        other.execute("DROP TRIGGER full")
+
+    assert list(await store.journal.read(incident)) == []
+    await store.journal.append(chain(incident, 3))
+    assert len(await store.journal.read(incident)) == 3
+
+
+async def test_a_damaged_file_is_named(tmp_path: Path, watch: Watch) -> None:
+    """Overwritten pages are reported with the file's name, and never read as an empty journal."""
+    file, incident = tmp_path / "cordon.db", new_incident()
+    store = open_sqlite_store(file, watch)
+    await store.journal.append(chain(incident, 40, lambda n: {"text": str(n) * 2_000}))
+    await store.close()
+    with file.open("r+b") as raw:
+        raw.seek(4096)
+        raw.write(b"\xff" * (file.stat().st_size - 4096))
+
+    with pytest.raises((JournalDamaged, SettingsWrong), match=r"cordon\.db"):
+        await open_sqlite_store(file, watch).journal.read(incident)
+
+
+@pytest.mark.parametrize("content", [b"this is a text file, and not a short one" * 200, b"\x00" * 5000])
+def test_a_file_that_is_something_else_is_refused(tmp_path: Path, watch: Watch, content: bytes) -> None:
+    """It is left as it is."""
+    file = tmp_path / "notes.txt"
+    file.write_bytes(content)
+
+    with pytest.raises(SettingsWrong, match=r"CORDON_STORE.*notes\.txt"):
+        open_sqlite_store(file, watch)
+
+    assert file.read_bytes() == content
+
+
+def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path, watch: Watch) -> None:
+    """A folder of that name, or a file where the folder should be."""
+    (tmp_path / "file").touch()
+
+    for place in (tmp_path, tmp_path / "file" / "cordon.db"):
+        with pytest.raises(SettingsWrong, match="cannot be opened"):
+            open_sqlite_store(place, watch)
+
+
+def test_a_file_of_another_version_is_refused(tmp_path: Path, watch: Watch) -> None:
+    """Guessing at tables that we do not know would end in a wrong answer."""
+    with closing(sqlite3.connect(tmp_path / "cordon.db")) as later, later:
+        later.execute("PRAGMA user_version=99")
+
+    with pytest.raises(SettingsWrong, match="another version"):
+        open_sqlite_store(tmp_path / "cordon.db", watch)
+
+
+@pytest.mark.parametrize(
+    ("question", "values"),
+    [
+        (sqlite_store.CHAIN, ("a",)),
+        (sqlite_store.RANGE, ("a", "", "b", 10)),
+        (sqlite_store.DUE, ("q", 1, 10)),
+        (sqlite_store.NEXT_DUE, ("q",)),
+    ],
+)
+def test_no_question_reads_more_than_it_asks_for(
+    tmp_path: Path, watch: Watch, question: str, values: tuple[object, ...]
+) -> None:
+    """Each is one range of an index, already in order: a journal of 100,000 records costs one incident's time."""
+    open_sqlite_store(tmp_path / "cordon.db", watch)
+
+    with closing(sqlite3.connect(tmp_path / "cordon.db")) as file:
+        plan = [str(row[3]) for row in file.execute(f"EXPLAIN QUERY PLAN {question}", values)]
+
+    assert len(plan) == 1
+    assert plan[0].startswith("SEARCH ")
+
+
+async def test_among_a_hundred_thousand_records_one_incident_is_read_alone(tmp_path: Path, watch: Watch) -> None:
+    """After a restart, reading one incident takes as many steps of sqlite as in an empty file."""
+    few, many = new_incident(), tmp_path / "many.db"
+    store = open_sqlite_store(many, watch)
+    await store.journal.append(chain(few, 5))
+    alone = await _steps_to_read(many, few)
+    with closing(sqlite3.connect(many)) as raw, raw:
+        rows = ((f"other-{n // 10}", n % 10, "", "", None, "{}", "", "") for n in range(100_000))
+        raw.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    await store.close()
+
+    assert await _steps_to_read(many, few) <= alone + 10
+
+
+async def _steps_to_read(path: Path, incident: IncidentId) -> int:
+    """Virtual machine instructions that a fresh connection needs."""
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with closing(sqlite3.connect(path)) as raw:
+        raw.set_progress_handler(step, 1)
+        rows = raw.execute(sqlite_store.CHAIN, (incident,)).fetchall()
+        raw.set_progress_handler(None, 1)
+    assert len(rows) == 5
+    return steps

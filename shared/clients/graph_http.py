@@ -131,6 +131,8 @@ class GraphHttp:
         outer = Call("POST", "/$batch", "", "", body=batch_body(calls, _priority(calls[0]), chain=chain))
         try:
             body = read_object(outer, await self._exchange(outer))
+        except Failed as failed:
+            return [self._trouble_of_batch(call, failed) for call in calls]
         except _PROBLEMS as problem:
             return [self._trouble(call, problem) for call in calls]
         except Trouble:
@@ -200,7 +202,15 @@ class GraphHttp:
             self._check(call, answer)
             return read_object(call, answer)
         except Trouble as trouble:
+            # The batch itself was let in with the same token, so a 401 inside it is a passing fault.
+            trouble.again = trouble.again or answer.status == HTTPStatus.UNAUTHORIZED
             return trouble
+
+    def _trouble_of_batch(self, call: Call, failed: Failed) -> Trouble:
+        """A refusal of the whole batch. What it says of existence or of a mistake is not about any part of it."""
+        if failed.answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST}:
+            return lost(call, f"{failed.answer.status} to the whole batch")
+        return self._trouble(call, failed)
 
     def _trouble(self, call: Call, problem: Exception) -> Trouble:
         """What went wrong on the way, for this call. Texts of exceptions are not passed on: they hold addresses."""

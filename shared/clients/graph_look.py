@@ -57,10 +57,13 @@ from shared.tenant import Gathered
 
 T = TypeVar("T")
 
-_PAUSES = (1.0, 3.0)  # before a surprising 404 is asked again
+_PAUSES = (1.0, 3.0, 8.0, 20.0)  # before a surprising 404 is asked again
+# How many of them are waited out. An identity that is not there ends its incident, so that is looked at longest.
+_FOR_IDENTITY, _FOR_APPLICATION, _FOR_FEDERATED = 4, 2, 1
 
 
 _LISTS = frozenset(Ask) - {Ask.PRINCIPAL, Ask.APPLICATION, Ask.RISK}
+_BELOW = {Ask.PRINCIPAL: Ask.FEDERATED_PRINCIPAL, Ask.APPLICATION: Ask.FEDERATED_APPLICATION}
 _PROTECTION_PARTS = {PartName.DETECTIONS, PartName.RISK}
 
 
@@ -133,19 +136,21 @@ class Looking:
             self._found[ask] = error
 
     async def _ask_again(self) -> None:
-        for pause in _PAUSES:
-            doubtful = self._doubtful()
+        for number, pause in enumerate(_PAUSES):
+            doubtful = {ask for ask, pauses in self._doubts() if number < pauses and self._is_gone(ask)}
             if not doubtful:
                 return
             await asyncio.sleep(pause)
-            for ask in doubtful:
-                del self._found[ask]
+            for ask in (*doubtful, *(below for ask, below in _BELOW.items() if ask in doubtful)):
+                self._found.pop(ask, None)
             await self._ask_all()
 
     async def _ask_siblings(self) -> None:
         """Further service principals of the application. Entra allows one, so this is for the day it does not."""
+        if self._record(Ask.PRINCIPAL) is None:
+            return
         others = [each for each in self._records(Ask.PRINCIPALS) if guid_of(each, "id") != self._ids.principal]
-        if not others or PartName.IDENTITY not in self._parts:
+        if not others:
             return
         if len(others) > MOST:
             raise Unreadable(f"{len(others) + 1} service principals of one application")
@@ -222,19 +227,26 @@ class Looking:
             and not is_owned_elsewhere(principal, self._tenant_id)
         )
 
-    def _doubtful(self) -> list[Ask]:
-        """Answers of 404 that may come from a lagging replica, because something else speaks against them."""
-        principal, application = self._record(Ask.PRINCIPAL), self._record(Ask.APPLICATION)
+    def _doubts(self) -> Iterator[tuple[Ask, int]]:
+        """Which answers of 404 may come from a lagging replica, and how many pauses it is worth to find out."""
+        principal = self._record(Ask.PRINCIPAL)
+        searched = self._record(Ask.APPLICATIONS) is not None
+        yield Ask.PRINCIPAL, _FOR_IDENTITY
+        yield Ask.PRINCIPALS, _FOR_APPLICATION  # a search that finds nothing is an empty list, not a 404
+        yield Ask.APPLICATIONS, _FOR_APPLICATION
+        if principal is not None:
+            yield Ask.FEDERATED_PRINCIPAL, _FOR_FEDERATED
+        elif self._ids.client is None:
+            yield Ask.APPLICATION, _FOR_IDENTITY
+        if self._records(Ask.APPLICATIONS) or (self._claims_application(principal) and not searched):
+            yield Ask.APPLICATION, _FOR_APPLICATION
+        if self._record(Ask.APPLICATION) is not None:
+            yield Ask.FEDERATED_APPLICATION, _FOR_FEDERATED
+
+    def _claims_application(self, principal: JsonObject | None) -> bool:
+        """The subject names an application object, and Graph does not say that it lies in another tenant."""
         elsewhere = principal is not None and is_owned_elsewhere(principal, self._tenant_id)
-        told = self._record(Ask.APPLICATIONS)
-        shown = bool(self._records(Ask.APPLICATIONS))
-        doubts = (
-            (Ask.PRINCIPAL, True),
-            (Ask.FEDERATED_PRINCIPAL, True),
-            (Ask.APPLICATION, shown or (told is None and not elsewhere and self._subject.app_object_id is not None)),
-            (Ask.FEDERATED_APPLICATION, shown or application is not None),
-        )
-        return [ask for ask, doubt in doubts if doubt and self._is_gone(ask)]
+        return self._subject.app_object_id is not None and not elsewhere
 
     # Putting together
 
@@ -257,6 +269,8 @@ class Looking:
             return CouldNotLook(f"an answer could not be read: {problem}")
 
     def _identity(self, read_at: datetime) -> Part[IdentityState]:
+        if self._is_gone(Ask.PRINCIPAL):
+            return self._not_here()
         if error := self._error_of(Ask.PRINCIPAL, Ask.PRINCIPALS):
             return _unread(error)
         if not self._is_gone(Ask.APPLICATION) and (error := self._error_of(Ask.APPLICATION)):
@@ -267,8 +281,22 @@ class Looking:
             return CouldNotLook("one answer shows the application and another does not", may_help_later=True)
         principal = self._record(Ask.PRINCIPAL)
         if principal is None:
-            return CouldNotLook("none of the ids that are known leads to a service principal", may_help_later=True)
+            return CouldNotLook("the application that was named is not there", gone=True)
         return Known(self._state(principal, self._record(Ask.APPLICATION), read_at))
+
+    def _not_here(self) -> CouldNotLook:
+        """
+        The service principal is not there, after waiting out replication. Who deletes one and makes another
+        for the same application has not left: that is for a person to see.
+        """
+        if error := self._error_of(Ask.PRINCIPALS):
+            return _unread(error)
+        listed = [guid_of(each, "id") for each in self._records(Ask.PRINCIPALS)]
+        if self._ids.principal in listed or (listed and self._ids.principal is None):
+            return CouldNotLook("one answer shows the service principal and another does not", may_help_later=True)
+        if listed:
+            return CouldNotLook(f"the service principal is not there, but its application has another one: {listed[0]}")
+        return CouldNotLook("there is no such service principal (any more)", gone=True)
 
     def _state(self, principal: JsonObject, application: JsonObject | None, read_at: datetime) -> IdentityState:
         holder, siblings = HolderKind.SERVICE_PRINCIPAL, self._siblings

@@ -83,10 +83,17 @@ class EventGridTopic:
 
 def _trouble(problem: "AzureError", doing: str) -> Trouble:
     """The texts of these exceptions are not passed on: they may hold what was sent."""
-    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
+    from azure.core.exceptions import (
+        ClientAuthenticationError,
+        HttpResponseError,
+        ResourceNotFoundError,
+        ServiceRequestError,
+    )
 
     if isinstance(problem, ServiceRequestError):
         return Trouble(Unreachable(doing, f"no connection: {type(problem).__name__}"), again=True)
+    if isinstance(problem, ResourceNotFoundError):  # the SDK makes a new one, without its status
+        return Trouble(PlatformRefused(doing=doing, code="404", why="there is no such topic."))
     status = problem.status_code if isinstance(problem, HttpResponseError) else None
     if status in {401, 403}:
         return Trouble(PermissionMissing(doing=doing, needs=SENDER))

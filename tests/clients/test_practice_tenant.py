@@ -1,0 +1,312 @@
+"""The clients against the practice tenant: real SDKs, lagging replicas, throttling, faults on order, virtual time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import pytest
+
+from drill.practice import Behaviour, PracticeTenant
+from drill.transports import PracticeAzureTransport, PracticeCredential, PracticeHttpxTransport
+from drill.virtual_time import VirtualClock, virtual_clock
+from shared.case import CouldNotLook, HolderKind, IdentityState, Known, PartName
+from shared.clients.tenant import make_tenant
+from shared.errors import CordonError, OutcomeUnknown, PermissionMissing
+from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, PrincipalId
+from shared.tenant import RemoveFederated, RemovePassword, ReplaceKeys, Tenant, WriteDone
+from tests.clients.fake_graph import play, seeded
+from tests.clients.test_tenant import SETTINGS
+from tests.practice.desk import APP_ID, APPLICATION, FEDERATED, PRINCIPAL, SECRET, payroll
+
+T = TypeVar("T")
+
+REF = IdentityRef(PrincipalId(PRINCIPAL), ClientId(APP_ID), AppObjectId(APPLICATION))
+IDENTITY = frozenset({PartName.IDENTITY})
+REMOVALS = (
+    RemovePassword(HolderKind.APPLICATION, APPLICATION, SECRET),
+    RemoveFederated(HolderKind.APPLICATION, APPLICATION, FEDERATED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The practice tenant and Cordon's clients to it."""
+
+    practice: PracticeTenant
+    tenant: Tenant
+    clock: VirtualClock
+
+    async def state(self) -> IdentityState:
+        found = (await self.tenant.directory.look(REF, IDENTITY)).identity
+        assert isinstance(found, Known), found
+        return found.value
+
+    def truth(self, collection: str = "servicePrincipals", id: str = PRINCIPAL) -> dict[str, Any]:
+        return next(each for each in self.practice.snapshot()["tenant"][collection] if each["id"] == id)
+
+    def certificates(self) -> int:
+        made = [effect for effect in self.practice.effects if str(effect["path"]).endswith("/create")]
+        return sum(effect["status"] == 202 for effect in made)
+
+
+def at(
+    story: Callable[[Place], Awaitable[T]],
+    tenant: dict[str, Any] | None = None,
+    *,
+    behaviour: Behaviour | None = None,
+    **parts: Any,
+) -> T:
+    async def main() -> T:
+        clock = virtual_clock()
+        practice = PracticeTenant(
+            tenant or payroll(), behaviour=behaviour or Behaviour(), clock=clock.now, seed=1, **parts
+        )
+        cordon = practice.cordon
+        settings = replace(
+            SETTINGS,
+            reader_client_id=cordon["reader"].client_id,
+            executor_client_id=cordon["executor"].client_id,
+            rotator_client_id=cordon["rotator"].client_id,
+            topic_endpoint=None,
+        )
+        clients = make_tenant(
+            settings,
+            credential_for=lambda client_id: PracticeCredential(practice, client_id),
+            graph_transport=PracticeHttpxTransport(practice.asgi),
+            azure_transport=lambda: PracticeAzureTransport(practice.asgi),
+            clock=clock.now,
+            random=seeded(),
+        )
+        return await story(Place(practice, clients, clock))
+
+    return play(main)
+
+
+def fault(match: str, kind: str, service: str = "graph", **more: object) -> dict[str, object]:
+    return {"service": service, "match": match, "kind": kind, "count": 1, **more}
+
+
+def test_an_identity_is_contained_with_four_requests_and_the_proof_is_in_the_last() -> None:
+    """Look, block, take the credentials away, look again: 0.4 s at 100 ms a request, and what it says is true."""
+
+    async def story(place: Place) -> tuple[float, IdentityState]:
+        await place.state()
+        await place.tenant.directory.set_account_enabled(PrincipalId(PRINCIPAL), False)
+        await place.tenant.directory.write_credentials(
+            [*REMOVALS, ReplaceKeys(HolderKind.APPLICATION, APPLICATION, ())]
+        )
+        state = await place.state()
+        assert place.truth()["accountEnabled"] is False
+        assert place.truth("applications", APPLICATION)["passwordCredentials"] == []
+        return place.clock.elapsed, state
+
+    elapsed, state = at(story, behaviour=Behaviour(read_lag_share=0.0))
+
+    # The three inner writes are carried out one after the other, which costs their service time.
+    assert elapsed == pytest.approx(0.1 + 0.1 + 0.18 + 0.1)
+    assert not state.enabled
+    assert all(not holder.passwords and not holder.keys for holder in state.holders)
+    assert all(holder.federated == Known(()) for holder in state.holders)
+
+
+@pytest.mark.parametrize(
+    ("principal", "kind"),
+    [
+        ({"appOwnerOrganizationId": "99999999-0000-4000-8000-000000000009"}, IdentityKind.FOREIGN),
+        ({"appOwnerOrganizationId": "f8cdef31-a31e-4b4a-93e4-5f571e91255a"}, IdentityKind.MICROSOFT),
+        ({"servicePrincipalType": "ManagedIdentity", "appOwnerOrganizationId": None}, IdentityKind.MANAGED_IDENTITY),
+    ],
+)
+def test_identities_without_an_application_here_are_read_at_once(principal: dict[str, Any], kind: IdentityKind) -> None:
+    """No application object is missed where there can be none."""
+    given: dict[str, Any] = {**payroll(principal=principal), "applications": [], "federatedIdentityCredentials": {}}
+
+    async def story(place: Place) -> tuple[IdentityState, float]:
+        found = (await place.tenant.directory.look(IdentityRef(PrincipalId(PRINCIPAL)), IDENTITY)).identity
+        assert isinstance(found, Known), found
+        return found.value, place.clock.elapsed
+
+    state, elapsed = at(story, given)
+
+    assert state.identity.kind is kind
+    assert state.application is None
+    assert elapsed < 0.5
+
+
+def test_a_new_certificate_is_made_in_the_vault_and_put_on_the_application() -> None:
+    """The key pair is born in the vault; Graph shows the thumbprint that the vault told."""
+
+    async def story(place: Place) -> None:
+        assert place.tenant.handover is not None
+        made = await place.tenant.handover.make_certificate("cordon-1", f"CN={APPLICATION}", "op-1")
+        write = ReplaceKeys(HolderKind.APPLICATION, APPLICATION, (), made)
+        assert await place.tenant.directory.write_credentials([write]) == [WriteDone()]
+        (key,) = place.truth("applications", APPLICATION)["keyCredentials"]
+        assert key["customKeyIdentifier"] == made.thumbprint
+        assert await place.tenant.handover.find_certificate("cordon-1", "op-1") == made
+        assert place.certificates() == 1
+
+    at(story)
+
+
+@pytest.mark.parametrize("kind", ["timeout-applied", "503-applied", "429-applied", "reset-applied", "504-applied"])
+def test_an_order_whose_answer_is_lost_still_makes_one_certificate(kind: str) -> None:
+    """Never sent again by itself; the search finds what was made."""
+
+    async def story(place: Place) -> None:
+        assert place.tenant.handover is not None
+        with pytest.raises(OutcomeUnknown):
+            await place.tenant.handover.make_certificate("cordon-1", "CN=x", "op-1")
+        assert await place.tenant.handover.find_certificate("cordon-1", "op-1") is not None
+        assert place.certificates() == 1
+
+    at(story, faults=[fault("POST /certificates/*/create", kind, "vault")])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["401", "404", "409", "429", "500", "502", "503", "504", "timeout", "reset", "html-body",
+     "429-applied", "503-applied", "504-applied", "timeout-applied", "reset-applied", "slow", "cut-body"],
+)  # fmt: skip
+def test_one_fault_at_the_block_is_survived_or_told_truly(kind: str) -> None:
+    """What is reported is never better than what the tenant holds."""
+
+    async def story(place: Place) -> tuple[CordonError | None, bool]:
+        try:
+            await place.tenant.directory.set_account_enabled(PrincipalId(PRINCIPAL), False)
+        except CordonError as error:
+            return error, place.truth()["accountEnabled"]
+        return None, place.truth()["accountEnabled"]
+
+    error, enabled = at(story, faults=[fault("PATCH /servicePrincipals/*", kind)])
+
+    assert error is None
+    assert enabled is False
+
+
+@pytest.mark.parametrize(
+    "kind", ["429", "500", "503", "timeout", "reset", "cut-body", "timeout-applied", "429-applied"]
+)
+@pytest.mark.parametrize("match", ["POST /$batch", "POST /applications/*", "DELETE /applications/*"])
+def test_one_fault_among_the_credential_writes_is_survived(match: str, kind: str) -> None:
+    """Every write ends as done, and the tenant agrees."""
+
+    async def story(place: Place) -> None:
+        results = await place.tenant.directory.write_credentials(REMOVALS)
+        assert all(isinstance(result, WriteDone) for result in results), results
+        assert place.truth("applications", APPLICATION)["passwordCredentials"] == []
+
+    at(story, faults=[fault(match, kind)])
+
+
+@pytest.mark.parametrize("kind", ["401", "404", "429", "500", "503", "timeout", "reset", "cut-body", "html-body"])
+def test_one_fault_in_a_look_is_survived(kind: str) -> None:
+    """A fresh read is repeated where it stumbled, and shows the whole identity."""
+
+    async def story(place: Place) -> IdentityState:
+        return await place.state()
+
+    for match in ("GET /servicePrincipals/*", "GET /applications*", "POST /$batch"):
+        state = at(story, faults=[fault(match, kind)])
+        assert state.application is not None
+        assert [password.key_id for password in state.application.passwords] == [SECRET]
+        assert isinstance(state.application.federated, Known)
+        assert len(state.application.federated.value) == 1
+
+
+def test_a_permission_that_is_taken_away_is_named_at_once() -> None:
+    """403 in the middle: no retry, and the look says which right is missing."""
+
+    async def story(place: Place) -> None:
+        with pytest.raises(PermissionMissing, match=r"Application\.ReadWrite\.All"):
+            await place.tenant.directory.set_account_enabled(PrincipalId(PRINCIPAL), False)
+        assert place.clock.elapsed < 1.0
+
+    at(story, faults=[fault("PATCH /servicePrincipals/*", "403", count=None)])
+
+
+def test_a_tenant_without_the_licence_leaves_risk_unknown_and_the_rest_known() -> None:
+    """Unlicensed tenants refuse identity protection; the identity is read all the same."""
+    given: dict[str, Any] = {**payroll(), "licences": []}
+
+    async def story(place: Place) -> None:
+        gathered = await place.tenant.directory.look(REF, frozenset(PartName))
+        assert isinstance(gathered.identity, Known)
+        assert isinstance(gathered.risk, CouldNotLook)
+        assert "licence" in gathered.risk.why
+
+    at(story, given, behaviour=Behaviour(unlicensed="forbidden"))
+
+
+def test_fifty_identities_at_once_take_little_longer_than_one() -> None:
+    """Directory calls share no lock; only the quotas make anybody wait."""
+    ids = [f"0c0c0c0c-0000-4000-8000-{number:012d}" for number in range(50)]
+    elsewhere = SETTINGS.tenant_id.replace("1", "2")
+    more = [
+        {"id": each, "appId": each.replace("0c0c0c0c", "0a0a0a0a"), "appOwnerOrganizationId": elsewhere} for each in ids
+    ]
+
+    async def story(place: Place) -> float:
+        async def contain(principal: str) -> None:
+            await place.tenant.directory.look(IdentityRef(PrincipalId(principal)), IDENTITY)
+            await place.tenant.directory.set_account_enabled(PrincipalId(principal), False)
+
+        async with asyncio.TaskGroup() as group:
+            for each in ids:
+                group.create_task(contain(each))
+        assert all(place.truth(id=each)["accountEnabled"] is False for each in ids)
+        return place.clock.elapsed
+
+    assert at(story, payroll(principals=more)) < 1.0
+
+
+def test_a_sweep_reads_every_record_of_every_feed_within_the_quotas() -> None:
+    """Pages, throttling and late records: what is given out is what the tenant holds."""
+    principals = [{"id": f"0c0c0c0c-0000-4000-8000-{number:012d}"} for number in range(250)]
+    detections = [{"id": f"{number:032x}", "servicePrincipalId": PRINCIPAL} for number in range(230)]
+
+    async def story(place: Place) -> tuple[int, int, int, int]:
+        feeds = place.tenant.feeds
+        await place.tenant.directory.set_account_enabled(PrincipalId(PRINCIPAL), False)
+        await asyncio.sleep(900)
+        risky = [record async for page in feeds.risky_principals() for record in page]
+        seen = [record async for page in feeds.risk_detections() for record in page]
+        audits = [
+            r async for page in feeds.audits(place.clock.now() - timedelta(hours=1), place.clock.now()) for r in page
+        ]
+        refused = sum(request.status == 429 for request in place.practice.requests)
+        return len(risky), len({str(record["id"]) for record in seen}), len(audits), refused
+
+    timeline = [{"at": "PT0M", "riskyServicePrincipals": principals, "servicePrincipalRiskDetections": detections}]
+
+    async def with_world(place: Place) -> tuple[int, int, int, int]:
+        await place.practice.run_world()
+        return await story(place)
+
+    risky, seen, audits, refused = at(with_world, timeline=timeline)
+
+    assert (risky, seen) == (250 + 1, 230)  # the identity of the detections is listed as risky, too
+    assert audits >= 1
+    assert refused == 0
+
+
+def test_nothing_that_the_clients_say_holds_a_secret_of_the_tenant() -> None:
+    """Every token, secret and key the tenant made is searched for in all that came back and in all errors."""
+
+    async def story(place: Place) -> tuple[str, frozenset[bytes]]:
+        said = [repr(await place.tenant.directory.look(REF, frozenset(PartName)))]
+        said.append(repr(await place.tenant.directory.write_credentials([*REMOVALS, *REMOVALS])))
+        assert place.tenant.handover is not None
+        said.append(repr(await place.tenant.handover.make_certificate("cordon-1", "CN=x", "op-1")))
+        try:
+            await place.tenant.directory.set_account_enabled(PrincipalId(PRINCIPAL), False)
+        except CordonError as error:
+            said.append(str(error))
+        return "\n".join(said), place.practice.canaries
+
+    said, canaries = at(story, faults=[fault("PATCH /servicePrincipals/*", "403", count=None)])
+
+    assert len(canaries) > 3
+    assert not [canary for canary in canaries if canary in said.encode()]

@@ -10,7 +10,8 @@ from shared.conditions.interface import Finding, Met, NotMet, unknown
 from shared.conditions.settings import SETTINGS, Several
 from shared.identity import IdentityKind
 
-_TOLD = {kind: f"its kind is {kind.value}" for kind in IdentityKind}
+_YES = {kind: Met(f"its kind is {kind.value}") for kind in IdentityKind}
+_NO = {kind: NotMet(f"its kind is {kind.value}") for kind in IdentityKind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +35,4 @@ class IsOfKind:
         if not isinstance(part, Known):
             return unknown(PartName.IDENTITY, part)
         kind = part.value.identity.kind
-        return Met(_TOLD[kind]) if kind in self.kinds else NotMet(_TOLD[kind])
+        return _YES[kind] if kind in self.kinds else _NO[kind]

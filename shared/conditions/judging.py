@@ -33,9 +33,7 @@ def is_within(moment: datetime | None, length: timedelta | None, now: datetime) 
 
 def both(*answers: bool | None) -> bool | None:
     """Kleene's and: a single no decides, whatever is unknown."""
-    if False in answers:
-        return False
-    return None if None in answers else True
+    return False if False in answers else None if None in answers else True
 
 
 def has_result(record: AuditRecord, wanted: Collection[str]) -> bool | None:

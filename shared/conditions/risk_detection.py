@@ -49,14 +49,19 @@ class RiskDetected:
         return NotMet(f"none of {len(part.value)} detections is of this sort")
 
     def _fits(self, detection: RiskDetection, case: Case) -> bool | None:
-        if (type_ := self._has_type(detection.type)) is False:
+        """The cheap and telling questions first: most detections are about something else."""
+        type_ = self._has_type(detection.type)
+        if type_ is False:
             return False
-        if (state := is_one_of(detection.state, self.states, STATES)) is False:
+        state = is_one_of(detection.state, self.states, STATES)
+        if state is False:
             return False
-        if (level := is_one_of(detection.level, self.levels, LEVELS)) is False:
-            return False
-        recent = is_within(detection.detected_at or detection.activity_at, self.within, case.now)
-        return both(type_, state, level, recent)
+        return both(
+            type_,
+            state,
+            is_one_of(detection.level, self.levels, LEVELS),
+            is_within(detection.detected_at or detection.activity_at, self.within, case.now),
+        )
 
     def _has_type(self, type_: str) -> bool | None:
         """A type that is new to us is certainly none of those named; one that is withheld may be any."""

@@ -7,6 +7,7 @@ A condition's settings are its fields; pydantic checks them, and says what may s
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -78,6 +79,7 @@ Several = Annotated[tuple[T, ...], Field(min_length=1, max_length=100)]
 """A list that names at least one: an empty one could never match, or never fail to."""
 
 
+@lru_cache(maxsize=1024)  # one case is asked by many rules, and formatting is half of an answer's cost
 def utc(moment: datetime) -> str:
     """A moment of a case, which is in UTC, to the minute."""
     return f"{moment.isoformat(' ', 'minutes')[:16]} UTC"

@@ -488,7 +488,7 @@ def test_there_is_no_report_without_a_journal_or_of_records_from_the_future() ->
 # For every journal
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_contained_since_is_the_first_moment_of_an_unbroken_run(data: st.DataObject) -> None:
     """Every prefix from that record on is contained, and the one before it is not."""

@@ -104,13 +104,12 @@ def hostile_report(text: str) -> str:
 # A tiny reader of Markdown
 
 
-_SPAN = re.compile(r"(?<!\\)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
-_ESCAPE = re.compile(r"\\[!-/:-@\[-`{-~]")
+_INERT = re.compile(r"\\[!-/:-@\[-`{-~]|(`+)(?!`).+?(?<!`)\1(?!`)")  # an escape or a code span, from the left
 
 
 def without_code(line: str) -> str:
-    """The line with its code spans and backslash escapes taken out: what is left is live."""
-    return _ESCAPE.sub("", _SPAN.sub("", line))
+    """The line with its backslash escapes and code spans taken out: what is left is live."""
+    return _INERT.sub("·", line)
 
 
 def check_line(line: str) -> None:
@@ -122,7 +121,7 @@ def check_line(line: str) -> None:
     assert "]" not in live
     assert "@" not in live
     assert "://" not in live
-    assert "www." not in live
+    assert not re.search(r"www\.\S", live)
     assert not re.search(r"&(?!amp;|lt;|gt;)", live)
     assert all(unicodedata.category(c)[0] not in "CZ" or c == " " for c in line)
 
@@ -132,11 +131,13 @@ def cells(line: str) -> int:
     return len(re.findall(r"(?<!\\)\|", re.sub(r"\\\\", "", line))) - 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(_TEXT)
 @example("")
 @example("\\")
 @example("\\|")
+@example("www")
+@example("\\@w[ww.")
 def test_no_name_becomes_markup(text: str) -> None:
     """Headings are exactly ours, every row has its table's cells, and nothing from outside is live."""
     lines = hostile_report(text).splitlines()

@@ -1,9 +1,11 @@
 # Every target sets itself up on first use: .ci/setup makes the environment, or finds it ready.
-# PYTHON= picks the interpreter, VENV= another place for the environment, ARGS= goes on to the command.
+# PYTHON= picks the interpreter, VENV= another place for the environment, ARGS= goes on to the command,
+# WORKERS=0 runs the tests in one process.
 
 VENV ?= .venv
 PYTHON ?=
 ARGS ?=
+WORKERS ?= 2
 export VENV PYTHON
 IN := $(VENV)/bin
 
@@ -23,7 +25,7 @@ serve: setup ## the same in real time over loopback, to look at and to call
 	@$(IN)/python -m drill serve $(ARGS)
 
 test: setup ## all tests
-	@$(IN)/python -m pytest -rs $(ARGS)
+	@$(IN)/python -m pytest -rs -n $(WORKERS) --dist loadfile $(ARGS)
 
 bench: setup ## measure against the limits; ratios taken in one run
 	@$(IN)/python -m tests.benchmarks $(ARGS)

@@ -35,7 +35,7 @@ VERSION = "/v1.0"
 MOST_PAGES = 10_000
 _REST = 1.0  # seconds for which a quota rests after a 429 that does not say how long
 _CONNECT_SECONDS = 5.0
-_SECONDS = 60.0  # for one exchange, all of it
+_SECONDS = 30.0  # for one exchange, all of it: a hung write must be sent again while that still helps
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _PROBLEMS = (Failed, TooLarge, TimeoutError, httpx.HTTPError, httpx.StreamError, OSError, Unreachable)
 

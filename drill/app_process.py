@@ -27,6 +27,7 @@ class AppProcess:
         self._life: Life | None = None
         self._defect: BaseException | None = None
         self.host: LocalHost | None = None  # None while it is down
+        self.ready = asyncio.Event()  # it has been warm and running once
 
     async def keep_alive(self) -> None:
         """Start it, and start it again whenever it dies."""
@@ -69,6 +70,7 @@ class AppProcess:
         )
         with contextlib.suppress(Crash):
             await self.host.start()
+            self.ready.set()
 
     def _fall_over(self, death: BaseException) -> None:
         """The host met something that no host survives; only a Crash is part of the play."""

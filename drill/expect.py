@@ -84,27 +84,28 @@ def _is_named(member: object, name: str) -> bool:
 
 
 def _about_incidents(expected: Sequence[ExpectedIncident], found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    left = list(found)
-    for each in expected:
-        match = next((incident for incident in left if each.identity in _ids(incident)), None)
-        if match is None:
+    """Each expectation is met by an incident, and each incident meets an expectation."""
+    wrong = {(n, m): list(_wrong(each, one)) for n, each in enumerate(expected) for m, one in enumerate(found)}
+    for n, each in enumerate(expected):
+        about = [m for m, one in enumerate(found) if each.identity in _ids(one)]
+        if not about:
             yield f"there is no incident about {each.identity}, expected one that is {each.status}"
-        else:
-            left.remove(match)
-            yield from _about_incident(each, match)
-    for incident in left:
-        yield f"nobody expected incident {incident['id']} about {_name(incident)}, which is {incident['status']}"
+        elif all(wrong[n, m] for m in about):
+            nearest = min(about, key=lambda m: len(wrong[n, m]))
+            yield f"incident {found[nearest]['id']} about {_name(found[nearest])}: {'; '.join(wrong[n, nearest])}"
+    for m, one in enumerate(found):
+        if not any(each.identity in _ids(one) and not wrong[n, m] for n, each in enumerate(expected)):
+            yield f"nobody expected incident {one['id']} about {_name(one)}, which is {one['status']}"
 
 
-def _about_incident(expected: ExpectedIncident, found: Mapping[str, Any]) -> Iterator[str]:
-    who = f"incident {found['id']} about {_name(found)}"
+def _wrong(expected: ExpectedIncident, found: Mapping[str, Any]) -> Iterator[str]:
     for what, wanted in (("status", expected.status), ("verdict", expected.verdict), ("rule", expected.rule)):
         if wanted is not None and found.get(what) != wanted:
-            yield f"{who}: its {what} is {found.get(what)}, expected {wanted}"
+            yield f"its {what} is {found.get(what)}, expected {wanted}"
     outcomes = {str(each.get("outcome")) for each in found.get("not_done", ())}
     for wanted in expected.outcomes or ():
         if wanted not in outcomes:
-            yield f"{who}: no action came to {wanted}; named outcomes are {', '.join(sorted(outcomes)) or 'none'}"
+            yield f"no action came to {wanted}; named outcomes are {', '.join(sorted(outcomes)) or 'none'}"
 
 
 def _ids(incident: Mapping[str, Any]) -> set[str]:

@@ -3,7 +3,8 @@ What a drill stands on: practice tenant, store, queues and settings; laid out on
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -55,16 +56,33 @@ class Ways:
     to_graph: "Callable[[], httpx.AsyncBaseTransport]"
     to_azure: "Callable[[], AsyncHttpTransport[Any, Any]]"
     settings: Mapping[str, str]
+    close: Callable[[], Awaitable[object]]
 
     @staticmethod
     def in_process(network: AsgiApp) -> "Ways":
         """No sockets: requests are handed to the application."""
-        return Ways(lambda: PracticeHttpxTransport(network), lambda: PracticeAzureTransport(network), {})
+
+        async def close() -> None:
+            """Nothing is open."""
+
+        return Ways(lambda: PracticeHttpxTransport(network), lambda: PracticeAzureTransport(network), {}, close)
 
     @staticmethod
     def over_loopback(base: str) -> "Ways":
         """Real sockets; `base` is the URL at which the tenant listens."""
-        return Ways(httpx.AsyncHTTPTransport, lambda: RedirectTransport(base), {"CORDON_GRAPH_URL": base})
+        opened = AsyncExitStack()
+
+        def to_graph() -> httpx.AsyncBaseTransport:
+            transport = httpx.AsyncHTTPTransport()
+            opened.push_async_callback(transport.aclose)
+            return transport
+
+        def to_azure() -> RedirectTransport:
+            transport = RedirectTransport(base)
+            opened.push_async_callback(transport.close)
+            return transport
+
+        return Ways(to_graph, to_azure, {"CORDON_GRAPH_URL": base}, opened.aclose)
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ class RunPart(Ours):
 
 
 class ExpectedIncident(Ours):
-    """An incident about this identity (any of its ids), as it stands at the end."""
+    """An incident about this identity (any of its ids), as it stands at the end. One or several may be like this."""
 
     identity: str
     status: str

@@ -78,13 +78,22 @@ async def _serve_all(
                 group.create_task(story.keep_watching(), name="watching attackers"),
                 group.create_task(app.keep_alive(), name="app"),
             ]
-            say(welcome(scenario, grounds, host_port, tenant_port))
+            welcoming = group.create_task(
+                _welcome(app, lambda: say(welcome(scenario, grounds, host_port, tenant_port))), name="welcome"
+            )
             await serving
-            for task in tasks:
+            for task in (*tasks, welcoming):
                 task.cancel()
     finally:
         await app.stop()
+        await grounds.ways.close()
         await grounds.store.close()
+
+
+async def _welcome(app: AppProcess, say: Callable[[], None]) -> None:
+    """Once everything runs: what a stranger pastes must work at once."""
+    await app.ready.wait()
+    say()
 
 
 @contextlib.contextmanager
@@ -101,6 +110,7 @@ def _listening(*ports: int) -> "Generator[list[socket.socket]]":
                 raise ScenarioWrong(
                     [f"port {port} on {LOOPBACK} cannot be used ({problem.strerror}); choose another with --port"]
                 ) from problem
+            bound.listen()
             sockets.append(bound)
         yield sockets
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from functions import openapi
 from functions.answers import Refusal
-from functions.bodies import ActionBody, OrderBody, PageQuery, PlanBody, ReportQuery
+from functions.bodies import ActionBody, OrderBody, PageQuery, PlanBody, ReportQuery, SwitchBody
 from functions.contract import JSON, Answer, Call, HeaderParameter, Nothing, Reply, endpoint
 from functions.runtime import responder
 from shared.errors import NotFound
@@ -20,7 +20,7 @@ from shared.journal import IncidentId
 from shared.orders import Order
 from shared.policy import ActionChoice
 from shared.report import Report, as_markdown
-from shared.views import Health, IncidentPage, IncidentView, Preview
+from shared.views import Health, IncidentPage, IncidentView, Preview, SwitchView
 
 VERSION = "0.1.0"
 MARKDOWN = "text/markdown"
@@ -133,6 +133,26 @@ async def show_report(call: Call[Nothing, ReportQuery]) -> Reply:
 
 
 @endpoint(
+    "POST",
+    "/switch",
+    summary="Stop every effect, or let them go on",
+    body=SwitchBody,
+    query=Nothing,
+    answers={HTTPStatus.OK: Answer("The switch as it stands now.", {JSON: SwitchView})},
+    example={"state": "stopped", "reason": "Cordon blocks what it should not."},
+)
+async def set_switch(call: Call[SwitchBody, Nothing]) -> Reply:
+    """
+    Stop every further effect of all instances at once, or let effects go on. Deciding and reporting go on
+    meanwhile. What was stopped does not start again by itself: order its incident again.
+    """
+    body = call.body
+    return Reply(
+        await responder().set_switch(stopped=body.state == "stopped", reason=body.reason, by=body.by or _UNNAMED)
+    )
+
+
+@endpoint(
     "GET",
     "/health",
     summary="Ask whether Cordon can do its work",
@@ -177,6 +197,7 @@ ENDPOINTS: tuple[openapi.AnyEndpoint, ...] = (
     list_incidents,
     show_incident,
     show_report,
+    set_switch,
     show_health,
     show_openapi,
 )

@@ -98,6 +98,14 @@ class OrderBody(Input):
     by: By | None = None
 
 
+class SwitchBody(Input):
+    """Whether effects are stopped, and why."""
+
+    state: Literal["stopped", "running"]
+    reason: Line = Field(description="Why, for the log and for the reports of what was stopped.")
+    by: By | None = None
+
+
 class PageQuery(Input):
     """Which part of the list."""
 

@@ -55,6 +55,15 @@ async def show_report(req: func.HttpRequest) -> func.HttpResponse:
     return await api.show_report(req)
 
 
+@bp.function_name("set_switch")
+@bp.route("switch", methods=["POST"])
+async def set_switch(req: func.HttpRequest) -> func.HttpResponse:
+    """Stop every further effect, or let effects go on."""
+    from functions import api
+
+    return await api.set_switch(req)
+
+
 @bp.function_name("show_health")
 @bp.route("health", methods=["GET"])
 async def show_health(req: func.HttpRequest) -> func.HttpResponse:

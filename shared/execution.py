@@ -33,6 +33,10 @@ class Switch(Protocol):
 
     async def why_stopped(self) -> str | None: ...
 
+    async def set(self, *, stopped: bool, reason: str, by: str) -> None:
+        """Stop or release every further effect, for all instances at once."""
+        ...
+
 
 class Execution:
     """One instance's work on one plan."""

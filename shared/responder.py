@@ -33,7 +33,7 @@ from shared.signal import JsonObject, NotASignal, Signal
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
 from shared.untrusted import one_line
-from shared.views import Health, IncidentPage, IncidentView, Preview
+from shared.views import Health, IncidentPage, IncidentView, Preview, SwitchView
 from shared.work import RESUME_AFTER, Desk, Work
 
 log = logging.getLogger("cordon")
@@ -248,6 +248,17 @@ class Responder:
 
     async def report(self, id_: str) -> Report:
         return make_report((await self._known_chain(id_)).records, self._desk.clock())
+
+    async def set_switch(self, *, stopped: bool, reason: str, by: str) -> SwitchView:
+        """
+        Stop every further effect of all instances, or let effects go on. Deciding and reporting go on.
+
+        What was stopped does not start again by itself: a person orders the incident again.
+        """
+        await self._desk.switch.set(stopped=stopped, reason=reason, by=by)
+        log.warning("the stop switch is %s by %s: %s", "set" if stopped else "released", by, reason)
+        why = await self._desk.switch.why_stopped()
+        return SwitchView(stopped=why is not None, reason=why)
 
     async def health(self) -> Health:
         """Whether Cordon can do its work. Reads the store and the coverage; changes nothing."""

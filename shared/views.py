@@ -72,6 +72,13 @@ class CoverageView(View):
     pending: tuple[str, ...]  # windows that still have to be read (again), with the reason
 
 
+class SwitchView(View):
+    """The stop switch as it stands now."""
+
+    stopped: bool
+    reason: str | None
+
+
 class Health(View):
     """Whether Cordon can do its work, and what stands in the way."""
 

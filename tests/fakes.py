@@ -311,3 +311,6 @@ class FakeSwitch:
         if self.unreadable is not None:
             raise self.unreadable
         return self.reason
+
+    async def set(self, *, stopped: bool, reason: str, by: str) -> None:
+        self.reason = f"{reason} ({by})" if stopped else None

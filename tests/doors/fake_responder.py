@@ -11,7 +11,7 @@ from shared.orders import Order
 from shared.report import Report, make_report
 from shared.responder import Intake
 from shared.signal import JsonObject
-from shared.views import Health, IncidentPage, IncidentView, Preview
+from shared.views import Health, IncidentPage, IncidentView, Preview, SwitchView
 
 NOW = datetime(2026, 3, 2, 3, 4, 5, tzinfo=UTC)
 INCIDENT = IncidentId("20260302-030405-1f2e")
@@ -103,6 +103,10 @@ class FakeResponder:
     async def report(self, id_: str) -> Report:
         self._note("report", id_)
         return make_report(records(), NOW)
+
+    async def set_switch(self, *, stopped: bool, reason: str, by: str) -> SwitchView:
+        self._note("set_switch", (stopped, reason, by))
+        return SwitchView(stopped=stopped, reason=reason if stopped else None)
 
     async def health(self) -> Health:
         self._note("health")

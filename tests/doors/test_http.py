@@ -418,3 +418,21 @@ async def test_headers_that_claim_who_called_are_not_believed(responder: FakeRes
     await post("/api/incidents", ORDER, X_MS_CLIENT_PRINCIPAL_NAME="admin")
 
     assert ordered(responder).by == "a caller with a function key"
+
+
+async def test_the_stop_switch_is_set_and_released(responder: FakeResponder) -> None:
+    """One call stops every further effect; the answer tells how the switch stands now."""
+    stopped = await post("/api/switch", {"state": "stopped", "reason": "wrong target", "by": "night shift"})
+    running = await post("/api/switch", {"state": "running", "reason": "mended"})
+
+    assert read(stopped) == {"stopped": True, "reason": "wrong target"}
+    assert read(running) == {"stopped": False, "reason": None}
+    assert responder.asked[0] == ("set_switch", (True, "wrong target", "night shift"))
+
+
+async def test_a_switch_without_a_reason_is_not_set(responder: FakeResponder) -> None:
+    """Whoever reads the report wants to know why nothing was done."""
+    response = await post("/api/switch", {"state": "stopped"})
+
+    assert response.status_code == 400
+    assert responder.asked == []

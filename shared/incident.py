@@ -185,7 +185,7 @@ def _asked_for_now(history: History, now: datetime) -> Iterator[str]:
     status, held_back = status_in(history, now), history.held_back
     if held_back is not None and held_back.todo:
         yield held_back.todo
-    if status is Status.AWAITING_APPROVAL and history.planned is not None:
+    elif status is Status.AWAITING_APPROVAL and history.planned is not None:
         yield f"Look at the plan; let it go by approving its hash {history.planned.hash}."
     if status is Status.NEEDS_ATTENTION and history.is_abandoned(now):
         yield (

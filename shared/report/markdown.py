@@ -124,15 +124,21 @@ def _step(step: StepTold) -> Iterator[str]:
     yield f"- **{plain(step_name(step.id))}: {_STATES[step.state]}.** {plain(step.describe)}"
     yield f"  - On {plain(step.target_kind)} {code(step.target_id, _NAME)}, named {plain(step.target_name, _NAME)}"
     yield from (f"  - {_change(change)}" for change in step.changes)
-    for answer in step.answers:
-        detail = f" ({plain(answer.detail)})" if answer.detail else ""
-        yield f"  - The service answered at {_when(step.answered_at)}: {plain(answer.write)}: {answer.outcome}{detail}"
+    yield from _answers(step)
     yield f"  - Proof: {_proof(step)}"
     if step.rounds > 1:
         yield f"  - Written in {step.rounds} rounds: the effect did not show, or somebody undid it"
     if step.breaks:
         yield f"  - What stops working: {plain(step.breaks)}"
     yield f"  - Before: {code(json.dumps(step.before), 2000)}"
+
+
+def _answers(step: StepTold) -> Iterator[str]:
+    if step.answers:
+        yield f"  - The service answered at {_when(step.answered_at)}:"
+    for answer in step.answers:
+        detail = f" ({plain(answer.detail)})" if answer.detail else ""
+        yield f"    - {plain(answer.write)}: {plain(answer.outcome)}{detail}"
 
 
 _STATES = {
@@ -159,13 +165,13 @@ def _change(change: Altered) -> str:
 def _proof(step: StepTold) -> str:
     if step.proof is None:
         return "none: no fresh read has shown the effect"
-    grade = f" ({_GRADES[step.grade]})" if step.grade else ""
-    read = f", read {_when(step.read_at)}" if step.read_at else ""
+    told = (_GRADES[step.grade] if step.grade else "", f"last {_when(step.read_at)}" if step.read_at else "")
+    grade = f" ({', '.join(filter(None, told))})" if any(told) else ""
     first = ""
     if step.first_held_at and step.seconds_to_first_proof is not None:
         after = duration(step.seconds_to_first_proof)
         first = f"; first proven {_when(step.first_held_at)}, {after} after the signal was accepted"
-    return f"{plain(step.proof)}{read}{grade}{first}"
+    return f"{plain(step.proof)}{grade}{first}"
 
 
 def _ahead(report: Report) -> Iterator[str]:

@@ -71,14 +71,17 @@ def tell_tasks(
     """Most pressing first, each once: calls of the journal, what was not done, then the cleaning up."""
     tasks = [*open_tasks(history, now), *(told.todo for told in not_done if told.todo)]
     if history.begun:
-        tasks += _after_containment(history, credentials, tokens)
+        tasks += _after_containment(history, now, credentials, tokens)
     elif history.held_back and history.held_back.by == "mode" and history.mode == "watch":
         tasks.append("Read what would have been done and decide yourself: the identity is as free as it was before.")
     yield from dict.fromkeys(tasks)
 
 
-def _after_containment(history: History, credentials: Sequence[Credential], tokens: TokenLife) -> Iterator[str]:
-    yield _about_tokens(tokens)
+def _after_containment(
+    history: History, now: datetime, credentials: Sequence[Credential], tokens: TokenLife
+) -> Iterator[str]:
+    if tokens.ordinary_until is None or now <= tokens.ordinary_until:
+        yield _about_tokens(tokens)
     yield from (_in_doubt(credential) for credential in credentials if credential.fate == "in-doubt")
     yield from (_still_there(credential) for credential in credentials if credential.fate == "still-there")
     yield from (_fetch(certificate) for certificate in new_certificates(history) if certificate.held)
@@ -90,6 +93,8 @@ def _after_containment(history: History, credentials: Sequence[Credential], toke
         yield f"Check in the audit log who added these shortly before the signal: {', '.join(map(_dated, young))}."
     if any(credential.fate == "removed" for credential in credentials):
         yield "Tell the owners that their credentials are gone; they need new ones once the identity is clean."
+    if tokens.ordinary_until is not None and now > tokens.ordinary_until:
+        yield f"Look at what the identity did until {utc_at_latest(tokens.ordinary_until)}, when its last ordinary token ended."
     yield "Rotate every secret that this identity could read: whoever held its credentials may have read them."
     yield "When the identity is clean, take the way back below, sign-in last."
 

@@ -120,7 +120,7 @@ def test_a_plan_that_waits_is_told_with_its_hash() -> None:
     told = report(beginning("ask"), planned(expires_in=3600), held_back("mode"), ended())
 
     assert told.status is Status.AWAITING_APPROVAL
-    assert any(PLAN in task for task in told.todo)
+    assert [task for task in told.todo if PLAN in task] == [told.todo[0]]
     assert told.appendix.plan_hash == PLAN
     assert told.nothing_changed
     assert f"`{PLAN}`, good until 2026-03-02 04:00:00.0 UTC" in as_markdown(told)
@@ -547,3 +547,12 @@ def test_a_steps_name_is_told_without_the_object_beside_it() -> None:
     """The object's id stands beside it anyway."""
     assert step_name(REMOVE) == "2-replace-credentials-application"
     assert step_name(BLOCK) == BLOCK
+
+
+def test_once_the_last_token_has_ended_other_tasks_come_first() -> None:
+    """Nobody is sent to watch what is over; what it did meanwhile is still to be looked at."""
+    records = journal(contained(BLOCK, REMOVE, RENEW))
+    told = make_report(records, START + timedelta(hours=3))
+
+    assert told.todo[0].startswith("The owner must fetch the new certificate")
+    assert any("did until 2026-03-02 04:31 UTC, when its last ordinary token ended" in task for task in told.todo)

@@ -1,11 +1,11 @@
 """Any sequence of calls leaves the stores on this machine as it leaves plain dicts."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -119,7 +119,7 @@ class TwoStores(RuleBasedStateMachine):
     def _open_file(self) -> LocalStore:
         return open_sqlite_store(Path(self._folder.name) / "cordon.db", self._watch)
 
-    def _run(self, call: Coroutine[Any, Any, T]) -> T:
+    def _run(self, call: Awaitable[T]) -> T:
         return self._loop.run_until_complete(call)
 
 

@@ -2,9 +2,12 @@
 
 import logging
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeAlias
 
 import pytest
@@ -31,6 +34,7 @@ from tests.stores.twins import no_credential
 
 pytestmark = pytest.mark.anyio
 
+ROOT = Path(__file__).resolve().parents[2]
 KEY = "c2VjcmV0LWtleS1vZi10aGUtYWNjb3VudA=="
 
 Answer: TypeAlias = Callable[[web.Request], web.Response]
@@ -347,3 +351,16 @@ def test_a_connection_string_that_lacks_something_is_reported_without_it() -> No
         with pytest.raises(SettingsWrong) as caught:
             make("cordonjournal")
         assert KEY not in str(caught.value)
+
+
+def test_opening_the_store_imports_no_sdk() -> None:
+    """The queue's alone costs more than half a second, which a cold start does not have."""
+    program = (
+        "import sys; from shared.clients.azure_store import open_azure_store;"
+        "open_azure_store({'AzureWebJobsStorage': 'UseDevelopmentStorage=true'}, lambda _: None);"
+        "print([name for name in sys.modules if name.split('.')[0] in {'azure', 'aiohttp'}])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+
+    assert done.stdout.strip() == "[]"

@@ -49,8 +49,7 @@ format: setup ## format, and mend what lint can mend
 
 generated: setup ## write the files anew that are made from the catalogues: permissions, the policy's schema
 	@$(IN)/python -m infra.permissions
-	@$(IN)/python -c 'from pathlib import Path; from shared.actions import ACTIONS; from shared.policy_schema import schema_text; \
-	Path("policies/policy.schema.json").write_text(schema_text([action.name for action in ACTIONS]), encoding="utf-8")'
+	@$(IN)/python -m drill schema
 
 lock: setup ## write the two requirement files anew from pyproject.toml
 	@.ci/setup lock

@@ -52,6 +52,7 @@ class ConfirmCompromised:
                     reversible=True,
                     breaks="Nothing by itself; risk-based Conditional Access policies that cover it will block it.",
                     touches=(f"risk:{identity.principal_id}",),
+                    contains=False,
                 ),
             )
         )

@@ -175,6 +175,7 @@ def _renewal(state: IdentityState, means: Means) -> PlannedStep | NamedOutcome:
         breaks="Nothing; its owner fetches it from the vault once sign-in is allowed again.",
         touches=(application.object_id,),
         stage=1,  # it takes the vault seconds, and the proof that the old ones are gone does not wait for it
+        contains=False,
     )
 
 

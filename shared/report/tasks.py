@@ -94,7 +94,8 @@ def _after_containment(
     if any(credential.fate == "removed" for credential in credentials):
         yield "Tell the owners that their credentials are gone; they need new ones once the identity is clean."
     if tokens.ordinary_until is not None and now > tokens.ordinary_until:
-        yield f"Look at what the identity did until {utc_at_latest(tokens.ordinary_until)}, when its last ordinary token ended."
+        until = utc_at_latest(tokens.ordinary_until)
+        yield f"Look at what the identity did until {until}, when its last ordinary token ended."
     yield "Rotate every secret that this identity could read: whoever held its credentials may have read them."
     yield "When the identity is clean, take the way back below, sign-in last."
 

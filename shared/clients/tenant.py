@@ -13,6 +13,7 @@ from shared.clients.feeds import GraphFeeds
 from shared.clients.graph import GraphDirectory
 from shared.clients.graph_http import GraphHttp
 from shared.clients.pacing import Pacing
+from shared.clients.pools import network
 from shared.clients.topic import EventGridTopic
 from shared.clients.vault import KeyVaultHandover
 from shared.clock import Clock
@@ -37,7 +38,6 @@ _LAZY = (
 )
 # These write down each request (addresses, headers) at INFO or DEBUG, whatever we do.
 _TALKATIVE = ("azure", "httpcore", "httpx", "kiota_http", "msal", "msgraph_core")
-_CONNECTIONS = httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=60.0)
 
 
 def make_tenant(
@@ -113,7 +113,7 @@ def _shared(transport: httpx.AsyncBaseTransport | None) -> Callable[[], httpx.As
 
 
 def _graph_network() -> httpx.AsyncBaseTransport:
-    return httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=_CONNECTIONS, retries=0)
+    return network(_tls())
 
 
 def _tls() -> ssl.SSLContext:

@@ -278,7 +278,8 @@ class Responder:
 
     async def warm_up(self) -> None:
         """Import and build what the first incident would otherwise wait for."""
-        await self._desk.warm_up()
+        await asyncio.gather(self._desk.warm_up(), self._desk.store.warm_up())
+        await self._own_ids()
 
     # Inside
 

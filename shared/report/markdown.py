@@ -278,10 +278,10 @@ def _condition(condition: ConditionTold) -> str:
 
 
 def _timeline(moments: Sequence[Moment]) -> Iterator[str]:
-    rows = [_moment(moment) for moment in moments]
-    if len(rows) > 2 * _ENDS:
-        left_out = len(rows) - 2 * _ENDS
-        rows = [*rows[:_ENDS], ("…", "…", "…", f"{left_out} more; the report as JSON has them all"), *rows[-_ENDS:]]
+    left_out = max(len(moments) - 2 * _ENDS, 0)
+    first, last = moments[:_ENDS], moments[max(_ENDS, len(moments) - _ENDS) :]
+    gap = [("…", "…", "…", f"{left_out} more; the report as JSON has them all")] if left_out else []
+    rows = [*map(_moment, first), *gap, *map(_moment, last)]
     yield from _table(("Time", "Since accepted", "Step", "What happened"), rows)
 
 

@@ -7,6 +7,7 @@ can no longer change: fast rules decide after one round trip.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from shared.case import (
     Case,
@@ -27,6 +28,7 @@ from shared.signal import Signal
 from shared.tenant import Directory, Gathered
 
 _ORDER = tuple(PartName)  # cheapest first
+_LAG = timedelta(minutes=30)  # how far a list may lag behind a pushed record; seen are 15 (facts: audit latency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ async def investigate(
     decision = judge(policy, case)
     wanted = frozenset({PartName.IDENTITY, *_cheapest(decision.wants - {PartName.IDENTITY})})
     while wanted:
-        case = _with(case, await look.gather(wanted))
+        case = _doubted(_with(case, await look.gather(wanted)))
         decision = judge(policy, case)
         wanted = _cheapest(_unlooked(case, decision.wants))
     return Investigation(case, decision, look)
@@ -86,6 +88,31 @@ def _with(case: Case, gathered: Gathered) -> Case:
         risk=gathered.risk,
         audits=gathered.audits,
     )
+
+
+def _doubted(case: Case) -> Case:
+    """
+    A list that does not show yet what a recent signal names lags behind, and proves nothing.
+
+    Pushed records may be faster than the lists they are read again from.
+    """
+    named = [signal for signal in case.signals if case.now - signal.observed_at < _LAG]
+    detections, audits = case.detections, case.audits
+    if isinstance(detections, Known):
+        shown = {detection.id for detection in detections.value}
+        pointed = {str(s.facts.get("detectionId")) for s in named if s.source == "risk-detection"}
+        if pointed - shown:
+            case = replace(case, detections=_lagging("detection"))
+    if isinstance(audits, Known):
+        shown = {record.id for record in audits.value}
+        pointed = {s.record_id for s in named if s.source == "directory-audit"}
+        if pointed - shown:
+            case = replace(case, audits=_lagging("audit record"))
+    return case
+
+
+def _lagging(what: str) -> CouldNotLook:
+    return CouldNotLook(f"the list does not show yet a {what} that a signal names", may_help_later=True)
 
 
 def as_entry(case: Case) -> Investigated:

@@ -161,3 +161,35 @@ def test_four_calls_contain_an_identity() -> None:
         assert chain.last(Planned) is not None
 
     play(story, payroll(application=[password(1), password(2), certificate(3)]))
+
+
+def test_a_list_that_lags_behind_an_event_is_asked_again() -> None:
+    """A pushed detection that the list does not show yet is waited for, not taken as absent."""
+
+    async def story(world: World) -> None:
+        shown, world.directory.detections = world.directory.detections, ()
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        waiting = await world.status()
+        world.directory.detections = shown
+        await world.work_queue(responder, timedelta(minutes=5))
+
+        assert waiting is Status.OPEN
+        assert await world.status() is Status.CONTAINED
+
+    play(story, payroll(application=[password(1)]))
+
+
+def test_an_event_about_nothing_that_the_list_shows_asks_a_person() -> None:
+    """A forged or vanished detection never contains anybody, and is not passed over in silence either."""
+
+    async def story(world: World) -> None:
+        world.directory.detections = ()
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder)
+
+        assert world.directory.effects == []
+        assert await world.status() in (Status.AWAITING_APPROVAL, Status.WATCHED)
+
+    play(story, payroll(application=[password(1)]))

@@ -83,15 +83,19 @@ class Chain:
             default=-1,
         )
 
-    async def write(self, *entries: Entry, step: str | None = None) -> None:
-        """Append the entries, all or none, durable when this returns."""
+    async def write(self, *entries: Entry, step: str | None = None, only_next: bool = False) -> None:
+        """
+        Append the entries, all or none, durable when this returns.
+
+        With `only_next` they follow what is known here or are not written: SequenceTaken, also where a signal joined.
+        """
         async with self._lock:
             for _ in range(_TRIES):
                 sealed = self._seal(entries, step)
                 try:
                     await self._journal.append(sealed)
                 except SequenceTaken as taken:
-                    await self._step_aside(taken)
+                    await self._step_aside(taken, only_next=only_next)
                 except OutcomeUnknown as unknown:
                     if await self._is_written(sealed, unknown):
                         return
@@ -109,11 +113,11 @@ class Chain:
             previous = record.hash
         return sealed
 
-    async def _step_aside(self, taken: SequenceTaken) -> None:
+    async def _step_aside(self, taken: SequenceTaken, *, only_next: bool) -> None:
         known = len(self._lines)
         await self.refresh()
         newcomers = self._lines[known:]
-        if not newcomers or not all(isinstance(line.entry, SignalJoined) for line in newcomers):
+        if only_next or not newcomers or not all(isinstance(line.entry, SignalJoined) for line in newcomers):
             raise taken
 
     async def _is_written(self, sealed: Sequence[Record], unknown: OutcomeUnknown) -> bool:

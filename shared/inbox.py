@@ -97,11 +97,17 @@ class Inbox:
                 await self._store.documents.remove("subjects", id_, pointer.etag)
 
     async def claim(self, incident: IncidentId, ids: Sequence[str]) -> IncidentId | None:
-        """Point these ids, learned meanwhile, to the incident. Gives another open incident that has one of them."""
+        """
+        Point these ids, learned meanwhile, to the incident; or give another open incident that has the first.
+
+        The first id alone settles which of several incidents goes on: two that looked at each other's would
+        both hand over. Whoever had one of the other ids finds this incident when it asks for the first.
+        """
+        holder = await self._point(ids[0], incident)
+        if holder != incident and await self._is_born(holder):
+            return holder
         for id_ in ids:
-            holder = await self._point(id_, incident)
-            if holder != incident:
-                return holder
+            await self._take(id_, incident)
         return None
 
     async def _is_known(self, signal: Signal) -> bool:
@@ -140,20 +146,43 @@ class Inbox:
         3. Append the signal, unless it stands there already.
         """
         for _ in range(_TRIES):
-            incident = self._name(signal)
-            for id_ in _ids(signal.subject):
-                incident = await self._point(id_, incident)
+            incident = await self._point_all(_ids(signal.subject), self._name(signal))
             try:
-                await self._append(incident, signal)
+                if await self._append(incident, signal):
+                    return incident
             except SequenceTaken:
                 continue  # somebody else wrote; read the chain again
-            return incident
         raise Unreachable(f"taking in signal {signal.key}", "its incident was written to by others without pause")
 
     def _name(self, signal: Signal) -> IncidentId:
         """The id follows from what is reported: the same signal can never open two incidents."""
         digest = _short(f"{self._stamp.tenant_id}|{_first_id(signal.subject)}|{signal.key}")
         return IncidentId(f"{signal.observed_at:%Y%m%d}-{digest[:12]}")
+
+    async def _point_all(self, ids: Sequence[str], name: IncidentId) -> IncidentId:
+        """Point all ids to the open incident that one of them points to, or to a new one of this name."""
+        pointed = [name]
+        for id_ in ids:
+            pointed.append(await self._point(id_, pointed[-1]))
+        incident = pointed[-1]
+        if incident != name and name in pointed[1:] and not await self._is_born(name):
+            for id_, holder in zip(ids, pointed[1:], strict=True):
+                if holder == name:  # nobody will ever open it: the signal has its incident already
+                    await self._take(id_, incident)
+        return incident
+
+    async def _take(self, id_: str, incident: IncidentId) -> None:
+        """Point an id to an incident, whatever it points to."""
+        for _ in range(_TRIES):
+            pointer = await self._store.documents.get("subjects", id_)
+            if pointer is None:
+                if await self._store.documents.insert("subjects", id_, {"incident": incident}):
+                    return
+            elif pointer.body.get("incident") == incident or await self._store.documents.replace(
+                "subjects", id_, {"incident": incident}, pointer.etag
+            ):
+                return
+        raise Unreachable(f"pointing {id_} to its incident", "its pointer was changed by others without pause")
 
     async def _point(self, id_: str, incident: IncidentId) -> IncidentId:
         """Point an id to an incident, unless it points to an open one already. Gives where it points now."""
@@ -174,10 +203,17 @@ class Inbox:
         chain = await Chain.read(self._store.journal, incident, self._clock)
         return chain.place(Closed) >= 0
 
-    async def _append(self, incident: IncidentId, signal: Signal) -> None:
+    async def _is_born(self, incident: IncidentId) -> bool:
+        """An id may point to an incident that nobody has opened yet, or never will."""
+        return bool(await Chain.read(self._store.journal, incident, self._clock))
+
+    async def _append(self, incident: IncidentId, signal: Signal) -> bool:
+        """Append the signal, unless it stands there already. False if the incident was closed meanwhile."""
         chain = await Chain.read(self._store.journal, incident, self._clock)
         if any((s.source, s.record_id) == (signal.source, signal.record_id) for s in chain.all(SignalJoined)):
-            return
+            return True
+        if chain.place(Closed) >= 0:
+            return False
         joined = SignalJoined(
             source=signal.source,
             record_id=signal.record_id,
@@ -185,11 +221,12 @@ class Inbox:
             summary=signal.summary,
             facts=dict(signal.facts),
         )
-        if chain:
-            await chain.write(joined)
-            return
+        if chain:  # only next: by another route the same signal may be the one that joins meanwhile
+            await chain.write(joined, only_next=True)
+            return True
         await self._store.documents.insert("incidents", _listing(incident, signal), {"incident": incident})
-        await chain.write(self._opened(signal.subject), joined)
+        await chain.write(self._opened(signal.subject), joined, only_next=True)
+        return True
 
     def _opened(self, subject: IdentityRef) -> Opened:
         return Opened.model_validate(

@@ -29,6 +29,24 @@ def needs_work(chain: Chain) -> bool:
     return bool(chain) and (news > started or started > ended or (last is not None and last.more))
 
 
+def looked_until(chain: Chain) -> int:
+    """
+    The place of the newest signal that the newest decision looked at, or -1.
+
+    A signal may join between the look and the decision; it stands before the decision and was not looked at.
+    """
+    decided = chain.last(Decided)
+    if decided is None or decided.signals is None:
+        return chain.place(Decided)
+    places = [line.record.sequence for line in chain.lines if isinstance(line.entry, SignalJoined)]
+    return places[decided.signals - 1] if decided.signals else -1
+
+
+def is_decided(chain: Chain) -> bool:
+    """Whether the newest decision looked at every signal."""
+    return chain.place(Decided) >= 0 and chain.place(SignalJoined) <= looked_until(chain)
+
+
 def active_plan(chain: Chain) -> Planned | None:
     """The plan that is being carried out or stands: the newest, unless something holds it back."""
     plan, planned = chain.last(Planned), chain.place(Planned)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from shared.actions.interface import Means
 from shared.case import CouldNotLook, IdentityState
-from shared.chain import Chain
+from shared.chain import Chain, Line
 from shared.clock import Clock
 from shared.decision import Decision
 from shared.entries import (
@@ -31,7 +31,7 @@ from shared.entries import (
     WorkEnded,
     WorkStarted,
 )
-from shared.errors import CordonError
+from shared.errors import CordonError, RivalActs
 from shared.execution import Execution, Switch
 from shared.identity import PrincipalId
 from shared.inbox import Inbox
@@ -50,7 +50,9 @@ from shared.standing import (
     active_plan,
     attempts,
     attempts_left,
+    is_decided,
     known_ids,
+    looked_until,
     needs_work,
     signals_of,
     subject_of,
@@ -116,33 +118,58 @@ class Work:
         await self._desk.outbox.publish_due(self._chain)
 
     async def recheck(self, series: int, place: int) -> None:
-        """Look again at a contained identity, and contain again what was undone."""
-        plan, chain = active_plan(self._chain), self._chain
-        newest = chain.last(RechecksSet)
-        if plan is None or newest is None or newest.series != series or self._was_rechecked(series, place):
+        """
+        Look again at a contained identity, and contain again what was undone.
+
+        A look that a rival kept from being taken is taken later: nobody else would.
+        """
+        plan, newest = active_plan(self._chain), self._chain.last(RechecksSet)
+        if plan is None or newest is None or newest.series != series:
             return
+        message = self._recheck_message(series, place)
         if self._is_busy():
-            await self._desk.store.queue.send(self._recheck_message(series, place), LEASE)
+            await self._desk.store.queue.send(message, LEASE)
             return
+        try:
+            await self._look_again(plan, series, place)
+        except RivalActs:
+            await self._desk.store.queue.send(message, LEASE)
+            raise
+        await self._desk.outbox.publish_due(self._chain)
+
+    async def _look_again(self, plan: Planned, series: int, place: int) -> None:
+        """Look, write down what was seen, and do what follows; whoever was killed in between goes on from there."""
+        chain = self._chain
+        if self._told(series, place) is None:
+            execution = self._execution()
+            proven = [step for step in plan.steps if execution.is_settled(step) and not self._is_stopped(step)]
+            await execution.verify(proven, execution.new_look())
+            undone = [step for step in proven if not execution.is_settled(step)]
+            await chain.write(self._rechecked(undone, series, place))
+        told = self._told(series, place)
+        if told is None:
+            return
+        if isinstance(told.entry, Rechecked) and told.entry.answer != "held":
+            if chain.place(WorkStarted) < told.record.sequence:
+                await self._contain_again(plan)
+        elif place == len(RECHECKS) and chain.place(Closed) < told.record.sequence:
+            await self._close_after_looks(plan)
+
+    async def _close_after_looks(self, plan: Planned) -> None:
+        """Contained is only what was carried out whole: a step that was given up is a person's to do."""
         execution = self._execution()
-        proven = [step for step in plan.steps if execution.is_settled(step) and not self._is_stopped(step)]
-        await execution.verify(proven, execution.new_look())
-        undone = [step for step in proven if not execution.is_settled(step)]
-        await chain.write(self._rechecked(undone, series, place))
-        if undone:
-            await self._contain_again(plan)
-        elif place == len(RECHECKS):
+        if all(execution.is_settled(step) and not self._is_stopped(step) for step in plan.steps):
             await self._close("contained", "every later look found the containment in place")
-        await self._desk.outbox.publish_due(chain)
+        else:
+            await self._close("needs-attention", "what was done is in place, but not every step of the plan could be")
 
     # Deciding
 
     async def _decide_if_due(self) -> tuple[Planned | None, Look | None]:
         """The plan to carry out now, with the look it was made from; (None, None) if nothing is to be done."""
         chain, standing = self._chain, active_plan(self._chain)
-        order = order_in(chain, since=chain.place(Decided))
-        decided, joined = chain.place(Decided), chain.place(SignalJoined)
-        if decided > joined or (standing is not None and order is None and decided >= 0):
+        order = order_in(chain, since=looked_until(chain))
+        if is_decided(chain) or (standing is not None and order is None):
             return standing, None
         found = await self._investigate(order)
         if await self._joins_another(found):
@@ -176,6 +203,10 @@ class Work:
         if other is None:
             return False
         theirs = await Chain.read(self._desk.store.journal, other, self._desk.clock)
+        if theirs.place(Closed) >= 0:
+            raise RivalActs(
+                f"Incident {other} was closed while {self._incident} was to join it; it is looked at again."
+            )
         known = {(s.source, s.record_id) for s in theirs.all(SignalJoined)}
         await theirs.write(*(s for s in self._chain.all(SignalJoined) if (s.source, s.record_id) not in known))
         await self._desk.store.queue.send({"incident": other, "because": "signal"})
@@ -214,6 +245,7 @@ class Work:
             rules=decision.rules,
             policy=self._desk.policy.digest,
             by_person=order.by if order else None,
+            signals=sum(1 for _ in self._chain.all(SignalJoined)),
         )
 
     def _unreadable(self, found: Investigation) -> tuple[Entry, ...]:
@@ -324,7 +356,7 @@ class Work:
         if self._chain.place(Closed) > self._chain.place(WorkStarted):
             await self._chain.write(WorkEnded())
             return
-        undecided = plan is None and self._chain.place(Decided) < self._chain.place(SignalJoined)
+        undecided = plan is None and not is_decided(self._chain)
         stopped = self._chain.last(HeldBack)
         switched_off = (
             stopped is not None
@@ -360,8 +392,13 @@ class Work:
         await self._chain.write(RechecksSet(series=series, after=RECHECKS))
 
     async def _close(self, outcome: str, reason: str, *entries: Entry) -> None:
-        """Write the end in one piece with what led to it; then let the next signal open another incident."""
-        await self._chain.write(*entries, Closed.model_validate({"outcome": outcome, "reason": reason}))
+        """
+        Write the end in one piece with what led to it; then let the next signal open another incident.
+
+        Where a signal joined meanwhile, nothing is closed: SequenceTaken is raised, and its message sees to it.
+        """
+        closed = Closed.model_validate({"outcome": outcome, "reason": reason})
+        await self._chain.write(*entries, closed, only_next=True)
         await self._desk.inbox.release(self._incident, known_ids(self._chain))
 
     # Small things
@@ -398,8 +435,10 @@ class Work:
     def _recheck_message(self, series: int, place: int) -> JsonObject:
         return {"incident": self._incident, "because": "recheck", "series": series, "place": place}
 
-    def _was_rechecked(self, series: int, place: int) -> bool:
-        return any((r.series, r.number) == (series, place) for r in self._chain.all(Rechecked))
+    def _told(self, series: int, place: int) -> Line | None:
+        """What was written down of this look, if it was taken."""
+        lines = (line for line in self._chain.lines if isinstance(line.entry, Rechecked))
+        return next((line for line in lines if _place_of(line.entry) == (series, place)), None)
 
     def _rechecked(self, undone: list[PlannedStep], series: int, place: int) -> Rechecked:
         chain = self._chain
@@ -413,6 +452,10 @@ class Work:
             findings=tuple(v.proof for v in answers if v is not None),
             last=place == len(RECHECKS) and not undone,
         )
+
+
+def _place_of(entry: Entry) -> tuple[int, int] | None:
+    return (entry.series, entry.number) if isinstance(entry, Rechecked) else None
 
 
 _BY_HAND = "Decide yourself and act in the Entra admin centre; Cordon will not."

@@ -1,0 +1,134 @@
+"""Later looks under attack: a kill, a rival or an attacker at the wrong moment must not cost the next look."""
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from shared.entries import Closed, Rechecked, RechecksSet, WorkStarted
+from shared.errors import PermissionMissing
+from shared.incident import Status
+from tests.fakes import Crash, password, payroll
+from tests.faults.attacks import hooked, is_clean
+from tests.stories.world import World, play
+
+STATE = payroll(application=[password(1)])
+
+
+async def die_hard(world: World, mortal: World, until: timedelta = timedelta(hours=3)) -> None:
+    """Work the queue as the host does: a message whose worker died comes back, to another instance."""
+    end, current = world.clock() + until, mortal
+    while (due := await world.store.queue.next_due()) is not None and due <= end:
+        await sleep_until(world, due)
+        for received in await world.store.queue.receive(1, timedelta(seconds=20)):
+            try:
+                await current.instance(f"life {id(current)}").work(json.loads(received.body))
+            except Crash:
+                current = world
+                continue
+            await world.store.queue.delete(received)
+
+
+async def sleep_until(world: World, due: datetime) -> None:
+    await asyncio.sleep(max(0.0, (due - world.clock()).total_seconds()))
+
+
+@pytest.mark.parametrize("place", [1, 2, 5])
+def test_a_kill_after_a_look_found_it_undone_does_not_leave_it_undone(place: int) -> None:
+    """The look is in the journal and nothing else is: whoever gets the message again contains again."""
+
+    async def story(world: World) -> None:
+        looks = 0
+
+        async def die(name: str) -> None:
+            nonlocal looks
+            if name == "journal append rechecked":
+                looks += 1
+                if looks == place:
+                    raise Crash(name)
+
+        async def undo(name: str) -> None:
+            if name == "look" and looks == place - 1:
+                world.directory.state = replace(world.directory.state, enabled=True)
+
+        await world.hear_of_leak(world.instance())
+        await die_hard(world, hooked(world, undo, die))
+
+        assert is_clean(world)
+        assert await world.status() is Status.CONTAINED
+
+    play(story, STATE)
+
+
+def test_a_kill_after_the_last_look_does_not_leave_the_incident_open() -> None:
+    """The last look held and its worker died: the incident is closed by whoever gets the message again."""
+
+    async def story(world: World) -> None:
+        looks = 0
+
+        async def die(name: str) -> None:
+            nonlocal looks
+            looks += name == "journal append rechecked"
+            if name == "journal append rechecked" and looks == 5:
+                raise Crash(name)
+
+        await world.hear_of_leak(world.instance())
+        await die_hard(world, hooked(world, after=die))
+        closed = (await world.chain()).last(Closed)
+
+        assert closed is not None
+        assert closed.outcome == "contained"
+
+    play(story, STATE)
+
+
+@pytest.mark.parametrize("place", [1, 5])
+def test_a_look_that_lost_against_a_rival_is_taken_later(place: int) -> None:
+    """A rival writes to the incident between this instance's look and its record: the look is not dropped."""
+
+    async def story(world: World) -> None:
+        rival, looked = world.instance("rival"), 0
+
+        async def interfere(name: str) -> None:
+            nonlocal looked
+            if name == "look":
+                looked += 1
+                if looked == place:
+                    chain = await world.chain()
+                    await chain.write(WorkStarted(attempt=2, instance="rival", because="signal"))
+                    await rival.work({"incident": chain.incident, "because": "resumed"})
+
+        await world.hear_of_leak(world.instance("one"))
+        await die_hard(world, hooked(world, before=interfere))
+        chain = await world.chain()
+        series = chain.last(RechecksSet)
+        assert series is not None
+        places = {look.number for look in chain.all(Rechecked) if look.series == series.series}
+
+        assert places == {1, 2, 3, 4, 5}
+        assert chain.last(Closed) is not None
+
+    play(story, STATE)
+
+
+def test_contained_is_not_the_word_for_half_a_plan() -> None:
+    """Sign-in is blocked for good, and the secret could not be removed: closed, but not as contained."""
+
+    async def story(world: World) -> None:
+        def refuse(name: str) -> None:
+            if name.startswith("removePassword"):
+                raise PermissionMissing(doing="removing", needs="Application.ReadWrite.All", request_id="r")
+
+        world.directory.before_write = refuse
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder)
+        closed = (await world.chain()).last(Closed)
+
+        assert await world.status() is Status.NEEDS_ATTENTION
+        assert closed is not None
+        assert closed.outcome == "needs-attention"
+
+    play(story, STATE)

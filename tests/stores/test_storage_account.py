@@ -91,7 +91,9 @@ def garbles(_: web.Request) -> web.Response:
     return web.Response(status=202, text="<html>", content_type="multipart/mixed", headers={"x": "y"})
 
 
-@pytest.mark.parametrize("answer", [says(500, "InternalError"), says(503), says(408), hangs_up], ids=str)
+@pytest.mark.parametrize(
+    "answer", [says(500, "InternalError"), says(503), says(408), hangs_up], ids=["500", "503", "408", "no answer"]
+)
 async def test_a_write_without_a_clear_answer_is_of_unknown_outcome_and_is_sent_once(answer: Answer) -> None:
     """A repeated insert would meet its own first attempt and take it for a rival's."""
     service, incident = FakeService(answer), new_incident()
@@ -144,7 +146,7 @@ async def test_a_write_that_never_left_is_known_not_to_have_happened() -> None:
         await queue.close()
 
 
-@pytest.mark.parametrize("answer", [says(500, "InternalError"), hangs_up], ids=str)
+@pytest.mark.parametrize("answer", [says(500, "InternalError"), hangs_up], ids=["500", "no answer"])
 async def test_a_read_that_fails_is_neither_empty_nor_none(answer: Answer) -> None:
     """Could not look is never nothing there."""
     service = FakeService(answer)

@@ -2,9 +2,18 @@
 
 from collections.abc import Mapping
 
+from tests.benchmarks.cold import cold_start, first_containment
 from tests.benchmarks.containment import critical_path
+from tests.benchmarks.evaluation import evaluation
+from tests.benchmarks.growth import growth
 from tests.benchmarks.rows import Benchmark
+from tests.benchmarks.sweep import sweep
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     "critical-path": critical_path,
+    "first-containment": first_containment,
+    "cold-start": cold_start,
+    "sweep": sweep,
+    "policy": evaluation,
+    "growth": growth,
 }

@@ -17,6 +17,7 @@ from drill.host.event_grid import PATH
 from drill.lifeline import Crash
 from drill.practice.shapes import fine_time
 from drill.scenario import HappeningPart, HttpCallPart, Scenario
+from drill.transports import PracticeHttpxTransport
 
 if TYPE_CHECKING:
     from drill.host.host import LocalHost
@@ -104,7 +105,7 @@ class Story:
 async def _exchange(
     host: "LocalHost", method: str, path: str, headers: Mapping[str, str], body: object
 ) -> tuple[int, str]:
-    transport = httpx.ASGITransport(app=host.asgi)
+    transport = PracticeHttpxTransport(host.asgi)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:7071") as client:
         answer = await client.request(method, path, headers=dict(headers), json=body)
         return answer.status_code, answer.text

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
 
 # What the SDKs would import at the first call.
 _LAZY = (
+    "anyio._backends._asyncio",
     "azure.core.messaging",
     "azure.core.pipeline.transport",
     "azure.eventgrid.aio",
     "azure.identity.aio",
     "azure.keyvault.certificates.aio",
+    "httpcore",
     "kiota_abstractions.authentication",
     "kiota_http.middleware",
+    "kiota_abstractions.request_information",
     "msgraph.graph_request_adapter",
     "msgraph_core",
 )
@@ -116,7 +120,9 @@ def _graph_network() -> httpx.AsyncBaseTransport:
     return network(_tls())
 
 
+@cache
 def _tls() -> ssl.SSLContext:
+    """Reading the certificates of all authorities takes tens of milliseconds."""
     return httpx.create_ssl_context(trust_env=False)
 
 

@@ -15,19 +15,19 @@ from drill.host.invocation import Invoker, say_failed
 from drill.host.payloads import StreamEvent, event_hub_events
 from shared.clock import Clock
 
-_PREFETCH = 0.5  # seconds between two looks at the partition
-
-
 @dataclass(slots=True)
 class Partition:
     """What was sent, and how far it has been read."""
 
     events: list[StreamEvent] = field(default_factory=list[StreamEvent])
     checkpoint: int = 0  # the sequence number to read next
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def send(self, bodies: Iterable[bytes], clock: Clock) -> None:
+        """Add events at the end."""
         for body in bodies:
             self.events.append(StreamEvent(body, len(self.events), clock()))
+        self.news.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class StreamReader:
                 await self._hand_over(batch)
                 self.partition.checkpoint = batch[-1].sequence + 1
             else:
-                await asyncio.sleep(_PREFETCH)
+                self.partition.news.clear()
+                await self.partition.news.wait()
 
     async def _hand_over(self, batch: list[StreamEvent]) -> None:
         try:

@@ -5,7 +5,7 @@ What a drill stands on: practice tenant, store, queues and settings; laid out on
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -20,6 +20,7 @@ from drill.narrator import Narrator
 from drill.practice import PracticeTenant
 from drill.practice.asgi import AsgiApp
 from drill.scenario import Scenario
+from drill.store_faults import StoreTrouble, troubled_store
 from drill.topic import ENDPOINT, OutgoingTopic, in_front_of
 from drill.transports import PracticeAzureTransport, PracticeCredential, PracticeHttpxTransport, RedirectTransport
 from shared.clock import Clock
@@ -100,6 +101,7 @@ class Grounds:
     seed: int
     narrator: Narrator
     topic: OutgoingTopic
+    trouble: StoreTrouble
     fate: Fate
     writes: "OwnWrites"
 
@@ -113,15 +115,16 @@ class Grounds:
                 instance=instance,
                 random=Random(f"{self.seed}:{instance}").random,
                 credential_for=lambda client_id: PracticeCredential(self.tenant, client_id),
-                store=mortal_store(self._told(self.store), life),
+                store=mortal_store(troubled_store(self._told(self.store), self.trouble), life),
                 graph_transport=MortalHttpx(self.ways.to_graph(), writes),
                 azure_transport=lambda: MortalAzure(self.ways.to_azure(), writes),
             ),
         )
 
     def immortal(self, instance: str) -> "Responder":
-        """A Responder for questions beside the play: its writes are no write points. Raises PolicyWrong."""
-        return self.responder(instance, Life(Fate(), lambda: None))
+        """A Responder for questions beside the play: no write points, no store faults. Raises PolicyWrong."""
+        calm = StoreTrouble.of((), self.clock, self.seed)
+        return replace(self, trouble=calm).responder(instance, Life(Fate(), lambda: None))
 
     def _told(self, store: Store) -> Store:
         journal = ToldJournal(store.journal, self.narrator, self.tenant)
@@ -193,6 +196,7 @@ def lay_grounds(
         seed=seed,
         narrator=Narrator(say, clock, _names_in(tenant.snapshot()["tenant"])),
         topic=topic,
+        trouble=StoreTrouble.of(scenario.world()["faults"], clock, seed),
         fate=Fate(choices.kill_at),
         writes=OwnWrites(tenant, frozenset(identity.client_id for identity in tenant.cordon.values())),
     )

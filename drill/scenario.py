@@ -169,9 +169,9 @@ class AttackerPart(Ours):
 
 
 class FaultPart(Ours):
-    """What goes wrong, where and how often (drill/practice/faults.py)."""
+    """What goes wrong, where and how often (drill/practice/faults.py, for the store drill/store_faults.py)."""
 
-    service: Literal["graph", "vault", "arm", "logs", "store"] = "graph"
+    service: Literal["graph", "vault", "store"] = "graph"
     match: str = "* *"
     kind: Word
     share: float = 1.0

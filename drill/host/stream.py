@@ -15,6 +15,7 @@ from drill.host.invocation import Invoker, say_failed
 from drill.host.payloads import StreamEvent, event_hub_events
 from shared.clock import Clock
 
+
 @dataclass(slots=True)
 class Partition:
     """What was sent, and how far it has been read."""

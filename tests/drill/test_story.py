@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from drill.runner import Result, run_scenario
-from drill.scenario import read_scenario
+from drill.scenario import ScenarioWrong, read_scenario
 
 PRINCIPAL = "5b0a11de-1111-4e2b-9c55-6f0d3b8e2a03"
 HEAD = f"""
@@ -87,3 +89,23 @@ def test_an_answer_other_than_expected_is_a_difference() -> None:
     assert "GET /api/incidents/nothing: 404" in told
     assert len(result.differences) == 1
     assert "GET /api/incidents/nothing was answered 404, expected 200" in result.differences[0]
+
+
+def test_a_store_that_loses_answers_changes_nothing_about_the_outcome() -> None:
+    """Appends whose answer is lost, and a store out of reach for a while: the sign-in is blocked all the same."""
+    event = f"{{eventType: Cordon.Signal.RiskDetection, data: {DETECTION}}}"
+    result, _ = _play(
+        "faults:\n"
+        "  - {service: store, match: append journal, kind: timeout-applied, count: 2}\n"
+        "  - {service: store, match: get documents/*, kind: 503, from: PT5S, until: PT12S}\n"
+        f"timeline: [{{at: PT5S, eventGrid: [{event}]}}]"
+    )
+
+    (principal,) = (each for each in result.tenant["servicePrincipals"] if each["id"] == PRINCIPAL)
+    assert principal["accountEnabled"] is False
+
+
+def test_a_fault_that_a_store_cannot_have_is_a_mistake() -> None:
+    """It would never strike, and the drill would look better than it is."""
+    with pytest.raises(ScenarioWrong, match="a store knows no html-body"):
+        _play("faults: [{service: store, match: append journal, kind: html-body}]")

@@ -97,6 +97,7 @@ class TenantPart(Ours):
     owners: dict[str, list[str | dict[str, Any]]] = {}
     app_role_assignments: Objects = []
     oauth2_permission_grants: Objects = Field([], alias="oauth2PermissionGrants")
+    role_assignments: Objects = []
     conditional_access_policies: Objects = []
     users: Objects = []
     deleted_items: Objects = []

@@ -33,6 +33,7 @@ class Behaviour:
     password_settles: float = 0.1  # removePassword sooner than this after addPassword answers 400
     managed_identity_patch: bool = True  # unverified: whether accountEnabled of a managed identity can be PATCHed
     lock_covers_removal: bool = True  # unverified: whether the instance lock also refuses removals
+    application_write_removes_app_roles: bool = True  # unverified: the permission map says so, the call's page does not
     unlicensed: str = "hidden"  # or "forbidden": what identity protection does without Workload ID Premium
     risk_filters: str = "documented"  # or "generous": riskState and date ranges too
     risk_page: tuple[int, int] = (100, 500)  # default, maximum; unverified

@@ -9,15 +9,16 @@ from typing import Any, cast
 from drill.practice import pki
 from drill.practice.behaviour import Behaviour
 from drill.practice.chance import Canaries, Chance
-from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Directory
-from drill.practice.graph import permissions, risk
+from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Directory, Entry
+from drill.practice.graph import app_roles, delegated_grants, directory_roles, owners, permissions, risk
 from drill.practice.graph.credentials import new_password
+from drill.practice.graph.navigation import APP_ROLES, GRANTS, ROLES
 from drill.practice.graph.objects import DEFAULTS
 from drill.practice.graph.workloads import new_federated
 from drill.practice.shapes import JsonObject, ScenarioMistake, fine_time, graph_time, known_keys, objects
 from drill.practice.sign_ins import complete_sign_in
 from drill.practice.state import Cursors, TenantState
-from drill.practice.tokens import CordonIdentity, Tokens
+from drill.practice.tokens import GRAPH, CordonIdentity, Tokens
 
 TENANT_KEYS = frozenset(
     {
@@ -29,6 +30,7 @@ TENANT_KEYS = frozenset(
         "owners",
         "appRoleAssignments",
         "oauth2PermissionGrants",
+        "roleAssignments",
         "conditionalAccessPolicies",
         "users",
         "deletedItems",
@@ -39,7 +41,8 @@ TENANT_KEYS = frozenset(
     }
 )
 _NAMESPACE = uuid.UUID("6f1d0c52-5f1c-4b5e-9a41-3f2f6f0c9d11")
-ROLES = ("reader", "executor", "rotator")
+IDENTITIES = ("reader", "executor", "rotator")
+GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
 
 
 def cordon_client_id(role: str) -> str:
@@ -75,7 +78,7 @@ def build_state(
         started_at=clock(),
         users=objects(tenant.get("users", [])),
     )
-    state.kept = {name: tenant.get(name, []) for name in ("oauth2PermissionGrants", "conditionalAccessPolicies")}
+    state.kept = {name: tenant.get(name, []) for name in ("conditionalAccessPolicies",)}
     _add_objects(state, tenant)
     _add_cordon(state, tenant.get("permissions", {}))
     _add_risk(state, tenant)
@@ -100,7 +103,12 @@ def _add_objects(state: TenantState, tenant: Mapping[str, Any]) -> None:
     for holder, given in cast("Mapping[str, Any]", tenant.get("owners", {})).items():
         attach(state, holder, "@owners", [_owner(state, each) for each in given])
     for given in objects(tenant.get("appRoleAssignments", [])):
-        attach(state, given.get("principalId"), "@appRoleAssignments", [_assignment(state, given)])
+        attach(state, given.get("principalId"), APP_ROLES, [_assignment(state, given)])
+    for given in objects(tenant.get("oauth2PermissionGrants", [])):
+        grant = delegated_grants.new_grant(state, {**given, "resourceId": _resource(state, given).id})
+        attach(state, given.get("clientId"), GRANTS, [grant])
+    for given in objects(tenant.get("roleAssignments", [])):
+        attach(state, given.get("principalId"), ROLES, [directory_roles.new_assignment(state, given)])
 
 
 def add_object(state: TenantState, kind: str, given: Mapping[str, Any], *, fresh: bool) -> JsonObject:
@@ -180,33 +188,69 @@ def attach(state: TenantState, holder: object, name: str, more: list[JsonObject]
 
 
 def _owner(state: TenantState, given: object) -> JsonObject:
-    """An owner by id (looked up among users and principals), or as a whole object."""
-    if isinstance(given, dict):
-        return {"@odata.type": "#microsoft.graph.user", **cast("JsonObject", given)}
-    known = next((user for user in state.users if user["id"] == given), None)
-    principal = state.directory.find(SERVICE_PRINCIPAL, str(given))
-    if known or principal is None:
-        return {"@odata.type": "#microsoft.graph.user", **(known or {"id": given, "displayName": None})}
-    name = principal.state["displayName"]
-    return {"@odata.type": "#microsoft.graph.servicePrincipal", "id": given, "displayName": name}
+    """An owner by id (looked up among users and principals), or as a whole object. Users so named become known."""
+    if not isinstance(given, dict) and (known := owners.as_owner(state, str(given))):
+        return known
+    user = cast("JsonObject", given) if isinstance(given, dict) else {"id": str(given), "displayName": None}
+    owner: JsonObject = {"@odata.type": "#microsoft.graph.user", **user}
+    if owner["@odata.type"].endswith("user") and owners.as_owner(state, owner["id"]) is None:
+        state.users.append({name: value for name, value in owner.items() if name != "@odata.type"})
+    return owner
 
 
 def _assignment(state: TenantState, given: JsonObject) -> JsonObject:
-    defaults: JsonObject = {
-        "id": state.chance.guid("assignment"),
-        "appRoleId": "00000000-0000-0000-0000-000000000000",
-        "createdDateTime": graph_time(state.now - timedelta(days=300)),
-        "principalType": "ServicePrincipal",
-        "resourceDisplayName": "Microsoft Graph",
-        "resourceId": str(uuid.uuid5(_NAMESPACE, "graph")),
+    """An app role held, of Microsoft Graph unless the scenario says otherwise."""
+    client = state.directory.any_kind(str(given.get("principalId")))
+    if client is None:
+        raise ScenarioMistake(f"appRoleAssignments: no object with id {given.get('principalId')}")
+    made = app_roles.new_assignment(state, client, _resource(state, given), app_roles.DEFAULT_ACCESS)
+    return {**made, "createdDateTime": graph_time(state.now - timedelta(days=300)), **given}
+
+
+def _resource(state: TenantState, given: JsonObject) -> Entry:
+    """The API that a grant is for: Graph unless it says otherwise, and made up when the scenario does not list it."""
+    resource_id, name = given.get("resourceId"), given.get("resourceDisplayName") or "Microsoft Graph"
+    found = state.directory.any_kind(str(resource_id)) if resource_id else None
+    if found or name == "Microsoft Graph":
+        return found or microsoft_graph(state, resource_id)
+    record = add_object(state, SERVICE_PRINCIPAL, {"id": resource_id, "displayName": name}, fresh=False)
+    return cast("Entry", state.directory.find(SERVICE_PRINCIPAL, record["id"]))
+
+
+def microsoft_graph(state: TenantState, object_id: str | None = None) -> Entry:
+    """Graph's own service principal, which appears with the first thing that refers to it."""
+    known = state.directory.by_app_id(SERVICE_PRINCIPAL, GRAPH_APP_ID)
+    if known:
+        return known
+    given: JsonObject = {
+        "id": object_id or str(uuid.uuid5(_NAMESPACE, "graph")),
+        "appId": GRAPH_APP_ID,
+        "displayName": "Microsoft Graph",
+        "appOwnerOrganizationId": "f8cdef31-a31e-4b4a-93e4-5f571e91255a",
+        "signInAudience": "AzureADMultipleOrgs",
+        "servicePrincipalNames": [GRAPH_APP_ID, GRAPH],
+        "appRoles": [_app_role(role, name) for role, name in permissions.BY_APP_ROLE_ID.items()],
     }
-    return {**defaults, **given}
+    add_object(state, SERVICE_PRINCIPAL, given, fresh=False)
+    return microsoft_graph(state)
+
+
+def _app_role(role: str, name: str) -> JsonObject:
+    return {
+        "id": role,
+        "value": name,
+        "displayName": name,
+        "description": name,
+        "allowedMemberTypes": ["Application"],
+        "isEnabled": True,
+        "origin": "Application",
+    }
 
 
 def _add_cordon(state: TenantState, granted: Mapping[str, Any]) -> None:
     """Cordon's own identities are service principals of the tenant like any other, and just as easy to hit."""
-    known_keys(granted, ROLES, "tenant.permissions")
-    for role in ROLES:
+    known_keys(granted, IDENTITIES, "tenant.permissions")
+    for role in IDENTITIES:
         client_id = cordon_client_id(role)
         entry = state.directory.by_app_id(SERVICE_PRINCIPAL, client_id)
         object_id = entry.id if entry else cordon_object_id(role)

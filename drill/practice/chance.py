@@ -1,5 +1,6 @@
 """Seeded randomness: one stream for each purpose, so that one more draw here does not shift what happens there."""
 
+import base64
 import random
 import uuid
 from collections.abc import Callable
@@ -23,6 +24,10 @@ class Chance:
 
     def guid(self, purpose: str = "guid") -> str:
         return str(uuid.UUID(int=self.stream(purpose).getrandbits(128), version=4))
+
+    def opaque_id(self, purpose: str) -> str:
+        """43 letters, digits, `-` and `_`: what grants and assignments have for ids, and not a GUID."""
+        return base64.urlsafe_b64encode(self.stream(purpose).randbytes(32)).decode().rstrip("=")
 
 
 class Canaries:

@@ -2,7 +2,8 @@
 The directory's objects, with replicas that lag: a write is done at once, and some reads show what was before.
 
 An object's state is a dict in Graph's own words that is never changed in place. Keys that begin with `@`
-are navigations and secrets of ours (`@fic`, `@owners`, `@appRoleAssignments`); Graph never shows them.
+are navigations and secrets of ours (`@fic`, `@owners`, `@appRoleAssignments`, `@oauth2PermissionGrants`,
+`@roleAssignments`); Graph never shows them as properties.
 """
 
 from collections.abc import Iterator

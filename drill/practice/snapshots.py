@@ -1,6 +1,7 @@
 """The tenant's state in the shape of a scenario. Secret values are not kept there, so none can be shown."""
 
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
+from drill.practice.graph.navigation import APP_ROLES, GRANTS, ROLES, members
 from drill.practice.shapes import JsonObject
 from drill.practice.state import TenantState
 
@@ -16,7 +17,9 @@ def snapshot(state: TenantState) -> JsonObject:
             "servicePrincipals": [_shown(entry) for entry in living if entry.kind == SERVICE_PRINCIPAL],
             "federatedIdentityCredentials": _navigation(living, "@fic"),
             "owners": _navigation(living, "@owners"),
-            "appRoleAssignments": [each for entry in living for each in entry.state.get("@appRoleAssignments", [])],
+            "appRoleAssignments": _all(living, APP_ROLES),
+            "oauth2PermissionGrants": _all(living, GRANTS),
+            "roleAssignments": _all(living, ROLES),
             "deletedItems": [{"@odata.type": f"#microsoft.graph.{entry.kind}", **_shown(entry)} for entry in deleted],
             "riskyServicePrincipals": [state.risky[key] for key in sorted(state.risky)],
             "servicePrincipalRiskDetections": state.detections.everything(),
@@ -32,6 +35,10 @@ def _shown(entry: Entry) -> JsonObject:
     record = {name: value for name, value in entry.state.items() if name[0] != "@"}
     record["keyCredentials"] = [{**each, "key": None} for each in record["keyCredentials"]]
     return record
+
+
+def _all(entries: list[Entry], name: str) -> list[JsonObject]:
+    return [member for entry in entries for member in members(entry.state, name)]
 
 
 def _navigation(entries: list[Entry], name: str) -> JsonObject:

@@ -97,6 +97,8 @@ class Route(Generic[S]):
     """
     One endpoint: `template` is a path with {parameters}, `permissions` any one of which suffices.
 
+    `also` are further tuples of permissions; of each of them one is needed as well.
+
     `buckets` names throttle buckets; `units` is the base cost in resource units; `lane` is the index of
     the path segment that names the object written, on which overlapping writes collide.
     """
@@ -111,6 +113,7 @@ class Route(Generic[S]):
     beta_only: bool = False
     lane: int = 1
     operation: str = ""  # as the service's own log names it
+    also: tuple[tuple[str, ...], ...] = ()
 
     @property
     def segments(self) -> tuple[str, ...]:

@@ -197,9 +197,15 @@ def at_the_desk(
 
 
 EVERYTHING = [
+    "AppRoleAssignment.ReadWrite.All",
     "Application.ReadWrite.All",
     "AuditLog.Read.All",
+    "DelegatedPermissionGrant.ReadWrite.All",
+    "Directory.Read.All",
     "IdentityRiskEvent.Read.All",
     "IdentityRiskyServicePrincipal.ReadWrite.All",
     "Organization.Read.All",
+    "Policy.Read.All",
+    "Policy.ReadWrite.ConditionalAccess",
+    "RoleManagement.ReadWrite.Directory",
 ]

@@ -24,6 +24,12 @@ def changed(name: str, old: object, new: object) -> JsonObject:
     return {"displayName": name, "oldValue": _in_string(old), "newValue": _in_string(new)}
 
 
+def quoted(name: str, old: str | None, new: str | None) -> JsonObject:
+    """One modifiedProperty whose values are quoted scalars, as in records about grants and roles."""
+    values = [None if value is None else json.dumps(value, ensure_ascii=False) for value in (old, new)]
+    return {"displayName": name, "oldValue": values[0], "newValue": values[1]}
+
+
 def included(*names: str) -> JsonObject:
     """The property that says which properties changed: a quoted scalar with nothing on the old side."""
     return {"displayName": "Included Updated Properties", "oldValue": None, "newValue": json.dumps(", ".join(names))}

@@ -4,8 +4,18 @@ import math
 import re
 
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL
-from drill.practice.graph import audit_logs, deleted_items, organization, risk, workloads
-from drill.practice.graph.objects import SETS, not_found
+from drill.practice.graph import (
+    app_roles,
+    audit_logs,
+    delegated_grants,
+    deleted_items,
+    directory_roles,
+    organization,
+    owners,
+    risk,
+    workloads,
+)
+from drill.practice.graph.objects import SETS, denied, not_found
 from drill.practice.graph.permissions import OWNED_BY
 from drill.practice.shapes import JsonObject, graph_time
 from drill.practice.state import TenantState
@@ -15,6 +25,10 @@ from drill.practice.web import Answer, Refusal, Request, Route, RoutingTable
 
 ROUTES: tuple[Route[TenantState], ...] = (
     *workloads.ROUTES,
+    *owners.ROUTES,
+    *app_roles.ROUTES,
+    *delegated_grants.ROUTES,
+    *directory_roles.ROUTES,
     *deleted_items.ROUTES,
     *risk.ROUTES,
     *audit_logs.ROUTES,
@@ -74,8 +88,8 @@ class GraphGate:
         self, state: TenantState, request: Request, route: Route[TenantState], parameters: dict[str, str]
     ) -> None:
         granted = request.roles & set(route.permissions)
-        if not granted:
-            raise Refusal(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+        if not granted or not all(request.roles & set(each) for each in route.also):
+            raise denied()
         if route.write and granted == frozenset({OWNED_BY}):
             _require_ownership(state, request, parameters.get("object_id", ""))
 
@@ -150,7 +164,7 @@ def _require_ownership(state: TenantState, request: Request, object_id: str) -> 
     owned_by: list[JsonObject] = entry.state.get("@owners", []) if entry else []
     owners = {owner["id"] for owner in owned_by}
     if request.principal_id not in owners:
-        raise Refusal(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+        raise denied()
 
 
 def _unauthenticated(why: str) -> Refusal:

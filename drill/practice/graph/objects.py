@@ -160,6 +160,10 @@ def not_found(object_id: str) -> Refusal:
     )
 
 
+def denied() -> Refusal:
+    return Refusal(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+
+
 def to_read(state: TenantState, kind: str, object_id: str, request: Request) -> JsonObject:
     """The object as one replica shows it, or 404."""
     entry = state.directory.find(kind, object_id)

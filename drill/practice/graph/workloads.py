@@ -1,4 +1,4 @@
-"""applications and servicePrincipals: read, list, PATCH, delete, owners, app roles held, federated credentials."""
+"""applications and servicePrincipals: read, list, PATCH, delete, credentials of all kinds."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -6,8 +6,9 @@ from typing import cast
 
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
 from drill.practice.graph import credentials
-from drill.practice.graph.audit_trail import OWNERS, AuditTrail, changed
+from drill.practice.graph.audit_trail import AuditTrail, changed
 from drill.practice.graph.lists import first_page, resumed
+from drill.practice.graph.navigation import list_navigation
 from drill.practice.graph.objects import (
     DEFAULTS,
     READ_ONLY,
@@ -20,8 +21,8 @@ from drill.practice.graph.objects import (
     to_write,
 )
 from drill.practice.graph.permissions import READ_APPLICATIONS, WRITE_APPLICATIONS, WRITE_PRINCIPALS
-from drill.practice.odata import Documented, bad_request, read_filter, read_select
-from drill.practice.shapes import JsonObject, dump
+from drill.practice.odata import bad_request, read_filter, read_select
+from drill.practice.shapes import JsonObject
 from drill.practice.state import TenantState
 from drill.practice.web import NO_CONTENT, Answer, Handler, Refusal, Request, Route
 
@@ -159,31 +160,6 @@ def delete_object(state: TenantState, request: Request, kind: str, object_id: st
 
 _DELETED = {APPLICATION: "Delete application", SERVICE_PRINCIPAL: "Remove service principal"}
 
-# --- owners ----------------------------------------------------------------------------------------
-
-_NAVIGATION = Documented({}, frozenset(), (100, 999), frozenset({"$top", "$skiptoken"}))
-
-
-def list_navigation(state: TenantState, request: Request, kind: str, object_id: str, name: str, context: str) -> Answer:
-    if page := resumed(state, request, _NAVIGATION, context):
-        return page
-    record = to_read(state, kind, object_id, request)
-    rows = [dump(each) for each in cast("list[JsonObject]", record.get(name, []))]
-    return first_page(state, request, _NAVIGATION, context, rows)
-
-
-def delete_owner(state: TenantState, request: Request, kind: str, object_id: str, owner_id: str) -> Answer:
-    entry = to_write(state, kind, object_id)
-    owners = cast("list[JsonObject]", entry.state.get("@owners", []))
-    kept = [each for each in owners if each["id"] != owner_id]
-    if len(kept) == len(owners):
-        raise not_found(owner_id)
-    state.directory.change(entry, state.now, **{"@owners": kept})
-    properties = [changed(f"{kind[0].upper()}{kind[1:]}.ObjectID", owner_id, None)]
-    AuditTrail(state, request).write(f"Remove owner from {OWNERS[kind]}", entry, properties, operation="Unassign")
-    return Answer(NO_CONTENT)
-
-
 # --- federated credentials -------------------------------------------------------------------------
 
 _FEDERATED_FIELDS = frozenset({"name", "issuer", "subject", "audiences", "description", "claimsMatchingExpression"})
@@ -283,11 +259,7 @@ def _routes(kind: str, write: tuple[str, ...], units: int) -> tuple[Route[Tenant
         bound = partial(handler, kind=kind)
         return Route(method, template, bound, write, ("directory writes",), write=True)
 
-    navigation = (
-        ("owners", "@owners", "directoryObjects"),
-        ("appRoleAssignments", "@appRoleAssignments", "appRoleAssignments"),
-        ("federatedIdentityCredentials", "@fic", _FEDERATED_CONTEXT),
-    )
+    listing = partial(list_navigation, name="@fic", context=_FEDERATED_CONTEXT)
     return (
         reading(base, list_objects, units),
         reading(f"{base}/$count", count_objects),
@@ -298,15 +270,7 @@ def _routes(kind: str, write: tuple[str, ...], units: int) -> tuple[Route[Tenant
         writing("POST", f"{each}/removePassword", credentials.remove_password),
         writing("POST", f"{each}/addKey", credentials.add_key),
         writing("POST", f"{each}/removeKey", credentials.remove_key),
-        *(
-            reading(
-                f"{each}/{path}",
-                partial(list_navigation, name=name, context=context),
-                2 if name == "@appRoleAssignments" else 1,
-            )
-            for path, name, context in navigation
-        ),
-        writing("DELETE", f"{each}/owners/{{owner_id}}/$ref", delete_owner),
+        reading(federated, listing),
         reading(f"{federated}/{{credential}}", get_federated),
         writing("POST", federated, add_federated),
         writing("PATCH", f"{federated}/{{credential}}", patch_federated),

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from functions import openapi
 from functions.answers import Refusal
-from functions.bodies import ActionBody, OrderBody, PageQuery, PlanBody, ReportQuery, SwitchBody
+from functions.bodies import ActionBody, ApprovalBody, OrderBody, PageQuery, PlanBody, ReportQuery, SwitchBody
 from functions.contract import JSON, Answer, Call, HeaderParameter, Nothing, Reply, endpoint
 from functions.runtime import responder
 from shared.errors import NotFound
@@ -134,6 +134,32 @@ async def show_report(call: Call[Nothing, ReportQuery]) -> Reply:
 
 @endpoint(
     "POST",
+    "/incidents/{id}/approval",
+    summary="Answer a waiting plan",
+    body=ApprovalBody,
+    query=Nothing,
+    answers={HTTPStatus.OK: Answer("Where the incident stands now.", {JSON: IncidentView})},
+    refusals=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    example={"planHash": "0" * 64, "decision": "approve", "reason": "The owner confirms the leak."},
+)
+async def answer_plan(call: Call[ApprovalBody, Nothing]) -> Reply:
+    """
+    Let a waiting plan go, or decline it. The answer holds for exactly this plan and once; if the identity has
+    changed since the plan was made, a new plan is made and waits again.
+    """
+    body = call.body
+    view = await responder().approve(
+        _incident(call.path["id"]),
+        body.plan_hash,
+        approved=body.decision == "approve",
+        reason=body.reason,
+        by=body.by or _UNNAMED,
+    )
+    return Reply(view)
+
+
+@endpoint(
+    "POST",
     "/switch",
     summary="Stop every effect, or let them go on",
     body=SwitchBody,
@@ -197,6 +223,7 @@ ENDPOINTS: tuple[openapi.AnyEndpoint, ...] = (
     list_incidents,
     show_incident,
     show_report,
+    answer_plan,
     set_switch,
     show_health,
     show_openapi,

@@ -98,6 +98,15 @@ class OrderBody(Input):
     by: By | None = None
 
 
+class ApprovalBody(Input):
+    """A person's answer to a waiting plan."""
+
+    plan_hash: str = Field(pattern=_TOKEN, min_length=8, max_length=128, description="The plan that was looked at.")
+    decision: Literal["approve", "decline"]
+    reason: Line = Field(description="Why, for the journal and the report.")
+    by: By | None = None
+
+
 class SwitchBody(Input):
     """Whether effects are stopped, and why."""
 

@@ -55,6 +55,15 @@ async def show_report(req: func.HttpRequest) -> func.HttpResponse:
     return await api.show_report(req)
 
 
+@bp.function_name("answer_plan")
+@bp.route("incidents/{id}/approval", methods=["POST"])
+async def answer_plan(req: func.HttpRequest) -> func.HttpResponse:
+    """Take a person's answer to a waiting plan."""
+    from functions import api
+
+    return await api.answer_plan(req)
+
+
 @bp.function_name("set_switch")
 @bp.route("switch", methods=["POST"])
 async def set_switch(req: func.HttpRequest) -> func.HttpResponse:

@@ -74,6 +74,7 @@ class WorkEnded(Entry):
     kind = "work-ended"
     more: bool = False
     reason: str | None = None
+    again_at: datetime | None = None  # when the next attempt is due, if work is left
 
 
 class PartRead(Detail):
@@ -146,6 +147,7 @@ class Decided(Entry):
     verdict: Literal["ignore", "watch", "ask", "contain"]
     rule: str
     actions: tuple[str, ...] = ()
+    action_options: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)  # of those that have any
     rules: tuple[RuleAnswer, ...] = ()
     policy: str  # SHA-256 of the policy it was decided by
     by_person: str | None = None  # a responder's order: what they gave as their name, unauthenticated
@@ -177,6 +179,7 @@ class PlannedStep(Detail):
     breaks: str | None = None
     touches: tuple[str, ...] = ()  # object ids whose writes must not overlap
     stage: int = 0  # a later stage begins when the one before it is proven or stopped
+    once: bool = False  # True: applied by two instances at the same moment, it would make two of what must be one
     contains: bool = True  # False: it only informs or repairs, so that a plan of such steps contains nothing
 
 
@@ -297,7 +300,7 @@ class Closed(Entry):
     """No more work is scheduled for this incident by itself."""
 
     kind = "closed"
-    outcome: Literal["ignored", "watched", "contained", "needs-attention", "not-in-tenant", "joined"]
+    outcome: Literal["ignored", "watched", "contained", "needs-attention", "not-in-tenant", "joined", "declined"]
     reason: str
 
 

@@ -44,6 +44,7 @@ def status_of(records: Sequence[Record], now: datetime) -> Status:
     | begun | the journal says                                                     | status            |
     |-------|----------------------------------------------------------------------|-------------------|
     | any   | an escalation stands, or it was closed as needs-attention            | NEEDS_ATTENTION   |
+    | no    | closed as declined: a person said no to the waiting plan             | IGNORED           |
     | any   | held back by ask, verdict or limits; the plan has steps and is alive | AWAITING_APPROVAL |
     | no    | held back by mode watch; no signal since the decision / at work      | WATCHED / OPEN    |
     | any   | held back by anything else                                           | NEEDS_ATTENTION   |
@@ -74,6 +75,8 @@ def status_in(history: History, now: datetime) -> Status:
     closed, held_back = history.closed, history.held_back
     if history.escalated or (closed and closed.outcome == "needs-attention"):
         return Status.NEEDS_ATTENTION
+    if closed and closed.outcome == "declined" and not history.begun:
+        return Status.IGNORED
     if held_back:
         return _held_back(history, held_back, now)
     return _begun(history, now) if history.begun else _not_begun(history, now)

@@ -45,7 +45,7 @@ def judge(
     service principals, None if it could not be counted: then the percentage cannot be judged, and an
     unknown is never a yes. A small tenant may always contain one identity.
     """
-    recent = tuple(spent for spent in window if now - spent.at < WINDOW)
+    recent = _recent(window, now)
     others = {spent.principal_id for spent in recent} - {principal_id}
     if len(others) + 1 > limits.identities_per_hour:
         return Over(
@@ -59,6 +59,16 @@ def judge(
             f"{len(others)} identities were contained in the last hour, and the limit is {share} "
             f"({limits.percent_of_enabled_per_hour} % of {enabled} enabled service principals)"
         )
+    return spend(window, principal_id, now)
+
+
+def spend(window: Sequence[Spent], principal_id: str, now: datetime) -> Allowed:
+    """The window with this identity in it, whatever the limits say: for what a person has confirmed."""
+    recent = _recent(window, now)
     if principal_id in {spent.principal_id for spent in recent}:
         return Allowed(recent)
     return Allowed((*recent, Spent(principal_id, now)))
+
+
+def _recent(window: Sequence[Spent], now: datetime) -> tuple[Spent, ...]:
+    return tuple(spent for spent in window if now - spent.at < WINDOW)

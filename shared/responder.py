@@ -17,8 +17,16 @@ from shared.actions import ACTIONS, check_options
 from shared.actions.interface import Means
 from shared.case import Known
 from shared.chain import Chain
-from shared.entries import Decided, Escalated, Planned
-from shared.errors import CordonError, MalformedSignal, NotFound, RequestConflicts, RequestRefused, RivalActs
+from shared.entries import Approved, Closed, Decided, Entry, Escalated, Planned
+from shared.errors import (
+    CordonError,
+    MalformedSignal,
+    NotFound,
+    RequestConflicts,
+    RequestRefused,
+    RivalActs,
+    SequenceTaken,
+)
 from shared.identity import ClientId, IdentityRef
 from shared.incident import view_of
 from shared.investigation import as_entry, investigate
@@ -32,6 +40,7 @@ from shared.report import Report, make_report
 from shared.signal import JsonObject, NotASignal, Signal
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
+from shared.standing import known_ids, waiting_plan
 from shared.untrusted import one_line
 from shared.views import Health, IncidentPage, IncidentView, Preview, SwitchView
 from shared.work import RESUME_AFTER, Desk, Work
@@ -234,6 +243,32 @@ class Responder:
         signal = replace(found, observed_at=self._desk.clock())
         await self._desk.inbox.take((signal,))
         return await self._desk.inbox.incident_of(signal)
+
+    async def approve(self, id_: str, plan_hash: str, *, approved: bool, reason: str, by: str) -> IncidentView:
+        """
+        A person lets the waiting plan with this hash go, or declines it. Once: the answer is journaled.
+
+        Raises RequestConflicts if no such plan waits (any more), or if it has expired.
+        """
+        chain = await self._known_chain(id_)
+        plan, now = waiting_plan(chain), self._desk.clock()
+        if plan is None or plan.hash != plan_hash:
+            raise RequestConflicts("No plan with this hash waits for an answer. Look at the incident again.")
+        if plan.expires_at is not None and now >= plan.expires_at:
+            raise RequestConflicts("The plan has expired. Order the incident again; a new plan will be made.")
+        if approved:
+            answer: Entry = Approved(plan_hash=plan_hash, by=by, reason=reason)
+        else:
+            answer = Closed(outcome="declined", reason=f"declined by {by}: {reason}")
+        try:
+            await chain.write(answer, only_next=True)
+        except SequenceTaken as taken:
+            raise RequestConflicts("The incident has gone on meanwhile. Look at it again.") from taken
+        if approved:
+            await self._desk.store.queue.send({"incident": chain.incident, "because": "order"})
+        else:
+            await self._desk.inbox.release(chain.incident, known_ids(chain))
+        return view_of(chain.records, now)
 
     async def incidents(self, limit: int, after: str) -> IncidentPage:
         """Incidents, newest first; `after` is the previous page's `next`."""

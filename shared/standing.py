@@ -2,9 +2,12 @@
 Where the work on an incident stands, read from its journal. Pure.
 """
 
+from datetime import datetime
+
 from shared.chain import Chain
 from shared.entries import (
     Approved,
+    Closed,
     Decided,
     HeldBack,
     Investigated,
@@ -27,6 +30,15 @@ def needs_work(chain: Chain) -> bool:
     last = chain.last(WorkEnded)
     news = max(chain.place(SignalJoined), chain.place(Approved))
     return bool(chain) and (news > started or started > ended or (last is not None and last.more))
+
+
+def due_at(chain: Chain) -> datetime | None:
+    """When the next attempt is due, if nothing but an earlier attempt calls for it; None means now."""
+    started, ended = chain.place(WorkStarted), chain.last(WorkEnded)
+    news = max(chain.place(SignalJoined), chain.place(Approved))
+    if ended is None or not ended.more or max(news, started) > chain.place(WorkEnded) or news > started:
+        return None
+    return ended.again_at
 
 
 def looked_until(chain: Chain) -> int:
@@ -57,7 +69,18 @@ def active_plan(chain: Chain) -> Planned | None:
         for line in chain.lines
         if isinstance(line.entry, HeldBack) and line.entry.by != "switch" and line.record.sequence > planned
     ]
-    return plan if not held or chain.place(Approved) > held[-1] else None
+    approved = chain.last(Approved)
+    lifted = approved is not None and approved.plan_hash == plan.hash and chain.place(Approved) > max(held, default=-1)
+    return plan if not held or lifted else None
+
+
+def waiting_plan(chain: Chain) -> Planned | None:
+    """The plan that a person's word can let go: the newest, held back by mode, verdict or a limit, and not closed."""
+    plan, held = chain.last(Planned), chain.last(HeldBack)
+    if plan is None or held is None or active_plan(chain) is not None or chain.place(Closed) >= 0:
+        return None
+    behind = chain.place(HeldBack) > chain.place(Planned) > chain.place(Decided) - 1
+    return plan if behind and held.by in ("mode", "verdict", "limits") else None
 
 
 def attempts(chain: Chain) -> int:

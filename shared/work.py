@@ -4,22 +4,24 @@ killed on any line; called again, they go on from what the journal says.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from shared.actions.interface import Means
-from shared.case import CouldNotLook, IdentityState
+from shared.case import CouldNotLook, IdentityState, Known, Part
 from shared.chain import Chain, Line
 from shared.clock import Clock
 from shared.decision import Decision
 from shared.entries import (
     Applied,
+    Approved,
     Closed,
     Decided,
     Entry,
     Escalated,
     HeldBack,
+    Intended,
     Opened,
     Planned,
     PlannedStep,
@@ -31,25 +33,26 @@ from shared.entries import (
     WorkEnded,
     WorkStarted,
 )
-from shared.errors import CordonError, RivalActs
+from shared.errors import RivalActs
 from shared.execution import Execution, Switch
 from shared.identity import PrincipalId
 from shared.inbox import Inbox
 from shared.investigation import Investigation, as_entry, investigate
 from shared.journal import IncidentId
-from shared.limits import Over, Spent, judge
 from shared.look import Look
 from shared.orders import Order, order_in
 from shared.outbox import Outbox
-from shared.plan import make_plan
-from shared.policy import Policy, Verdict
+from shared.plan import fingerprint, make_plan
+from shared.policy import ActionChoice, Policy, Verdict
 from shared.protection import why_protected
+from shared.reservations import Reservations
 from shared.signal import JsonObject
 from shared.standing import (
     RETRIES,
     active_plan,
     attempts,
     attempts_left,
+    due_at,
     is_decided,
     known_ids,
     looked_until,
@@ -107,6 +110,9 @@ class Work:
         """
         if self._is_busy():
             await self._send(LEASE, because=because)
+            return
+        if early := self._too_early():
+            await self._send(early, because=because)
             return
         if needs_work(self._chain):
             if not resume_sent:
@@ -169,6 +175,8 @@ class Work:
         """The plan to carry out now, with the look it was made from; (None, None) if nothing is to be done."""
         chain, standing = self._chain, active_plan(self._chain)
         order = order_in(chain, since=looked_until(chain))
+        if standing is not None and order is None and chain.place(Approved) > chain.place(Intended):
+            return await self._begin_approved(standing)
         if is_decided(chain) or (standing is not None and order is None):
             return standing, None
         found = await self._investigate(order)
@@ -177,6 +185,36 @@ class Work:
         if self._waits_for_better_times(found):
             return None, None
         return await self._conclude(found, order), found.look
+
+    async def _begin_approved(self, plan: Planned) -> tuple[Planned | None, Look | None]:
+        """
+        A person let this plan go. If the identity is no longer what it was made for, it is made anew and waits.
+        """
+        look = self._execution().new_look()
+        part = await look.identity()
+        if not isinstance(part, Known):
+            await self._chain.write(*self._unread(part))
+            return None, None
+        refused = self._refuse(part.value, plan)
+        if refused:
+            await self._chain.write(refused)
+            return None, None
+        if fingerprint(part.value) != plan.fingerprint:
+            anew = self._plan(self._chosen(), part.value)
+            why = "The identity has changed since the plan was made; it was made anew."
+            await self._chain.write(anew, self._held("verdict", why, _approve(anew)))
+            return None, None
+        await self._over_limit(part.value.identity.principal_id, plan, confirmed=True)
+        return plan, look
+
+    def _plan(self, choices: Sequence[ActionChoice], state: IdentityState) -> Planned:
+        return make_plan(choices, state, Means(self._incident, self._desk.handover_vault), self._desk.clock())
+
+    def _chosen(self) -> tuple[ActionChoice, ...]:
+        """The actions of the newest decision, with their options."""
+        decided = self._chain.last(Decided)
+        names, options = (decided.actions, decided.action_options) if decided else ((), {})
+        return tuple(ActionChoice(name, dict(options.get(name, {}))) for name in names)
 
     async def _investigate(self, order: Order | None) -> Investigation:
         desk = self._desk
@@ -226,10 +264,9 @@ class Work:
             await self._close(closing, f"rule “{found.decision.rule}” says so", *entries, decided)
             return None
         if found.state is None:
-            await self._chain.write(*entries, decided, *self._unreadable(found))
+            await self._chain.write(*entries, decided, *self._unread(found.case.identity))
             return None
-        means = Means(self._incident, self._desk.handover_vault)
-        plan = make_plan(found.decision.actions, found.state, means, self._desk.clock())
+        plan = self._plan(found.decision.actions, found.state)
         held = await self._hold_back(found.state, found.decision, plan, order)
         if held and held.by == "mode" and self._mode == "watch":
             await self._close("watched", "mode watch: decided, and nothing was changed", *entries, decided, plan, held)
@@ -242,22 +279,22 @@ class Work:
             verdict=decision.verdict.value,
             rule=decision.rule,
             actions=tuple(choice.name for choice in decision.actions),
+            action_options={choice.name: dict(choice.options) for choice in decision.actions if choice.options},
             rules=decision.rules,
             policy=self._desk.policy.digest,
             by_person=order.by if order else None,
             signals=sum(1 for _ in self._chain.all(SignalJoined)),
         )
 
-    def _unreadable(self, found: Investigation) -> tuple[Entry, ...]:
-        part = found.case.identity
+    def _unread(self, part: Part[IdentityState]) -> tuple[Entry, ...]:
         why = part.why if isinstance(part, CouldNotLook) else "it was not read"
         if isinstance(part, CouldNotLook) and part.gone:
             return (Closed(outcome="not-in-tenant", reason=f"This tenant has no such identity: {why}"),)
         return (
-            HeldBack(
-                by="unknown-identity",
-                reason=f"The identity could not be read: {why}",
-                todo="Find out why, then order the incident again; nothing was changed.",
+            self._held(
+                "unknown-identity",
+                f"The identity could not be read: {why}",
+                "Find out why, then order the incident again; nothing was changed.",
             ),
         )
 
@@ -265,61 +302,37 @@ class Work:
         self, state: IdentityState, decision: Decision, plan: Planned, order: Order | None
     ) -> HeldBack | None:
         """What keeps this plan from being carried out now, hardest first."""
-        protected = why_protected(state, self._desk.policy.protected, self._desk.own_ids)
-        if protected:
-            return HeldBack(by="protected", reason=f"This identity is never touched: {protected}.", todo=_BY_HAND)
-        if not plan.steps:
-            return HeldBack(by="preflight", reason="None of the actions is possible here.", todo=_BY_HAND)
-        if self._mode == "watch":
-            return HeldBack(by="mode", reason="Mode watch: Cordon decides and changes nothing.")
+        refused = self._refuse(state, plan)
+        if refused:
+            return refused
         if order and order.plan_hash and order.plan_hash != plan.hash:
-            return HeldBack(
-                by="verdict",
-                reason="The plan that was ordered is not the plan of now.",
-                todo="Preview it and order it.",
-            )
+            return self._held("verdict", "The plan that was ordered is not the plan of now.", _approve(plan))
         confirmed = order is not None and order.plan_hash == plan.hash
         if self._mode == "ask" and not confirmed:
-            return HeldBack(by="mode", reason="Mode ask: every plan waits for a person.", todo=_approve(plan))
+            return self._held("mode", "Mode ask: every plan waits for a person.", _approve(plan))
         if decision.verdict is Verdict.ASK and not confirmed:
-            return HeldBack(by="verdict", reason="The policy asks a person.", todo=_approve(plan))
-        return await self._over_limit(state.identity.principal_id, plan)
+            return self._held("verdict", "The policy asks a person.", _approve(plan))
+        return await self._over_limit(state.identity.principal_id, plan, confirmed=confirmed)
 
-    async def _over_limit(self, principal: PrincipalId, plan: Planned) -> HeldBack | None:
-        """Reserve a place in the window, or say which limit is reached. The window lies in the store."""
-        documents, now = self._desk.store.documents, self._desk.clock()
-        enabled = await self._count_enabled()
-        while True:
-            document = await documents.get("limits", "identities")
-            window = _window(document.body) if document else []
-            verdict = judge(self._desk.policy.limits, window, principal, enabled, now)
-            if isinstance(verdict, Over):
-                log.warning("limit reached, containment of %s waits for a person: %s", principal, verdict.reason)
-                return HeldBack(by="limits", reason=f"Over the limit: {verdict.reason}.", todo=_approve(plan))
-            body = _as_body(verdict.window)
-            if document is None:
-                if await documents.insert("limits", "identities", body):
-                    return None
-            elif await documents.replace("limits", "identities", body, document.etag):
-                return None
+    def _refuse(self, state: IdentityState, plan: Planned) -> HeldBack | None:
+        """What no person's word can lift."""
+        protected = why_protected(state, self._desk.policy.protected, self._desk.own_ids)
+        if protected:
+            return self._held("protected", f"This identity is never touched: {protected}.", _BY_HAND)
+        if not plan.steps:
+            return self._held("preflight", "None of the actions is possible here.", _BY_HAND)
+        if self._mode == "watch":
+            return self._held("mode", "Mode watch: Cordon decides and changes nothing.")
+        return None
 
-    async def _count_enabled(self) -> int | None:
-        """The tenant's enabled service principals, at most an hour old; None if they cannot be counted."""
-        documents, now = self._desk.store.documents, self._desk.clock()
-        document = await documents.get("limits", "enabled")
-        if document and now - datetime.fromisoformat(str(document.body["at"])) < timedelta(hours=1):
-            return int(str(document.body["count"]))
-        try:
-            count = await self._desk.tenant.directory.count_enabled_principals()
-        except CordonError as error:
-            log.warning("the enabled service principals could not be counted: %s", error)
-            return int(str(document.body["count"])) if document else None
-        body: JsonObject = {"at": now.isoformat(), "count": count}
-        if document:
-            await documents.replace("limits", "enabled", body, document.etag)
-        else:
-            await documents.insert("limits", "enabled", body)
-        return count
+    async def _over_limit(self, principal: PrincipalId, plan: Planned, *, confirmed: bool) -> HeldBack | None:
+        desk = self._desk
+        reservations = Reservations(desk.store.documents, desk.tenant.directory, desk.policy.limits, desk.clock)
+        over = await reservations.reserve(principal, confirmed=confirmed)
+        return self._held("limits", f"Over the limit: {over.reason}.", _approve(plan)) if over else None
+
+    def _held(self, by: str, reason: str, todo: str | None = None) -> HeldBack:
+        return HeldBack.model_validate({"by": by, "reason": reason, "todo": todo, "mode": self._mode})
 
     # Doing
 
@@ -378,8 +391,10 @@ class Work:
                 WorkEnded(reason=why),
             )
             return
-        await self._send(timedelta(seconds=RETRIES[tries - 1]), because="resumed")
-        await self._chain.write(WorkEnded(more=True, reason=why))
+        wait = timedelta(seconds=RETRIES[tries - 1])
+        again_at = self._desk.clock() + wait
+        await self._send(wait, because="resumed")
+        await self._chain.write(WorkEnded(more=True, reason=why, again_at=again_at))
 
     async def _set_rechecks(self) -> None:
         """Send the messages for the later looks, then write down that they were sent."""
@@ -417,6 +432,15 @@ class Work:
             return False
         silence = desk.clock() - chain.records[-1].time
         return silence < LEASE
+
+    def _too_early(self) -> timedelta | None:
+        """
+        How long until the next attempt is due. Any message may come meanwhile (that of a worker that did not
+        crash, say), and each would burn an attempt.
+        """
+        due, longest = due_at(self._chain), timedelta(seconds=max(RETRIES))
+        early = due - self._desk.clock() if due else timedelta()
+        return min(early, longest) if early > timedelta() else None
 
     async def _begin(self, because: str) -> None:
         attempt = sum(1 for _ in self._chain.all(WorkStarted)) + 1
@@ -463,18 +487,3 @@ _BY_HAND = "Decide yourself and act in the Entra admin centre; Cordon will not."
 
 def _approve(plan: Planned) -> str:
     return f"Look at the plan and, if you agree, order it: POST /api/incidents with planHash {plan.hash}."
-
-
-def _window(body: JsonObject) -> list[Spent]:
-    entries = body.get("spent")
-    if not isinstance(entries, list):
-        return []
-    return [
-        Spent(str(entry["id"]), datetime.fromisoformat(str(entry["at"])))
-        for entry in entries
-        if isinstance(entry, dict)
-    ]
-
-
-def _as_body(window: tuple[Spent, ...]) -> JsonObject:
-    return {"spent": [{"id": spent.principal_id, "at": spent.at.isoformat()} for spent in window]}

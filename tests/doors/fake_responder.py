@@ -92,6 +92,10 @@ class FakeResponder:
         self._note("order", order)
         return INCIDENT
 
+    async def approve(self, id_: str, plan_hash: str, *, approved: bool, reason: str, by: str) -> IncidentView:
+        self._note("approve", (id_, plan_hash, approved, reason, by))
+        return VIEW
+
     async def incidents(self, limit: int, after: str) -> IncidentPage:
         self._note("incidents", (limit, after))
         return IncidentPage(incidents=(VIEW,), next=INCIDENT)

@@ -436,3 +436,12 @@ async def test_a_switch_without_a_reason_is_not_set(responder: FakeResponder) ->
 
     assert response.status_code == 400
     assert responder.asked == []
+
+
+async def test_a_waiting_plan_is_answered_by_its_hash(responder: FakeResponder) -> None:
+    """The answer names the incident in the path and the plan in the body."""
+    body = {"planHash": "a" * 64, "decision": "approve", "reason": "the owner confirms", "by": "night shift"}
+    response = await post(f"/api/incidents/{INCIDENT}/approval", body)
+
+    assert response.status_code == 200
+    assert responder.asked[0] == ("approve", (INCIDENT, "a" * 64, True, "the owner confirms", "night shift"))

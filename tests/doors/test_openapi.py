@@ -68,6 +68,7 @@ def test_every_operation_says_what_it_does_and_how_it_fails(served: dict[str, An
     assert {each["operationId"] for each in operations if "409" in each["responses"]} == {
         "preview_plan",
         "order_containment",
+        "answer_plan",
     }
 
 

@@ -1,5 +1,6 @@
 """What people decide: modes, orders, protected identities, limits and the stop switch."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -328,3 +329,122 @@ def test_an_identity_that_the_tenant_does_not_have_is_closed_as_such() -> None:
         assert closed.outcome == "not-in-tenant"
 
     play(story, STATE)
+
+
+def test_an_approval_lets_exactly_the_waiting_plan_go_and_once() -> None:
+    """It is bound to the hash; the same answer a second time meets no waiting plan."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        chain = await world.chain()
+        plan = chain.last(Planned)
+        assert plan is not None
+        with pytest.raises(RequestConflicts):
+            await responder.approve(chain.incident, "0" * 64, approved=True, reason="checked", by="owner")
+        await responder.approve(chain.incident, plan.hash, approved=True, reason="checked", by="owner")
+        with pytest.raises(RequestConflicts):
+            await responder.approve(chain.incident, plan.hash, approved=True, reason="checked", by="owner")
+        await world.work_queue(responder, timedelta(seconds=30))
+
+        assert await world.status() is Status.CONTAINED
+
+    play(story, STATE, policy=ASKING)
+
+
+def test_a_declined_plan_is_never_carried_out() -> None:
+    """The incident ends as ignored, with the person's reason."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        chain = await world.chain()
+        plan = chain.last(Planned)
+        assert plan is not None
+        await responder.approve(chain.incident, plan.hash, approved=False, reason="a test of ours", by="owner")
+        await world.work_queue(responder, timedelta(hours=1))
+        closed = (await world.chain()).last(Closed)
+
+        assert world.directory.effects == []
+        assert closed is not None
+        assert "a test of ours" in closed.reason
+        assert await world.status() is Status.IGNORED
+
+    play(story, STATE, policy=ASKING)
+
+
+def test_an_approved_plan_that_has_drifted_is_made_anew_and_waits() -> None:
+    """The approval was for another state: nothing is written on the strength of it."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        chain = await world.chain()
+        first = chain.last(Planned)
+        assert first is not None
+        world.directory.state = payroll(application=[password(1), password(2)])
+        await responder.approve(chain.incident, first.hash, approved=True, reason="checked", by="owner")
+        await world.work_queue(responder, timedelta(minutes=1))
+        second = (await world.chain()).last(Planned)
+
+        assert world.directory.effects == []
+        assert second is not None
+        assert second.hash != first.hash
+        assert await world.status() is Status.AWAITING_APPROVAL
+
+    play(story, STATE, policy=ASKING)
+
+
+def test_an_expired_plan_cannot_be_approved() -> None:
+    """After an hour it is no longer what anybody looked at."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        chain = await world.chain()
+        plan = chain.last(Planned)
+        assert plan is not None
+        await asyncio.sleep(3601)
+
+        with pytest.raises(RequestConflicts, match="expired"):
+            await responder.approve(chain.incident, plan.hash, approved=True, reason="checked", by="owner")
+
+    play(story, STATE, policy=ASKING)
+
+
+def test_a_person_may_go_over_the_limit() -> None:
+    """The limit asks; the approval of the very plan is the answer, and it is counted all the same."""
+
+    async def story(world: World) -> None:
+        spent = [{"id": f"other-{n}", "at": START.isoformat()} for n in range(5)]
+        await world.store.documents.insert("limits", "identities", {"spent": spent})  # pyright: ignore[reportArgumentType]
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        chain = await world.chain()
+        plan = chain.last(Planned)
+        assert plan is not None
+        await responder.approve(chain.incident, plan.hash, approved=True, reason="mass leak", by="owner")
+        await world.work_queue(responder, timedelta(seconds=30))
+        window = await world.store.documents.get("limits", "identities")
+
+        assert await world.status() is Status.CONTAINED
+        assert window is not None
+        assert PAYROLL in str(window.body)
+
+    play(story, STATE)
+
+
+def test_mode_watch_is_not_lifted_by_an_approval() -> None:
+    """What is only watched has no waiting plan."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        chain = await world.chain()
+        plan = chain.last(Planned)
+        assert plan is not None
+
+        with pytest.raises(RequestConflicts):
+            await responder.approve(chain.incident, plan.hash, approved=True, reason="checked", by="owner")
+
+    play(story, STATE, mode="watch")

@@ -3,6 +3,7 @@ Gives one of Cordon's managed identities its Graph permissions, or takes them aw
 
     python3 infra/grant.py reader OBJECT_ID           what watching needs
     python3 infra/grant.py executor OBJECT_ID         what acting needs: as powerful as an administrator of applications
+    python3 infra/grant.py executor OBJECT_ID --action remove-directory-roles     the same, and what this action needs
     python3 infra/grant.py executor OBJECT_ID --take-away
 
 Asks Graph through the Azure CLI as whoever is signed in there, who needs the role Privileged Role Administrator. Says
@@ -56,6 +57,15 @@ def plan(ask: Ask, principal: str, permissions: Sequence[str], *, take_away: boo
     return [_grant(principal, name, graph["id"], roles[name]) for name in permissions if roles[name] not in held]
 
 
+def chosen_permissions(listed: Json, identity: str, actions: Sequence[str], *, take_away: bool) -> list[str]:
+    """The identity's own permissions and those of the actions; to take away, those of every action."""
+    optional: dict[str, dict[str, list[str]]] = listed["optional"]
+    if unknown := [name for name in actions if name not in optional]:
+        raise CannotGrant(f"No action named {', '.join(unknown)} needs more; those that do: {', '.join(optional)}.")
+    more = [name for action in (optional if take_away else actions) for name in optional[action].get(identity, [])]
+    return list(dict.fromkeys([*listed[identity], *more]))
+
+
 def _all(ask: Ask, path: str) -> list[Json]:
     """Every page: a grant on the second one is held as well."""
     rows: list[Json] = []
@@ -103,11 +113,13 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="Gives Cordon's identities their Graph permissions.")
     parser.add_argument("identity", choices=["reader", "executor"])
     parser.add_argument("object_id", help="the managed identity's object (principal) id")
+    parser.add_argument("--action", action="append", default=[], help="with what this action needs beyond that")
     parser.add_argument("--take-away", action="store_true", help="remove the permissions instead")
     parser.add_argument("--yes", action="store_true", help="do it, and not only say it")
     chosen = parser.parse_args(arguments)
-    permissions = json.loads(PERMISSIONS.read_text(encoding="utf-8"))[chosen.identity]
+    listed = json.loads(PERMISSIONS.read_text(encoding="utf-8"))
     try:
+        permissions = chosen_permissions(listed, chosen.identity, chosen.action, take_away=chosen.take_away)
         ask = through_azure_cli()
         changes = plan(ask, chosen.object_id, permissions, take_away=chosen.take_away)
         for change in changes:

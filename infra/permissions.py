@@ -1,6 +1,9 @@
 """
 Which Graph application permissions each of Cordon's identities needs: what the actions declare, and what reading takes.
 
+Some actions need more than the shipped policy does, up to what could make anybody Global Administrator. Nobody holds
+that unasked: it stands under `optional`, by action, and is granted for an action by name.
+
     python -m infra.permissions          writes infra/graph_permissions.json, which grant.py reads
 
 The file is committed, so that whoever grants can read it, and needs neither our packages nor our word.
@@ -11,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shared.actions import ACTIONS
+from shared.actions.interface import Action
 
 FILE = Path(__file__).parent / "graph_permissions.json"
 
@@ -21,14 +25,32 @@ READING: Mapping[str, str] = {
     "IdentityRiskEvent.Read.All": "risk detections",
     "IdentityRiskyServicePrincipal.Read.All": "the risk state of service principals",
 }
+# What only some actions read before and after their change.
+READING_FOR_ACTIONS: Mapping[str, str] = {
+    "Directory.Read.All": "delegated permission grants",
+    "Policy.Read.All": "Conditional Access policies",
+    "RoleManagement.Read.Directory": "directory roles that are assigned",
+}
+# What acting takes in any case: whoever holds the first can become any application.
+WRITING = ("Application.ReadWrite.All", "IdentityRiskyServicePrincipal.ReadWrite.All")
 
 
-def wanted() -> dict[str, list[str]]:
+def wanted() -> dict[str, object]:
     """The permissions by identity: `reader` in every mode, `executor` only where plans are carried out."""
     return {
         "reader": sorted(READING),
-        "executor": sorted({permission for action in ACTIONS for permission in action.permissions}),
+        "executor": sorted(WRITING),
+        "optional": {action.name: more for action in ACTIONS if (more := _beyond(action))},
     }
+
+
+def _beyond(action: Action) -> dict[str, list[str]]:
+    """What the action needs that its identity does not hold anyway."""
+    more = {
+        "reader": sorted(set(action.reads) - set(READING)),
+        "executor": sorted(set(action.permissions) - set(WRITING)),
+    }
+    return {identity: names for identity, names in more.items() if names}
 
 
 def text() -> str:

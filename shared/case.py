@@ -45,9 +45,16 @@ class PartName(StrEnum):
     """The parts of a case, cheapest first: the investigation gathers them in this order."""
 
     IDENTITY = "identity"  # service principal + application + credentials: one $batch
+    GRANTS = "grants"  # app roles, delegated permissions and directory roles that it holds: one $batch
+    OWNERS = "owners"  # of application and service principal: the same
     DETECTIONS = "detections"  # identity protection: 1 request/s per tenant
     RISK = "risk"  # the same bucket
     AUDITS = "audits"  # reports: 5 requests per 10 s
+    CA_POLICY = "ca_policy"  # Conditional Access: the bucket of identity protection
+
+
+# What a policy's conditions can ask for. The other parts are read for actions, when their turn comes.
+CASE_PARTS = (PartName.IDENTITY, PartName.DETECTIONS, PartName.RISK, PartName.AUDITS)
 
 
 class HolderKind(StrEnum):
@@ -107,6 +114,7 @@ class Holder:
     federated: Part[tuple[FederatedCredential, ...]]
     token_encryption_key_id: str | None = None
     signing_thumbprint: str | None = None  # preferredTokenSigningKeyThumbprint
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,8 @@ class IdentityState:
 
     `principals` holds every service principal of the application in this tenant, the one that the
     incident is about first. `application` is None where this tenant does not own it.
-    `instance_lock` is servicePrincipalLockConfiguration as read, or None.
+    `instance_lock` is servicePrincipalLockConfiguration as read, or None. `deactivated` is the
+    application's isDisabled; None where there is no application, or the answer does not say.
     """
 
     identity: WorkloadIdentity
@@ -127,10 +136,87 @@ class IdentityState:
     application: Holder | None
     instance_lock: JsonObject | None
     read_at: datetime
+    deactivated: bool | None = None
 
     @property
     def holders(self) -> tuple[Holder, ...]:
         return (*((self.application,) if self.application else ()), *self.principals)
+
+
+@dataclass(frozen=True, slots=True)
+class AppRole:
+    """An appRoleAssignment: a permission of the identity's own on a resource."""
+
+    id: str
+    role_id: str  # all zeros: access without any role
+    resource_id: str
+    resource_name: str  # the tenant's text
+    created: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DelegatedGrant:
+    """An oauth2PermissionGrant: what the identity may do in a user's name. Graph gives no date of it."""
+
+    id: str
+    consent_type: str  # AllPrincipals, or Principal: one user
+    user_id: str | None
+    resource_id: str
+    scope: str  # names of permissions, separated by blanks
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryRole:
+    """An active assignment of a directory role to the identity itself. Graph gives no date of it."""
+
+    id: str
+    role_id: str
+    role_name: str | None
+    scope: str | None  # directoryScopeId: "/" is the whole tenant
+    app_scope: str | None  # appScopeId, of roles that another application defines
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What the identity holds. Each list is read with a permission of its own, so each may be unread."""
+
+    app_roles: Part[tuple[AppRole, ...]]
+    delegated: Part[tuple[DelegatedGrant, ...]]
+    directory_roles: Part[tuple[DirectoryRole, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who may give an object new credentials. `type` is Graph's: user, servicePrincipal."""
+
+    id: str
+    type: str | None
+    name: str | None  # the tenant's text
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """The owners of both objects; of the application only where this tenant has it."""
+
+    application: Part[tuple[Owner, ...]]
+    principal: Part[tuple[Owner, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class RiskPolicy:
+    """
+    A Conditional Access policy that carries the name of Cordon's own. `other` names what else limits it:
+    conditions that Cordon never sets.
+    """
+
+    id: str
+    state: str  # enabled, disabled, enabledForReportingButNotEnforced
+    included: tuple[str, ...]  # object ids of service principals, or ServicePrincipalsInMyTenant
+    excluded: tuple[str, ...]
+    risk_levels: tuple[str, ...]
+    resources: tuple[str, ...]  # includeApplications
+    blocks: bool
+    other: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

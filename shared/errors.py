@@ -22,6 +22,7 @@ Everything that can go wrong, sorted by who must act.
     │   └── IncompleteAnswer     a list that stops before its end is not a list
     ├── PlatformRefused        the object cannot be changed in this way: a named outcome
     │   ├── InstanceLocked       the application's instance lock protects the property
+    │   ├── CannotBeRead         what a change starts from is refused to us, so nothing is changed
     │   └── Gone                 the object is not there (any more)
     └── RivalActs              another instance is at work on the same incident
         └── SequenceTaken        the journal already holds a record at this place
@@ -166,6 +167,13 @@ class PlatformRefused(CordonError):
 
 class InstanceLocked(PlatformRefused):
     """The application's instance lock protects the property (400 CannotUpdateLockedServicePrincipalProperty)."""
+
+
+class CannotBeRead(PlatformRefused):
+    """What is there could not be read, and later tries will not help: there is no pre-image, so no write."""
+
+    def __init__(self, doing: str, why: str) -> None:
+        super().__init__(doing=doing, code="cannot-be-read", why=why)
 
 
 class Gone(PlatformRefused):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shared.case import (
+    CASE_PARTS,
     Case,
     CouldNotLook,
     Holder,
@@ -27,7 +28,7 @@ from shared.policy import Policy
 from shared.signal import Signal
 from shared.tenant import Directory, Gathered
 
-_ORDER = tuple(PartName)  # cheapest first
+_ORDER = CASE_PARTS  # cheapest first
 _LAG = timedelta(minutes=30)  # how far a list may lag behind a pushed record; seen are 15 (facts: audit latency)
 
 

@@ -5,10 +5,22 @@ Steps that are captured or verified together share a look, so that one round tri
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.case import CouldNotLook, IdentityState, NotLooked, Part, PartName, RiskState
+from shared.case import (
+    CouldNotLook,
+    Grants,
+    IdentityState,
+    NotLooked,
+    Owners,
+    Part,
+    PartName,
+    RiskPolicy,
+    RiskState,
+)
 from shared.clock import Clock
+from shared.errors import CannotBeRead, CordonError, Unreachable
 from shared.identity import IdentityRef
 from shared.tenant import Directory, Gathered
 
@@ -35,11 +47,14 @@ class Look:
 
     async def gather(self, parts: frozenset[PartName]) -> Gathered:
         """Make sure that these parts were asked for, in one go."""
-        async with self._lock:
-            missing = frozenset(p for p in parts if isinstance(getattr(self.gathered, p.value), NotLooked))
-            if missing:
-                self.gathered = merge(self.gathered, await self._directory.look(self.subject, missing))
+        if self._missing(parts):  # else nobody waits for what another one is reading
+            async with self._lock:
+                if missing := self._missing(parts):
+                    self.gathered = merge(self.gathered, await self._directory.look(self.subject, missing))
         return self.gathered
+
+    def _missing(self, parts: frozenset[PartName]) -> frozenset[PartName]:
+        return frozenset(p for p in parts if isinstance(getattr(self.gathered, p.value), NotLooked))
 
     async def identity(self) -> Part[IdentityState]:
         return (await self.gather(frozenset({PartName.IDENTITY}))).identity
@@ -47,15 +62,27 @@ class Look:
     async def risk(self) -> Part[RiskState | None]:
         return (await self.gather(frozenset({PartName.RISK}))).risk
 
+    async def grants(self) -> Part[Grants]:
+        return (await self.gather(frozenset({PartName.GRANTS}))).grants
+
+    async def owners(self) -> Part[Owners]:
+        return (await self.gather(frozenset({PartName.OWNERS}))).owners
+
+    async def ca_policy(self) -> Part[tuple[RiskPolicy, ...]]:
+        return (await self.gather(frozenset({PartName.CA_POLICY}))).ca_policy
+
 
 def merge(older: Gathered, newer: Gathered) -> Gathered:
     """Take each part from the newer one, unless it was not asked for there."""
-    return Gathered(
-        identity=older.identity if isinstance(newer.identity, NotLooked) else newer.identity,
-        detections=older.detections if isinstance(newer.detections, NotLooked) else newer.detections,
-        risk=older.risk if isinstance(newer.risk, NotLooked) else newer.risk,
-        audits=older.audits if isinstance(newer.audits, NotLooked) else newer.audits,
-    )
+    asked = {part.value: getattr(newer, part.value) for part in PartName}
+    return replace(older, **{name: part for name, part in asked.items() if not isinstance(part, NotLooked)})
+
+
+def no_image(doing: str, part: CouldNotLook | NotLooked) -> CordonError:
+    """The error of a capture whose part is not known: passing, or for good."""
+    if isinstance(part, CouldNotLook) and not part.may_help_later:
+        return CannotBeRead(doing, part.why)
+    return Unreachable(doing, why_unread(part))
 
 
 def why_unread(part: CouldNotLook | NotLooked) -> str:

@@ -3,6 +3,7 @@ Refusals that no retry can help, by name: the words of reports, and what a perso
 """
 
 from shared.errors import (
+    CannotBeRead,
     CordonError,
     Gone,
     InstanceLocked,
@@ -17,6 +18,7 @@ _NAMES: tuple[tuple[type[CordonError], str], ...] = (
     (LicenceMissing, "licence-missing"),
     (UnavailableInCloud, "unavailable-in-cloud"),
     (InstanceLocked, "instance-locked"),
+    (CannotBeRead, "cannot-be-read"),
     (Gone, "gone"),
     (PlatformRefused, "refused-by-platform"),
 )
@@ -26,6 +28,7 @@ _TODO = {
     "licence-missing": "Buy the licence, or take the action out of the policy. The other steps do not need it.",
     "unavailable-in-cloud": "Take the action out of the policy: this cloud does not offer it.",
     "instance-locked": "The application's owner must lift the instance lock, or remove the credentials there.",
+    "cannot-be-read": "Mend what keeps Cordon from reading (the reason names it), then order the incident again.",
     "gone": "Check whether somebody deleted it: a deleted application can be restored for 30 days.",
     "refused-by-platform": "Do this step by hand in the Entra admin centre, then order the incident again.",
 }

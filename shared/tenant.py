@@ -10,20 +10,26 @@ refusal). Retrying what may be repeated, within bounds, is theirs; deciding what
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from shared.case import (
     AuditRecord,
+    Grants,
     HolderKind,
     IdentityState,
     NotLooked,
+    Owners,
     Part,
     PartName,
     RiskDetection,
+    RiskPolicy,
     RiskState,
 )
-from shared.identity import IdentityRef, PrincipalId
+from shared.identity import AppObjectId, IdentityRef, PrincipalId
 from shared.signal import JsonObject
+
+# The name by which Cordon's one policy is found again, in every tenant and by every version.
+RISK_POLICY = "Cordon: block workload identities at high risk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +37,12 @@ class Gathered:
     """The answer to one look: the parts that were asked for; a part that failed says why."""
 
     identity: Part[IdentityState] = field(default_factory=NotLooked)
+    grants: Part[Grants] = field(default_factory=NotLooked)
+    owners: Part[Owners] = field(default_factory=NotLooked)
     detections: Part[tuple[RiskDetection, ...]] = field(default_factory=NotLooked)
     risk: Part[RiskState | None] = field(default_factory=NotLooked)
     audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
+    ca_policy: Part[tuple[RiskPolicy, ...]] = field(default_factory=NotLooked)  # those with Cordon's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,59 @@ CredentialWrite: TypeAlias = RemovePassword | ReplaceKeys | RemoveFederated | Se
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveAppRole:
+    """DELETE /servicePrincipals/{id}/appRoleAssignments/{id}. Repeatable: 404 counts as removed."""
+
+    principal_id: str
+    assignment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveDelegatedGrant:
+    """DELETE /oauth2PermissionGrants/{id}, with all its scopes. Repeatable: 404 counts as removed."""
+
+    grant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveDirectoryRole:
+    """DELETE /roleManagement/directory/roleAssignments/{id}. Repeatable: 404 counts as removed."""
+
+    assignment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveOwner:
+    """DELETE …/owners/{id}/$ref. Repeatable: 404 counts as removed."""
+
+    holder: HolderKind
+    object_id: str
+    owner_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetTags:
+    """PATCH tags: the whole list. There is no ETag, so the caller reads shortly before and compares after."""
+
+    holder: HolderKind
+    object_id: str
+    tags: tuple[str, ...]
+
+
+AccessWrite: TypeAlias = (
+    RemoveAppRole | RemoveDelegatedGrant | RemoveDirectoryRole | RemoveOwner | SetTags | SetInstanceLock
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyCovers:
+    """Cordon's Conditional Access policy includes the service principal, and how that came about."""
+
+    policy_id: str
+    how: Literal["created", "extended", "already"]
+
+
+@dataclass(frozen=True, slots=True)
 class WriteDone:
     """The service accepted the write (2xx), or the object was in the wished state already."""
 
@@ -137,8 +199,29 @@ class Directory(Protocol):
         """
         ...
 
+    async def set_application_disabled(self, application: AppObjectId, disabled: bool) -> None:
+        """PATCH isDisabled of an own application, alone in its request: holds in every tenant. Repeatable."""
+        ...
+
+    async def write_access(self, writes: Sequence[AccessWrite]) -> Sequence[WriteResult]:
+        """Change what an identity may do and who rules it, by the rules of `write_credentials`."""
+        ...
+
     async def confirm_compromised(self, principals: Sequence[PrincipalId]) -> None:
         """Tell Identity Protection (at most 60 ids a call). Repeatable; contains nothing by itself."""
+        ...
+
+    async def dismiss_risk(self, principals: Sequence[PrincipalId]) -> None:
+        """Take the risk back (at most 60 ids a call). Repeatable."""
+        ...
+
+    async def cover_by_risk_policy(self, principal: PrincipalId, state: str, *, sent_before: bool) -> PolicyCovers:
+        """
+        Include the service principal in Cordon's one Conditional Access policy, and make that one with this
+        state if the tenant has none. What others changed in it stays. The creation is sent once, never
+        repeated by itself: after OutcomeUnknown call again with `sent_before`, and the policy is looked for
+        as long as replicas may lag before another one is made. Raises PlatformRefused if there are several.
+        """
         ...
 
     async def count_enabled_principals(self) -> int:

@@ -3,32 +3,47 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 from shared.case import (
+    AppRole,
     CouldNotLook,
+    DelegatedGrant,
+    DirectoryRole,
     FederatedCredential,
+    Grants,
     Holder,
     HolderKind,
     IdentityState,
     Key,
     Known,
+    Owner,
+    Owners,
     Part,
     PartName,
     Password,
     RiskDetection,
+    RiskPolicy,
     RiskState,
 )
 from shared.errors import CordonError, Gone
 from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, PrincipalId, WorkloadIdentity
 from shared.signal import JsonObject
 from shared.tenant import (
+    AccessWrite,
     CredentialWrite,
     Gathered,
     NewCertificate,
+    PolicyCovers,
+    RemoveAppRole,
+    RemoveDelegatedGrant,
+    RemoveDirectoryRole,
     RemoveFederated,
+    RemoveOwner,
     RemovePassword,
     ReplaceKeys,
     SetInstanceLock,
+    SetTags,
     WriteDone,
     WriteRefused,
     WriteResult,
@@ -41,6 +56,13 @@ PAYROLL_CLIENT = ClientId("20000000-0000-4000-8000-000000000001")
 CORDON_CLIENT = ClientId("99999999-0000-4000-8000-00000000000a")
 CORDON_PRINCIPAL = PrincipalId("99999999-0000-4000-8000-00000000000b")
 PAYROLL_APP = AppObjectId("30000000-0000-4000-8000-000000000001")
+POLICY_ID = "83000000-0000-4000-8000-000000000001"
+GRAPH = "90000000-0000-4000-8000-000000000001"
+NO_GRANTS = Known(Grants(Known(()), Known(()), Known(())))
+NO_OWNERS = Known(Owners(Known(()), Known(())))
+NO_POLICIES: Known[tuple[RiskPolicy, ...]] = Known(())
+
+H = TypeVar("H", AppRole, DelegatedGrant, DirectoryRole, Owner)
 
 
 class Crash(BaseException):
@@ -108,6 +130,29 @@ def _holder(kind: HolderKind, id_: str, credentials: Sequence[Password | Key | F
     )
 
 
+def app_role(number: int, created: datetime | None = START) -> AppRole:
+    return AppRole(f"role-{number}", f"80000000-0000-4000-8000-{number:012d}", GRAPH, "Microsoft Graph", created)
+
+
+def delegated(number: int, user: str | None = None) -> DelegatedGrant:
+    return DelegatedGrant(f"grant-{number}", "Principal" if user else "AllPrincipals", user, GRAPH, "User.Read")
+
+
+def directory_role(number: int) -> DirectoryRole:
+    role = f"81000000-0000-4000-8000-{number:012d}"
+    return DirectoryRole(f"assignment-{number}", role, f"role {number}", "/", None)
+
+
+def risk_policy(*included: str, state: str = "enabled", **more: Any) -> RiskPolicy:
+    """Cordon's own policy, as it makes it, with these service principals."""
+    whole: dict[str, Any] = {"excluded": (), "risk_levels": ("high",), "resources": ("All",), "blocks": True, **more}
+    return RiskPolicy(POLICY_ID, state, included, **whole)
+
+
+def owner(number: int) -> Owner:
+    return Owner(f"82000000-0000-4000-8000-{number:012d}", "user", f"owner {number}")
+
+
 @dataclass
 class FakeDirectory:
     """
@@ -121,6 +166,9 @@ class FakeDirectory:
     clock: Callable[[], datetime]
     risk: RiskState | None = None
     detections: tuple[RiskDetection, ...] = ()
+    grants: Part[Grants] = NO_GRANTS
+    owners: Part[Owners] = NO_OWNERS
+    policies: Part[tuple[RiskPolicy, ...]] = NO_POLICIES
     effects: list[str] = field(default_factory=list[str])
     looks: int = 0
     lag: int = 0
@@ -142,6 +190,12 @@ class FakeDirectory:
             gathered = replace(gathered, detections=Known(self.detections))
         if PartName.AUDITS in parts:
             gathered = replace(gathered, audits=Known(()))
+        if PartName.GRANTS in parts:
+            gathered = replace(gathered, grants=self.grants)
+        if PartName.OWNERS in parts:
+            gathered = replace(gathered, owners=self.owners)
+        if PartName.CA_POLICY in parts:
+            gathered = replace(gathered, ca_policy=self.policies)
         return gathered
 
     def _shown(self) -> Part[IdentityState]:
@@ -158,6 +212,31 @@ class FakeDirectory:
     async def confirm_compromised(self, principals: Sequence[PrincipalId]) -> None:
         self._change("confirmCompromised", self.state)
         self.risk = RiskState("high", "confirmedCompromised", "adminConfirmedServicePrincipalCompromised", self.clock())
+
+    async def set_application_disabled(self, application: AppObjectId, disabled: bool) -> None:
+        if self.state.application is None or self.state.application.object_id != application:
+            raise Gone("deactivating")
+        self._change(f"isDisabled={disabled}", replace(self.state, deactivated=disabled))
+
+    async def dismiss_risk(self, principals: Sequence[PrincipalId]) -> None:
+        self._change("dismiss", self.state)
+        self.risk = RiskState("none", "dismissed", "adminDismissedAllRiskForServicePrincipal", self.clock())
+
+    async def cover_by_risk_policy(self, principal: PrincipalId, state: str, *, sent_before: bool) -> PolicyCovers:
+        assert isinstance(self.policies, Known)
+        if not self.policies.value:
+            self._change("create policy", self.state)
+            self.policies = Known((risk_policy(principal, state=state),))
+            return PolicyCovers(POLICY_ID, "created")
+        (policy,) = self.policies.value
+        if principal in policy.included:
+            return PolicyCovers(policy.id, "already")
+        self._change("extend policy", self.state)
+        self.policies = Known((replace(policy, included=(*policy.included, principal)),))
+        return PolicyCovers(policy.id, "extended")
+
+    async def write_access(self, writes: Sequence[AccessWrite]) -> Sequence[WriteResult]:
+        return [self._write_access(write) for write in writes]
 
     async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
         return [self._write(write) for write in writes]
@@ -180,6 +259,50 @@ class FakeDirectory:
             return WriteRefused(error)
         return WriteDone()
 
+    def _write_access(self, write: AccessWrite) -> WriteResult:
+        try:
+            match write:
+                case SetInstanceLock():
+                    return self._write(write)
+                case SetTags(_, id_, tags):
+                    self._change_holder(f"tags={','.join(tags)}", id_, lambda holder: replace(holder, tags=tags))
+                    return WriteDone()
+                case RemoveOwner(_, _, id_):
+                    self._change(f"remove owner {id_}", self.state)
+                    return self._set_owners(self._without_owner(write))
+                case RemoveAppRole() | RemoveDelegatedGrant() | RemoveDirectoryRole():
+                    return self._take(write)
+        except CordonError as error:
+            return WriteRefused(error)
+
+    def _take(self, write: RemoveAppRole | RemoveDelegatedGrant | RemoveDirectoryRole) -> WriteDone:
+        id_ = write.grant_id if isinstance(write, RemoveDelegatedGrant) else write.assignment_id
+        self._change(f"remove {id_}", self.state)
+        assert isinstance(self.grants, Known)
+        held = self.grants.value
+        match write:
+            case RemoveAppRole(principal):
+                assert principal in {holder.object_id for holder in self.state.principals}
+                left = replace(held, app_roles=_without(held.app_roles, id_))
+            case RemoveDelegatedGrant():
+                left = replace(held, delegated=_without(held.delegated, id_))
+            case RemoveDirectoryRole():
+                left = replace(held, directory_roles=_without(held.directory_roles, id_))
+        self.grants = Known(left)
+        return WriteDone(already=left == held)
+
+    def _without_owner(self, write: RemoveOwner) -> Owners:
+        assert isinstance(self.owners, Known)
+        owners = self.owners.value
+        if write.holder is HolderKind.APPLICATION:
+            return replace(owners, application=_without(owners.application, write.owner_id))
+        return replace(owners, principal=_without(owners.principal, write.owner_id))
+
+    def _set_owners(self, owners: Owners) -> WriteDone:
+        already = self.owners == Known(owners)
+        self.owners = Known(owners)
+        return WriteDone(already)
+
     def _change_holder(self, name: str, id_: str, change: Callable[[Holder], Holder]) -> None:
         state = self.state
         if state.application and state.application.object_id == id_:
@@ -200,6 +323,11 @@ class FakeDirectory:
 def _cordon_itself(state: IdentityState) -> IdentityState:
     identity = WorkloadIdentity(CORDON_PRINCIPAL, CORDON_CLIENT, None, "cordon-executor", IdentityKind.MANAGED_IDENTITY)
     return replace(state, identity=identity, application=None, principals=())
+
+
+def _without(part: Part[tuple[H, ...]], id_: str) -> Known[tuple[H, ...]]:
+    assert isinstance(part, Known)
+    return Known(tuple(each for each in part.value if each.id != id_))
 
 
 def _without_password(key_id: str) -> Callable[[Holder], Holder]:

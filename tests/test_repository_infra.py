@@ -16,9 +16,10 @@ import pytest
 from pycep import BicepParser
 
 from infra import permissions
-from infra.grant import CannotGrant, Json, plan
+from infra.grant import CannotGrant, Json, chosen_permissions, plan
 from shared import settings
 from shared.actions import ACTIONS
+from shared.policy import load_policy
 from shared.sources import SOURCES
 
 ROOT = Path(__file__).parent.parent
@@ -256,13 +257,38 @@ def test_the_reader_gets_what_the_clients_say_they_read_with_and_cannot_write() 
     clients = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "shared" / "clients").glob("*.py"))
     named = set(re.findall(r'^READ_\w+ = "([\w.]+)"', clients, re.MULTILINE))
 
-    assert set(permissions.READING) == named
-    assert not [name for name in permissions.READING if "Write" in name]
+    assert permissions.READING.keys() | permissions.READING_FOR_ACTIONS.keys() == named
+    assert not [name for name in named if "Write" in name]
 
 
-def test_what_actions_read_with_is_what_the_reader_holds() -> None:
+def test_what_actions_read_with_is_what_the_reader_can_be_granted() -> None:
     """Before and after every change it is the reader who looks."""
-    assert {name for action in ACTIONS for name in action.reads} <= set(permissions.READING)
+    reads = {name for action in ACTIONS for name in action.reads}
+
+    assert reads <= permissions.READING.keys() | permissions.READING_FOR_ACTIONS.keys()
+
+
+def test_the_shipped_policy_needs_no_more_than_is_granted_unasked() -> None:
+    """What could make anybody Global Administrator is held only where somebody chose the action that needs it."""
+    names = [action.name for action in ACTIONS]
+    shipped = {
+        choice.name for rule in load_policy(ROOT / "policies" / "default.yaml", names).rules for choice in rule.actions
+    }
+    listed = permissions.wanted()
+
+    assert not shipped & set(cast("Json", listed["optional"]))
+    assert "RoleManagement.ReadWrite.Directory" not in cast("list[str]", listed["executor"])
+
+
+def test_more_is_granted_for_an_action_by_name() -> None:
+    """And taking away takes all of it, whichever actions it was granted for."""
+    listed: Json = {"executor": ["A.All"], "optional": {"cut": {"executor": ["B.All"]}, "look": {"reader": ["C.All"]}}}
+
+    assert chosen_permissions(listed, "executor", [], take_away=False) == ["A.All"]
+    assert chosen_permissions(listed, "executor", ["cut", "look"], take_away=False) == ["A.All", "B.All"]
+    assert chosen_permissions(listed, "executor", [], take_away=True) == ["A.All", "B.All"]
+    with pytest.raises(CannotGrant, match="cut, look"):
+        chosen_permissions(listed, "executor", ["cutt"], take_away=False)
 
 
 GRAPH_ITSELF: Json = {

@@ -3,12 +3,18 @@
 from shared.actions.block_sign_in import BlockSignIn
 from shared.actions.confirm_compromised import ConfirmCompromised
 from shared.actions.interface import Action
+from shared.actions.remove_app_roles import RemoveAppRoles
+from shared.actions.remove_delegated_grants import RemoveDelegatedGrants
+from shared.actions.remove_directory_roles import RemoveDirectoryRoles
 from shared.actions.replace_credentials import ReplaceCredentials
 from shared.signal import JsonObject
 
 ACTIONS: tuple[Action, ...] = (
     BlockSignIn(),
     ReplaceCredentials(),
+    RemoveDirectoryRoles(),
+    RemoveAppRoles(),
+    RemoveDelegatedGrants(),
     ConfirmCompromised(),
 )
 

@@ -87,7 +87,10 @@ class Action(Protocol):
     def plan(self, state: IdentityState, options: JsonObject, means: Means) -> Planning: ...
 
     async def capture(self, step: PlannedStep, earlier: Earlier, look: Look) -> Before:
-        """Raises TimeMayHelp if the object could not be read: no write without a pre-image."""
+        """
+        Raises TimeMayHelp, or CannotBeRead for good, if the object could not be read: no write without a
+        pre-image.
+        """
         ...
 
     async def apply(self, step: PlannedStep, before: JsonObject, tenant: Tenant) -> Applied:

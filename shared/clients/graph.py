@@ -1,19 +1,21 @@
-"""Microsoft Graph as the directory of identities: look at them, block their sign-in, take their credentials away."""
+"""Microsoft Graph as the directory of identities: look at them, and take away what they sign in with and may do."""
 
 from collections.abc import Sequence
 
 from shared.case import PartName
 from shared.clients.answers import Call
-from shared.clients.credential_lane import WRITE_DIRECTORY, CredentialLane
 from shared.clients.graph_http import GraphHttp
 from shared.clients.graph_look import Looking
 from shared.clients.graph_requests import PREMIUM, READ_DIRECTORY, filtered
 from shared.clients.pacing import DIRECTORY_WRITES, IDENTITY_PROTECTION
 from shared.clients.patience import Patience, Trouble, persist
+from shared.clients.risk_policy import RiskPolicyWriter
+from shared.clients.write_calls import WRITE_DIRECTORY, Write
+from shared.clients.write_lane import WriteLane
 from shared.errors import Gone, PlatformRefused, UnavailableInCloud, Unreachable
-from shared.identity import IdentityRef, PrincipalId, canonical_guid
+from shared.identity import AppObjectId, IdentityRef, PrincipalId, canonical_guid
 from shared.signal import JsonValue
-from shared.tenant import CredentialWrite, Gathered, WriteRefused, WriteResult
+from shared.tenant import AccessWrite, CredentialWrite, Gathered, PolicyCovers, WriteRefused, WriteResult
 
 WRITE_RISK = "IdentityRiskyServicePrincipal.ReadWrite.All"
 _IDS_A_CALL = 60  # facts: riskyserviceprincipal-dismiss; confirmCompromised names no limit
@@ -56,15 +58,43 @@ class GraphDirectory:
         )
         await self._write(call)
 
+    async def set_application_disabled(self, application: AppObjectId, disabled: bool) -> None:
+        """See `Directory`."""
+        call = Call(
+            "PATCH",
+            f"/applications/{canonical_guid(application)}",
+            f"{'deactivating' if disabled else 'activating'} application {application}",
+            WRITE_DIRECTORY,
+            body={"isDisabled": disabled},
+            quota=DIRECTORY_WRITES,
+        )
+        await self._write(call)
+
     async def confirm_compromised(self, principals: Sequence[PrincipalId]) -> None:
         """See `Directory`."""
+        await self._tell_protection(principals, "confirmCompromised", "confirming {} identities as compromised")
+
+    async def dismiss_risk(self, principals: Sequence[PrincipalId]) -> None:
+        """See `Directory`."""
+        await self._tell_protection(principals, "dismiss", "dismissing the risk of {} identities")
+
+    async def cover_by_risk_policy(self, principal: PrincipalId, state: str, *, sent_before: bool) -> PolicyCovers:
+        """See `Directory`."""
+        doing = "covering the identity by Cordon's Conditional Access policy"
+        if self._cloud is not None:
+            raise UnavailableInCloud(doing=doing, cloud=self._cloud)
+        if self._writer is None:
+            raise _no_executor(doing)
+        return await RiskPolicyWriter(self._reader, self._writer).cover(principal, state, sent_before=sent_before)
+
+    async def _tell_protection(self, principals: Sequence[PrincipalId], what: str, doing: str) -> None:
         ids = [canonical_guid(each) for each in principals]
         for start in range(0, len(ids), _IDS_A_CALL):
             some: list[JsonValue] = list(ids[start : start + _IDS_A_CALL])
             call = Call(
                 "POST",
-                "/identityProtection/riskyServicePrincipals/confirmCompromised",
-                f"confirming {len(some)} identities as compromised",
+                f"/identityProtection/riskyServicePrincipals/{what}",
+                doing.format(len(some)),
                 WRITE_RISK,
                 licence=PREMIUM,
                 body={"servicePrincipalIds": some},
@@ -89,9 +119,16 @@ class GraphDirectory:
 
     async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
         """See `Directory`."""
+        return await self._write_in_order(writes, "changing credentials")
+
+    async def write_access(self, writes: Sequence[AccessWrite]) -> Sequence[WriteResult]:
+        """See `Directory`."""
+        return await self._write_in_order(writes, "changing what an identity may do")
+
+    async def _write_in_order(self, writes: Sequence[Write], doing: str) -> Sequence[WriteResult]:
         if self._writer is None:
-            return [WriteRefused(_no_executor("changing credentials")) for _ in writes]
-        return await CredentialLane(self._writer, writes).run()
+            return [WriteRefused(_no_executor(doing)) for _ in writes]
+        return await WriteLane(self._writer, writes).run()
 
     async def _write(self, call: Call) -> None:
         """Send a write; a 404 is waited out, because the object was seen a moment ago."""

@@ -21,14 +21,18 @@ from shared.case import (
     AuditRecord,
     CouldNotLook,
     FederatedCredential,
+    Grants,
     Holder,
     HolderKind,
     IdentityState,
     Known,
     NotLooked,
+    Owner,
+    Owners,
     Part,
     PartName,
     RiskDetection,
+    RiskPolicy,
     RiskState,
 )
 from shared.clients.answers import NO_SUCH_SEGMENT, Call
@@ -37,6 +41,10 @@ from shared.clients.graph_http import GraphHttp, Outcome, read_page
 from shared.clients.graph_requests import Ask, Ids, call_for, federated_call
 from shared.clients.graph_shapes import (
     Unreadable,
+    app_role_of,
+    deactivated_of,
+    delegated_of,
+    directory_role_of,
     federated_all,
     flag_of,
     guid_of,
@@ -47,6 +55,9 @@ from shared.clients.graph_shapes import (
     lock_of,
     optional_guid_of,
     optional_text_of,
+    own_policies,
+    owner_of,
+    risk_policy_of,
     text_of,
 )
 from shared.errors import CordonError, Gone, MalformedSignal, PlatformRefused, TimeMayHelp, UnavailableInCloud
@@ -64,7 +75,7 @@ _FOR_IDENTITY, _FOR_APPLICATION, _FOR_FEDERATED = 4, 2, 1
 
 _LISTS = frozenset(Ask) - {Ask.PRINCIPAL, Ask.APPLICATION, Ask.RISK}
 _BELOW = {Ask.PRINCIPAL: Ask.FEDERATED_PRINCIPAL, Ask.APPLICATION: Ask.FEDERATED_APPLICATION}
-_PROTECTION_PARTS = {PartName.DETECTIONS, PartName.RISK}
+_PROTECTION_PARTS = {PartName.DETECTIONS, PartName.RISK, PartName.CA_POLICY}  # not in every cloud
 
 
 class Contradiction(Exception):
@@ -168,12 +179,14 @@ class Looking:
 
     def _wanted(self) -> Iterator[Ask]:
         identity, audits = PartName.IDENTITY in self._parts, PartName.AUDITS in self._parts
-        protection = bool(_PROTECTION_PARTS & self._parts) and self._cloud is None
+        protection = bool({PartName.DETECTIONS, PartName.RISK} & self._parts) and self._cloud is None
+        grants = PartName.GRANTS in self._parts
+        needs_principal = protection or grants
         no_principal = self._ids.principal is None
         no_application = self._ids.application is None
         app_unknown = audits and (no_application or Ask.APPLICATION in self._found)
         wanted = (
-            (Ask.PRINCIPAL, identity or ((protection or audits) and (no_principal or app_unknown))),
+            (Ask.PRINCIPAL, identity or ((needs_principal or audits) and (no_principal or app_unknown))),
             (Ask.PRINCIPALS, identity),
             (Ask.APPLICATION, identity or app_unknown or (no_principal and self._ids.client is None)),
             (Ask.APPLICATIONS, self._application_is_missed()),
@@ -183,6 +196,12 @@ class Looking:
             (Ask.RISK, protection and PartName.RISK in self._parts),
             (Ask.AUDITS_PRINCIPAL, audits),
             (Ask.AUDITS_APPLICATION, audits),
+            (Ask.APP_ROLES, grants),
+            (Ask.DELEGATED, grants),
+            (Ask.DIRECTORY_ROLES, grants),
+            (Ask.OWNERS_PRINCIPAL, PartName.OWNERS in self._parts),
+            (Ask.OWNERS_APPLICATION, PartName.OWNERS in self._parts),
+            (Ask.CA_POLICIES, PartName.CA_POLICY in self._parts and self._cloud is None),
         )
         return (ask for ask, is_wanted in wanted if is_wanted)
 
@@ -253,9 +272,12 @@ class Looking:
     def _gathered(self, read_at: datetime) -> Gathered:
         return Gathered(
             identity=self._part(PartName.IDENTITY, lambda: self._identity(read_at)),
+            grants=self._part(PartName.GRANTS, self._grants),
+            owners=self._part(PartName.OWNERS, self._owners),
             detections=self._part(PartName.DETECTIONS, self._detections),
             risk=self._part(PartName.RISK, self._risk),
             audits=self._part(PartName.AUDITS, self._audits),
+            ca_policy=self._part(PartName.CA_POLICY, self._ca_policy),
         )
 
     def _part(self, name: PartName, read: Callable[[], Part[T]]) -> Part[T]:
@@ -312,6 +334,7 @@ class Looking:
             application=self._application_holder(application),
             instance_lock=lock_of(application),
             read_at=read_at,
+            deactivated=deactivated_of(application),
         )
 
     def _workload(self, principal: JsonObject, application: JsonObject | None) -> WorkloadIdentity:
@@ -350,6 +373,38 @@ class Looking:
             return _unread(error)
         records = {text_of(each, "id"): each for ask in _AUDITS for each in self._records(ask)}
         return Known(tuple(read_audit(each) for each in records.values()))
+
+    def _grants(self) -> Part[Grants]:
+        return Known(
+            Grants(
+                self._held(Ask.APP_ROLES, app_role_of),
+                self._held(Ask.DELEGATED, delegated_of),
+                self._held(Ask.DIRECTORY_ROLES, directory_role_of),
+            )
+        )
+
+    def _held(self, ask: Ask, read: Callable[[JsonObject, str], T]) -> Part[tuple[T, ...]]:
+        """What the identity holds of this sort. An entry that is somebody else's spoils the whole list."""
+        principal = self._ids.principal
+        if error := self._error_of(ask, unless_found=Ask.PRINCIPAL):
+            return _unread(error)
+        if principal is None:
+            return CouldNotLook("the service principal is not known by its object id", may_help_later=True)
+        return Known(tuple(read(each, principal) for each in self._records(ask)))
+
+    def _owners(self) -> Part[Owners]:
+        return Known(Owners(self._owned(Ask.OWNERS_APPLICATION), self._owned(Ask.OWNERS_PRINCIPAL)))
+
+    def _owned(self, ask: Ask) -> Part[tuple[Owner, ...]]:
+        waited_for = Ask.APPLICATION if ask is Ask.OWNERS_APPLICATION else Ask.PRINCIPAL
+        if error := self._error_of(ask, unless_found=waited_for):
+            return _unread(error)
+        return Known(tuple(owner_of(each) for each in self._records(ask)))
+
+    def _ca_policy(self) -> Part[tuple[RiskPolicy, ...]]:
+        if error := self._error_of(Ask.CA_POLICIES):
+            return _unread(error)
+        return Known(tuple(risk_policy_of(each) for each in own_policies(self._records(Ask.CA_POLICIES))))
 
     def _error_of(self, *asks: Ask, unless_found: Ask | None = None) -> CordonError | None:
         """The first error among these answers. What was never asked counts as the error of what it waited for."""

@@ -8,15 +8,21 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from shared.case import (
+    AppRole,
+    DelegatedGrant,
+    DirectoryRole,
     FederatedCredential,
     Holder,
     HolderKind,
     Key,
+    Owner,
     Part,
     Password,
+    RiskPolicy,
 )
 from shared.identity import IdentityKind, canonical_guid
 from shared.signal import JsonObject, JsonValue
+from shared.tenant import RISK_POLICY
 
 # Microsoft's own tenants that own first-party applications, and the one of personal accounts. Not a
 # closed list, so operators name further ones in the policy's protected list.
@@ -70,6 +76,21 @@ def objects_of(record: JsonObject, name: str) -> list[JsonObject]:
     if len(found) != len(value):
         raise Unreadable(f"{name} holds something that is no object")
     return found
+
+
+def texts_of(record: JsonObject, name: str) -> tuple[str, ...]:
+    value = record.get(name)
+    if not isinstance(value, list):
+        raise Unreadable(f"{name} is not a list")
+    found = tuple(each for each in value if isinstance(each, str))
+    if len(found) != len(value):
+        raise Unreadable(f"{name} holds something that is no text")
+    return found
+
+
+def optional_texts_of(record: JsonObject, name: str) -> tuple[str, ...]:
+    """The texts of a list; none where it is null or not there."""
+    return () if record.get(name) is None else texts_of(record, name)
 
 
 def time_of(record: JsonObject, name: str) -> datetime | None:
@@ -132,12 +153,119 @@ def holder_of(kind: HolderKind, record: JsonObject, federated: Part[tuple[Federa
         federated=federated,
         token_encryption_key_id=optional_text_of(record, "tokenEncryptionKeyId"),
         signing_thumbprint=optional_text_of(record, "preferredTokenSigningKeyThumbprint"),
+        tags=texts_of(record, "tags") if "tags" in record else (),
     )
 
 
 def lock_of(application: JsonObject | None) -> JsonObject | None:
     lock: JsonValue = (application or {}).get("servicePrincipalLockConfiguration")
     return lock if isinstance(lock, dict) else None
+
+
+def deactivated_of(application: JsonObject | None) -> bool | None:
+    """isDisabled: null means that nobody ever set it; None that the answer does not say."""
+    if application is None or "isDisabled" not in application:
+        return None
+    return application["isDisabled"] is not None and flag_of(application, "isDisabled")
+
+
+def app_role_of(record: JsonObject, principal: str) -> AppRole:
+    _held_by(record, "principalId", principal)
+    return AppRole(
+        id=text_of(record, "id"),
+        role_id=guid_of(record, "appRoleId"),
+        resource_id=guid_of(record, "resourceId"),
+        resource_name=optional_text_of(record, "resourceDisplayName") or "",
+        created=time_of(record, "createdDateTime"),
+    )
+
+
+def delegated_of(record: JsonObject, principal: str) -> DelegatedGrant:
+    _held_by(record, "clientId", principal)
+    return DelegatedGrant(
+        id=text_of(record, "id"),
+        consent_type=text_of(record, "consentType"),
+        user_id=optional_guid_of(record, "principalId"),
+        resource_id=guid_of(record, "resourceId"),
+        scope=optional_text_of(record, "scope") or "",
+    )
+
+
+def directory_role_of(record: JsonObject, principal: str) -> DirectoryRole:
+    _held_by(record, "principalId", principal)
+    definition = record.get("roleDefinition")
+    return DirectoryRole(
+        id=text_of(record, "id"),
+        role_id=text_of(record, "roleDefinitionId"),
+        role_name=optional_text_of(definition, "displayName") if isinstance(definition, dict) else None,
+        scope=optional_text_of(record, "directoryScopeId"),
+        app_scope=optional_text_of(record, "appScopeId"),
+    )
+
+
+def _held_by(record: JsonObject, name: str, principal: str) -> None:
+    """What is another one's is not taken away because a list shows it."""
+    if guid_of(record, name) != principal:
+        raise Unreadable(f"a list of what {principal} holds shows something of another identity")
+
+
+def owner_of(record: JsonObject) -> Owner:
+    kind = optional_text_of(record, "@odata.type")
+    return Owner(
+        id=guid_of(record, "id"),
+        type=kind.rsplit(".", 1)[-1] if kind else None,
+        name=optional_text_of(record, "displayName"),
+    )
+
+
+def own_policies(records: Sequence[JsonObject]) -> list[JsonObject]:
+    """The policies that carry the name of Cordon's own."""
+    return [record for record in records if record.get("displayName") == RISK_POLICY]
+
+
+def risk_policy_of(record: JsonObject) -> RiskPolicy:
+    conditions = _object_of(record, "conditions")
+    clients = _object_of(conditions, "clientApplications")
+    return RiskPolicy(
+        id=guid_of(record, "id"),
+        state=text_of(record, "state"),
+        included=optional_texts_of(clients, "includeServicePrincipals"),
+        excluded=optional_texts_of(clients, "excludeServicePrincipals"),
+        risk_levels=optional_texts_of(conditions, "servicePrincipalRiskLevels"),
+        resources=optional_texts_of(_object_of(conditions, "applications"), "includeApplications"),
+        blocks=optional_texts_of(_object_of(record, "grantControls"), "builtInControls") == ("block",),
+        other=_limits_of(conditions),
+    )
+
+
+_OURS = {"clientAppTypes", "applications", "clientApplications", "servicePrincipalRiskLevels"}
+_WITHIN = {"includeApplications", "includeServicePrincipals", "excludeServicePrincipals"}
+
+
+def _limits_of(conditions: JsonObject) -> tuple[str, ...]:
+    """What else is set in the conditions, and so lets the policy apply to less than Cordon meant."""
+    inner = {**_object_of(conditions, "applications"), **_object_of(conditions, "clientApplications")}
+    outer = {name: value for name, value in conditions.items() if name not in _OURS}
+    within = {name: value for name, value in inner.items() if name not in _WITHIN}
+    return tuple(
+        sorted(name for name, value in {**outer, **within}.items() if "@" not in name and _says_anything(value))
+    )
+
+
+def _says_anything(value: JsonValue) -> bool:
+    if isinstance(value, dict):
+        return any(_says_anything(each) for each in value.values())
+    return value not in (None, [], "", "none")
+
+
+def _object_of(record: JsonObject, name: str) -> JsonObject:
+    """The object under this name, {} where it is null or not there."""
+    value = record.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Unreadable(f"{name} is not an object")
+    return value
 
 
 def is_managed_identity(principal: JsonObject) -> bool:

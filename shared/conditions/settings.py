@@ -4,7 +4,6 @@ What the settings of conditions have in common: how they are spelled in the poli
 A condition's settings are its fields; pydantic checks them, and says what may stand there in the schema.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -13,14 +12,10 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from shared.audit import LOOK_BACK
+from shared.clock import read_duration
 from shared.identity import canonical_guid
 
 T = TypeVar("T")
-
-_LONGEST = timedelta(days=366)
-_SHORT = re.compile(r"(?P<number>\d{1,6})(?P<unit>[smhd])")
-_ISO = re.compile(r"P(?:(?P<d>\d{1,6})D)?(?:T(?=\d)(?:(?P<h>\d{1,6})H)?(?:(?P<m>\d{1,6})M)?(?:(?P<s>\d{1,6})S)?)?")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class NotAmong(ValueError):
@@ -29,20 +24,6 @@ class NotAmong(ValueError):
     def __init__(self, what: str, choices: Sequence[str]) -> None:
         super().__init__(what)
         self.choices = tuple(choices)
-
-
-def read_duration(value: object) -> timedelta:
-    """A length of time as policy files write it: 90m, 24h, 7d, or ISO 8601 such as PT24H."""
-    if not isinstance(value, str):
-        raise ValueError("must be a duration such as 90m, 24h or 7d")  # noqa: TRY004 - bad input, not a wrong call
-    length = timedelta()
-    if short := _SHORT.fullmatch(value):
-        length = timedelta(**{_UNITS[short["unit"]]: int(short["number"])})
-    elif iso := _ISO.fullmatch(value):
-        length = timedelta(**{_UNITS[unit]: int(number) for unit, number in iso.groupdict("0").items()})
-    if not timedelta() < length <= _LONGEST:
-        raise ValueError("must be a duration such as 90m, 24h or 7d, longer than nothing and at most 366d")
-    return length
 
 
 def _within_look_back(length: timedelta) -> timedelta:

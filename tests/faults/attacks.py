@@ -7,16 +7,18 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from shared.case import Known, PartName
-from shared.identity import IdentityRef, PrincipalId
+from shared.identity import AppObjectId, IdentityRef, PrincipalId
 from shared.journal import IncidentId, Journal, Record
 from shared.signal import JsonObject
 from shared.store import Document, Documents, DrivenQueue, LocalStore, Received
 from shared.tenant import (
+    AccessWrite,
     CredentialWrite,
     Directory,
     Gathered,
     HandoverVault,
     NewCertificate,
+    PolicyCovers,
     ReplaceKeys,
     WriteResult,
 )
@@ -135,6 +137,25 @@ class HookedDirectory:
 
     async def confirm_compromised(self, principals: Sequence[PrincipalId]) -> None:
         await self.hooks.around("tenant confirm", lambda: self.inner.confirm_compromised(principals))
+
+    async def set_application_disabled(self, application: AppObjectId, disabled: bool) -> None:
+        await self.hooks.around("tenant deactivate", lambda: self.inner.set_application_disabled(application, disabled))
+
+    async def dismiss_risk(self, principals: Sequence[PrincipalId]) -> None:
+        await self.hooks.around("tenant dismiss", lambda: self.inner.dismiss_risk(principals))
+
+    async def cover_by_risk_policy(self, principal: PrincipalId, state: str, *, sent_before: bool) -> PolicyCovers:
+        return await self.hooks.around(
+            "tenant policy", lambda: self.inner.cover_by_risk_policy(principal, state, sent_before=sent_before)
+        )
+
+    async def write_access(self, writes: Sequence[AccessWrite]) -> Sequence[WriteResult]:
+        return [await self._write_access(write) for write in writes]
+
+    async def _write_access(self, write: AccessWrite) -> WriteResult:
+        name = f"tenant {type(write).__name__}"
+        (result,) = await self.hooks.around(name, lambda: self.inner.write_access((write,)))
+        return result
 
     async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
         return [await self._write(write) for write in writes]

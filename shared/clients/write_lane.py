@@ -1,5 +1,5 @@
 """
-Writing credentials: one write after the other, many in one request, and no refusal stops the rest.
+Writing to the directory: one write after the other, many in one request, and no refusal stops the rest.
 
 The writes go in `$batch`es whose requests wait for each other, because two writes to one object at the
 same time collide (facts: Directory_ConcurrencyViolation). What stands behind a failed write was not
@@ -9,37 +9,32 @@ by sending the write again.
 
 import asyncio
 import re
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from shared.case import HolderKind
-from shared.clients.answers import Call, Method
+from shared.clients.answers import Call
 from shared.clients.batch import MOST
 from shared.clients.graph_http import GraphHttp, NotTried
 from shared.clients.pacing import DIRECTORY_WRITES
 from shared.clients.patience import Trouble
+from shared.clients.write_calls import Write, call_for
 from shared.errors import Gone, OutcomeUnknown, PlatformRefused
-from shared.identity import canonical_guid
-from shared.signal import JsonObject, JsonValue
+from shared.signal import JsonObject
 from shared.tenant import (
-    CredentialWrite,
-    NewCertificate,
+    RemoveAppRole,
+    RemoveDelegatedGrant,
+    RemoveDirectoryRole,
     RemoveFederated,
+    RemoveOwner,
     RemovePassword,
-    ReplaceKeys,
-    SetInstanceLock,
     WriteDone,
     WriteRefused,
     WriteResult,
     WriteUnknown,
 )
 
-WRITE_DIRECTORY = "Application.ReadWrite.All"
-_DISPLAY_NAME = 90  # characters, facts: Graph docs keyCredential
 _RACES = 3  # tries of a removePassword that is answered 400: too soon after addPassword, it settles
-_COLLECTIONS = {HolderKind.APPLICATION: "/applications", HolderKind.SERVICE_PRINCIPAL: "/servicePrincipals"}
+_REMOVALS = RemoveFederated | RemoveAppRole | RemoveDelegatedGrant | RemoveDirectoryRole | RemoveOwner
 
 
 @dataclass(slots=True)
@@ -47,16 +42,16 @@ class _Open:
     """A write without a result yet."""
 
     number: int
-    write: CredentialWrite
+    write: Write
     call: Call
     tries: int = 0
     lost: bool = False  # an answer to it was lost
 
 
-class CredentialLane:
+class WriteLane:
     """Carries out one sequence of writes. Make it, `run` it, throw it away."""
 
-    def __init__(self, http: GraphHttp, writes: Sequence[CredentialWrite]) -> None:
+    def __init__(self, http: GraphHttp, writes: Sequence[Write]) -> None:
         self._http = http
         self._results: dict[int, WriteResult] = {}
         self._open: list[_Open] = []
@@ -65,7 +60,7 @@ class CredentialLane:
             try:
                 self._open.append(_Open(number, write, call_for(write)))
             except ValueError:
-                refusal = PlatformRefused(doing="changing credentials", code="not-a-guid", why="an id is not a GUID.")
+                refusal = PlatformRefused(doing="changing the tenant", code="not-an-id", why="an id is malformed.")
                 self._results[number] = WriteRefused(refusal)
 
     async def run(self) -> list[WriteResult]:
@@ -112,61 +107,13 @@ class CredentialLane:
         return (trouble.again or isinstance(trouble.error, Gone)) and each.tries < self._http.patience.attempts
 
 
-def call_for(write: CredentialWrite) -> Call:
-    """The request of a write. Raises ValueError for an id that is not a GUID: it never gets into a path."""
-    match write:
-        case RemovePassword():
-            body: JsonObject = {"keyId": canonical_guid(write.key_id)}
-            return _call("POST", f"{_object(write)}/removePassword", f"removing secret {write.key_id}", body)
-        case ReplaceKeys():
-            body = {"keyCredentials": _keys(write)}
-            return _call("PATCH", _object(write), f"replacing the certificates of {write.object_id}", body)
-        case RemoveFederated():
-            path = f"{_object(write)}/federatedIdentityCredentials/{canonical_guid(write.credential_id)}"
-            return _call("DELETE", path, f"removing federated credential {write.credential_id}", None)
-        case SetInstanceLock():
-            path = f"/applications/{canonical_guid(write.app_object_id)}"
-            body = {"servicePrincipalLockConfiguration": write.lock}
-            return _call("PATCH", path, f"setting the instance lock of {write.app_object_id}", body)
-
-
-def _call(method: Method, path: str, doing: str, body: JsonObject | None) -> Call:
-    return Call(method, path, doing, WRITE_DIRECTORY, body=body, quota=DIRECTORY_WRITES)
-
-
-def _object(write: RemovePassword | ReplaceKeys | RemoveFederated) -> str:
-    return f"{_COLLECTIONS[write.holder]}/{canonical_guid(write.object_id)}"
-
-
-def _keys(write: ReplaceKeys) -> list[JsonValue]:
-    """Kept entries exactly as they were read; Graph refuses altered ones."""
-    added = (_new_key(write.add),) if write.add else ()
-    return [*write.keep, *added]
-
-
-def _new_key(certificate: NewCertificate) -> JsonObject:
-    """A keyCredential with the public part only (facts: Graph docs application-update)."""
-    return {
-        "type": "AsymmetricX509Cert",
-        "usage": "Verify",
-        "key": b64encode(certificate.cer).decode(),
-        "displayName": f"{certificate.name} {certificate.version}"[:_DISPLAY_NAME],
-        "startDateTime": _graph_time(certificate.not_before),
-        "endDateTime": _graph_time(certificate.expires),
-    }
-
-
-def _graph_time(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
-
-
-def _is_done_already(write: CredentialWrite, trouble: Trouble) -> bool:
+def _is_done_already(write: Write, trouble: Trouble) -> bool:
     """
     What was to be removed is not there. Graph has no code of its own for an unknown secret, so the text
     must say it plainly; the caller's fresh read is the proof in either case.
     """
     error = trouble.error
-    if isinstance(write, RemoveFederated):
+    if isinstance(write, _REMOVALS):
         return isinstance(error, Gone)
     return isinstance(write, RemovePassword) and isinstance(error, PlatformRefused) and _says_unknown(error.why)
 

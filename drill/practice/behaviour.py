@@ -34,6 +34,10 @@ class Behaviour:
     managed_identity_patch: bool = True  # unverified: whether accountEnabled of a managed identity can be PATCHed
     lock_covers_removal: bool = True  # unverified: whether the instance lock also refuses removals
     application_write_removes_app_roles: bool = True  # unverified: the permission map says so, the call's page does not
+    policies_unlicensed: int = 403  # or 400: unverified how policies for workloads are refused without the licence
+    policies_beyond_scope: str = "ineffective"  # or "refused": multi-tenant and managed identities in policies
+    policy_conditions_merge: bool = False  # unverified: whether a PATCH keeps the conditions that it does not name
+    policy_delay: float = 300.0  # unverified: sign-ins see policies as they were this long ago
     unlicensed: str = "hidden"  # or "forbidden": what identity protection does without Workload ID Premium
     risk_filters: str = "documented"  # or "generous": riskState and date ranges too
     risk_page: tuple[int, int] = (100, 500)  # default, maximum; unverified
@@ -68,6 +72,7 @@ class Behaviour:
             vault_log_delay=(0.0, 0.0),
             certificate_pending=(0.0, 0.0),
             password_settles=0.0,
+            policy_delay=0.0,
             throttling=False,
             permute_batches=False,
         )

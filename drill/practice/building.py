@@ -10,7 +10,7 @@ from drill.practice import pki
 from drill.practice.behaviour import Behaviour
 from drill.practice.chance import Canaries, Chance
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Directory, Entry
-from drill.practice.graph import app_roles, delegated_grants, directory_roles, owners, permissions, risk
+from drill.practice.graph import app_roles, delegated_grants, directory_roles, owners, permissions, policy_shape, risk
 from drill.practice.graph.credentials import new_password
 from drill.practice.graph.navigation import APP_ROLES, GRANTS, ROLES
 from drill.practice.graph.objects import DEFAULTS
@@ -19,6 +19,7 @@ from drill.practice.shapes import JsonObject, ScenarioMistake, fine_time, graph_
 from drill.practice.sign_ins import complete_sign_in
 from drill.practice.state import Cursors, TenantState
 from drill.practice.tokens import GRAPH, CordonIdentity, Tokens
+from drill.practice.web import Refusal
 
 TENANT_KEYS = frozenset(
     {
@@ -63,6 +64,19 @@ def build_state(
 ) -> TenantState:
     """The state at the start of a drill, vaults excepted."""
     known_keys(tenant, TENANT_KEYS, "tenant")
+    try:
+        return _built(tenant, logs, behaviour, clock, seed)
+    except Refusal as refusal:  # what Graph would not have taken cannot be there at the start either
+        raise ScenarioMistake(f"tenant: {refusal.message}") from refusal
+
+
+def _built(
+    tenant: Mapping[str, Any],
+    logs: Mapping[str, Any],
+    behaviour: Behaviour,
+    clock: Callable[[], datetime],
+    seed: int,
+) -> TenantState:
     chance = Chance(seed)
     canaries = Canaries(chance)
     state = TenantState(
@@ -78,9 +92,9 @@ def build_state(
         started_at=clock(),
         users=objects(tenant.get("users", [])),
     )
-    state.kept = {name: tenant.get(name, []) for name in ("conditionalAccessPolicies",)}
     _add_objects(state, tenant)
     _add_cordon(state, tenant.get("permissions", {}))
+    _add_policies(state, tenant)
     _add_risk(state, tenant)
     _add_logs(state, logs)
     return state
@@ -269,6 +283,13 @@ def _add_cordon(state: TenantState, granted: Mapping[str, Any]) -> None:
             add_object(state, SERVICE_PRINCIPAL, given, fresh=False)
         names = tuple(granted.get(role, permissions.CORDON[role]))
         state.cordon[role] = CordonIdentity(role, client_id, object_id, names)
+
+
+def _add_policies(state: TenantState, tenant: Mapping[str, Any]) -> None:
+    for given in objects(tenant.get("conditionalAccessPolicies", [])):
+        policy = policy_shape.new_policy(state, given)
+        policy_shape.check(state, policy)
+        state.add_policy(policy, fresh=False)
 
 
 # --- risk and logs ---------------------------------------------------------------------------------

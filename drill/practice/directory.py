@@ -16,6 +16,7 @@ from drill.practice.shapes import JsonObject, graph_time
 
 APPLICATION = "application"
 SERVICE_PRINCIPAL = "servicePrincipal"
+POLICY = "policy"  # of Conditional Access
 
 
 @dataclass(slots=True)
@@ -36,6 +37,10 @@ class Entry:
         newest = self.versions[-1][1]
         assert newest is not None, self.id  # noqa: S101 - purged entries leave the directory altogether
         return newest
+
+    @property
+    def exists(self) -> bool:
+        return self.versions[-1][1] is not None
 
     def as_of(self, at: datetime) -> JsonObject | None:
         for written_at, state in reversed(self.versions):
@@ -84,9 +89,9 @@ class Directory:
     def read(self, entry: Entry, now: datetime, staleness: float = 0.0) -> JsonObject | None:
         """What some replica shows: mostly the truth, sometimes the state of moments ago (None: not there yet)."""
         if len(entry.versions) == 1 and entry.versions[0][0].year == 1:
-            return entry.state
+            return entry.versions[0][1]
         lag = staleness or self._lag()
-        return entry.as_of(now - timedelta(seconds=lag)) if lag else entry.state
+        return entry.as_of(now - timedelta(seconds=lag)) if lag else entry.versions[-1][1]
 
     def change(self, entry: Entry, now: datetime, **changes: object) -> JsonObject:
         """A new version with these properties; returns it."""
@@ -97,6 +102,10 @@ class Directory:
     def delete(self, entry: Entry, now: datetime) -> None:
         self.change(entry, now, deletedDateTime=graph_time(now))
         entry.deleted = True
+
+    def vanish(self, entry: Entry, now: datetime) -> None:
+        """It is gone for good, and a lagging replica shows it for a while."""
+        self._write(entry, now, None)
 
     def restore(self, entry: Entry, now: datetime) -> None:
         self.change(entry, now, deletedDateTime=None)
@@ -114,7 +123,7 @@ class Directory:
             random.uniform(0.0, self._behaviour.read_lag) if random.random() < self._behaviour.read_lag_share else 0.0
         )
 
-    def _write(self, entry: Entry, now: datetime, state: JsonObject) -> None:
+    def _write(self, entry: Entry, now: datetime, state: JsonObject | None) -> None:
         entry.versions.append((now, state))
         if len(entry.versions) > _VERSIONS_KEPT:
             del entry.versions[: _VERSIONS_KEPT // 2]

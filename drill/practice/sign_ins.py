@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
+from drill.practice.enforcement import applied_policies, is_blocked
 from drill.practice.graph.permissions import BY_APP_ROLE_ID
 from drill.practice.shapes import JsonObject, fine_time, read_time
 from drill.practice.state import TenantState
@@ -22,6 +23,7 @@ BAD_SECRET = 7000215
 EXPIRED_SECRET = 7000222
 BAD_ASSERTION = 700027
 NO_FEDERATED_MATCH = 700213
+BLOCKED_BY_POLICY = 53003
 
 
 class CredentialKind(StrEnum):
@@ -64,8 +66,10 @@ def sign_in(
     """Try to get a token for this service principal."""
     entry = state.directory.find(SERVICE_PRINCIPAL, principal_id)
     code = _verdict(state, entry, credential)
+    applied = applied_policies(state, entry, audience) if code == OK and entry else []
+    code = BLOCKED_BY_POLICY if is_blocked(applied) else code
     token = _issued(state, entry, audience, by, continuous=continuous) if code == OK and entry else None
-    _record(state, principal_id, entry, credential, code, audience, by)
+    _record(state, principal_id, entry, credential, code, audience, by, applied)
     return SignIn(code, token)
 
 
@@ -139,6 +143,7 @@ def _record(
     code: int,
     audience: str,
     by: str | None,
+    applied: list[JsonObject],
 ) -> None:
     state.attempts.append(
         {
@@ -160,6 +165,8 @@ def _record(
             "servicePrincipalCredentialKeyId": credential.key_id,
             "clientCredentialType": _CREDENTIAL_TYPES[credential.kind],
             "resourceDisplayName": audience,
+            "conditionalAccessStatus": "failure" if code == BLOCKED_BY_POLICY else "notApplied",
+            "appliedConditionalAccessPolicies": applied,
             "status": {"errorCode": code, "failureReason": None if code == OK else "Other.", "additionalDetails": None},
         },
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drill.practice.behaviour import Behaviour
 from drill.practice.chance import Canaries, Chance
-from drill.practice.directory import Directory
+from drill.practice.directory import POLICY, Directory, Entry
 from drill.practice.late_log import LateLog
 from drill.practice.shapes import JsonObject
 from drill.practice.tokens import CordonIdentity, Tokens
@@ -75,12 +75,12 @@ class TenantState:
     risk_history: dict[str, list[JsonObject]] = field(default_factory=dict[str, list[JsonObject]])
     secrets: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     cordon: dict[str, CordonIdentity] = field(default_factory=dict[str, CordonIdentity])
+    policies: dict[str, Entry] = field(default_factory=dict[str, Entry])  # of Conditional Access, deleted ones too
     users: list[JsonObject] = field(default_factory=list[JsonObject])
     vaults: "dict[str, Vault]" = field(default_factory=dict[str, "Vault"])
     effects: list[JsonObject] = field(default_factory=list[JsonObject])
     requests: list[Seen] = field(default_factory=list[Seen])
-    kept: JsonObject = field(default_factory=dict[str, Any])  # parts of the scenario that no service here speaks yet
-    kept_azure: JsonObject = field(default_factory=dict[str, Any])
+    kept_azure: JsonObject = field(default_factory=dict[str, Any])  # parts that no service here speaks yet
     attempts: list[JsonObject] = field(default_factory=list[JsonObject])
 
     @property
@@ -90,6 +90,13 @@ class TenantState:
     @property
     def elapsed(self) -> float:
         return (self.now - self.started_at).total_seconds()
+
+    def add_policy(self, record: JsonObject, *, fresh: bool) -> Entry:
+        """A Conditional Access policy; `fresh`: made during the run, so that some replicas do not show it yet."""
+        since = self.now if fresh else datetime.min.replace(tzinfo=self.now.tzinfo)
+        entry = Entry(record["id"], POLICY, [(since, record)], since)
+        self.policies[entry.id] = entry
+        return entry
 
     @property
     def has_premium(self) -> bool:

@@ -136,7 +136,8 @@ class AuditTrail:
         details: list[JsonObject] = []
         if agent := self.request.headers.get("user-agent"):
             details.append({"key": "User-Agent", "value": agent})
-        details.append({"key": "AppId", "value": entry.state.get("appId")})
+        if app_id := entry.state.get("appId"):
+            details.append({"key": "AppId", "value": app_id})
         return details
 
     def _principal_follows(self, entry: Entry) -> None:

@@ -7,6 +7,7 @@ from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL
 from drill.practice.graph import (
     app_roles,
     audit_logs,
+    conditional_access,
     delegated_grants,
     deleted_items,
     directory_roles,
@@ -29,6 +30,7 @@ ROUTES: tuple[Route[TenantState], ...] = (
     *app_roles.ROUTES,
     *delegated_grants.ROUTES,
     *directory_roles.ROUTES,
+    *conditional_access.ROUTES,
     *deleted_items.ROUTES,
     *risk.ROUTES,
     *audit_logs.ROUTES,

@@ -1,13 +1,14 @@
 """How Graph shows applications and service principals, and what of them can be asked for and changed."""
 
-from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
+from drill.practice.directory import APPLICATION, POLICY, SERVICE_PRINCIPAL, Entry
 from drill.practice.odata import Documented, bad_request, read_select
 from drill.practice.shapes import JsonObject, dump
 from drill.practice.state import TenantState
 from drill.practice.web import Answer, Refusal, Request
 
 SETS = {APPLICATION: "applications", SERVICE_PRINCIPAL: "servicePrincipals"}
-NAMES = {APPLICATION: "Application", SERVICE_PRINCIPAL: "ServicePrincipal"}  # as audit records spell them
+# As audit records spell them.
+NAMES = {APPLICATION: "Application", SERVICE_PRINCIPAL: "ServicePrincipal", POLICY: "Policy"}
 
 # name -> default, or None. Null unless selected: customSecurityAttributes, and `key` within keyCredentials.
 _SHARED: JsonObject = {

@@ -5,7 +5,7 @@ from functools import partial
 from typing import cast
 
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
-from drill.practice.graph import credentials
+from drill.practice.graph import conditional_access, credentials
 from drill.practice.graph.audit_trail import AuditTrail, changed
 from drill.practice.graph.lists import first_page, resumed
 from drill.practice.graph.navigation import list_navigation
@@ -152,6 +152,7 @@ def delete_object(state: TenantState, request: Request, kind: str, object_id: st
     principal = state.directory.by_app_id(SERVICE_PRINCIPAL, entry.state["appId"]) if kind == APPLICATION else None
     for gone in (entry, principal) if principal else (entry,):
         state.tokens.revoke_continuous(gone.id)
+        conditional_access.forget(state, gone.id)
     if principal:
         state.directory.delete(principal, state.now)
         trail.write(_DELETED[SERVICE_PRINCIPAL], principal, [], operation="Delete")

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 from shared.clock import Clock
@@ -31,7 +32,8 @@ class Chain:
     The chain of one incident.
 
     Writing appends at the next place. Where a signal joined meanwhile, the write moves behind it; where
-    another worker wrote, SequenceTaken is raised and this instance has to stop before its next effect.
+    another worker wrote, SequenceTaken is raised and this instance has to stop before its next effect. From
+    then on every write raises: what runs beside the one that noticed has to stop as well.
     """
 
     def __init__(self, journal: Journal, incident: IncidentId, clock: Clock) -> None:
@@ -39,6 +41,8 @@ class Chain:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._lines: list[Line] = []
+        self._is_lost = False
+        self._known_at = clock()
         self.incident = incident
 
     @classmethod
@@ -49,6 +53,7 @@ class Chain:
 
     async def refresh(self) -> None:
         """Read what others have appended since."""
+        self._known_at = self._clock()
         self._lines = [Line(record, read_entry(record)) for record in await self._journal.read(self.incident)]
 
     @property
@@ -90,7 +95,7 @@ class Chain:
         With `only_next` they follow what is known here or are not written: SequenceTaken, also where a signal joined.
         """
         async with self._lock:
-            for _ in range(_TRIES):
+            for _ in range(0 if self._is_lost else _TRIES):
                 sealed = self._seal(entries, step)
                 try:
                     await self._journal.append(sealed)
@@ -101,8 +106,28 @@ class Chain:
                         return
                 else:
                     self._lines += [Line(record, read_entry(record)) for record in sealed]
+                    self._known_at = self._clock()
                     return
-            raise SequenceTaken(self.incident, len(self._lines))
+            raise self._lost()
+
+    async def check(self, silence: timedelta) -> None:
+        """
+        Before an effect: whoever neither wrote nor read for so long may have been taken for dead meanwhile.
+
+        Raises SequenceTaken if another worker has written since.
+        """
+        async with self._lock:
+            if self._is_lost:
+                raise self._lost()
+            if abs(self._clock() - self._known_at) > silence:
+                known = len(self._lines)
+                await self.refresh()
+                if not all(isinstance(line.entry, SignalJoined) for line in self._lines[known:]):
+                    raise self._lost()
+
+    def _lost(self) -> SequenceTaken:
+        self._is_lost = True
+        return SequenceTaken(self.incident, len(self._lines))
 
     def _seal(self, entries: Sequence[Entry], step: str | None) -> list[Record]:
         now, previous = self._clock(), self._lines[-1].record.hash if self._lines else NO_RECORD
@@ -118,7 +143,7 @@ class Chain:
         await self.refresh()
         newcomers = self._lines[known:]
         if only_next or not newcomers or not all(isinstance(line.entry, SignalJoined) for line in newcomers):
-            raise taken
+            raise self._lost() from taken
 
     async def _is_written(self, sealed: Sequence[Record], unknown: OutcomeUnknown) -> bool:
         """After a lost answer: True if our records stand, False if their places are free, else stop."""
@@ -128,4 +153,4 @@ class Chain:
             return False
         if [line.record.hash for line in self._lines[known : known + len(sealed)]] == [r.hash for r in sealed]:
             return True
-        raise SequenceTaken(self.incident, known) from unknown
+        raise self._lost() from unknown

@@ -15,8 +15,9 @@ from shared.actions.interface import Applied, Earlier
 from shared.chain import Chain
 from shared.clock import Clock
 from shared.entries import Applied as AppliedEntry
-from shared.entries import HeldBack, Intended, Planned, PlannedStep, StepStopped, Verified, WriteOutcome
+from shared.entries import HeldBack, Intended, Planned, PlannedStep, StepStopped, Verified, WorkStarted, WriteOutcome
 from shared.errors import CordonError, OperatorMustAct, PlatformRefused, TimeMayHelp
+from shared.fence import fenced
 from shared.identity import IdentityRef
 from shared.look import Look
 from shared.refusals import refusal_name, todo_for
@@ -24,6 +25,8 @@ from shared.signal import JsonObject
 from shared.tenant import Tenant
 
 _FRESH = timedelta(seconds=20)  # a look older than this is no pre-image
+_SILENCE = timedelta(seconds=20)  # well below the time after which a silent instance is taken for dead
+_LONGEST_LIFE = timedelta(minutes=11)  # the platform ends a function after ten (host.json)
 _WAITS = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds before each round; replicas may lag that long
 _SECOND_LOOK = 1.0  # seconds after which a look that shows no effect is repeated before writing again
 
@@ -135,7 +138,7 @@ class Execution:
         chain = self._chain
         last = chain.last(Intended, step.id)
         if last and chain.place(Intended, step.id) > max(chain.place(AppliedEntry, step.id), chain.place(Planned)):
-            return last
+            return None if await self._may_be_in_other_hands(step) else last
         number = last.round + 1 if last else 1
         try:
             before = await action_named(step.action).capture(step, self._earlier(step), look)
@@ -146,11 +149,28 @@ class Execution:
         await chain.write(intent, step=step.id)
         return intent
 
+    async def _may_be_in_other_hands(self, step: PlannedStep) -> bool:
+        """
+        Whether the instance that meant to do this may still be about to: what must not be done twice waits
+        until it cannot live any more.
+        """
+        chain, place = self._chain, self._chain.place(Intended, step.id)
+        until = chain.records[place].time + _LONGEST_LIFE
+        if not step.once or place > chain.place(WorkStarted) or self._clock() >= until:
+            return False
+        if chain.place(Verified, step.id) < chain.place(WorkStarted):
+            why = f"another instance may still be at it; it is taken over after {until:%H:%M:%S} UTC"
+            await chain.write(Verified(answer="unknown", proof=why), step=step.id)
+        return True
+
     async def _apply(self, step: PlannedStep, image: JsonObject) -> Applied:
         try:
-            return await action_named(step.action).apply(step, image, self._tenant)
+            return await action_named(step.action).apply(step, image, fenced(self._tenant, self._check))
         except TimeMayHelp as error:
             return Applied((WriteOutcome(write=step.action, outcome="unknown", detail=str(error)),))
+
+    async def _check(self) -> None:
+        await self._chain.check(_SILENCE)
 
     async def _prove(self, steps: Sequence[PlannedStep]) -> None:
         """Look; where the effect does not show, look once more, for a replica may lag."""

@@ -174,6 +174,7 @@ def _renewal(state: IdentityState, means: Means) -> PlannedStep | NamedOutcome:
         reversible=True,
         breaks="Nothing; its owner fetches it from the vault once sign-in is allowed again.",
         touches=(application.object_id,),
+        once=True,
         stage=1,  # it takes the vault seconds, and the proof that the old ones are gone does not wait for it
         contains=False,
     )

@@ -13,7 +13,7 @@ from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Directory, 
 from drill.practice.graph import app_roles, delegated_grants, directory_roles, owners, permissions, policy_shape, risk
 from drill.practice.graph.credentials import new_password
 from drill.practice.graph.navigation import APP_ROLES, GRANTS, ROLES
-from drill.practice.graph.objects import DEFAULTS
+from drill.practice.graph.objects import DEFAULTS, completed
 from drill.practice.graph.workloads import new_federated
 from drill.practice.shapes import JsonObject, ScenarioMistake, fine_time, graph_time, known_keys, objects
 from drill.practice.sign_ins import complete_sign_in
@@ -129,7 +129,7 @@ def add_object(state: TenantState, kind: str, given: Mapping[str, Any], *, fresh
     """Put an application or service principal into the directory; returns it as Graph would keep it."""
     extra = {"servicePrincipalLockConfiguration"} if kind == SERVICE_PRINCIPAL else set[str]()
     known_keys(given, {*DEFAULTS[kind], *extra, "customSecurityAttributes", "@odata.type"}, kind)
-    record = {**DEFAULTS[kind], **{name: value for name, value in given.items() if name != "@odata.type"}}
+    record = {**DEFAULTS[kind], **completed({name: value for name, value in given.items() if name != "@odata.type"})}
     if str(given.get("@odata.type", "")).endswith(("agentIdentity", "agentIdentityBlueprint", "BlueprintPrincipal")):
         record["@type"] = given["@odata.type"]
     record["id"] = record["id"] or state.chance.guid(kind)

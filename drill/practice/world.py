@@ -12,9 +12,10 @@ from drill.practice import pki
 from drill.practice.building import add_object, attach, complete_audit, complete_vault_log
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL
 from drill.practice.graph import risk
-from drill.practice.graph.audit_trail import AuditTrail, changed
+from drill.practice.graph.audit_trail import AuditTrail
 from drill.practice.graph.credentials import new_key, new_password
-from drill.practice.graph.objects import DEFAULTS, SETS
+from drill.practice.graph.objects import DEFAULTS, SETS, completed
+from drill.practice.graph.property_changes import property_changes
 from drill.practice.graph.workloads import new_federated
 from drill.practice.masking import masked
 from drill.practice.service import NoAnswer
@@ -126,7 +127,7 @@ class Timeline:
         if entry is None:
             raise ScenarioMistake(f"timeline.patch.{name}: no object with id {object_id}")
         before = entry.state
-        whole = dict(changes)
+        whole = completed(changes, before)
         if "passwordCredentials" in changes:
             whole["passwordCredentials"] = self._passwords(before, objects(changes["passwordCredentials"]))
         if "keyCredentials" in changes:
@@ -138,13 +139,8 @@ class Timeline:
         trail = AuditTrail(self._state, Request("PATCH", "", "", {}, {}, by=TIMELINE))
         if {"passwordCredentials", "keyCredentials"} & set(changes):
             trail.credentials(entry, before, added=True)
-        others = [
-            changed(key[0].upper() + key[1:], before.get(key), entry.state.get(key))
-            for key in changes
-            if key not in ("passwordCredentials", "keyCredentials")
-        ]
-        if others:
-            trail.update(entry, others)
+        if properties := property_changes(before, entry.state, changes):
+            trail.update(entry, properties)
 
     def _passwords(self, before: JsonObject, wanted: list[JsonObject]) -> list[JsonObject]:
         known = {each["keyId"]: each for each in before["passwordCredentials"]}

@@ -1,5 +1,8 @@
 """How Graph shows applications and service principals, and what of them can be asked for and changed."""
 
+from collections.abc import Mapping
+from typing import cast
+
 from drill.practice.directory import APPLICATION, POLICY, SERVICE_PRINCIPAL, Entry
 from drill.practice.odata import Documented, bad_request, read_select
 from drill.practice.shapes import JsonObject, dump
@@ -99,6 +102,17 @@ DEFAULTS: dict[str, JsonObject] = {
         },
     },
 }
+# Complex properties of applications, with what they are where nothing is given.
+COMPLEX: dict[str, JsonObject] = {
+    **{name: DEFAULTS[APPLICATION][name] for name in ("web", "spa", "publicClient")},
+    "servicePrincipalLockConfiguration": {
+        "isEnabled": False,
+        "allProperties": False,
+        "credentialsWithUsageVerify": False,
+        "credentialsWithUsageSign": False,
+        "tokenEncryptionKeyId": False,
+    },
+}
 ONLY_SELECTED = frozenset({"customSecurityAttributes"})
 _READ_ONLY_ANYWHERE = frozenset(
     {
@@ -151,6 +165,24 @@ def documented(kind: str, page: tuple[int, int]) -> Documented:
     else:
         filters |= {"identifierUris/any": frozenset({"eq", "startswith"}), "signInAudience": frozenset({"eq"})}
     return Documented(filters, frozenset(DEFAULTS[kind]) | ONLY_SELECTED, page, _OPTIONS)
+
+
+def completed(given: Mapping[str, object], before: JsonObject | None = None) -> JsonObject:
+    """
+    Properties as they are kept: complex ones whole. What one of them leaves out is as in `before`, or empty.
+    """
+    return {name: _completed(name, value, before) if name in COMPLEX else value for name, value in given.items()}
+
+
+def _completed(name: str, given: object, before: JsonObject | None) -> object:
+    if given is None:
+        return None if name == "servicePrincipalLockConfiguration" else COMPLEX[name]
+    found = {key: value for key, value in cast("JsonObject", given).items() if key[0] != "@"}
+    defaults = COMPLEX[name]
+    whole: JsonObject = {**defaults, **((before or {}).get(name) or {}), **found}
+    if "redirectUris" in found and "redirectUriSettings" in defaults and "redirectUriSettings" not in found:
+        whole["redirectUriSettings"] = [{"uri": uri, "index": None} for uri in found["redirectUris"]]
+    return whole
 
 
 def not_found(object_id: str) -> Refusal:

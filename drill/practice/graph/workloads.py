@@ -10,9 +10,11 @@ from drill.practice.graph.audit_trail import AuditTrail, changed
 from drill.practice.graph.lists import first_page, resumed
 from drill.practice.graph.navigation import list_navigation
 from drill.practice.graph.objects import (
+    COMPLEX,
     DEFAULTS,
     READ_ONLY,
     SETS,
+    completed,
     documented,
     not_found,
     one,
@@ -21,6 +23,7 @@ from drill.practice.graph.objects import (
     to_write,
 )
 from drill.practice.graph.permissions import READ_APPLICATIONS, WRITE_APPLICATIONS, WRITE_PRINCIPALS
+from drill.practice.graph.property_changes import property_changes
 from drill.practice.odata import bad_request, read_filter, read_select
 from drill.practice.shapes import JsonObject
 from drill.practice.state import TenantState
@@ -71,7 +74,7 @@ def patch_object(state: TenantState, request: Request, kind: str, object_id: str
         _check_property(kind, name, value)
     entry = to_write(state, kind, object_id)
     _check_nature(state, entry, body)
-    changes = dict(body)
+    changes = completed(body, entry.state if state.behaviour.complex_properties_merge else None)
     if "keyCredentials" in body:
         changes["keyCredentials"] = credentials.replaced_keys(state, entry, body["keyCredentials"])
     if kind == SERVICE_PRINCIPAL:
@@ -109,8 +112,33 @@ def _check_property(kind: str, name: str, value: object) -> None:
         raise bad_request(f"Property '{name}' is read-only and cannot be set.")
     if name in ("accountEnabled", "isDisabled") and not isinstance(value, bool):
         raise bad_request(f"A value of type Edm.Boolean was expected for property '{name}'.")
-    if name in ("tags", "replyUrls", "servicePrincipalNames", "identifierUris") and not isinstance(value, list):
-        raise bad_request(f"A collection was expected for property '{name}'.")
+    if name in _COLLECTIONS:
+        _check_strings(name, value)
+    if name in COMPLEX and value is not None:
+        _check_complex(name, value)
+
+
+_COLLECTIONS = ("tags", "replyUrls", "servicePrincipalNames", "identifierUris")
+
+
+def _check_strings(name: str, value: object) -> None:
+    listed = cast("list[object] | None", value if isinstance(value, list) else None)
+    if listed is None or not all(isinstance(each, str) for each in listed):
+        raise bad_request(f"A collection was expected for property '{name}', of strings.")
+    if len(set(listed)) != len(listed):
+        raise bad_request(f"Property '{name}' contains duplicate values.")
+
+
+def _check_complex(name: str, value: object) -> None:
+    if not isinstance(value, dict):
+        raise bad_request(f"An object was expected for property '{name}'.")
+    given = cast("JsonObject", value)
+    for inner in sorted(set(given) - set(COMPLEX[name]) - {"@odata.type"}):
+        raise bad_request(f"Invalid property '{inner}' in '{name}'.")
+    if "redirectUris" in given:
+        _check_strings("redirectUris", given["redirectUris"])
+    if name == "servicePrincipalLockConfiguration" and not all(isinstance(each, bool) for each in given.values()):
+        raise bad_request("A value of type Edm.Boolean was expected in the lock configuration.")
 
 
 def _check_nature(state: TenantState, entry: Entry, body: Mapping[str, object]) -> None:
@@ -129,12 +157,7 @@ def _write_audits(
     trail = AuditTrail(state, request)
     if "keyCredentials" in changes and changes["keyCredentials"] != before["keyCredentials"]:
         trail.credentials(entry, before, added=len(entry.state["keyCredentials"]) >= len(before["keyCredentials"]))
-    properties = [
-        changed(name[0].upper() + name[1:], before.get(name), entry.state.get(name))
-        for name in changes
-        if name != "keyCredentials" and before.get(name) != entry.state.get(name)
-    ]
-    if properties:
+    if properties := property_changes(before, entry.state, changes):
         trail.update(entry, properties)
 
 

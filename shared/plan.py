@@ -7,6 +7,7 @@ The order is the actions' rank: the reversible cut that stops the bleeding comes
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.actions import action_named
@@ -20,6 +21,7 @@ LIFE = timedelta(hours=1)  # a plan that waits longer is made again
 
 def make_plan(actions: Sequence[ActionChoice], state: IdentityState, means: Means, now: datetime) -> Planned:
     """Lay out what these actions come to for this identity, as it was read."""
+    means = replace(means, beside=frozenset(choice.name for choice in actions))
     steps: list[PlannedStep] = []
     not_done: list[NamedOutcome] = []
     for choice in sorted(actions, key=lambda choice: action_named(choice.name).rank):
@@ -50,6 +52,7 @@ def fingerprint(state: IdentityState) -> str:
         state.identity.principal_id,
         state.enabled,
         state.instance_lock,
+        state.deactivated,
         [_credentials(holder) for holder in state.holders],
     )
 

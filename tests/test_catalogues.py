@@ -11,7 +11,7 @@ import pytest
 
 from shared.actions import ACTIONS, action_named
 from shared.actions.interface import Action, Earlier, Means, Planning, Proof
-from shared.case import Grants, IdentityState, Known
+from shared.case import Grants, IdentityState, Known, Owners, RiskState
 from shared.conditions import CONDITIONS
 from shared.entries import PlannedStep
 from shared.identity import IdentityKind, IdentityRef
@@ -29,6 +29,7 @@ from tests.fakes import (
     delegated,
     directory_role,
     federated,
+    owner,
     password,
     payroll,
 )
@@ -45,18 +46,21 @@ CREDENTIALS = [
     federated(5),
 ]
 GRANTS = Grants(Known((app_role(1), app_role(2))), Known((delegated(3),)), Known((directory_role(4),)))
+OWNERS = Owners(Known((owner(1), owner(2))), Known((owner(3),)))
+RISK = RiskState("high", "atRisk", "none", None)
 OPTIONS: dict[str, list[dict[str, object]]] = {
     "replace-credentials": [{}, {"new-certificate": True}],
     "remove-app-roles": [{}, {"added-since": "24h"}],
     "remove-delegated-grants": [{}, {"added-since": "24h"}],
     "remove-directory-roles": [{}, {"added-since": "24h"}],
+    "require-risk-policy": [{}, {"state": "enabled"}],
 }
 EVERY_PLAN = [(action, options) for action in ACTIONS for options in OPTIONS.get(action.name, [{}])]
 
 
 def _tenant(state: IdentityState) -> Tenant:
     clock = FakeClock()
-    directory = FakeDirectory(state, clock, grants=Known(GRANTS))
+    directory = FakeDirectory(state, clock, risk=RISK, grants=Known(GRANTS), owners=Known(OWNERS))
     return Tenant(directory, FakeFeeds(), FakeVault(clock), None)
 
 
@@ -72,7 +76,8 @@ def _look(tenant: Tenant) -> Look:
 
 
 def _state(kind: IdentityKind = IdentityKind.OWN_SINGLE_TENANT) -> IdentityState:
-    return payroll(application=CREDENTIALS, principal=[password(6)], kind=kind)
+    state = payroll(application=CREDENTIALS, principal=[password(6)], kind=kind)
+    return replace(state, deactivated=False if state.application else None)
 
 
 def _run(what: Awaitable[T]) -> T:

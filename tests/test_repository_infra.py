@@ -266,6 +266,7 @@ def test_what_actions_read_with_is_what_the_reader_can_be_granted() -> None:
     reads = {name for action in ACTIONS for name in action.reads}
 
     assert reads <= permissions.READING.keys() | permissions.READING_FOR_ACTIONS.keys()
+    assert reads >= permissions.READING_FOR_ACTIONS.keys()
 
 
 def test_the_shipped_policy_needs_no_more_than_is_granted_unasked() -> None:

@@ -2,20 +2,28 @@
 
 from shared.actions.block_sign_in import BlockSignIn
 from shared.actions.confirm_compromised import ConfirmCompromised
+from shared.actions.custody import Custody
+from shared.actions.deactivate_application import DeactivateApplication
+from shared.actions.dismiss_risk import DismissRisk
 from shared.actions.interface import Action
 from shared.actions.remove_app_roles import RemoveAppRoles
 from shared.actions.remove_delegated_grants import RemoveDelegatedGrants
 from shared.actions.remove_directory_roles import RemoveDirectoryRoles
 from shared.actions.replace_credentials import ReplaceCredentials
+from shared.actions.require_risk_policy import RequireRiskPolicy
 from shared.signal import JsonObject
 
 ACTIONS: tuple[Action, ...] = (
     BlockSignIn(),
+    DeactivateApplication(),
     ReplaceCredentials(),
     RemoveDirectoryRoles(),
     RemoveAppRoles(),
     RemoveDelegatedGrants(),
+    Custody(),
+    RequireRiskPolicy(),
     ConfirmCompromised(),
+    DismissRisk(),
 )
 
 

@@ -19,10 +19,14 @@ from shared.tenant import Tenant
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the plan may count on: the incident it is for, and what is configured."""
+    """
+    What the plan may count on: the incident it is for, and what is configured. `beside` names all actions of
+    the same decision.
+    """
 
     incident: str
     handover_vault: bool
+    beside: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

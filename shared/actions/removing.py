@@ -12,14 +12,14 @@ from datetime import datetime
 from typing import ClassVar, TypeVar
 
 from shared.actions.interface import Applied, Before, Earlier, Planning, Proof
+from shared.actions.writes import outcome_of
 from shared.case import CouldNotLook, Grants, IdentityState, Known, NotLooked, Part
 from shared.clock import read_duration
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.identity import IdentityKind
 from shared.look import Look, no_image, why_unread
-from shared.refusals import refusal_name
 from shared.signal import JsonObject
-from shared.tenant import AccessWrite, Tenant, WriteDone, WriteRefused, WriteResult, WriteUnknown
+from shared.tenant import AccessWrite, Tenant
 
 T = TypeVar("T")
 
@@ -167,17 +167,6 @@ def not_ours_to_take(name: str, kind: IdentityKind) -> NamedOutcome | None:
             ),
         )
     return None
-
-
-def outcome_of(name: str, result: WriteResult) -> WriteOutcome:
-    """The outcome of one write, in the journal's words."""
-    match result:
-        case WriteDone(already=already):
-            return WriteOutcome(write=name, outcome="already" if already else "accepted")
-        case WriteRefused(error):
-            return WriteOutcome(write=name, outcome="refused", detail=str(error), stop=refusal_name(error))
-        case WriteUnknown(why):
-            return WriteOutcome(write=name, outcome="unknown", detail=why)
 
 
 def _since(step: PlannedStep, earlier: Earlier, look: Look) -> datetime | None:

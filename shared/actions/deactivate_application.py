@@ -1,0 +1,89 @@
+"""
+Deactivate the application itself, so that Entra issues it no new tokens in any tenant.
+
+Blocking sign-in of a service principal holds in this tenant only; this holds wherever the application is used.
+Tokens it already holds live on. Its owners can undo it, so take them away first: that is custody (facts: Graph 5).
+"""
+
+from typing import ClassVar
+
+from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
+from shared.actions.registrations import ruled_application
+from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName
+from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
+from shared.errors import CannotBeRead
+from shared.identity import AppObjectId
+from shared.look import Look, no_image, why_unread
+from shared.signal import JsonObject
+from shared.tenant import Tenant
+
+_WRITE = "PATCH isDisabled=true"
+_UNSAID = "the answer does not say whether the application is deactivated"
+
+
+class DeactivateApplication:
+    """Set isDisabled to true on the application."""
+
+    name: ClassVar[str] = "deactivate-application"
+    permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
+    reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
+    licence: ClassVar[str | None] = None
+    rank: ClassVar[int] = 15
+    proof_part: ClassVar[PartName] = PartName.IDENTITY
+
+    def check_options(self, options: JsonObject) -> None:
+        if options:
+            raise ValueError("deactivate-application has no options")
+
+    def plan(self, state: IdentityState, options: JsonObject, means: Means) -> Planning:
+        application = ruled_application(self.name, state)
+        if isinstance(application, NamedOutcome):
+            return Planning(not_done=(application,))
+        step = PlannedStep(
+            id=self.name,
+            action=self.name,
+            target_kind=application.kind.value,
+            target_id=application.object_id,
+            target_name=state.identity.display_name,
+            describe=(
+                "Deactivate the application: Entra issues it no new tokens in any tenant. Its owners can activate it "
+                "again; only custody takes them away."
+            ),
+            changes=(Change(property="isDisabled", before=_word(state.deactivated), after="true"),),
+            permissions=self.permissions,
+            reversible=True,
+            breaks="Everything that signs in as this application, in every tenant, stops when its present tokens end.",
+            touches=(application.object_id,),
+        )
+        return Planning((step,))
+
+    async def capture(self, step: PlannedStep, earlier: Earlier, look: Look) -> Before:
+        doing = "writing down whether the application is deactivated"
+        match await look.identity():
+            case Known(state) if state.deactivated is None:
+                raise CannotBeRead(doing, f"{_UNSAID}.")
+            case Known(state):
+                return Before({"isDisabled": state.deactivated}, () if state.deactivated else (_WRITE,))
+            case NotLooked() | CouldNotLook() as unread:
+                raise no_image(doing, unread)
+
+    async def apply(self, step: PlannedStep, before: JsonObject, tenant: Tenant) -> Applied:
+        if before.get("isDisabled") is True:
+            return Applied((WriteOutcome(write=_WRITE, outcome="already", detail="it was deactivated before"),))
+        await tenant.directory.set_application_disabled(AppObjectId(step.target_id), disabled=True)
+        return Applied((WriteOutcome(write=_WRITE, outcome="accepted"),))
+
+    async def verify(self, step: PlannedStep, earlier: Earlier, look: Look) -> Proof:
+        match await look.identity():
+            case Known(state) if state.deactivated is None:
+                return Proof("unknown", _UNSAID)
+            case Known(state):
+                word = _word(state.deactivated)
+                answer = "held" if state.deactivated else "not-held"
+                return Proof(answer, f"isDisabled is {word}, read at {state.read_at:%H:%M:%S} UTC")
+            case NotLooked() | CouldNotLook() as unread:
+                return Proof("unknown", f"the application could not be read: {why_unread(unread)}")
+
+
+def _word(deactivated: bool | None) -> str:
+    return "not said" if deactivated is None else str(deactivated).lower()

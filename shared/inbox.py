@@ -123,10 +123,12 @@ class Inbox:
             self._known.pop(next(iter(self._known)))
         self._known[signal.key] = None
 
-    async def _join_all(self, signals: Sequence[Signal], delay: timedelta, gate: asyncio.Semaphore) -> set[IncidentId]:
+    async def _join_all(
+        self, signals: Sequence[Signal], delay: timedelta, gate: asyncio.Semaphore
+    ) -> tuple[IncidentId, ...]:
         async with gate:
             joined = {signal.key: await self._join(signal) for signal in signals}
-            incidents = set(joined.values())
+            incidents = tuple(dict.fromkeys(joined.values()))  # in order, so that the same seed sends the same
             for incident in incidents:
                 await self._store.queue.send({"incident": incident, "because": "signal"}, delay)
             for signal in signals:

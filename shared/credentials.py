@@ -38,8 +38,8 @@ def sort_credentials(holder: Holder, own_thumbprint: str | None = None) -> Sorte
     Entra writes a signing certificate as three entries: a Sign key, one Verify key and a password, which
     share a customKeyIdentifier; the password also shares the Sign key's id (facts: Graph
     addTokenSigningCertificate). An attacker could hide a Verify key behind the same identifier, so of each
-    Sign key at most one Verify entry is kept, and only if its dates are the Sign key's. Likewise only one
-    entry counts as the certificate with `own_thumbprint`.
+    Sign key at most one Verify entry is kept, and only if its dates are the Sign key's. Whoever writes a
+    certificate also chooses the identifier it shows: where two show `own_thumbprint`, neither is taken for ours.
     """
     signing = [key for key in holder.keys if key.usage.lower() == "sign"]
     kept = {key.key_id for key in holder.keys if _encrypts(key, holder)} | {key.key_id for key in signing}
@@ -49,7 +49,8 @@ def sort_credentials(holder: Holder, own_thumbprint: str | None = None) -> Sorte
             kept.add(partner.key_id)
     kept_passwords = tuple(p for p in holder.passwords if any(_belongs(p, sign) for sign in signing))
     own = [key for key in holder.keys if own_thumbprint and same_thumbprint(key.custom_key_identifier, own_thumbprint)]
-    staying = kept | {key.key_id for key in own[:1]}
+    own = own if len(own) == 1 else []
+    staying = kept | {key.key_id for key in own}
     federated, unread = _federated(holder)
     return Sorted(
         passwords=tuple(p for p in holder.passwords if p not in kept_passwords),
@@ -57,7 +58,7 @@ def sort_credentials(holder: Holder, own_thumbprint: str | None = None) -> Sorte
         federated=federated,
         kept_keys=tuple(key for key in holder.keys if key.key_id in kept),
         kept_passwords=kept_passwords,
-        own_keys=tuple(own[:1]),
+        own_keys=tuple(own),
         unread=unread,
     )
 

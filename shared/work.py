@@ -66,6 +66,7 @@ from shared.tenant import Tenant
 RESUME_AFTER = timedelta(seconds=90)  # the hidden message that picks up whoever crashes
 LEASE = timedelta(seconds=45)  # how long another instance's silence is taken for work; spares work, guards nothing
 RECHECKS = (5.0, 60.0, 300.0, 900.0, 5700.0)  # seconds: race window … longest ordinary token + log delay
+_LONGEST_FIRST_LOOK = 45.0
 STRIKES = 3  # so many times undone by somebody else, and a person is called; containment goes on
 
 log = logging.getLogger("cordon")
@@ -348,12 +349,12 @@ class Work:
         return Execution(desk.tenant, self._chain, desk.switch, subject_of(self._chain), desk.clock)
 
     async def _contain_again(self, plan: Planned) -> None:
-        """Somebody undid it: do it again, count the strikes, and call a person after the cap."""
-        strikes = sum(1 for entry in self._chain.all(Rechecked) if entry.answer == "not-held")
+        """Somebody undid it: do it again, count the strikes, and call a person at the cap and each time it doubles."""
+        strikes = self._strikes()
         await self._send(RESUME_AFTER, because="resumed")
         await self._begin("recheck")
         done = await self._carry_out(plan, None)
-        if strikes >= STRIKES:
+        if strikes in {STRIKES << doubled for doubled in range(32)}:
             await self._chain.write(
                 Escalated(
                     reason=f"The containment was undone {strikes} times by somebody else.",
@@ -402,9 +403,18 @@ class Work:
         if newest and self._chain.place(RechecksSet) > self._chain.place(Applied):
             return
         series = newest.series + 1 if newest else 1
-        for place, seconds in enumerate(RECHECKS, start=1):
+        after = (self._first_look(), *RECHECKS[1:])
+        for place, seconds in enumerate(after, start=1):
             await self._desk.store.queue.send(self._recheck_message(series, place), timedelta(seconds=seconds))
-        await self._chain.write(RechecksSet(series=series, after=RECHECKS))
+        await self._chain.write(RechecksSet(series=series, after=after))
+
+    def _first_look(self) -> float:
+        """Seconds; further apart in a fight that lasts, for each round costs quota that others need, and journal."""
+        rounds = max(0, self._strikes() - STRIKES + 1)
+        return min(RECHECKS[0] * 2 ** min(rounds, 10), _LONGEST_FIRST_LOOK)
+
+    def _strikes(self) -> int:
+        return sum(1 for entry in self._chain.all(Rechecked) if entry.answer == "not-held")
 
     async def _close(self, outcome: str, reason: str, *entries: Entry) -> None:
         """

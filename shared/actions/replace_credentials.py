@@ -72,7 +72,7 @@ class ReplaceCredentials:
 
     async def capture(self, step: PlannedStep, earlier: Earlier, look: Look) -> Before:
         state, holder = await _read(step, look)
-        found = sort_credentials(holder, _own_thumbprint(earlier.made))
+        found = _sorted(holder, earlier.made)
         if found.unread is not None:
             raise Unreachable(f"writing down the federated credentials of {step.target_id}", found.unread)
         image = _image(holder, found)
@@ -344,6 +344,11 @@ async def _renew(step: PlannedStep, before: JsonObject, tenant: Tenant) -> Appli
     return Applied((making, _outcome(_name(write), result)), made)
 
 
+def _sorted(holder: Holder, made: Mapping[str, object]) -> Sorted:
+    """Our certificate is put on the application only; what shows its identifier elsewhere is somebody else's."""
+    return sort_credentials(holder, _own_thumbprint(made) if holder.kind is HolderKind.APPLICATION else None)
+
+
 def _own_thumbprint(made: Mapping[str, object]) -> str | None:
     thumbprint = made.get("thumbprint")
     return thumbprint if isinstance(thumbprint, str) else None
@@ -354,7 +359,7 @@ def _own_thumbprint(made: Mapping[str, object]) -> str | None:
 
 def _verify_gone(holder: Holder, earlier: Earlier, state: IdentityState) -> Proof:
     before = earlier.image or {}
-    found = sort_credentials(holder, _own_thumbprint(earlier.made))
+    found = _sorted(holder, earlier.made)
     if found.unread is not None:
         return Proof("unknown", f"the federated credentials could not be read: {found.unread}")
     left = [

@@ -187,7 +187,7 @@ async def run_to_the_end(world: World) -> None:
 def test_a_signal_at_any_moment_of_a_containment_is_answered(what: str) -> None:
     """Whatever was being done when it came: it stands in an incident that is contained, with nothing left."""
     points = _points()
-    for point in range(0, len(points), max(1, 4 // DEPTH)):
+    for point in range(0, len(points), max(1, 9 // DEPTH)):
 
         async def story(world: World, point: int = point) -> None:
             passed, door = 0, world.instance("door")

@@ -100,6 +100,7 @@ class TenantPart(Ours):
     role_assignments: Objects = []
     conditional_access_policies: Objects = []
     users: Objects = []
+    groups: Objects = []
     deleted_items: Objects = []
     risky_service_principals: Objects = []
     service_principal_risk_detections: Objects = []
@@ -153,7 +154,7 @@ class HappeningPart(Ours):
 
 
 class AttackerPart(Ours):
-    """Somebody who holds an identity's credential and does not give up (drill/practice/world.py)."""
+    """Somebody who holds an identity's credential and does not give up (drill/practice/attackers.py)."""
 
     identity: str
     every: Duration | None = None

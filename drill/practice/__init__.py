@@ -35,6 +35,9 @@ Host header or X-Original-Host. A request to 127.0.0.1 is taken for Graph.
 Scenario keys that are the practice tenant's own: `tenant.behaviour` (see Behaviour), `tenant.permissions`
 ({reader|executor|rotator: [Graph permissions]}), `servicePrincipalLockConfiguration` on a service principal
 (the lock of a foreign application), `secretText` in a passwordCredential, `timeline[].late|add|delete`.
+`tenant.roleAssignments` (directory roles), `tenant.groups` (with `members`, ids).
+`timeline[].add` also takes owners, appRoleAssignments, oauth2PermissionGrants, roleAssignments and
+conditionalAccessPolicies, and `patch` the latter: all of them by Graph's own calls, audit records included.
 An attacker acts with the identity's own power: its token's roles come from `appRoleAssignments` on Graph,
 Application.ReadWrite.OwnedBy reaches what it owns, and without either its moves are refused. `power: admin`
 plays a stolen administrator.

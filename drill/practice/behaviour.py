@@ -33,6 +33,7 @@ class Behaviour:
     password_settles: float = 0.1  # removePassword sooner than this after addPassword answers 400
     managed_identity_patch: bool = True  # unverified: whether accountEnabled of a managed identity can be PATCHed
     lock_covers_removal: bool = True  # unverified: whether the instance lock also refuses removals
+    deleted_items_need_role: bool = False  # unverified: whether restoring and purging take a directory role as well
     complex_properties_merge: bool = False  # unverified: whether `web` and the like keep what a PATCH leaves out
     application_write_removes_app_roles: bool = True  # unverified: the permission map says so, the call's page does not
     policies_unlicensed: int = 403  # or 400: unverified how policies for workloads are refused without the licence

@@ -34,6 +34,7 @@ TENANT_KEYS = frozenset(
         "roleAssignments",
         "conditionalAccessPolicies",
         "users",
+        "groups",
         "deletedItems",
         "riskyServicePrincipals",
         "servicePrincipalRiskDetections",
@@ -91,6 +92,7 @@ def _built(
         cursors=Cursors(chance),
         started_at=clock(),
         users=objects(tenant.get("users", [])),
+        groups=objects(tenant.get("groups", [])),
     )
     _add_objects(state, tenant)
     _add_cordon(state, tenant.get("permissions", {}))

@@ -11,7 +11,8 @@ from enum import StrEnum
 
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
 from drill.practice.enforcement import applied_policies, is_blocked
-from drill.practice.graph.permissions import BY_APP_ROLE_ID
+from drill.practice.graph.navigation import APP_ROLES, ROLES, members
+from drill.practice.graph.permissions import BY_APP_ROLE_ID, BY_DIRECTORY_ROLE
 from drill.practice.shapes import JsonObject, fine_time, read_time
 from drill.practice.state import TenantState
 from drill.practice.tokens import GRAPH, Token
@@ -127,12 +128,16 @@ def _issued(state: TenantState, entry: Entry, audience: str, by: str | None, *, 
 
 
 def roles_of(state: TenantState, entry: Entry) -> frozenset[str]:
-    """Graph's application permissions of a service principal, as a token issued now would carry them."""
+    """
+    Graph's application permissions of a service principal, as a token issued now would carry them; what its
+    directory roles add is told in the same words.
+    """
     for identity in state.cordon.values():
         if identity.object_id == entry.id:
             return frozenset(identity.permissions)
-    held = entry.state.get("@appRoleAssignments", [])
-    return frozenset(BY_APP_ROLE_ID[each["appRoleId"]] for each in held if each.get("appRoleId") in BY_APP_ROLE_ID)
+    held = {BY_APP_ROLE_ID.get(each["appRoleId"], "") for each in members(entry.state, APP_ROLES)} - {""}
+    roles = [BY_DIRECTORY_ROLE.get(each["roleDefinitionId"], ()) for each in members(entry.state, ROLES)]
+    return frozenset(held.union(*roles))
 
 
 def _record(

@@ -24,6 +24,7 @@ def snapshot(state: TenantState) -> JsonObject:
             "riskyServicePrincipals": [state.risky[key] for key in sorted(state.risky)],
             "servicePrincipalRiskDetections": state.detections.everything(),
             "users": state.users,
+            "groups": state.groups,
             "conditionalAccessPolicies": [entry.state for entry in state.policies.values() if entry.exists],
         },
         "azure": {**state.kept_azure, "vaults": [state.vaults[name].snapshot() for name in sorted(state.vaults)]},

@@ -76,6 +76,7 @@ class TenantState:
     secrets: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     cordon: dict[str, CordonIdentity] = field(default_factory=dict[str, CordonIdentity])
     policies: dict[str, Entry] = field(default_factory=dict[str, Entry])  # of Conditional Access, deleted ones too
+    groups: list[JsonObject] = field(default_factory=list[JsonObject])  # with the ids of their `members`
     users: list[JsonObject] = field(default_factory=list[JsonObject])
     vaults: "dict[str, Vault]" = field(default_factory=dict[str, "Vault"])
     effects: list[JsonObject] = field(default_factory=list[JsonObject])

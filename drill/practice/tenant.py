@@ -7,6 +7,7 @@ from typing import Any
 
 from drill.practice import login, snapshots
 from drill.practice.asgi import AsgiApp, PracticeApp
+from drill.practice.attackers import Attacker, Plan
 from drill.practice.behaviour import Behaviour
 from drill.practice.building import build_state, cordon_client_id, cordon_object_id
 from drill.practice.directory import SERVICE_PRINCIPAL
@@ -17,11 +18,12 @@ from drill.practice.service import Service
 from drill.practice.shapes import JsonObject
 from drill.practice.sign_ins import Credential, CredentialKind, SignIn, sign_in
 from drill.practice.state import Seen
+from drill.practice.timeline import Timeline
 from drill.practice.tokens import CordonIdentity, Token, audience_of
 from drill.practice.vault.building import add_vaults
 from drill.practice.vault.gate import VaultGate
 from drill.practice.web import Answer, ConnectionLost, Request
-from drill.practice.world import Attacker, Plan, Timeline, World
+from drill.practice.world import World
 
 Sleep = Callable[[float], Awaitable[None]]
 _VERSIONS = ("v1.0", "beta")

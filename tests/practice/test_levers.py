@@ -18,7 +18,7 @@ from tests.practice.desk import (
 SP = f"/servicePrincipals/{PRINCIPAL}"
 MAIL = "e2a3a72e-5f79-4c64-b1b1-878b674786c9"  # Mail.ReadWrite
 WRITE_ALL = "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9"  # Application.ReadWrite.All
-GLOBAL_ADMIN = "62e90394-69f5-4237-9190-012177145e10"
+GLOBAL_READER = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
 USER = "0a000000-0000-4000-8000-00000000000a"
 ROLES_ASKED = f"/roleManagement/directory/roleAssignments?$filter=principalId eq '{PRINCIPAL}'"
 REMOVED = "Remove app role assignment from service principal"
@@ -29,7 +29,7 @@ def holder(**more: object) -> JsonObject:
     return payroll(
         appRoleAssignments=[{"principalId": PRINCIPAL, "appRoleId": each} for each in (MAIL, WRITE_ALL)],
         oauth2PermissionGrants=[{"clientId": PRINCIPAL, "scope": "Mail.Read Files.Read.All"}],
-        roleAssignments=[{"principalId": PRINCIPAL, "roleDefinitionId": GLOBAL_ADMIN}],
+        roleAssignments=[{"principalId": PRINCIPAL, "roleDefinitionId": GLOBAL_READER}],
         owners={APPLICATION: [USER], PRINCIPAL: [USER]},
         **more,
     )
@@ -272,7 +272,7 @@ def test_directory_roles_are_asked_for_by_principal_and_removed() -> None:
         path = f"/roleManagement/directory/roleAssignments/{held['id']}"
         gone = [(await desk.raw("DELETE", path)).status for _ in range(2)]
 
-        assert held["roleDefinition"]["displayName"] == "Global Administrator"
+        assert held["roleDefinition"]["displayName"] == "Global Reader"
         assert held["directoryScopeId"] == "/"
         assert "roleDefinition" not in plain
         assert gone == [204, 404]
@@ -320,7 +320,7 @@ def test_a_directory_role_is_given_back_once() -> None:
         replies = [await desk.raw("POST", "/roleManagement/directory/roleAssignments", body) for _ in range(2)]
 
         assert [each.status for each in replies] == [201, 400]
-        assert audit(desk, "Add member to role")["targetResources"][1]["displayName"] == "Global Administrator"
+        assert audit(desk, "Add member to role")["targetResources"][1]["displayName"] == "Global Reader"
 
     at_the_desk(story, holder())
 

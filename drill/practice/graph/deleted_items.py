@@ -3,8 +3,9 @@
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
 from drill.practice.graph.audit_trail import AuditTrail
 from drill.practice.graph.lists import first_page, resumed
-from drill.practice.graph.objects import DEFAULTS, SETS, not_found, one, rendered
-from drill.practice.graph.permissions import READ_APPLICATIONS, WRITE_APPLICATIONS
+from drill.practice.graph.navigation import ROLES, members
+from drill.practice.graph.objects import DEFAULTS, SETS, denied, not_found, one, rendered
+from drill.practice.graph.permissions import APPLICATION_ADMINISTRATORS, READ_APPLICATIONS, WRITE_APPLICATIONS
 from drill.practice.odata import Documented, bad_request, read_filter, read_select
 from drill.practice.state import TenantState
 from drill.practice.web import NO_CONTENT, Answer, Request, Route
@@ -44,9 +45,12 @@ def list_uncast(state: TenantState, request: Request) -> Answer:
 
 def restore(state: TenantState, request: Request, item: str) -> Answer:
     """200 with the object. An application brings its service principal at home back, with its consents."""
+    _check_caller(state, request)
     entry = _deleted(state, item)
     if entry.state.get("servicePrincipalType") == "ManagedIdentity":
         raise bad_request("Managed identities cannot be restored.")
+    if entry.kind == APPLICATION and "Personal" in str(entry.state.get("signInAudience")):
+        raise bad_request("Applications for personal accounts cannot be restored.")
     trail = AuditTrail(state, request)
     _revive(state, trail, entry)
     if entry.kind == APPLICATION:
@@ -57,6 +61,8 @@ def restore(state: TenantState, request: Request, item: str) -> Answer:
 
 
 def purge(state: TenantState, request: Request, item: str) -> Answer:
+    """204, for ever. A purged application leaves its service principal among the deleted items."""
+    _check_caller(state, request)
     entry = _deleted(state, item)
     if entry.state.get("servicePrincipalType") == "ManagedIdentity":
         raise bad_request("Managed identities cannot be purged.")
@@ -64,6 +70,15 @@ def purge(state: TenantState, request: Request, item: str) -> Answer:
     AuditTrail(state, request).write(activity, entry, [], operation="Delete")
     state.directory.purge(entry)
     return Answer(NO_CONTENT)
+
+
+def _check_caller(state: TenantState, request: Request) -> None:
+    """Older pages ask for a role that administers applications; whether app-only callers need it is unverified."""
+    if state.behaviour.deleted_items_need_role:
+        caller = state.directory.any_kind(request.principal_id)
+        held = {each["roleDefinitionId"] for each in members(caller.state, ROLES)} if caller else set[str]()
+        if not held & set(APPLICATION_ADMINISTRATORS):
+            raise denied()
 
 
 def _revive(state: TenantState, trail: AuditTrail, entry: Entry) -> None:

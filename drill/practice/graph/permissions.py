@@ -27,6 +27,34 @@ READ_AUDITS = ("AuditLog.Read.All",)
 READ_ORGANIZATION = ("Organization.Read.All", "Organization.ReadWrite.All", "Directory.Read.All")
 READ_LICENCES = ("LicenseAssignment.Read.All", "Organization.Read.All", "Directory.Read.All")
 
+APPLICATION_ADMINISTRATORS = (
+    "62e90394-69f5-4237-9190-012177145e10",  # Global Administrator
+    "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3",  # Application Administrator
+    "158c047a-c907-4556-b7ef-446551a6b5f7",  # Cloud Application Administrator
+)
+# What a directory role lets its holder do, told as the application permission that does the same.
+BY_DIRECTORY_ROLE = {
+    **dict.fromkeys(APPLICATION_ADMINISTRATORS, ("Application.ReadWrite.All",)),
+    "62e90394-69f5-4237-9190-012177145e10": (
+        "AppRoleAssignment.ReadWrite.All",
+        "Application.ReadWrite.All",
+        "DelegatedPermissionGrant.ReadWrite.All",
+        "Directory.Read.All",
+        "Policy.Read.All",
+        "Policy.ReadWrite.ConditionalAccess",
+        "RoleManagement.ReadWrite.Directory",
+    ),
+    "e8611ab8-c189-46e8-94e1-60213ab1f814": (  # Privileged Role Administrator
+        "AppRoleAssignment.ReadWrite.All",
+        "RoleManagement.ReadWrite.Directory",
+    ),
+    "b1be1c3e-b65d-4f19-8427-f6fa0d97feb9": (  # Conditional Access Administrator
+        "Application.Read.All",
+        "Policy.Read.All",
+        "Policy.ReadWrite.ConditionalAccess",
+    ),
+}
+
 CORDON = {
     "reader": (
         "Application.Read.All",

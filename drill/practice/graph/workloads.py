@@ -167,12 +167,13 @@ def _write_audits(
 def delete_object(state: TenantState, request: Request, kind: str, object_id: str) -> Answer:
     """204, soft. An application takes its service principal at home along (facts: graph 5)."""
     entry = to_write(state, kind, object_id)
-    if entry.state.get("disabledByMicrosoftStatus") not in (None, "NotDisabled"):
-        raise bad_request("This object was disabled by Microsoft and cannot be deleted.")
+    principal = state.directory.by_app_id(SERVICE_PRINCIPAL, entry.state["appId"]) if kind == APPLICATION else None
+    for each in (entry, principal) if principal else (entry,):
+        if each.state.get("disabledByMicrosoftStatus") not in (None, "NotDisabled"):
+            raise bad_request("This object was disabled by Microsoft and cannot be deleted.")
     trail = AuditTrail(state, request)
     state.directory.delete(entry, state.now)
     trail.write(_DELETED[kind], entry, [], operation="Delete")
-    principal = state.directory.by_app_id(SERVICE_PRINCIPAL, entry.state["appId"]) if kind == APPLICATION else None
     for gone in (entry, principal) if principal else (entry,):
         state.tokens.revoke_continuous(gone.id)
         conditional_access.forget(state, gone.id)

@@ -1,0 +1,50 @@
+"""All levers at once, on an ordinary bad day of the tenant."""
+
+import pytest
+
+from drill.practice import Behaviour
+from tests.actions.scene import Scene, play
+from tests.practice.desk import APPLICATION
+
+LEVERS = (
+    "block-sign-in",
+    "deactivate-application",
+    "replace-credentials",
+    "remove-directory-roles",
+    "remove-app-roles",
+    "remove-delegated-grants",
+    "custody",
+    "require-risk-policy",
+    "confirm-compromised",
+)
+FAULTS = [
+    {"service": "graph", "match": match, "kind": kind, "count": 1}
+    for match, kind in (
+        ("PATCH /applications/*", "timeout-applied"),
+        ("DELETE /servicePrincipals/*", "503"),
+        ("DELETE /oauth2PermissionGrants/*", "timeout"),
+        ("POST /identity/conditionalAccess/policies", "429"),
+    )
+]
+
+
+@pytest.mark.parametrize("faults", [[], FAULTS], ids=["lag", "lag-and-faults"])
+def test_every_lever_holds_and_only_one_policy_is_made(faults: list[dict[str, object]]) -> None:
+    """Replicas lag, quotas are small, answers are lost: the order is kept and each effect is proven."""
+
+    async def story(scene: Scene) -> None:
+        steps = await scene.do(*LEVERS)
+
+        tenant = scene.tenant()
+        assert {step.action: scene.proof(step)[:4] for step in steps} == dict.fromkeys(LEVERS, "held")
+        assert scene.place.truth()["accountEnabled"] is False
+        assert scene.place.truth("applications", APPLICATION)["isDisabled"] is True
+        assert (tenant["appRoleAssignments"], tenant["oauth2PermissionGrants"], tenant["roleAssignments"]) == (
+            [],
+            [],
+            [],
+        )
+        assert len(tenant["conditionalAccessPolicies"]) == 1
+        assert "accountEnabled" in str(next(iter(scene.practice.effects))["body"])
+
+    play(story, behaviour=Behaviour(), faults=faults)

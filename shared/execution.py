@@ -216,8 +216,8 @@ class Execution:
         reason = await self._switch.why_stopped()
         if reason is None:
             return False
-        held = self._chain.last(HeldBack)
-        if held is None or held.by != "switch":
+        held, chain = self._chain.last(HeldBack), self._chain
+        if held is None or held.by != "switch" or chain.place(HeldBack) < chain.place(WorkStarted):
             await self._chain.write(
                 HeldBack(by="switch", reason=reason, todo="Set the switch to running, then order the incident again.")
             )

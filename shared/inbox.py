@@ -9,6 +9,7 @@ mended by the redelivery of the same record.
 import asyncio
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,11 +17,13 @@ from datetime import timedelta
 from shared.chain import Chain
 from shared.clock import Clock
 from shared.entries import Closed, Opened, SignalJoined, SubjectIds
-from shared.errors import NotFound, RequestConflicts, SequenceTaken, Unreachable
+from shared.errors import JournalDamaged, NotFound, RequestConflicts, SequenceTaken, Unreachable
 from shared.identity import IdentityRef
 from shared.journal import IncidentId
 from shared.signal import JsonObject, Signal
 from shared.store import Store
+
+log = logging.getLogger("cordon")
 
 _TRIES = 20
 _AT_ONCE = 32  # store calls side by side in a sweep
@@ -65,9 +68,22 @@ class Inbox:
         for signal in fresh:
             by_subject.setdefault(_first_id(signal.subject), []).append(signal)
         gate = asyncio.Semaphore(_AT_ONCE)
-        joined = await asyncio.gather(*(self._join_all(group, delay, gate) for group in by_subject.values()))
+        joined = await asyncio.gather(*(self._join_or_set_aside(group, delay, gate) for group in by_subject.values()))
         incidents = dict.fromkeys(incident for group in joined for incident in group)
         return Taken(tuple(incidents), len(fresh), len(signals) - len(fresh))
+
+    async def _join_or_set_aside(
+        self, signals: Sequence[Signal], delay: timedelta, gate: asyncio.Semaphore
+    ) -> tuple[IncidentId, ...]:
+        """A damaged journal holds up its own identity, and nobody else's."""
+        try:
+            return await self._join_all(signals, delay, gate)
+        except JournalDamaged as damage:
+            log.error("%s signal(s) about %s were set aside: %s", len(signals), signals[0].subject, damage)  # noqa: TRY400
+            for signal in signals:
+                why = f"the journal of its incident is damaged ({signal.key})"
+                await self.set_aside(signal.source, why, _short(f"damaged|{signal.key}"))
+            return ()
 
     async def incident_of(self, signal: Signal) -> IncidentId:
         """

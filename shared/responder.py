@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import cast
+from typing import TypeGuard, cast
 from weakref import WeakValueDictionary
 
 from shared.actions import ACTIONS, check_options
@@ -20,6 +20,7 @@ from shared.chain import Chain
 from shared.entries import Approved, Closed, Decided, Entry, Escalated, Planned
 from shared.errors import (
     CordonError,
+    JournalDamaged,
     MalformedSignal,
     NotFound,
     RequestConflicts,
@@ -156,7 +157,7 @@ class Responder:
     async def work(self, message: JsonObject) -> None:
         """Work the incident that a message names. Raises what a later delivery of the message may mend."""
         incident, because = message.get("incident"), message.get("because")
-        if not isinstance(incident, str) or not isinstance(because, str):
+        if not _is_incident(incident) or not isinstance(because, str):
             raise MalformedSignal(source="work queue", why="a message names an incident and why it is sent")
         if because != "recheck":
             await self._advance(IncidentId(incident), because)
@@ -175,16 +176,23 @@ class Responder:
         except (ValueError, RecursionError):
             return
         incident = _member(message, "incident")
-        if isinstance(incident, str):
-            chain = await self._chain(IncidentId(incident))
-            if chain:
-                await chain.write(
-                    Escalated(
-                        reason="Work on this incident failed every time it was tried.",
-                        todo="Read the errors in the log, mend the cause, then order the incident again.",
-                    )
+        if not _is_incident(incident):
+            return
+        try:
+            await self._call_for_a_person(IncidentId(incident))
+        except JournalDamaged as damage:
+            log.error("%s", damage)  # noqa: TRY400 - the text says it all
+
+    async def _call_for_a_person(self, incident: IncidentId) -> None:
+        chain = await self._chain(incident)
+        if chain:
+            await chain.write(
+                Escalated(
+                    reason="Work on this incident failed every time it was tried.",
+                    todo="Read the errors in the log, mend the cause, then order the incident again.",
                 )
-                await self._desk.outbox.publish_due(chain)
+            )
+            await self._desk.outbox.publish_due(chain)
 
     # People
 
@@ -380,6 +388,10 @@ class Responder:
 
 
 _INCIDENT = re.compile(r"[0-9]{8}-[0-9a-f]{12}")
+
+
+def _is_incident(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and _INCIDENT.fullmatch(value) is not None
 
 
 def _check(order: Order) -> None:

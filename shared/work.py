@@ -44,7 +44,7 @@ from shared.orders import Order, order_in
 from shared.outbox import Outbox
 from shared.plan import fingerprint, make_plan
 from shared.policy import ActionChoice, Policy, Verdict
-from shared.protection import why_protected
+from shared.protection import why_ids_protected, why_protected
 from shared.reservations import Reservations
 from shared.signal import JsonObject
 from shared.standing import (
@@ -338,11 +338,26 @@ class Work:
     # Doing
 
     async def _carry_out(self, plan: Planned, look: Look | None) -> bool:
+        forbidden = self._forbidden_now(plan)
+        if forbidden:
+            await self._chain.write(forbidden)
+            return True
         execution = self._execution()
         if look is None:  # resumed, or a new signal about a contained identity: what was proven is proven afresh
             proven = [step for step in plan.steps if execution.is_settled(step) and not self._is_stopped(step)]
             await execution.verify(proven, execution.new_look())
         return await execution.carry_out(plan, look)
+
+    def _forbidden_now(self, plan: Planned) -> HeldBack | None:
+        """Settings and policy may have changed since the plan was made; they can stop it, never widen it."""
+        desk, todo = self._desk, "It was begun: look at what was done, and do or undo the rest by hand."
+        ids = (*known_ids(self._chain), *(step.target_id for step in plan.steps))
+        protected = why_ids_protected(ids, desk.policy.protected, desk.own_ids)
+        if protected:
+            return self._held("protected", f"This identity is not touched any more: {protected}.", todo)
+        if self._mode == "watch":
+            return self._held("mode", "Mode watch: Cordon changes nothing any more.", todo)
+        return None
 
     def _execution(self) -> Execution:
         desk = self._desk

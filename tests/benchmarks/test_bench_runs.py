@@ -9,7 +9,6 @@ import pytest
 
 from tests.benchmarks.rows import Row, as_table, compared, slope
 
-
 _QUICK = """
 import sys
 from pathlib import Path

@@ -125,8 +125,6 @@ class Attacker:
         """Steal the credential and sign in, before anybody looks."""
         if "add-owner" in self.plan.does:
             self.state.users.append({"id": self.accomplice, "displayName": "Service Desk"})
-        if "add-role" in self.plan.does:
-            microsoft_graph(self.state)
         if self.plan.power == "admin":
             self.tokens[GRAPH] = self._admin_token()
             return

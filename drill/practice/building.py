@@ -12,7 +12,7 @@ from drill.practice.chance import Canaries, Chance
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Directory, Entry
 from drill.practice.graph import app_roles, delegated_grants, directory_roles, owners, permissions, policy_shape, risk
 from drill.practice.graph.credentials import new_password
-from drill.practice.graph.navigation import APP_ROLES, GRANTS, ROLES
+from drill.practice.graph.navigation import APP_ROLES, CORDONS_APP_ROLES, GRANTS, ROLES
 from drill.practice.graph.objects import DEFAULTS, completed
 from drill.practice.graph.workloads import new_federated
 from drill.practice.shapes import JsonObject, ScenarioMistake, fine_time, graph_time, known_keys, objects
@@ -118,6 +118,7 @@ def _add_objects(state: TenantState, tenant: Mapping[str, Any]) -> None:
         attach(state, holder, "@fic", [new_federated(state, each) for each in objects(given)])
     for holder, given in cast("Mapping[str, Any]", tenant.get("owners", {})).items():
         attach(state, holder, "@owners", [_owner(state, each) for each in given])
+    microsoft_graph(state, _id_of_graph(tenant))
     for given in objects(tenant.get("appRoleAssignments", [])):
         attach(state, given.get("principalId"), APP_ROLES, [_assignment(state, given)])
     for given in objects(tenant.get("oauth2PermissionGrants", [])):
@@ -225,21 +226,30 @@ def _assignment(state: TenantState, given: JsonObject) -> JsonObject:
 
 def _resource(state: TenantState, given: JsonObject) -> Entry:
     """The API that a grant is for: Graph unless it says otherwise, and made up when the scenario does not list it."""
-    resource_id, name = given.get("resourceId"), given.get("resourceDisplayName") or "Microsoft Graph"
-    found = state.directory.any_kind(str(resource_id)) if resource_id else None
-    if found or name == "Microsoft Graph":
-        return found or microsoft_graph(state, resource_id)
-    record = add_object(state, SERVICE_PRINCIPAL, {"id": resource_id, "displayName": name}, fresh=False)
-    return cast("Entry", state.directory.find(SERVICE_PRINCIPAL, record["id"]))
+    if not given.get("resourceId"):
+        return microsoft_graph(state)
+    found = state.directory.any_kind(given["resourceId"])
+    if found is None:
+        name = given.get("resourceDisplayName") or "An API"
+        add_object(state, SERVICE_PRINCIPAL, {"id": given["resourceId"], "displayName": name}, fresh=False)
+    return found or _resource(state, given)
 
 
-def microsoft_graph(state: TenantState, object_id: str | None = None) -> Entry:
-    """Graph's own service principal, which appears with the first thing that refers to it."""
+def _id_of_graph(tenant: Mapping[str, Any]) -> str:
+    """The one by which the scenario's app roles refer to it."""
+    for given in objects(tenant.get("appRoleAssignments", [])):
+        if given.get("resourceDisplayName") == "Microsoft Graph" and "resourceId" in given:
+            return str(given["resourceId"])
+    return str(uuid.uuid5(_NAMESPACE, "graph"))
+
+
+def microsoft_graph(state: TenantState, object_id: str = "") -> Entry:
+    """Graph's own service principal, which every tenant has."""
     known = state.directory.by_app_id(SERVICE_PRINCIPAL, GRAPH_APP_ID)
     if known:
         return known
     given: JsonObject = {
-        "id": object_id or str(uuid.uuid5(_NAMESPACE, "graph")),
+        "id": object_id,
         "appId": GRAPH_APP_ID,
         "displayName": "Microsoft Graph",
         "appOwnerOrganizationId": "f8cdef31-a31e-4b4a-93e4-5f571e91255a",
@@ -285,6 +295,14 @@ def _add_cordon(state: TenantState, granted: Mapping[str, Any]) -> None:
             add_object(state, SERVICE_PRINCIPAL, given, fresh=False)
         names = tuple(granted.get(role, permissions.CORDON[role]))
         state.cordon[role] = CordonIdentity(role, client_id, object_id, names)
+        _give_cordon(state, object_id, names)
+
+
+def _give_cordon(state: TenantState, object_id: str, names: tuple[str, ...]) -> None:
+    """Its permissions, as the app roles that it can look up. What it may do is what the scenario says."""
+    roles = [role for role, name in permissions.BY_APP_ROLE_ID.items() if name in names]
+    given = [_assignment(state, {"principalId": object_id, "appRoleId": role}) for role in roles]
+    attach(state, object_id, CORDONS_APP_ROLES, given)
 
 
 def _add_policies(state: TenantState, tenant: Mapping[str, Any]) -> None:

@@ -69,10 +69,11 @@ def test_a_removed_app_role_is_gone_from_both_sides_and_from_the_next_token() ->
         statuses = [(await desk.raw("DELETE", path)).status for _ in range(2)]
         new = desk.tenant.sign_in(PRINCIPAL, leaked).token
 
-        assert given == held
+        assert [each for each in given if each["principalId"] == PRINCIPAL] == held
         assert statuses == [204, 404]
         assert [each["appRoleId"] for each in await listed(desk, f"{SP}/appRoleAssignments")] == [MAIL]
-        assert [each["appRoleId"] for each in await listed(desk, f"{resource}/appRoleAssignedTo")] == [MAIL]
+        left = await listed(desk, f"{resource}/appRoleAssignedTo")
+        assert [each["appRoleId"] for each in left if each["principalId"] == PRINCIPAL] == [MAIL]
         assert old is not None
         assert new is not None
         assert old.roles == {"Mail.ReadWrite", "Application.ReadWrite.All"}
@@ -93,6 +94,44 @@ def test_the_resource_names_its_app_roles() -> None:
         assert [names[each["appRoleId"]] for each in held] == ["Mail.ReadWrite", "Application.ReadWrite.All"]
 
     at_the_desk(story, holder())
+
+
+def test_cordon_can_look_up_what_it_may_do() -> None:
+    """An identity's permissions are the app roles of Graph that it holds (Graph 6, 10)."""
+    given = {"reader": ["Application.Read.All", "Policy.Read.All"], "executor": []}
+
+    async def story(desk: Desk) -> None:
+        reader, executor = (desk.tenant.cordon[role].object_id for role in ("reader", "executor"))
+        graph = await desk.raw("GET", "/servicePrincipals(appId='00000003-0000-0000-c000-000000000000')", role="reader")
+        names = {each["id"]: each["value"] for each in graph.body["appRoles"]}
+        reply = await desk.raw("GET", f"/servicePrincipals/{reader}/appRoleAssignments", role="reader")
+        nothing = await desk.raw("GET", f"/servicePrincipals/{executor}/appRoleAssignments", role="reader")
+
+        assert {names[each["appRoleId"]] for each in reply.body["value"]} == set(given["reader"])
+        assert nothing.body["value"] == []
+        assert len(desk.tenant.snapshot()["tenant"]["appRoleAssignments"]) == 2  # the permissions are told elsewhere
+
+    at_the_desk(story, holder(permissions=given))
+
+
+def test_a_pasted_export_keeps_the_ids_of_its_resources() -> None:
+    """Grants name their resources by object id; those that the scenario does not list are made up."""
+    graph, sharepoint = "9a000000-0000-4000-8000-000000000001", "9a000000-0000-4000-8000-000000000002"
+    pasted = [
+        {"principalId": PRINCIPAL, "appRoleId": MAIL, "resourceId": graph, "resourceDisplayName": "Microsoft Graph"},
+        {"principalId": PRINCIPAL, "resourceId": sharepoint, "resourceDisplayName": "SharePoint"},
+    ]
+
+    async def story(desk: Desk) -> None:
+        names = [
+            (await desk.raw("GET", f"/servicePrincipals/{each}")).body["displayName"] for each in (graph, sharepoint)
+        ]
+        held = await listed(desk, f"{SP}/appRoleAssignments")
+
+        assert names == ["Microsoft Graph", "SharePoint"]
+        assert [each["resourceId"] for each in held] == [graph, sharepoint]
+
+    at_the_desk(story, payroll(appRoleAssignments=pasted))
 
 
 def test_an_app_role_is_removed_from_the_resource_too() -> None:

@@ -8,7 +8,16 @@ gained or lost the role is only in the properties, of which only the new value i
 from drill.practice.directory import SERVICE_PRINCIPAL, Entry
 from drill.practice.graph.audit_trail import AuditTrail, quoted
 from drill.practice.graph.lists import first_page, resumed
-from drill.practice.graph.navigation import APP_ROLES, PLAIN, list_navigation, members, put, seen_members, take
+from drill.practice.graph.navigation import (
+    APP_ROLES,
+    CORDONS_APP_ROLES,
+    PLAIN,
+    list_navigation,
+    members,
+    put,
+    seen_members,
+    take,
+)
 from drill.practice.graph.objects import denied, not_found, to_read, to_write
 from drill.practice.graph.permissions import GIVE_APP_ROLES, READ_APPLICATIONS, REMOVE_APP_ROLES
 from drill.practice.odata import bad_request
@@ -22,14 +31,19 @@ _FIELDS = {"principalId", "resourceId", "appRoleId"}
 
 
 def list_held(state: TenantState, request: Request, object_id: str) -> Answer:
-    return list_navigation(state, request, SERVICE_PRINCIPAL, object_id, APP_ROLES, _CONTEXT)
+    name = CORDONS_APP_ROLES if object_id in {each.object_id for each in state.cordon.values()} else APP_ROLES
+    return list_navigation(state, request, SERVICE_PRINCIPAL, object_id, name, _CONTEXT)
 
 
 def list_given(state: TenantState, request: Request, object_id: str) -> Answer:
     if page := resumed(state, request, PLAIN, _CONTEXT):
         return page
     to_read(state, SERVICE_PRINCIPAL, object_id, request)
-    held = seen_members(state, request, SERVICE_PRINCIPAL, APP_ROLES)
+    held = [
+        each
+        for name in (APP_ROLES, CORDONS_APP_ROLES)
+        for each in seen_members(state, request, SERVICE_PRINCIPAL, name)
+    ]
     rows = [dump(each) for each in held if each["resourceId"] == object_id]
     return first_page(state, request, PLAIN, _CONTEXT, rows)
 

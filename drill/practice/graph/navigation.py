@@ -11,6 +11,7 @@ from drill.practice.state import TenantState
 from drill.practice.web import Answer, Request
 
 APP_ROLES = "@appRoleAssignments"  # on the client that holds them
+CORDONS_APP_ROLES = "@cordonAppRoles"  # on Cordon's own identities; a scenario says `permissions` instead
 GRANTS = "@oauth2PermissionGrants"  # on the client that acts for users
 ROLES = "@roleAssignments"  # on the principal that has the directory role
 OWNED_BY = "@owners"

@@ -106,6 +106,7 @@ BY_APP_ROLE_ID = {
     "01c0a623-fc9b-48e9-b794-0756f8e8f067": "Policy.ReadWrite.ConditionalAccess",
     "8e8e4742-1d95-4f68-9d56-6ee75648c72a": "DelegatedPermissionGrant.ReadWrite.All",
     "e2f98668-2877-4f38-a2f4-8202e0717aa1": "LicenseAssignment.Read.All",
+    "498476ce-e0fe-48b0-b801-37ba7e2685c6": "Organization.Read.All",
     "741f803b-c850-494e-b5df-cde7c675a1ca": "User.ReadWrite.All",
     "62a82d76-70ea-41e2-9197-370581804d09": "Group.ReadWrite.All",
     "dbaae8cf-10b5-4b86-a4a1-f871c94c6695": "GroupMember.ReadWrite.All",

@@ -15,11 +15,14 @@ from shared.report.words import utc, utc_at_latest
 _YOUNG = timedelta(days=7)  # a credential made so shortly before the first signal may be the attacker's own
 
 _ABOUT = {
-    "no-application-here": "Tell the publisher of the application; only they can replace its credentials.",
+    "no-application-here": "Tell the publisher of the application; only they rule it and its credentials.",
     "no-handover-vault": "Give the owner a new credential by hand, or configure CORDON_HANDOVER_VAULT.",
     "signing-or-encryption-keys-kept": "Check that these keys are yours; one that is not must be removed by hand.",
     "platform-held-credentials": "Detach the managed identity from its resource, or remove its role assignments.",
     "agent-identity": "Block the agent and its blueprint in the Entra admin centre.",
+    "managed-identity": "Detach the managed identity from its resource, or remove its role assignments.",
+    "owned-by-microsoft": "Report the identity to Microsoft.",
+    "contradicts-containment": "Undo the containment first if the identity is harmless, then dismiss its risk.",
 }
 
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 
 from shared.entries import PlannedStep
 from shared.history import History, StepStory
+from shared.report import undoing_levers
 from shared.report.credentials import REPLACE
 from shared.report.images import changed_something, first_image, id_of, made_by, objects_in, shown
 from shared.report.model import WayBack
 from shared.report.tokens import BLOCK
+from shared.report.ways import call, way
 from shared.signal import JsonObject
 
 _CENTRE = "Entra admin centre"
@@ -24,26 +26,18 @@ def tell_undo(history: History) -> Iterator[WayBack]:
         if step.planned is None or image is None:
             continue
         if not changed_something(step):
-            yield _way(step, "nothing: it was so before, and Cordon changed nothing")
+            yield way(step, "nothing: it was so before, and Cordon changed nothing")
         else:
-            yield _BY_HAND.get(step.planned.action, _any_other)(step, step.planned, image)
-
-
-def _way(step: StepStory, restores: str, *calls: str, portal: str | None = None, cannot: str | None = None) -> WayBack:
-    return WayBack(step=step.id, restores=restores, calls=calls, portal=portal, cannot=cannot)
-
-
-def _call(method: str, path: str, body: JsonObject | None = None) -> str:
-    return f"{method} {path}" + (f" {json.dumps(body)}" if body is not None else "")
+            yield BY_HAND.get(step.planned.action, _any_other)(step, step.planned, image)
 
 
 def _allow_sign_in(step: StepStory, planned: PlannedStep, image: JsonObject) -> WayBack:
     if image.get("accountEnabled") is not True:
-        return _way(step, "nothing: sign-in was blocked before Cordon came")
-    return _way(
+        return way(step, "nothing: sign-in was blocked before Cordon came")
+    return way(
         step,
         "sign-in, for whoever holds a credential: do this last, when nothing that is known to the attacker is left",
-        _call("PATCH", f"/servicePrincipals/{planned.target_id}", {"accountEnabled": True}),
+        call("PATCH", f"/servicePrincipals/{planned.target_id}", {"accountEnabled": True}),
         portal=f"{_CENTRE}, Enterprise applications, object {planned.target_id}, Properties, Enabled for users to "
         "sign in: Yes",
     )
@@ -53,13 +47,13 @@ def _credentials(step: StepStory, planned: PlannedStep, image: JsonObject) -> Wa
     if planned.options.get("part") == "new-certificate":
         return _take_certificate_back(step, planned)
     path = f"/{_collection(planned)}/{planned.target_id}"
-    trusts = [_call("POST", f"{path}/federatedIdentityCredentials", _trust(t)) for t in _first(image, "federated")]
+    trusts = [call("POST", f"{path}/federatedIdentityCredentials", _trust(t)) for t in _first(image, "federated")]
     lock = image.get("instanceLock")
     if isinstance(lock, dict):
         trusts.append(
-            _call("PATCH", f"/applications/{image.get('lockedBy')}", {"servicePrincipalLockConfiguration": lock})
+            call("PATCH", f"/applications/{image.get('lockedBy')}", {"servicePrincipalLockConfiguration": lock})
         )
-    return _way(
+    return way(
         step,
         f"{len(_first(image, 'federated'))} federated credential(s), as recorded; check first that each is yours"
         + ("; the instance lock, if the step broke off before it was put back" if isinstance(lock, dict) else ""),
@@ -98,8 +92,8 @@ def _lost(step: StepStory) -> str | None:
 def _take_certificate_back(step: StepStory, planned: PlannedStep) -> WayBack:
     thumbprint = made_by(step).get("thumbprint")
     if not isinstance(thumbprint, str):
-        return _way(step, "nothing: no certificate is known to have been made; look into the hand-over vault")
-    return _way(
+        return way(step, "nothing: no certificate is known to have been made; look into the hand-over vault")
+    return way(
         step,
         f"the application without the new certificate {thumbprint}, if its owner does not want it",
         portal=f"{_CENTRE}, App registrations, object {planned.target_id}, Certificates & secrets: delete the "
@@ -108,10 +102,10 @@ def _take_certificate_back(step: StepStory, planned: PlannedStep) -> WayBack:
 
 
 def _dismiss(step: StepStory, planned: PlannedStep, image: JsonObject) -> WayBack:
-    return _way(
+    return way(
         step,
         f"the risk state, which was {image.get('riskState') or 'not read'}: dismissing sets it to dismissed",
-        _call(
+        call(
             "POST", "/identityProtection/riskyServicePrincipals/dismiss", {"servicePrincipalIds": [planned.target_id]}
         ),
         portal=f"{_CENTRE}, Identity Protection, Risky workload identities: Dismiss service principal risk",
@@ -122,15 +116,22 @@ def _any_other(step: StepStory, planned: PlannedStep, image: JsonObject) -> WayB
     """An action that has no words of its own here: its changes backwards, and its own word on what is lost."""
     back = "; ".join(f"{change.property} back to {change.before}" for change in planned.changes)
     recorded = json.dumps(shown(image))
-    return _way(
+    return way(
         step,
         f"{back or 'what was recorded before it'}, on {planned.target_kind} {planned.target_id}. Recorded: {recorded}",
         cannot=planned.cannot_be_undone,
     )
 
 
-_BY_HAND: dict[str, Callable[[StepStory, PlannedStep, JsonObject], WayBack]] = {
+BY_HAND: dict[str, Callable[[StepStory, PlannedStep, JsonObject], WayBack]] = {
     BLOCK: _allow_sign_in,
     REPLACE: _credentials,
     "confirm-compromised": _dismiss,
+    "deactivate-application": undoing_levers.deactivation,
+    "remove-app-roles": undoing_levers.app_roles,
+    "remove-delegated-grants": undoing_levers.delegated_grants,
+    "remove-directory-roles": undoing_levers.directory_roles,
+    "custody": undoing_levers.custody,
+    "require-risk-policy": undoing_levers.risk_policy,
+    "dismiss-risk": undoing_levers.dismissal,
 }

@@ -68,7 +68,7 @@ def test_a_signal_with_two_ids_joins_the_incident_that_one_of_them_opened() -> N
     play(story, STATE)
 
 
-@pytest.mark.parametrize("seed", range(8 * DEPTH))
+@pytest.mark.parametrize("seed", range(4 * DEPTH))
 def test_three_ids_at_once_are_one_incident(seed: int) -> None:
     """Two instances hear of one identity by its three ids at the same moment, in every order of answers."""
 
@@ -91,7 +91,7 @@ def test_three_ids_at_once_are_one_incident(seed: int) -> None:
     play(story, STATE)
 
 
-@pytest.mark.parametrize("seed", range(6 * DEPTH))
+@pytest.mark.parametrize("seed", range(3 * DEPTH))
 def test_duplicates_by_every_route_at_once_are_one_signal(seed: int) -> None:
     """A detection comes by event, by stream and by poll, to two instances, again and again."""
 
@@ -187,7 +187,7 @@ async def run_to_the_end(world: World) -> None:
 def test_a_signal_at_any_moment_of_a_containment_is_answered(what: str) -> None:
     """Whatever was being done when it came: it stands in an incident that is contained, with nothing left."""
     points = _points()
-    for point in range(0, len(points), max(1, 9 // DEPTH)):
+    for point in range(0, len(points), max(1, 13 // DEPTH)):
 
         async def story(world: World, point: int = point) -> None:
             passed, door = 0, world.instance("door")

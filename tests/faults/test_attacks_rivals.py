@@ -76,7 +76,7 @@ def test_whoever_sleeps_and_wakes_up_leaves_one_contained_incident(others: str) 
     names = points()
     assert len(names) >= 100
     wrong: list[str] = []
-    for point in range(0, len(names), max(1, 5 // DEPTH)):
+    for point in range(0, len(names), max(1, 7 // DEPTH)):
 
         async def story(world: World, point: int = point) -> None:
             world = await _pause_and_go_on(world, point, PAUSES[others])

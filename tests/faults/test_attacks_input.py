@@ -1,0 +1,156 @@
+"""Records that were made to hurt, and more of them than Cordon may act on."""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from shared.case import HolderKind, PartName
+from shared.clock import Clock
+from shared.identity import IdentityRef, PrincipalId
+from shared.incident import Status, status_of
+from shared.journal import IncidentId
+from shared.signal import JsonObject
+from shared.tenant import CredentialWrite, Gathered, SetInstanceLock, WriteResult
+from tests.fakes import CORDON_CLIENT, TENANT_ID, FakeDirectory, password, payroll
+from tests.faults.attacks import DEPTH, hooked
+from tests.stories.world import World, detection, leak, play
+
+STATE = payroll(application=[password(1)])
+GOOD = {"category": "ServicePrincipalRiskEvents", "tenantId": TENANT_ID, "properties": leak()}
+
+
+def _nested(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+HOSTILE = {
+    "not JSON": b"{",
+    "nothing": b"",
+    "not UTF-8": b'{"records": [\xff\xfe]}',
+    "a number": b"17",
+    "NaN": b'{"records": [NaN, {"category": NaN, "properties": {"id": Infinity}}]}',
+    "a long number": b'{"records": [' + b"9" * 5000 + b"]}",
+    "ten megabytes": b'{"records": ["' + b"x" * 10_000_000 + b'"]}',
+    "many nothings": b'{"records": [' + b"null," * 1_000 + b"null]}",
+    "surrogates": b'{"records": [{"category": "\\ud800\\u0000"}]}',
+    "another tenant": json.dumps({"records": [{**GOOD, "tenantId": "bbbbbbbb-0000-4000-8000-000000000009"}]}).encode(),
+    "a nested id": json.dumps({"records": [{**GOOD, "properties": {**leak(), "id": [[[]]]}}]}).encode(),
+    **{
+        f"{depth} deep in {where}": template.replace("@", _nested(depth)).encode()
+        for depth in (50, 800, 950, 990, 5_000, 100_000)
+        for where, template in {
+            "a record": '{"records": [@]}',
+            "its category": '{"records": [{"category": @}]}',
+            "its properties": '{"records": [{"category": "AuditLogs", "properties": {"targetResources": @}}]}',
+        }.items()
+    },
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_body_is_set_aside_and_the_good_one_beside_it_is_taken_in(name: str) -> None:
+    """In bounded time, with no error but a reason."""
+
+    async def story(world: World) -> None:
+        begun = time.perf_counter()
+        bodies = [HOSTILE[name], json.dumps({"records": [GOOD]}).encode()]
+        intake = await world.instance().receive_stream(bodies)
+
+        assert intake.accepted == 1
+        assert intake.set_aside or intake.not_ours
+        assert time.perf_counter() - begun < 5
+        assert await world.status() is Status.PROVING
+
+    play(story, STATE)
+
+
+@dataclass
+class ManyDirectory:
+    """As many identities as are asked about, each of its own."""
+
+    clock: Clock
+    identities: dict[str, FakeDirectory] = field(default_factory=dict[str, FakeDirectory])
+    blocked: list[str] = field(default_factory=list[str])
+
+    def of(self, principal: str) -> FakeDirectory:
+        if principal not in self.identities:
+            number = principal[-12:]
+            identity = replace(
+                STATE.identity,
+                principal_id=PrincipalId(principal),
+                client_id=f"20000000-0000-4000-8000-{number}",
+                app_object_id=f"30000000-0000-4000-8000-{number}",
+            )
+            assert STATE.application is not None
+            state = replace(
+                STATE,
+                identity=identity,
+                principals=tuple(replace(holder, object_id=principal) for holder in STATE.principals),
+                application=replace(STATE.application, object_id=f"30000000-0000-4000-8000-{number}"),
+            )
+            shown = replace(detection(), id=f"70000000-0000-4000-8000-{number}")
+            self.identities[principal] = FakeDirectory(state, self.clock, detections=(shown,))
+        return self.identities[principal]
+
+    async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+        if subject.client_id == CORDON_CLIENT:
+            return await FakeDirectory(STATE, self.clock).look(subject, parts)
+        principal = subject.principal_id or f"10000000-0000-4000-8000-{str(subject.client_id)[-12:]}"
+        return await self.of(principal).look(subject, parts)
+
+    async def set_account_enabled(self, principal: PrincipalId, enabled: bool) -> None:
+        self.blocked.append(principal)
+        await self.of(principal).set_account_enabled(principal, enabled)
+
+    async def confirm_compromised(self, principals: Sequence[PrincipalId]) -> None:
+        raise NotImplementedError
+
+    async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
+        first = writes[0]
+        assert not isinstance(first, SetInstanceLock)
+        assert first.holder in HolderKind
+        return await self.of(f"10000000-0000-4000-8000-{first.object_id[-12:]}").write_credentials(writes)
+
+    async def count_enabled_principals(self) -> int:
+        return 500
+
+
+def _leak_of(number: int) -> JsonObject:
+    return {
+        **leak(number),
+        "servicePrincipalId": f"10000000-0000-4000-8000-{number:012d}",
+        "appId": f"20000000-0000-4000-8000-{number:012d}",
+    }
+
+
+@pytest.mark.parametrize("seed", range(DEPTH))
+def test_a_storm_over_two_instances_is_held_at_the_limit_exactly(seed: int) -> None:
+    """Two hundred identities at once, five allowed: five are contained, and a person is asked about the others."""
+
+    async def story(world: World) -> None:
+        chance, directory = random.Random(seed), ManyDirectory(world.clock)  # noqa: S311 - a test's dice
+        world = replace(world, directory=directory)  # pyright: ignore[reportArgumentType]
+
+        async def jitter(name: str) -> None:
+            await asyncio.sleep(chance.random() * 0.01)
+
+        here, there = (hooked(world, jitter) for _ in range(2))
+        one, two = here.instance("one"), there.instance("two")
+        bodies = [
+            json.dumps({"records": [{**GOOD, "properties": _leak_of(n)} for n in range(start, start + 10)]}).encode()
+            for start in range(1, 201, 10)
+        ]
+        await asyncio.gather(*((one, two)[n % 2].receive_stream([body]) for n, body in enumerate(bodies)))
+        listed = await world.store.documents.query("incidents")
+        chains = [await world.store.journal.read(IncidentId(str(d.body["incident"]))) for d in listed]
+        statuses = [status_of(records, world.clock()) for records in chains]
+
+        assert len(set(directory.blocked)) == 5
+        assert statuses.count(Status.AWAITING_APPROVAL) == 195
+
+    play(story, STATE)

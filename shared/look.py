@@ -5,6 +5,7 @@ Steps that are captured or verified together share a look, so that one round tri
 """
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -24,13 +25,18 @@ from shared.errors import CannotBeRead, CordonError, Unreachable
 from shared.identity import IdentityRef
 from shared.tenant import Directory, Gathered
 
+_ORDER = tuple(PartName)
+
 
 class Look:
-    """Reads parts of one identity on demand and remembers them; make a new one for a fresh read."""
+    """
+    Reads parts of one identity on demand and remembers them; make a new one for a fresh read. Who asks for one
+    part does not wait for another, which may have a quota to wait for.
+    """
 
     def __init__(self, directory: Directory, subject: IdentityRef, clock: Clock) -> None:
         self._directory, self._clock = directory, clock
-        self._lock = asyncio.Lock()
+        self._locks = {part: asyncio.Lock() for part in PartName}
         self.subject = subject
         self.gathered = Gathered()
         self.begun_at: datetime = clock()
@@ -47,10 +53,12 @@ class Look:
 
     async def gather(self, parts: frozenset[PartName]) -> Gathered:
         """Make sure that these parts were asked for, in one go."""
-        if self._missing(parts):  # else nobody waits for what another one is reading
-            async with self._lock:
-                if missing := self._missing(parts):
-                    self.gathered = merge(self.gathered, await self._directory.look(self.subject, missing))
+        async with AsyncExitStack() as stack:
+            for part in sorted(self._missing(parts), key=_ORDER.index):  # in one order, so that nobody waits in a ring
+                await stack.enter_async_context(self._locks[part])
+            if missing := self._missing(parts):
+                found = await self._directory.look(self.subject, missing)
+                self.gathered = merge(self.gathered, found)
         return self.gathered
 
     def _missing(self, parts: frozenset[PartName]) -> frozenset[PartName]:

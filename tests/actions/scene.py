@@ -80,11 +80,13 @@ class Scene:
         return make_plan(choices, await self.state(), MEANS, self.place.clock.now())
 
     async def do(self, *names: str, **options: Any) -> tuple[PlannedStep, ...]:
-        """Plan these actions and carry them out."""
+        """Plan these actions and carry them out, beginning with the look that the decision was made by."""
         plan = await self.plan(*names, **{name.replace("_", "-"): value for name, value in options.items()})
         await self.chain.write(plan)
         execution = Execution(self.place.tenant, self.chain, FakeSwitch(), REF, self.place.clock.now)
-        await execution.carry_out(plan)
+        look = execution.new_look()
+        await look.identity()
+        await execution.carry_out(plan, look)
         return plan.steps
 
     def proof(self, step: PlannedStep) -> str:

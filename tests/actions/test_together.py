@@ -1,8 +1,11 @@
 """All levers at once, on an ordinary bad day of the tenant."""
 
+from dataclasses import replace
+
 import pytest
 
 from drill.practice import Behaviour
+from shared.entries import Verified
 from tests.actions.scene import Scene, play
 from tests.practice.desk import APPLICATION
 
@@ -48,3 +51,19 @@ def test_every_lever_holds_and_only_one_policy_is_made(faults: list[dict[str, ob
         assert "accountEnabled" in str(next(iter(scene.practice.effects))["body"])
 
     play(story, behaviour=Behaviour(), faults=faults)
+
+
+def test_nothing_that_waits_for_a_quota_holds_up_the_proof_of_the_block() -> None:
+    """Conditional Access and identity protection allow one request a second; each group proves what is its own."""
+
+    async def story(scene: Scene) -> None:
+        (block, *_) = await scene.do(*LEVERS)
+
+        begun = scene.chain.records[0].time
+        proofs = [line for line in scene.chain.lines if isinstance(line.entry, Verified)]
+        first = next(line.record.time for line in proofs if line.record.step == block.id)
+        last = proofs[-1].record.time
+        assert (first - begun).total_seconds() < 1.5
+        assert (last - begun).total_seconds() > 2.0
+
+    play(story, behaviour=replace(Behaviour(), read_lag_share=0.0))

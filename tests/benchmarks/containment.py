@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from shared.clients.pools import network
 from shared.clients.sqlite_store import open_sqlite_store
 from shared.clock import system_clock
 from shared.responder import Responder
@@ -131,13 +132,14 @@ async def _measure(kind: str, count: int, when: str, times: int) -> tuple[list[T
     async with stand_in(SECONDS) as graph:
         with folder() as place:
             store, journal = timed(_open(kind, place))
-            acting = responder(settings(graph.url, write_policy(place, when)), store)
+            connections = network(httpx.create_ssl_context(trust_env=False))
+            acting = responder(settings(graph.url, write_policy(place, when)), store, transport=connections)
             await acting.warm_up()
-            await store.warm_up()
             rest = _QUOTA_REST if when is BY_DETECTION else 0.0
             try:
                 return await _turns(Stage(graph), Acting(acting, store, journal), graph.url, count, times, rest)
             finally:
+                await connections.aclose()
                 await store.close()
 
 

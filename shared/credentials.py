@@ -31,7 +31,7 @@ class Sorted:
         return len(self.passwords) + len(self.keys) + len(self.federated)
 
 
-def sort_credentials(holder: Holder, own_thumbprint: str | None = None) -> Sorted:
+def sort_credentials(holder: Holder, own_thumbprint: str | None = None, known: frozenset[str] | None = None) -> Sorted:
     """
     Tell apart what authenticates and what is kept.
 
@@ -40,11 +40,15 @@ def sort_credentials(holder: Holder, own_thumbprint: str | None = None) -> Sorte
     addTokenSigningCertificate). An attacker could hide a Verify key behind the same identifier, so of each
     Sign key at most one Verify entry is kept, and only if its dates are the Sign key's. Whoever writes a
     certificate also chooses the identifier it shows: where two show `own_thumbprint`, neither is taken for ours.
+
+    `known` holds the key ids that were there before the first change: once they are written down, nothing that
+    was added later is kept, for its Verify entry would authenticate.
     """
-    signing = [key for key in holder.keys if key.usage.lower() == "sign"]
-    kept = {key.key_id for key in holder.keys if _encrypts(key, holder)} | {key.key_id for key in signing}
+    old = [key for key in holder.keys if known is None or key.key_id in known]
+    signing = [key for key in old if key.usage.lower() == "sign"]
+    kept = {key.key_id for key in old if _encrypts(key, holder)} | {key.key_id for key in signing}
     for sign in signing:
-        partner = next((key for key in holder.keys if _is_partner(key, sign) and key.key_id not in kept), None)
+        partner = next((key for key in old if _is_partner(key, sign) and key.key_id not in kept), None)
         if partner is not None:
             kept.add(partner.key_id)
     kept_passwords = tuple(p for p in holder.passwords if any(_belongs(p, sign) for sign in signing))

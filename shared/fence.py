@@ -5,7 +5,7 @@ The journal's append stops a loser at its next record. Between two records lie r
 that was paused there would carry out what somebody else has long gone on from.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.case import PartName
@@ -40,6 +40,9 @@ class FencedDirectory:
 
     async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
         return await self.inner.look(subject, parts)
+
+    async def key_digests(self, application: AppObjectId) -> Mapping[str, str]:
+        return await self.inner.key_digests(application)
 
     async def set_account_enabled(self, principal: PrincipalId, enabled: bool) -> None:
         await self.check()

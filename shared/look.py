@@ -5,6 +5,7 @@ Steps that are captured or verified together share a look, so that one round tri
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from shared.case import (
     CouldNotLook,
     Grants,
     IdentityState,
+    Known,
     NotLooked,
     Owners,
     Part,
@@ -21,8 +23,8 @@ from shared.case import (
     RiskState,
 )
 from shared.clock import Clock
-from shared.errors import CannotBeRead, CordonError, Unreachable
-from shared.identity import IdentityRef
+from shared.errors import CannotBeRead, CordonError, TimeMayHelp, Unreachable
+from shared.identity import AppObjectId, IdentityRef
 from shared.tenant import Directory, Gathered
 
 _ORDER = tuple(PartName)
@@ -66,6 +68,13 @@ class Look:
 
     async def identity(self) -> Part[IdentityState]:
         return (await self.gather(frozenset({PartName.IDENTITY}))).identity
+
+    async def key_digests(self, application: AppObjectId) -> Part[Mapping[str, str]]:
+        """The SHA-256 of the public part of each key of an application, by key id; read each time it is asked for."""
+        try:
+            return Known(await self._directory.key_digests(application))
+        except CordonError as error:
+            return CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp))
 
     async def risk(self) -> Part[RiskState | None]:
         return (await self.gather(frozenset({PartName.RISK}))).risk

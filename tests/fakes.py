@@ -1,5 +1,6 @@
 """Small honest stand-ins in Cordon's own words, for stories that need no HTTP."""
 
+import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -175,6 +176,7 @@ class FakeDirectory:
     unreadable: CouldNotLook | None = None
     before_write: Callable[[str], None] = lambda name: None
     after_write: Callable[[str], None] = lambda name: None
+    made: dict[str, bytes] = field(default_factory=dict[str, bytes])  # public parts that Cordon put there
     _stale: IdentityState | None = None
 
     async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
@@ -205,6 +207,12 @@ class FakeDirectory:
             self.lag -= 1
             return Known(replace(self._stale, read_at=self.clock()))
         return Known(replace(self.state, read_at=self.clock()))
+
+    async def key_digests(self, application: AppObjectId) -> Mapping[str, str]:
+        """Ours are the ones that came through `write_credentials`; every other key is somebody else's."""
+        held = self.state.application
+        keys = held.keys if held and held.object_id == application else ()
+        return {key.key_id: hashlib.sha256(self.made.get(key.key_id, key.key_id.encode())).hexdigest() for key in keys}
 
     async def set_account_enabled(self, principal: PrincipalId, enabled: bool) -> None:
         self._change(f"accountEnabled={enabled}", replace(self.state, enabled=enabled))
@@ -252,6 +260,8 @@ class FakeDirectory:
                 case RemovePassword(_, id_, key_id):
                     self._change_holder(f"removePassword {key_id}", id_, _without_password(key_id))
                 case ReplaceKeys(_, id_, keep, add):
+                    if add is not None:
+                        self.made[certificate(900_000 + int(add.version)).key_id] = add.cer
                     self._change_holder(f"keyCredentials={len(keep) + bool(add)}", id_, _only_keys(keep, add))
                 case RemoveFederated(_, id_, credential_id):
                     self._change_holder(f"removeFederated {credential_id}", id_, _without_federated(credential_id))

@@ -8,6 +8,7 @@ they survive the removal of everything else. SAML signing and token encryption k
 certificate is a step of its own behind the removal, because a failed addition must never block it.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ from shared.case import CouldNotLook, Holder, HolderKind, IdentityState, Known, 
 from shared.credentials import Sorted, find_holder, is_locked, raw_keys, same_thumbprint, sort_credentials
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.errors import PlatformRefused, Unreachable
-from shared.identity import IdentityKind
+from shared.identity import AppObjectId, IdentityKind
 from shared.look import Look, why_unread
 from shared.refusals import refusal_name
 from shared.signal import JsonObject, JsonValue
@@ -72,7 +73,7 @@ class ReplaceCredentials:
 
     async def capture(self, step: PlannedStep, earlier: Earlier, look: Look) -> Before:
         state, holder = await _read(step, look)
-        found = _sorted(holder, earlier.made)
+        found = _sorted(holder, earlier)
         if found.unread is not None:
             raise Unreachable(f"writing down the federated credentials of {step.target_id}", found.unread)
         image = _image(holder, found)
@@ -99,7 +100,7 @@ class ReplaceCredentials:
         if holder is None:
             return Proof("unknown", "the object was not in the answer")
         if step.options.get("part") == _RENEW:
-            return _verify_new(holder, earlier.made)
+            return await _verify_new(holder, earlier.made, look)
         return _verify_gone(holder, earlier, state)
 
 
@@ -339,14 +340,22 @@ async def _renew(step: PlannedStep, before: JsonObject, tenant: Tenant) -> Appli
         "certificateName": certificate.name,
         "certificateVersion": certificate.version,
         "thumbprint": certificate.thumbprint,
+        "sha256": hashlib.sha256(certificate.cer).hexdigest(),
         "expires": certificate.expires.isoformat(),
     }
     return Applied((making, _outcome(_name(write), result)), made)
 
 
-def _sorted(holder: Holder, made: Mapping[str, object]) -> Sorted:
-    """Our certificate is put on the application only; what shows its identifier elsewhere is somebody else's."""
-    return sort_credentials(holder, _own_thumbprint(made) if holder.kind is HolderKind.APPLICATION else None)
+def _sorted(holder: Holder, earlier: Earlier) -> Sorted:
+    """
+    Our certificate is put on the application only; what shows its identifier elsewhere is somebody else's. Of the
+    keys that serve another purpose only those stay that the first image holds.
+    """
+    own = _own_thumbprint(earlier.made) if holder.kind is HolderKind.APPLICATION else None
+    known = None
+    if earlier.image is not None:
+        known = frozenset(str(_object(entry).get("keyId")) for entry in _list(earlier.image.get("keptKeys", [])))
+    return sort_credentials(holder, own, known)
 
 
 def _own_thumbprint(made: Mapping[str, object]) -> str | None:
@@ -359,7 +368,7 @@ def _own_thumbprint(made: Mapping[str, object]) -> str | None:
 
 def _verify_gone(holder: Holder, earlier: Earlier, state: IdentityState) -> Proof:
     before = earlier.image or {}
-    found = _sorted(holder, earlier.made)
+    found = _sorted(holder, earlier)
     if found.unread is not None:
         return Proof("unknown", f"the federated credentials could not be read: {found.unread}")
     left = [
@@ -384,11 +393,18 @@ def _lost(before: JsonObject, found: Sorted) -> list[str]:
     return [f"missing: signing or encryption key {key_id}" for key_id in sorted(wanted - shown)]
 
 
-def _verify_new(holder: Holder, made: Mapping[str, object]) -> Proof:
+async def _verify_new(holder: Holder, made: Mapping[str, object], look: Look) -> Proof:
+    """The identifier that a key shows is chosen by whoever writes it; only its public part proves whose it is."""
     thumbprint = _own_thumbprint(made)
     if thumbprint is None:
         return Proof("not-held", "no new certificate was made yet")
     matching = [key for key in holder.keys if same_thumbprint(key.custom_key_identifier, thumbprint)]
-    if len(matching) == 1:
-        return Proof("held", f"the application shows the new certificate {thumbprint} as key {matching[0].key_id}")
-    return Proof("not-held", f"the application shows {len(matching)} entries for the new certificate {thumbprint}")
+    if len(matching) != 1:
+        return Proof("not-held", f"the application shows {len(matching)} entries for the new certificate {thumbprint}")
+    match await look.key_digests(AppObjectId(holder.object_id)):
+        case Known(digests) if digests.get(matching[0].key_id) == made.get("sha256"):
+            return Proof("held", f"the application holds the new certificate {thumbprint} as key {matching[0].key_id}")
+        case Known():
+            return Proof("not-held", f"key {matching[0].key_id} shows the new certificate's identifier and is another")
+        case CouldNotLook() | NotLooked() as unread:
+            return Proof("unknown", f"the public part of the new certificate could not be read: {why_unread(unread)}")

@@ -1,13 +1,15 @@
 """Microsoft Graph as the directory of identities: look at them, and take away what they sign in with and may do."""
 
-from collections.abc import Sequence
+import hashlib
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
 
 from shared.case import PartName
 from shared.clients.answers import Call
 from shared.clients.graph_http import GraphHttp
 from shared.clients.graph_look import Looking
 from shared.clients.graph_requests import PREMIUM, READ_DIRECTORY, filtered
-from shared.clients.pacing import DIRECTORY_WRITES, IDENTITY_PROTECTION
+from shared.clients.pacing import DIRECTORY_WRITES, IDENTITY_PROTECTION, KEY_SELECTS
 from shared.clients.patience import Patience, Trouble, persist
 from shared.clients.risk_policy import RiskPolicyWriter
 from shared.clients.write_calls import WRITE_DIRECTORY, Write
@@ -117,6 +119,20 @@ class GraphDirectory:
             raise Unreachable(call.doing, "the answer is not a number")
         return int(text)
 
+    async def key_digests(self, application: AppObjectId) -> Mapping[str, str]:
+        """See `Directory`. `key` is null unless it is selected (facts: Graph application-get)."""
+        call = Call(
+            "GET",
+            f"/applications/{canonical_guid(application)}?$select=id,keyCredentials",
+            f"reading the keys of application {application}",
+            READ_DIRECTORY,
+            quota=KEY_SELECTS,
+        )
+        found = (await self._reader.send(call)).get("keyCredentials")
+        if not isinstance(found, list):
+            raise Unreachable(call.doing, "the answer holds no list of keys")
+        return dict(_digest_of(entry, call) for entry in found)
+
     async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
         """See `Directory`."""
         return await self._write_in_order(writes, "changing credentials")
@@ -154,3 +170,12 @@ class GraphDirectory:
 
 def _no_executor(doing: str) -> PlatformRefused:
     return PlatformRefused(doing=doing, code="no-executor", why="CORDON_EXECUTOR_CLIENT_ID is not set.")
+
+
+def _digest_of(entry: JsonValue, call: Call) -> tuple[str, str]:
+    try:
+        if isinstance(entry, dict) and isinstance(entry["key"], str) and isinstance(entry["keyId"], str):
+            return entry["keyId"], hashlib.sha256(b64decode(entry["key"], validate=True)).hexdigest()
+    except (KeyError, ValueError) as error:
+        raise Unreachable(call.doing, "a key cannot be read") from error
+    raise Unreachable(call.doing, "a key comes without its public part")

@@ -35,6 +35,7 @@ class Quota:
 # can arrive closer together than they left.
 IDENTITY_PROTECTION = Quota("identity protection", 1, 1.05)  # per tenant, all apps together, no Retry-After
 REPORTS = Quota("audit and sign-in reports", 5, 10.1)  # per app and tenant
+KEY_SELECTS = Quota("selecting keyCredentials", 150, 60.5)  # per tenant
 DIRECTORY_WRITES = Quota("directory writes", 3000, 151.0)  # per app and tenant
 
 _TICK: Seconds = 1e-6  # what is left over by floating point is no reason to wait

@@ -132,6 +132,9 @@ class HookedDirectory:
     async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
         return await self.hooks.around("look", lambda: self.inner.look(subject, parts))
 
+    async def key_digests(self, application: AppObjectId) -> Mapping[str, str]:
+        return await self.hooks.around("look", lambda: self.inner.key_digests(application))
+
     async def set_account_enabled(self, principal: PrincipalId, enabled: bool) -> None:
         await self.hooks.around("tenant block", lambda: self.inner.set_account_enabled(principal, enabled))
 

@@ -7,13 +7,14 @@ things, times, reasons). Models serialise to plain JSON with the field names bel
 """
 
 from datetime import datetime
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from shared.errors import JournalDamaged
-from shared.journal import Record
+from shared.journal import REMEMBERED, Record
 
 
 class Detail(BaseModel):
@@ -336,6 +337,7 @@ KINDS: tuple[type[Entry], ...] = (
 _BY_KIND = {model.kind: model for model in KINDS}
 
 
+@lru_cache(maxsize=REMEMBERED)
 def read_entry(record: Record) -> Entry:
     """The entry that a record holds. Raises JournalDamaged for a kind that this version does not know."""
     model = _BY_KIND.get(record.kind)

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeAlias
 
 from shared.chain import Chain
 from shared.clock import Clock
@@ -28,6 +29,10 @@ log = logging.getLogger("cordon")
 _TRIES = 20
 _AT_ONCE = 32  # store calls side by side in a sweep
 _REMEMBERED = 200_000  # keys of signals that this instance knows to have joined
+
+
+_Seen: TypeAlias = dict[IncidentId, Chain]
+"""Chains that one attempt to join a signal has read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ class Inbox:
         The first id alone settles which of several incidents goes on: two that looked at each other's would
         both hand over. Whoever had one of the other ids finds this incident when it asks for the first.
         """
-        holder = await self._point(ids[0], incident)
+        holder = await self._point(ids[0], incident, {})
         if holder != incident and await self._is_born(holder):
             return holder
         for id_ in ids:
@@ -164,9 +169,10 @@ class Inbox:
         3. Append the signal, unless it stands there already.
         """
         for _ in range(_TRIES):
-            incident = await self._point_all(_ids(signal.subject), self._name(signal))
+            seen: _Seen = {}
+            incident = await self._point_all(_ids(signal.subject), self._name(signal), seen)
             try:
-                if await self._append(incident, signal):
+                if await self._append(incident, signal, seen):
                     return incident
             except SequenceTaken:
                 continue  # somebody else wrote; read the chain again
@@ -177,11 +183,11 @@ class Inbox:
         digest = _short(f"{self._stamp.tenant_id}|{_first_id(signal.subject)}|{signal.key}")
         return IncidentId(f"{signal.observed_at:%Y%m%d}-{digest[:12]}")
 
-    async def _point_all(self, ids: Sequence[str], name: IncidentId) -> IncidentId:
+    async def _point_all(self, ids: Sequence[str], name: IncidentId, seen: _Seen) -> IncidentId:
         """Point all ids to the open incident that one of them points to, or to a new one of this name."""
         pointed = [name]
         for id_ in ids:
-            pointed.append(await self._point(id_, pointed[-1]))
+            pointed.append(await self._point(id_, pointed[-1], seen))
         incident = pointed[-1]
         if incident != name and name in pointed[1:] and not await self._is_born(name):
             for id_, holder in zip(ids, pointed[1:], strict=True):
@@ -202,7 +208,7 @@ class Inbox:
                 return
         raise Unreachable(f"pointing {id_} to its incident", "its pointer was changed by others without pause")
 
-    async def _point(self, id_: str, incident: IncidentId) -> IncidentId:
+    async def _point(self, id_: str, incident: IncidentId, seen: _Seen) -> IncidentId:
         """Point an id to an incident, unless it points to an open one already. Gives where it points now."""
         for _ in range(_TRIES):
             if await self._store.documents.insert("subjects", id_, {"incident": incident}):
@@ -211,23 +217,30 @@ class Inbox:
             if pointer is None:
                 continue
             holder = IncidentId(str(pointer.body["incident"]))
-            if holder == incident or not await self._is_closed(holder):
+            if holder == incident or not await self._is_closed(holder, seen):
                 return holder
             if await self._store.documents.replace("subjects", id_, {"incident": incident}, pointer.etag):
                 return incident
         raise Unreachable(f"finding the incident of {id_}", "its pointer was changed by others without pause")
 
-    async def _is_closed(self, incident: IncidentId) -> bool:
-        chain = await Chain.read(self._store.journal, incident, self._clock)
+    async def _is_closed(self, incident: IncidentId, seen: _Seen) -> bool:
+        seen[incident] = chain = await self._read(incident)
         return chain.place(Closed) >= 0
 
     async def _is_born(self, incident: IncidentId) -> bool:
         """An id may point to an incident that nobody has opened yet, or never will."""
-        return bool(await Chain.read(self._store.journal, incident, self._clock))
+        return bool(await self._read(incident))
 
-    async def _append(self, incident: IncidentId, signal: Signal) -> bool:
-        """Append the signal, unless it stands there already. False if the incident was closed meanwhile."""
-        chain = await Chain.read(self._store.journal, incident, self._clock)
+    async def _read(self, incident: IncidentId) -> Chain:
+        return await Chain.read(self._store.journal, incident, self._clock)
+
+    async def _append(self, incident: IncidentId, signal: Signal, seen: _Seen) -> bool:
+        """
+        Append the signal, unless it stands there already. False if the incident was closed meanwhile.
+
+        What was read to find the incident is good enough: whoever has written since has taken our place.
+        """
+        chain = seen[incident] if incident in seen else await self._read(incident)
         if any((s.source, s.record_id) == (signal.source, signal.record_id) for s in chain.all(SignalJoined)):
             return True
         if chain.place(Closed) >= 0:

@@ -7,10 +7,12 @@ from tests.benchmarks.containment import critical_path
 from tests.benchmarks.evaluation import evaluation
 from tests.benchmarks.growth import growth
 from tests.benchmarks.rows import Benchmark
+from tests.benchmarks.store_calls import store_calls
 from tests.benchmarks.sweep import sweep
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     "critical-path": critical_path,
+    "store-calls": store_calls,
     "first-containment": first_containment,
     "cold-start": cold_start,
     "sweep": sweep,

@@ -39,7 +39,7 @@ from tests.benchmarks.stand_in import event
 SECONDS = 0.1  # that each request takes
 MILESTONES = ("disabled", "credentials gone", "verified")
 _GOAL, _GOAL_MANY, _CALLS = 1.10, 1.5, 4
-_TIMES = {1: 9, 2: 7, 50: 7}
+_TIMES = {1: 7, 2: 7, 50: 5}
 _QUOTA_REST = 1.1  # seconds after which Identity Protection may be asked again
 
 

@@ -37,6 +37,11 @@ class InProcessGraph(httpx.AsyncBaseTransport):
         """Forget what was counted so far."""
         self.sent, self.spent = [], 0.0
 
+    def forget_detections(self) -> None:
+        """From now on Identity Protection lists nothing."""
+        self._detections = []
+        self._pages = {path: made for path, made in self._pages.items() if "/identityProtection/" not in path}
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         body = await request.aread()
         begun = time.process_time()

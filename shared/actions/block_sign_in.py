@@ -8,6 +8,7 @@ evaluation, 60 to 90 minutes elsewhere (facts: Entra CAE for workload identities
 from typing import ClassVar
 
 from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
+from shared.actions.no_way_back import NoWayBack
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.errors import Unreachable
@@ -19,10 +20,11 @@ from shared.tenant import Tenant
 _WRITE = "PATCH accountEnabled=false"
 
 
-class BlockSignIn:
+class BlockSignIn(NoWayBack):
     """Set accountEnabled to false on the service principal."""
 
     name: ClassVar[str] = "block-sign-in"
+    lost: ClassVar[str] = "Cordon does not put this back yet; the report names the calls to make by hand."
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None

@@ -8,6 +8,7 @@ risk-based Conditional Access and continuous access evaluation (facts: Graph con
 from typing import ClassVar
 
 from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
+from shared.actions.no_way_back import NoWayBack
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName, RiskState
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.identity import IdentityKind, PrincipalId
@@ -20,10 +21,13 @@ _CONFIRMED = "confirmedcompromised"
 _DETAIL = "adminconfirmedserviceprincipalcompromised"
 
 
-class ConfirmCompromised:
+class ConfirmCompromised(NoWayBack):
     """Confirm the service principal as compromised in Identity Protection."""
 
     name: ClassVar[str] = "confirm-compromised"
+    lost: ClassVar[str] = (
+        "A confirmed compromise is not taken back: a person judges the risk, by dismissing it if it was none."
+    )
     permissions: ClassVar[tuple[str, ...]] = ("IdentityRiskyServicePrincipal.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("IdentityRiskyServicePrincipal.Read.All",)
     licence: ClassVar[str | None] = "Workload Identities Premium"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
+from shared.actions.no_way_back import NoWayBack
 from shared.actions.registrations import ruled_application
 from shared.actions.writes import outcome_of
 from shared.case import CouldNotLook, Holder, HolderKind, IdentityState, Known, NotLooked, Owner, Owners, Part, PartName
@@ -27,10 +28,11 @@ _UNITS = "Administrative units do not take service principals, so none is used."
 _FREE = (IdentityKind.MANAGED_IDENTITY, IdentityKind.MICROSOFT, IdentityKind.AGENT)
 
 
-class Custody:
+class Custody(NoWayBack):
     """Remove owners, turn the instance lock on, set a tag."""
 
     name: ClassVar[str] = "custody"
+    lost: ClassVar[str] = "Cordon does not put this back yet; the report names the calls to make by hand."
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None

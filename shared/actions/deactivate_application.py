@@ -8,6 +8,7 @@ Tokens it already holds live on. Its owners can undo it, so take them away first
 from typing import ClassVar
 
 from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
+from shared.actions.no_way_back import NoWayBack
 from shared.actions.registrations import ruled_application
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
@@ -21,10 +22,11 @@ _WRITE = "PATCH isDisabled=true"
 _UNSAID = "the answer does not say whether the application is deactivated"
 
 
-class DeactivateApplication:
+class DeactivateApplication(NoWayBack):
     """Set isDisabled to true on the application."""
 
     name: ClassVar[str] = "deactivate-application"
+    lost: ClassVar[str] = "Cordon does not put this back yet; the report names the calls to make by hand."
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None

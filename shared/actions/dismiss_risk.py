@@ -8,6 +8,7 @@ done beside another action, nor while the identity is cut off: who is contained 
 from typing import ClassVar
 
 from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
+from shared.actions.no_way_back import NoWayBack
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName, RiskState
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.identity import IdentityKind, PrincipalId
@@ -21,10 +22,11 @@ _HARMLESS = frozenset({"none", "dismissed", "remediated", "confirmedsafe"})
 _OUTSIDE = (IdentityKind.MANAGED_IDENTITY, IdentityKind.AGENT)
 
 
-class DismissRisk:
+class DismissRisk(NoWayBack):
     """Dismiss the risk of the service principal in Identity Protection."""
 
     name: ClassVar[str] = "dismiss-risk"
+    lost: ClassVar[str] = "A dismissed risk does not come back; confirming the compromise raises a new one."
     permissions: ClassVar[tuple[str, ...]] = ("IdentityRiskyServicePrincipal.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("IdentityRiskyServicePrincipal.Read.All",)
     licence: ClassVar[str | None] = "Workload Identities Premium"

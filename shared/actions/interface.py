@@ -74,6 +74,34 @@ class Earlier:
     made: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """
+    A property that somebody changed after Cordon did, as text for people: what the pre-image holds, what Cordon
+    left, what is there now. It is not overwritten.
+    """
+
+    property: str
+    before: str
+    left: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """
+    What undoing a step comes to, as things stand now. Nothing in `writes`: nothing is left to put back.
+
+    `image` goes into the journal before the first of these writes; `put_back` and `verify_back` work from it. It
+    holds ids and public data only. `lost` says what cannot come back, and what is done instead.
+    """
+
+    writes: tuple[str, ...]
+    image: JsonObject
+    drifted: tuple[Drift, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
 class Action(Protocol):
     """One entry of the catalogue; `name` is the word in the policy file and the file's name with dashes."""
 
@@ -105,3 +133,20 @@ class Action(Protocol):
         ...
 
     async def verify(self, step: PlannedStep, earlier: Earlier, look: Look) -> Proof: ...
+
+    # The way back
+
+    async def way_back(self, step: PlannedStep, earlier: Earlier, look: Look) -> WayBack:
+        """
+        From the step's first image and a fresh look: what is put back, what has drifted, what is lost. It holds
+        as well if the step only may have happened: an intent without an outcome. Raises as `capture` does.
+        """
+        ...
+
+    async def put_back(self, step: PlannedStep, image: JsonObject, tenant: Tenant) -> Applied:
+        """Carry the writes of a way back out. May run twice, and must not mind. Raises as `apply` does."""
+        ...
+
+    async def verify_back(self, step: PlannedStep, earlier: Earlier, image: JsonObject, look: Look) -> Proof:
+        """Judge by a fresh read whether what `image` names is back."""
+        ...

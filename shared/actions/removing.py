@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import ClassVar, TypeVar
 
 from shared.actions.interface import Applied, Before, Earlier, Planning, Proof
+from shared.actions.no_way_back import NoWayBack
 from shared.actions.writes import outcome_of
 from shared.case import CouldNotLook, Grants, IdentityState, Known, NotLooked, Part
 from shared.clock import read_duration
@@ -36,12 +37,13 @@ class Held:
     image: JsonObject
 
 
-class RemovesGrants(ABC):
+class RemovesGrants(NoWayBack, ABC):
     """
     An action that takes one sort of grant away. The entry of the catalogue says how that sort is read and
     removed, and `noun` what it is called.
     """
 
+    lost: ClassVar[str] = "Cordon does not put this back yet; the report names the calls to make by hand."
     name: ClassVar[str]
     noun: ClassVar[str]
 

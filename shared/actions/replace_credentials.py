@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
+from shared.actions.no_way_back import NoWayBack
 from shared.case import CouldNotLook, Holder, HolderKind, IdentityState, Known, NotLooked, PartName
 from shared.credentials import Sorted, find_holder, is_locked, raw_keys, same_thumbprint, sort_credentials
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
@@ -38,10 +39,11 @@ _REMOVE, _RENEW = "remove", "new-certificate"
 _OPTIONS = {"new-certificate"}
 
 
-class ReplaceCredentials:
+class ReplaceCredentials(NoWayBack):
     """Remove the credentials of one object, or put a new certificate on the application."""
 
     name: ClassVar[str] = "replace-credentials"
+    lost: ClassVar[str] = "Cordon does not put this back yet; the report names the calls to make by hand."
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None

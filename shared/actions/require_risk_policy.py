@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import ClassVar, cast
 
 from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
+from shared.actions.no_way_back import NoWayBack
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, Part, PartName, RiskPolicy
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.errors import PlatformRefused
@@ -26,10 +27,11 @@ _STRENGTH = {"disabled": 0, "enabledForReportingButNotEnforced": 1, "enabled": 2
 _OUTSIDE = "Conditional Access covers only single-tenant applications that are registered in this tenant, not "
 
 
-class RequireRiskPolicy:
+class RequireRiskPolicy(NoWayBack):
     """Create or extend Cordon's Conditional Access policy."""
 
     name: ClassVar[str] = "require-risk-policy"
+    lost: ClassVar[str] = "Cordon does not put this back yet; the report names the calls to make by hand."
     permissions: ClassVar[tuple[str, ...]] = (
         "Policy.ReadWrite.ConditionalAccess",
         "Policy.Read.All",

@@ -8,7 +8,7 @@ Removing those breaks a company's sign-in without stopping an attacker, so they 
 
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.case import CouldNotLook, FederatedCredential, Holder, IdentityState, Key, Known, NotLooked, Password
 from shared.signal import JsonObject
@@ -25,6 +25,7 @@ class Sorted:
     kept_passwords: tuple[Password, ...]
     own_keys: tuple[Key, ...]  # the certificate that Cordon itself put there
     unread: str | None  # why the federated credentials could not be read, if so
+    spared_keys: tuple[Key, ...] = ()  # they authenticate, and are not among those that are to go
 
     @property
     def removable(self) -> int:
@@ -64,6 +65,17 @@ def sort_credentials(holder: Holder, own_thumbprint: str | None = None, known: f
         kept_passwords=kept_passwords,
         own_keys=tuple(own),
         unread=unread,
+    )
+
+
+def only_named(found: Sorted, ids: frozenset[str]) -> Sorted:
+    """Of what authenticates only these go; a key that serves another purpose stays even if it is named."""
+    return replace(
+        found,
+        passwords=tuple(p for p in found.passwords if p.key_id in ids),
+        keys=tuple(key for key in found.keys if key.key_id in ids),
+        federated=tuple(c for c in found.federated if c.id.lower() in ids),
+        spared_keys=tuple(key for key in found.keys if key.key_id not in ids),
     )
 
 

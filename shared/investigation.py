@@ -5,10 +5,12 @@ It gathers what the policy's conditions ask for, cheapest part first, and stops 
 can no longer change: fast rules decide after one round trip.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from shared.actions import parts_to_plan
+from shared.actions.interface import Means
 from shared.case import (
     CASE_PARTS,
     Case,
@@ -17,14 +19,16 @@ from shared.case import (
     IdentityState,
     Known,
     NotLooked,
+    Part,
     PartName,
+    RiskDetection,
 )
 from shared.clock import Clock
 from shared.decision import Decision, decide
 from shared.entries import CredentialSeen, IdentitySeen, Investigated, PartRead
 from shared.identity import IdentityRef
 from shared.look import Look
-from shared.policy import Policy
+from shared.policy import ActionChoice, Policy
 from shared.signal import Signal
 from shared.tenant import Directory, Gathered
 
@@ -71,6 +75,20 @@ async def investigate(
         decision = judge(policy, case)
         wanted = _cheapest(_unlooked(case, decision.wants))
     return Investigation(case, decision, look)
+
+
+async def with_case(means: Means, choices: Iterable[ActionChoice], look: Look) -> Means:
+    """The same means with the parts of the case that these actions plan by. Nothing is read if none does."""
+    wanted = frozenset(part for choice in choices for part in parts_to_plan(choice.name, choice.options))
+    gathered = await look.gather(wanted)
+    return replace(means, now=look.begun_at, accused=_named(gathered.detections), audits=gathered.audits)
+
+
+def _named(detections: Part[tuple[RiskDetection, ...]]) -> Part[frozenset[str]]:
+    """The credentials that these detections accuse."""
+    if isinstance(detections, Known):
+        return Known(frozenset(key_id for detection in detections.value for key_id in detection.key_ids))
+    return detections
 
 
 def _cheapest(wants: frozenset[PartName]) -> frozenset[PartName]:
@@ -153,8 +171,8 @@ def _seen(case: Case) -> IdentitySeen | None:
 
 
 def _accused(case: Case) -> frozenset[str]:
-    detections = case.detections.value if isinstance(case.detections, Known) else ()
-    return frozenset(key_id for detection in detections for key_id in detection.key_ids)
+    named = _named(case.detections)
+    return named.value if isinstance(named, Known) else frozenset()
 
 
 def _credentials(holder: Holder, accused: frozenset[str]) -> list[CredentialSeen]:

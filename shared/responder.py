@@ -30,7 +30,7 @@ from shared.errors import (
 )
 from shared.identity import ClientId, IdentityRef
 from shared.incident import view_of
-from shared.investigation import as_entry, investigate
+from shared.investigation import as_entry, investigate, with_case
 from shared.journal import IncidentId
 from shared.look import Look
 from shared.orders import Order
@@ -216,8 +216,9 @@ class Responder:
         if found.state is None:
             held = "the identity could not be read"
         else:
-            incident = "00000000-preview"
-            plan = make_plan(found.decision.actions, found.state, Means(incident, desk.handover_vault), desk.clock())
+            bare = Means("00000000-preview", desk.handover_vault, own_ids=await self._own_ids())
+            means = await with_case(bare, found.decision.actions, found.look)
+            plan = make_plan(found.decision.actions, found.state, means, desk.clock())
             protected = why_protected(found.state, desk.policy.protected, await self._own_ids())
             held = protected or ("mode watch: Cordon changes nothing" if desk.mode == "watch" else None)
         return Preview(

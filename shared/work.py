@@ -37,7 +37,7 @@ from shared.errors import RivalActs
 from shared.execution import Execution, Switch
 from shared.identity import PrincipalId
 from shared.inbox import Inbox
-from shared.investigation import Investigation, as_entry, investigate
+from shared.investigation import Investigation, as_entry, investigate, with_case
 from shared.journal import IncidentId
 from shared.look import Look
 from shared.orders import Order, order_in
@@ -201,15 +201,16 @@ class Work:
             await self._chain.write(refused)
             return None, None
         if fingerprint(part.value) != plan.fingerprint:
-            anew = self._plan(self._chosen(), part.value)
+            anew = await self._plan(self._chosen(), part.value, look)
             why = "The identity has changed since the plan was made; it was made anew."
             await self._chain.write(anew, self._held("verdict", why, _approve(anew)))
             return None, None
         await self._over_limit(part.value.identity.principal_id, plan, confirmed=True)
         return plan, look
 
-    def _plan(self, choices: Sequence[ActionChoice], state: IdentityState) -> Planned:
-        return make_plan(choices, state, Means(self._incident, self._desk.handover_vault), self._desk.clock())
+    async def _plan(self, choices: Sequence[ActionChoice], state: IdentityState, look: Look) -> Planned:
+        bare = Means(self._incident, self._desk.handover_vault, own_ids=self._desk.own_ids)
+        return make_plan(choices, state, await with_case(bare, choices, look), self._desk.clock())
 
     def _chosen(self) -> tuple[ActionChoice, ...]:
         """The actions of the newest decision, with their options."""
@@ -267,7 +268,7 @@ class Work:
         if found.state is None:
             await self._chain.write(*entries, decided, *self._unread(found.case.identity))
             return None
-        plan = self._plan(found.decision.actions, found.state)
+        plan = await self._plan(found.decision.actions, found.state, found.look)
         held = await self._hold_back(found.state, found.decision, plan, order)
         if held and held.by == "mode" and self._mode == "watch":
             await self._close("watched", "mode watch: decided, and nothing was changed", *entries, decided, plan, held)

@@ -49,7 +49,7 @@ GRANTS = Grants(Known((app_role(1), app_role(2))), Known((delegated(3),)), Known
 OWNERS = Owners(Known((owner(1), owner(2))), Known((owner(3),)))
 RISK = RiskState("high", "atRisk", "none", None)
 OPTIONS: dict[str, list[dict[str, object]]] = {
-    "replace-credentials": [{}, {"new-certificate": True}],
+    "replace-credentials": [{}, {"new-certificate": True}, {"only": [password(1).key_id, certificate(2).key_id]}],
     "remove-app-roles": [{}, {"added-since": "24h"}],
     "remove-delegated-grants": [{}, {"added-since": "24h"}],
     "remove-directory-roles": [{}, {"added-since": "24h"}],

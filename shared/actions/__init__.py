@@ -5,12 +5,13 @@ from shared.actions.confirm_compromised import ConfirmCompromised
 from shared.actions.custody import Custody
 from shared.actions.deactivate_application import DeactivateApplication
 from shared.actions.dismiss_risk import DismissRisk
-from shared.actions.interface import Action
+from shared.actions.interface import Action, PlansByCase
 from shared.actions.remove_app_roles import RemoveAppRoles
 from shared.actions.remove_delegated_grants import RemoveDelegatedGrants
 from shared.actions.remove_directory_roles import RemoveDirectoryRoles
 from shared.actions.replace_credentials import ReplaceCredentials
 from shared.actions.require_risk_policy import RequireRiskPolicy
+from shared.case import PartName
 from shared.signal import JsonObject
 
 ACTIONS: tuple[Action, ...] = (
@@ -35,3 +36,9 @@ def action_named(name: str) -> Action:
 def check_options(name: str, options: JsonObject) -> None:
     """Raise ValueError for options that the named action does not know."""
     action_named(name).check_options(options)
+
+
+def parts_to_plan(name: str, options: JsonObject) -> frozenset[PartName]:
+    """The parts of the case that the named action's plan needs beside the identity."""
+    action = action_named(name)
+    return action.parts_to_plan(options) if isinstance(action, PlansByCase) else frozenset()

@@ -8,9 +8,10 @@ must not mind. `verify` judges a fresh read and nothing else.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol
+from datetime import datetime
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
-from shared.case import IdentityState, PartName
+from shared.case import AuditRecord, IdentityState, NotLooked, Part, PartName
 from shared.entries import NamedOutcome, PlannedStep, WriteOutcome
 from shared.look import Look
 from shared.signal import JsonObject, JsonValue
@@ -21,12 +22,16 @@ from shared.tenant import Tenant
 class Means:
     """
     What the plan may count on: the incident it is for, and what is configured. `beside` names all actions of
-    the same decision.
+    the same decision. What follows is read only for actions that plan by it (see `PlansByCase`).
     """
 
     incident: str
     handover_vault: bool
     beside: frozenset[str] = frozenset()
+    own_ids: frozenset[str] = frozenset()  # Cordon's own object and client ids
+    now: datetime | None = None  # the moment of the look
+    accused: Part[frozenset[str]] = field(default_factory=NotLooked)  # credential ids that detections name
+    audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,4 +154,13 @@ class Action(Protocol):
 
     async def verify_back(self, step: PlannedStep, earlier: Earlier, image: JsonObject, look: Look) -> Proof:
         """Judge by a fresh read whether what `image` names is back."""
+        ...
+
+
+@runtime_checkable
+class PlansByCase(Protocol):
+    """An action whose plan needs more of the case than the identity."""
+
+    def parts_to_plan(self, options: JsonObject) -> frozenset[PartName]:
+        """The parts of the case to be read before `plan`, with these options."""
         ...

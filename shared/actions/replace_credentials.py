@@ -4,7 +4,8 @@ principals here, and if asked make a new certificate for its owner.
 
 Secrets go by removePassword, certificates by one PATCH of keyCredentials (addKey and removeKey need a
 proof signed with an existing key, which a responder does not hold), federated credentials by DELETE:
-they survive the removal of everything else. SAML signing and token encryption keys stay. The new
+they survive the removal of everything else. SAML signing and token encryption keys stay. With `only`, no
+credential goes but those that are named or that detections accuse. The new
 certificate is a step of its own behind the removal, because a failed addition must never block it.
 """
 
@@ -15,10 +16,18 @@ from typing import ClassVar
 from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
 from shared.actions.no_way_back import NoWayBack
 from shared.case import CouldNotLook, Holder, HolderKind, IdentityState, Known, NotLooked, PartName
-from shared.credentials import Sorted, find_holder, is_locked, raw_keys, same_thumbprint, sort_credentials
+from shared.credentials import (
+    Sorted,
+    find_holder,
+    is_locked,
+    only_named,
+    raw_keys,
+    same_thumbprint,
+    sort_credentials,
+)
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.errors import PlatformRefused, Unreachable
-from shared.identity import AppObjectId, IdentityKind
+from shared.identity import AppObjectId, IdentityKind, canonical_guid
 from shared.look import Look, why_unread
 from shared.refusals import refusal_name
 from shared.signal import JsonObject, JsonValue
@@ -36,7 +45,9 @@ from shared.tenant import (
 )
 
 _REMOVE, _RENEW = "remove", "new-certificate"
-_OPTIONS = {"new-certificate"}
+_OPTIONS = {"new-certificate", "only"}
+_ACCUSED = "accused"
+_MOST = 100  # credentials named in one choice; Graph holds about as many on one object
 
 
 class ReplaceCredentials(NoWayBack):
@@ -53,9 +64,17 @@ class ReplaceCredentials(NoWayBack):
     def check_options(self, options: JsonObject) -> None:
         unknown = sorted(set(options) - _OPTIONS)
         if unknown:
-            raise ValueError(f"replace-credentials has no option {unknown[0]}; it has new-certificate: true or false")
+            raise ValueError(
+                f"replace-credentials has no option {unknown[0]}; it has new-certificate: true or false, and only: "
+                "accused or a list of credential ids"
+            )
         if options.get("new-certificate", False) not in (True, False):
             raise ValueError("new-certificate is true or false")
+        if "only" in options:
+            _check_only(options["only"])
+
+    def parts_to_plan(self, options: JsonObject) -> frozenset[PartName]:
+        return frozenset({PartName.DETECTIONS}) if options.get("only") == _ACCUSED else frozenset()
 
     def plan(self, state: IdentityState, options: JsonObject, means: Means) -> Planning:
         kind = state.identity.kind
@@ -63,10 +82,15 @@ class ReplaceCredentials(NoWayBack):
             return Planning(not_done=(_platform_held(self.name),))
         if kind is IdentityKind.AGENT:
             return Planning(not_done=(_agent(self.name),))
-        steps = [_removal(holder, state) for holder in state.holders]
+        only = _chosen(options.get("only"), means)
+        if isinstance(only, NamedOutcome):
+            return Planning(not_done=(only, *_left_out(state)))
+        steps = [_removal(holder, state, only) for holder in state.holders if only is None or _holds(holder, only)]
         not_done = list(_left_out(state))
+        if only is not None:
+            not_done += _not_held(state, only)
         if options.get("new-certificate") is True:
-            match _renewal(state, means):
+            match _renewal(state, means, only):
                 case NamedOutcome() as outcome:
                     not_done.append(outcome)
                 case step:
@@ -75,13 +99,14 @@ class ReplaceCredentials(NoWayBack):
 
     async def capture(self, step: PlannedStep, earlier: Earlier, look: Look) -> Before:
         state, holder = await _read(step, look)
-        found = _sorted(holder, earlier)
+        found = _sorted(step, holder, earlier)
         if found.unread is not None:
             raise Unreachable(f"writing down the federated credentials of {step.target_id}", found.unread)
         image = _image(holder, found)
         image |= _lock_image(holder, found, state, earlier.image or {})
         if step.options.get("part") == _RENEW:
-            return Before({"keptKeys": image["keptKeys"]}, ("find or make the certificate", "PATCH keyCredentials"))
+            staying = [*_list(image["keptKeys"]), *_list(image["sparedKeys"])]
+            return Before({"keptKeys": staying}, ("find or make the certificate", "PATCH keyCredentials"))
         return Before(image, tuple(_name(write) for write in _writes(step, image)))
 
     async def apply(self, step: PlannedStep, before: JsonObject, tenant: Tenant) -> Applied:
@@ -103,14 +128,15 @@ class ReplaceCredentials(NoWayBack):
             return Proof("unknown", "the object was not in the answer")
         if step.options.get("part") == _RENEW:
             return await _verify_new(holder, earlier.made, look)
-        return _verify_gone(holder, earlier, state)
+        return _verify_gone(step, holder, earlier, state)
 
 
 # Planning
 
 
-def _removal(holder: Holder, state: IdentityState) -> PlannedStep:
-    found = sort_credentials(holder)
+def _removal(holder: Holder, state: IdentityState, only: frozenset[str] | None) -> PlannedStep:
+    whole = sort_credentials(holder)
+    found = whole if only is None else only_named(whole, only)
     locked = holder.kind is HolderKind.SERVICE_PRINCIPAL and is_locked(state)
     touches = (holder.object_id, *((state.identity.app_object_id,) if locked and state.identity.app_object_id else ()))
     return PlannedStep(
@@ -121,11 +147,11 @@ def _removal(holder: Holder, state: IdentityState) -> PlannedStep:
         target_name=state.identity.display_name,
         describe=_describe_removal(holder, found, locked),
         changes=(
-            _change("passwordCredentials", len(found.passwords), len(found.kept_passwords)),
-            _change("keyCredentials", len(found.keys), len(found.kept_keys)),
-            _change("federatedIdentityCredentials", len(found.federated), 0),
+            _change("passwordCredentials", found.passwords, holder.passwords),
+            _change("keyCredentials", found.keys, holder.keys),
+            _change("federatedIdentityCredentials", found.federated, whole.federated),
         ),
-        options={"part": _REMOVE},
+        options={"part": _REMOVE} if only is None else {"part": _REMOVE, "only": [*sorted(only)]},
         permissions=ReplaceCredentials.permissions,
         reversible=False,
         cannot_be_undone="Removed secrets cannot come back: Entra never shows their values. Owners need new ones.",
@@ -146,11 +172,11 @@ def _describe_removal(holder: Holder, found: Sorted, locked: bool) -> str:
     return f"Remove {what} from the {holder.kind.value.replace('-', ' ')}.{kept}{lock}"
 
 
-def _change(name: str, removed: int, kept: int) -> Change:
-    return Change(property=name, before=f"{removed + kept} entries", after=f"{kept} entries")
+def _change(name: str, removed: Sequence[object], there: Sequence[object]) -> Change:
+    return Change(property=name, before=f"{len(there)} entries", after=f"{len(there) - len(removed)} entries")
 
 
-def _renewal(state: IdentityState, means: Means) -> PlannedStep | NamedOutcome:
+def _renewal(state: IdentityState, means: Means, only: frozenset[str] | None) -> PlannedStep | NamedOutcome:
     application = state.application
     if application is None:
         return NamedOutcome(
@@ -172,7 +198,12 @@ def _renewal(state: IdentityState, means: Means) -> PlannedStep | NamedOutcome:
         target_name=state.identity.display_name,
         describe="Make a new certificate in the hand-over vault and put its public part on the application.",
         changes=(Change(property="keyCredentials", before="without it", after="with one new certificate"),),
-        options={"part": _RENEW, "certificate": f"cordon-{means.incident}", "operation": means.incident},
+        options={
+            "part": _RENEW,
+            "certificate": f"cordon-{means.incident}",
+            "operation": means.incident,
+            **({} if only is None else {"only": [*sorted(only)]}),
+        },
         permissions=ReplaceCredentials.permissions,
         reversible=True,
         breaks="Nothing; its owner fetches it from the vault once sign-in is allowed again.",
@@ -226,6 +257,65 @@ def _agent(action: str) -> NamedOutcome:
     )
 
 
+# Only some of them
+
+
+def _check_only(value: JsonValue) -> None:
+    if value == _ACCUSED:
+        return
+    ids = value if isinstance(value, list) else []
+    if not 1 <= len(ids) <= _MOST:
+        raise ValueError(f"the option only of replace-credentials is accused, or a list of 1 to {_MOST} credential ids")
+    for id_ in ids:
+        try:
+            canonical_guid(id_)
+        except ValueError:
+            raise ValueError(
+                "the option only of replace-credentials holds something that is no credential id"
+            ) from None
+
+
+def _chosen(value: JsonValue, means: Means) -> frozenset[str] | NamedOutcome | None:
+    """The ids that are to go; None for all; by name why it is not known which."""
+    if value is None:
+        return None
+    if value != _ACCUSED:
+        return frozenset(canonical_guid(id_) for id_ in _list(value))
+    match means.accused:
+        case Known(ids) if ids:
+            return ids
+        case Known():
+            reason = "No detection names a credential. Name the ids (only: [...]), or replace all of them."
+            return NamedOutcome(action=ReplaceCredentials.name, outcome="no-accused-credential", reason=reason)
+        case NotLooked() | CouldNotLook() as unread:
+            reason = (
+                f"Which credentials are accused could not be read: {why_unread(unread)} None was removed; name the "
+                "ids (only: [...]), or replace all of them."
+            )
+            return NamedOutcome(action=ReplaceCredentials.name, outcome="cannot-be-read", reason=reason)
+
+
+def _holds(holder: Holder, ids: frozenset[str]) -> bool:
+    """Whether the object may hold one of these; where its federated credentials are unread, it may."""
+    found = only_named(sort_credentials(holder), ids)
+    return bool(found.removable) or found.unread is not None
+
+
+def _not_held(state: IdentityState, ids: frozenset[str]) -> Iterator[NamedOutcome]:
+    """Named credentials that are not there to be removed; kept keys are told by `_left_out`."""
+    held: set[str] = set()
+    for holder in state.holders:
+        found = sort_credentials(holder)
+        held |= {key.key_id for key in holder.keys} | {password.key_id for password in holder.passwords}
+        held |= {credential.id.lower() for credential in found.federated}
+    if gone := sorted(ids - held):
+        yield NamedOutcome(
+            action=ReplaceCredentials.name,
+            outcome="already-so",
+            reason=f"This identity holds no credential {', '.join(gone)} (any more).",
+        )
+
+
 # Reading and writing
 
 
@@ -247,6 +337,7 @@ def _image(holder: Holder, found: Sorted) -> JsonObject:
         "federated": _as_json([dict(credential.raw) for credential in found.federated]),
         "keptKeys": _as_json(raw_keys(found.kept_keys)),
         "ownKeys": _as_json(raw_keys(found.own_keys)),
+        "sparedKeys": _as_json(raw_keys(found.spared_keys)),
         "keptPasswords": [p.key_id for p in found.kept_passwords],
         "holder": holder.kind.value,
     }
@@ -279,7 +370,7 @@ def _writes(step: PlannedStep, image: JsonObject) -> Iterator[CredentialWrite]:
     for key_id in _list(image["passwords"]):
         yield RemovePassword(holder, target, str(key_id))
     if _list(image["keys"]):
-        staying = (*_list(image["keptKeys"]), *_list(image["ownKeys"]))
+        staying = (*_list(image["keptKeys"]), *_list(image["ownKeys"]), *_list(image.get("sparedKeys", [])))
         yield ReplaceKeys(holder, target, keep=tuple(_object(key) for key in staying))
     for credential in _list(image["federated"]):
         yield RemoveFederated(holder, target, str(_object(credential)["id"]))
@@ -348,7 +439,7 @@ async def _renew(step: PlannedStep, before: JsonObject, tenant: Tenant) -> Appli
     return Applied((making, _outcome(_name(write), result)), made)
 
 
-def _sorted(holder: Holder, earlier: Earlier) -> Sorted:
+def _sorted(step: PlannedStep, holder: Holder, earlier: Earlier) -> Sorted:
     """
     Our certificate is put on the application only; what shows its identifier elsewhere is somebody else's. Of the
     keys that serve another purpose only those stay that the first image holds.
@@ -357,7 +448,8 @@ def _sorted(holder: Holder, earlier: Earlier) -> Sorted:
     known = None
     if earlier.image is not None:
         known = frozenset(str(_object(entry).get("keyId")) for entry in _list(earlier.image.get("keptKeys", [])))
-    return sort_credentials(holder, own, known)
+    found, only = sort_credentials(holder, own, known), step.options.get("only")
+    return found if only is None else only_named(found, frozenset(str(id_) for id_ in _list(only)))
 
 
 def _own_thumbprint(made: Mapping[str, object]) -> str | None:
@@ -368,9 +460,9 @@ def _own_thumbprint(made: Mapping[str, object]) -> str | None:
 # Proof
 
 
-def _verify_gone(holder: Holder, earlier: Earlier, state: IdentityState) -> Proof:
+def _verify_gone(step: PlannedStep, holder: Holder, earlier: Earlier, state: IdentityState) -> Proof:
     before = earlier.image or {}
-    found = _sorted(holder, earlier)
+    found = _sorted(step, holder, earlier)
     if found.unread is not None:
         return Proof("unknown", f"the federated credentials could not be read: {found.unread}")
     left = [
@@ -385,7 +477,8 @@ def _verify_gone(holder: Holder, earlier: Earlier, state: IdentityState) -> Proo
     if isinstance(lock, dict) and not is_locked(state):
         return Proof("not-held", "the instance lock is not back yet")
     kept = f", {len(found.kept_keys)} signing or encryption key(s) kept" if found.kept_keys else ""
-    return Proof("held", f"no credential left but ours{kept}, read at {state.read_at:%H:%M:%S} UTC")
+    left_over = "none of the chosen credentials is left" if "only" in step.options else "no credential left but ours"
+    return Proof("held", f"{left_over}{kept}, read at {state.read_at:%H:%M:%S} UTC")
 
 
 def _lost(before: JsonObject, found: Sorted) -> list[str]:

@@ -24,12 +24,12 @@ READING: Mapping[str, str] = {
     "AuditLog.Read.All": "the directory's audit log",
     "IdentityRiskEvent.Read.All": "risk detections",
     "IdentityRiskyServicePrincipal.Read.All": "the risk state of service principals",
+    "RoleManagement.Read.Directory": "directory roles: whether directory synchronisation hangs on an identity",
 }
 # What only some actions read before and after their change.
 READING_FOR_ACTIONS: Mapping[str, str] = {
     "Directory.Read.All": "delegated permission grants",
     "Policy.Read.All": "Conditional Access policies",
-    "RoleManagement.Read.Directory": "directory roles that are assigned",
 }
 # What acting takes in any case: whoever holds the first can become any application.
 WRITING = ("Application.ReadWrite.All", "IdentityRiskyServicePrincipal.ReadWrite.All")

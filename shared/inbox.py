@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
@@ -31,6 +31,7 @@ _AT_ONCE = 32  # store calls side by side in a sweep
 _REMEMBERED = 200_000  # keys of signals that this instance knows to have joined
 
 
+Announce: TypeAlias = Callable[[Sequence[Signal]], Awaitable[None]]
 _Seen: TypeAlias = dict[IncidentId, Chain]
 """Chains that one attempt to join a signal has read."""
 
@@ -56,8 +57,9 @@ class Taken:
 class Inbox:
     """Takes signals in."""
 
-    def __init__(self, store: Store, stamp: Stamp, clock: Clock) -> None:
-        self._store, self._stamp, self._clock = store, stamp, clock
+    def __init__(self, store: Store, stamp: Stamp, clock: Clock, announce: Announce) -> None:
+        """`announce` is told of new signals before any of them can be worked on."""
+        self._store, self._stamp, self._clock, self._announce = store, stamp, clock, announce
         self._known: dict[str, None] = {}
 
     async def take(self, signals: Sequence[Signal], delay: timedelta = timedelta()) -> Taken:
@@ -73,6 +75,12 @@ class Inbox:
         for signal in fresh:
             by_subject.setdefault(_first_id(signal.subject), []).append(signal)
         gate = asyncio.Semaphore(_AT_ONCE)
+        if len(by_subject) == 1:  # it is nobody's batch but its own: nothing has to wait
+            alone = self._join_or_set_aside(fresh, delay, gate)
+            _, incidents = await asyncio.gather(self._announce(fresh), alone)
+            return Taken(incidents, len(fresh), len(signals) - len(fresh))
+        if fresh:
+            await self._announce(fresh)
         joined = await asyncio.gather(*(self._join_or_set_aside(group, delay, gate) for group in by_subject.values()))
         incidents = dict.fromkeys(incident for group in joined for incident in group)
         return Taken(tuple(incidents), len(fresh), len(signals) - len(fresh))

@@ -71,7 +71,9 @@ async def investigate(
     decision = judge(policy, case)
     wanted = frozenset({PartName.IDENTITY, *_cheapest(decision.wants - {PartName.IDENTITY})})
     while wanted:
-        case = _doubted(_with(case, await look.gather(wanted)))
+        # What it holds tells whether it is protected; asked for along with the identity, it takes no time of its own.
+        asked = wanted | {PartName.GRANTS} if PartName.IDENTITY in wanted else wanted
+        case = _doubted(_with(case, await look.gather(asked)))
         decision = judge(policy, case)
         wanted = _cheapest(_unlooked(case, decision.wants))
     return Investigation(case, decision, look)

@@ -8,13 +8,14 @@ order of the file. Limits are on even where the file does not mention them.
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from shared.actions.interface import Tier
 from shared.conditions import CONDITIONS, condition_named
 from shared.conditions.groups import All, AnyOf, Not
 from shared.conditions.interface import Condition
@@ -55,15 +56,34 @@ class Rule:
     actions: tuple[ActionChoice, ...]
 
 
+Count = Annotated[int, Field(ge=1, le=5_000, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionLimits:
+    """How many actions of each tier (shared/actions/interface.py) may be carried out within an hour."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    reversible: Count = 30
+    credentials: Count = 20
+    grants: Count = 20
+    irreversible: Count = 1
+
+    def by_tier(self) -> Mapping[Tier, int]:
+        return {tier: int(getattr(self, tier.value)) for tier in Tier}
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much may be done within an hour before a person must confirm. Never off."""
 
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
-    identities_per_hour: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 5
+    identities_per_hour: Annotated[int, Field(ge=1, le=800, strict=True)] = 5
     percent_of_enabled_per_hour: Annotated[float, Field(gt=0, le=100, strict=True)] = 2
     secrets_per_hour: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 200
+    actions_per_hour: ActionLimits = field(default_factory=ActionLimits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,37 @@
 """
 The limits' window in the store: a place is reserved before the first effect, and shared by all instances.
+
+Window and burst are one document, changed only if nobody else changed it meanwhile: that is what makes the
+limits exact. Who is undecided is read before it, so that whoever is taken off that list on account of a burst
+has left the burst's mark in the document first.
 """
 
+import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
+from shared.actions.interface import Tier
 from shared.clock import Clock
 from shared.errors import CordonError
-from shared.identity import PrincipalId
-from shared.limits import Over, Spent, judge, spend
+from shared.limits import Batch, Burst, Deed, Over, Spent, Window, judge, spend
+from shared.muster import Muster
 from shared.policy import Limits
-from shared.signal import JsonObject
-from shared.store import Documents
+from shared.signal import JsonObject, JsonValue
+from shared.store import Document, Documents
 from shared.tenant import Directory
 
 log = logging.getLogger("cordon")
 
 _PARTITION = "limits"
 _COUNT_LIVES = timedelta(hours=1)
+_PATIENCE = 20  # looks at the list, a second apart, for others to be decided before a batch is held back
+
+
+class WindowUnreadable(ValueError):
+    """The document of the window is not one that Cordon wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +40,66 @@ class Reservations:
 
     documents: Documents
     directory: Directory
+    muster: Muster
     limits: Limits
     clock: Clock
 
-    async def reserve(self, principal: PrincipalId, *, confirmed: bool = False) -> Over | None:
+    async def reserve(self, wanted: Spent, own: Sequence[str], *, confirmed: bool = False) -> Over | None:
         """
         Reserve a place, or say which limit is reached; then nothing was reserved.
 
-        A person who confirmed this very plan is who a limit asks: the place is taken and counted all the same.
+        `own` are the identity's ids. A person who confirmed this very plan is who a limit asks: the place is
+        taken and counted all the same. Raises what the store raises: then nothing may be done.
         """
-        now = self.clock()
         enabled = None if confirmed else await self._count_enabled()
+        looks = 0
         while True:
-            document = await self.documents.get(_PARTITION, "identities")
-            window = _read(document.body) if document else []
+            batch = Batch() if confirmed else await self.muster.others(own)
+            verdict = await self._settle(wanted, batch, enabled, confirmed=confirmed, last=looks >= _PATIENCE)
+            if verdict is None or verdict.window is None:
+                break
+            looks += 1
+            await asyncio.sleep(1.0)
+        if verdict:
+            log.warning("limit reached, containment of %s waits for a person: %s", wanted.principal_id, verdict.reason)
+        return verdict
+
+    async def burst(self) -> Burst | None:
+        """The burst that was held back in the last hour, if any. Raises WindowUnreadable."""
+        document = await self.documents.get(_PARTITION, "identities")
+        burst = read_window(document.body).burst if document else None
+        return burst if burst and self.clock() - burst.last < timedelta(hours=1) else None
+
+    async def _settle(
+        self, wanted: Spent, batch: Batch, enabled: int | None, *, confirmed: bool, last: bool
+    ) -> Over | None:
+        """Judge and store what follows, until nobody else was faster."""
+        while True:
+            now, document = self.clock(), await self.documents.get(_PARTITION, "identities")
+            try:
+                window = read_window(document.body) if document else Window()
+            except WindowUnreadable as problem:
+                log.error("%s", problem)  # noqa: TRY400 - the text says it all
+                return Over(str(problem))
             verdict = (
-                spend(window, principal, now) if confirmed else judge(self.limits, window, principal, enabled, now)
+                spend(window, wanted, now)
+                if confirmed
+                else judge(self.limits, window, wanted, batch=batch, enabled=enabled, now=now)
             )
             if isinstance(verdict, Over):
-                log.warning("limit reached, containment of %s waits for a person: %s", principal, verdict.reason)
-                return verdict
-            body = _as_body(verdict.window)
-            if document is None:
-                if await self.documents.insert(_PARTITION, "identities", body):
-                    return None
-            elif await self.documents.replace(_PARTITION, "identities", body, document.etag):
+                is_known = window.burst is not None and verdict.reason == window.burst.reason
+                if not verdict.by_batch or verdict.window is None or not (last or is_known):
+                    return verdict
+                if await self._store(document, verdict.window):
+                    return Over(verdict.reason, verdict.by_batch)
+            elif await self._store(document, verdict.window):
                 return None
+
+    async def _store(self, document: Document | None, window: Window) -> bool:
+        body = as_body(window)
+        if document is None:
+            return await self.documents.insert(_PARTITION, "identities", body)
+        return await self.documents.replace(_PARTITION, "identities", body, document.etag)
 
     async def _count_enabled(self) -> int | None:
         """The tenant's enabled service principals, at most an hour old where they can be counted."""
@@ -72,16 +119,48 @@ class Reservations:
         return count
 
 
-def _read(body: JsonObject) -> list[Spent]:
-    entries = body.get("spent")
-    if not isinstance(entries, list):
-        return []
-    return [
-        Spent(str(entry["id"]), datetime.fromisoformat(str(entry["at"])))
-        for entry in entries
-        if isinstance(entry, dict)
-    ]
+def read_window(body: JsonObject) -> Window:
+    """The window as `as_body` wrote it, or an earlier version. Raises WindowUnreadable: never taken for empty."""
+    try:
+        spent = cast("list[JsonObject]", body["spent"])
+        return Window(tuple(_spent(each) for each in spent), _burst(body.get("burst")))
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise WindowUnreadable(
+            "the record of what was contained in the last hour cannot be understood, so no limit can be judged; "
+            "look at the table's row limits/identities"
+        ) from problem
 
 
-def _as_body(window: tuple[Spent, ...]) -> JsonObject:
-    return {"spent": [{"id": spent.principal_id, "at": spent.at.isoformat()} for spent in window]}
+def as_body(window: Window) -> JsonObject:
+    body: JsonObject = {"spent": [_spent_body(each) for each in window.spent]}
+    if window.burst:
+        burst = window.burst
+        body["burst"] = {"since": burst.since.isoformat(), "last": burst.last.isoformat(), "reason": burst.reason}
+    return body
+
+
+def _spent(entry: JsonObject) -> Spent:
+    done = cast("dict[str, list[str]]", entry.get("did", {}))
+    deeds = frozenset(Deed(Tier(tier), mark) for tier, marks in done.items() for mark in marks)
+    known_as = entry.get("as")
+    return Spent(str(entry["id"]), datetime.fromisoformat(str(entry["at"])), deeds, str(known_as) if known_as else None)
+
+
+def _spent_body(spent: Spent) -> JsonObject:
+    done: dict[str, list[str]] = {}
+    for deed in sorted(spent.deeds, key=lambda deed: (deed.tier.value, deed.mark)):
+        done.setdefault(deed.tier.value, []).append(deed.mark)
+    body: dict[str, JsonValue] = {"id": spent.principal_id, "at": spent.at.isoformat()}
+    if done:
+        body["did"] = cast("JsonValue", done)
+    if spent.known_as:
+        body["as"] = spent.known_as
+    return body
+
+
+def _burst(value: JsonValue) -> Burst | None:
+    if value is None:
+        return None
+    body = cast("JsonObject", value)
+    since, last = (datetime.fromisoformat(str(body[name])) for name in ("since", "last"))
+    return Burst(since, last, str(body["reason"]))

@@ -36,15 +36,16 @@ from shared.look import Look
 from shared.orders import Order
 from shared.plan import make_plan
 from shared.polling import Polling, Swept, digest_of
-from shared.protection import why_protected
+from shared.protection import Doubt, why_protected, why_synchronises
 from shared.report import Report, make_report
+from shared.reservations import WindowUnreadable
 from shared.signal import JsonObject, NotASignal, Signal
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
 from shared.standing import known_ids, waiting_plan
 from shared.untrusted import one_line
 from shared.views import Health, IncidentPage, IncidentView, Preview, SwitchView
-from shared.work import RESUME_AFTER, Desk, Work
+from shared.work import RESUME_AFTER, Desk, Work, reservations_of
 
 log = logging.getLogger("cordon")
 
@@ -220,7 +221,9 @@ class Responder:
             means = await with_case(bare, found.decision.actions, found.look)
             plan = make_plan(found.decision.actions, found.state, means, desk.clock())
             protected = why_protected(found.state, desk.policy.protected, await self._own_ids())
-            held = protected or ("mode watch: Cordon changes nothing" if desk.mode == "watch" else None)
+            synchronises = why_synchronises(found.state, await found.look.grants())
+            spared = protected or (synchronises.why if isinstance(synchronises, Doubt) else synchronises)
+            held = spared or ("mode watch: Cordon changes nothing" if desk.mode == "watch" else None)
         return Preview(
             identity=entry.identity,
             parts=entry.parts,
@@ -310,6 +313,7 @@ class Responder:
         stopped = await self._desk.switch.why_stopped()
         coverage = await self._polling.coverage_views()
         problems += [f"{view.feed}: {said}" for view in coverage for said in view.pending]
+        problems += await self._burst()
         blind = any(view.read_until is not None and now - view.read_until > _BLIND for view in coverage)
         return Health(
             status="unhealthy" if blind else "degraded" if problems or stopped else "healthy",
@@ -319,6 +323,19 @@ class Responder:
             coverage=coverage,
             problems=tuple(problems),
         )
+
+    async def _burst(self) -> list[str]:
+        """What the limits hold back as a whole, in words."""
+        desk = self._desk
+        try:
+            burst = await reservations_of(desk).burst()
+        except WindowUnreadable as problem:
+            return [str(problem)]
+        if burst is None:
+            return []
+        return [
+            f"since {burst.since:%Y-%m-%d %H:%M} UTC a batch is held back whole, people must decide: {burst.reason}"
+        ]
 
     async def warm_up(self) -> None:
         """Import and build what the first incident would otherwise wait for."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from shared.actions import ACTIONS, check_options
 from shared.clock import Clock, system_clock
 from shared.inbox import Inbox, Stamp
+from shared.muster import Muster
 from shared.outbox import Outbox
 from shared.policy import load_policy
 from shared.responder import Responder
@@ -72,11 +73,13 @@ def build(settings: Settings, outside: Outside) -> Responder:
     )
     stamp = Stamp(settings.tenant_id, settings.mode.value, policy.digest)
     own = {settings.reader_client_id, settings.executor_client_id, settings.rotator_client_id}
+    muster = Muster(outside.store.documents, policy, outside.clock)
     return Responder(
         Desk(
             tenant=tenant,
             store=outside.store,
-            inbox=Inbox(outside.store, stamp, outside.clock),
+            inbox=Inbox(outside.store, stamp, outside.clock, muster.announce),
+            muster=muster,
             outbox=Outbox(tenant.publisher, outside.clock),
             switch=StoredSwitch(outside.store.documents, outside.clock),
             policy=policy,

@@ -39,12 +39,14 @@ from shared.identity import PrincipalId
 from shared.inbox import Inbox
 from shared.investigation import Investigation, as_entry, investigate, with_case
 from shared.journal import IncidentId
+from shared.limits import Spent, deeds_of
 from shared.look import Look
+from shared.muster import Muster
 from shared.orders import Order, order_in
 from shared.outbox import Outbox
 from shared.plan import fingerprint, make_plan
 from shared.policy import ActionChoice, Policy, Verdict
-from shared.protection import why_ids_protected, why_protected
+from shared.protection import Doubt, why_ids_protected, why_protected, why_synchronises
 from shared.reservations import Reservations
 from shared.signal import JsonObject
 from shared.standing import (
@@ -79,6 +81,7 @@ class Desk:
     tenant: Tenant
     store: Store
     inbox: Inbox
+    muster: Muster
     outbox: Outbox
     switch: Switch
     policy: Policy
@@ -122,7 +125,14 @@ class Work:
             plan, look = await self._decide_if_due()
             done = await self._carry_out(plan, look) if plan else True
             await self._end(plan, done=done)
+        await self._leave_the_muster()
         await self._desk.outbox.publish_due(self._chain)
+
+    async def _leave_the_muster(self) -> None:
+        """Who is decided holds up nobody else any more. What joined another incident is decided there."""
+        closed = self._chain.last(Closed)
+        if is_decided(self._chain) if closed is None else closed.outcome != "joined":
+            await self._desk.muster.settle(known_ids(self._chain))
 
     async def recheck(self, series: int, place: int) -> None:
         """
@@ -196,7 +206,7 @@ class Work:
         if not isinstance(part, Known):
             await self._chain.write(*self._unread(part))
             return None, None
-        refused = self._refuse(part.value, plan)
+        refused = self._refuse(part.value, plan) or await self._spare_synchronisation(part.value, look)
         if refused:
             await self._chain.write(refused)
             return None, None
@@ -205,7 +215,7 @@ class Work:
             why = "The identity has changed since the plan was made; it was made anew."
             await self._chain.write(anew, self._held("verdict", why, _approve(anew)))
             return None, None
-        await self._over_limit(part.value.identity.principal_id, plan, confirmed=True)
+        await self._over_limit(part.value, plan, confirmed=True)
         return plan, look
 
     async def _plan(self, choices: Sequence[ActionChoice], state: IdentityState, look: Look) -> Planned:
@@ -269,7 +279,7 @@ class Work:
             await self._chain.write(*entries, decided, *self._unread(found.case.identity))
             return None
         plan = await self._plan(found.decision.actions, found.state, found.look)
-        held = await self._hold_back(found.state, found.decision, plan, order)
+        held = await self._hold_back(found.state, found, plan, order)
         if held and held.by == "mode" and self._mode == "watch":
             await self._close("watched", "mode watch: decided, and nothing was changed", *entries, decided, plan, held)
             return None
@@ -301,10 +311,10 @@ class Work:
         )
 
     async def _hold_back(
-        self, state: IdentityState, decision: Decision, plan: Planned, order: Order | None
+        self, state: IdentityState, found: Investigation, plan: Planned, order: Order | None
     ) -> HeldBack | None:
         """What keeps this plan from being carried out now, hardest first."""
-        refused = self._refuse(state, plan)
+        refused = self._refuse(state, plan) or await self._spare_synchronisation(state, found.look)
         if refused:
             return refused
         if order and order.plan_hash and order.plan_hash != plan.hash:
@@ -312,9 +322,9 @@ class Work:
         confirmed = order is not None and order.plan_hash == plan.hash
         if self._mode == "ask" and not confirmed:
             return self._held("mode", "Mode ask: every plan waits for a person.", _approve(plan))
-        if decision.verdict is Verdict.ASK and not confirmed:
+        if found.decision.verdict is Verdict.ASK and not confirmed:
             return self._held("verdict", "The policy asks a person.", _approve(plan))
-        return await self._over_limit(state.identity.principal_id, plan, confirmed=confirmed)
+        return await self._over_limit(state, plan, confirmed=confirmed)
 
     def _refuse(self, state: IdentityState, plan: Planned) -> HeldBack | None:
         """What no person's word can lift."""
@@ -327,11 +337,27 @@ class Work:
             return self._held("mode", "Mode watch: Cordon decides and changes nothing.")
         return None
 
-    async def _over_limit(self, principal: PrincipalId, plan: Planned, *, confirmed: bool) -> HeldBack | None:
-        desk = self._desk
-        reservations = Reservations(desk.store.documents, desk.tenant.directory, desk.policy.limits, desk.clock)
-        over = await reservations.reserve(principal, confirmed=confirmed)
+    async def _spare_synchronisation(self, state: IdentityState, look: Look) -> HeldBack | None:
+        """Directory synchronisation is never touched; where it cannot be told, nothing is touched either."""
+        found = why_synchronises(state, await look.grants())
+        if isinstance(found, Doubt):
+            return self._held("protected", f"Nothing was changed: {found.why}.", _MEND_AND_ORDER)
+        return self._held("protected", f"This identity is never touched: {found}.", _BY_HAND) if found else None
+
+    async def _over_limit(self, state: IdentityState, plan: Planned, *, confirmed: bool) -> HeldBack | None:
+        desk, principal, ids = self._desk, state.identity.principal_id, known_ids(self._chain)
+        wanted = Spent(principal, desk.clock(), deeds_of(plan.steps), self._known_as(principal))
+        own = [*ids, *(id_ for id_ in (state.identity.client_id, state.identity.app_object_id, principal) if id_)]
+        over = await reservations_of(desk).reserve(wanted, own, confirmed=confirmed)
         return self._held("limits", f"Over the limit: {over.reason}.", _approve(plan)) if over else None
+
+    def _known_as(self, principal: PrincipalId) -> str | None:
+        """The id under which the first signal reported it, where that is another than the principal's."""
+        opened = self._chain.last(Opened)
+        subject = opened.subject if opened else None
+        if subject is None or subject.principal_id == principal:
+            return None
+        return subject.client_id or subject.app_object_id
 
     def _held(self, by: str, reason: str, todo: str | None = None) -> HeldBack:
         return HeldBack.model_validate({"by": by, "reason": reason, "todo": todo, "mode": self._mode})
@@ -504,10 +530,19 @@ class Work:
         )
 
 
+def reservations_of(desk: Desk) -> Reservations:
+    """The limits' window, by this desk's policy."""
+    return Reservations(desk.store.documents, desk.tenant.directory, desk.muster, desk.policy.limits, desk.clock)
+
+
 def _place_of(entry: Entry) -> tuple[int, int] | None:
     return (entry.series, entry.number) if isinstance(entry, Rechecked) else None
 
 
+_MEND_AND_ORDER = (
+    "Give Cordon's reader the permissions of docs/permissions.md, or wait until Graph answers, then order the incident "
+    "again."
+)
 _BY_HAND = "Decide yourself and act in the Entra admin centre; Cordon will not."
 
 

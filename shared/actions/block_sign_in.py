@@ -7,7 +7,7 @@ evaluation, 60 to 90 minutes elsewhere (facts: Entra CAE for workload identities
 
 from typing import ClassVar
 
-from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
+from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier
 from shared.actions.no_way_back import NoWayBack
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
@@ -28,6 +28,7 @@ class BlockSignIn(NoWayBack):
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None
+    tier: ClassVar[Tier] = Tier.REVERSIBLE
     rank: ClassVar[int] = 10
     proof_part: ClassVar[PartName] = PartName.IDENTITY
 

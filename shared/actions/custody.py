@@ -9,7 +9,7 @@ Administrative units do not take service principals, so no scoped administration
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
+from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier
 from shared.actions.no_way_back import NoWayBack
 from shared.actions.registrations import ruled_application
 from shared.actions.writes import outcome_of
@@ -36,6 +36,7 @@ class Custody(NoWayBack):
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None
+    tier: ClassVar[Tier] = Tier.GRANTS
     rank: ClassVar[int] = 40
     proof_part: ClassVar[PartName] = PartName.IDENTITY  # its writes wait for those of other steps on the same objects
 

@@ -7,7 +7,7 @@ Tokens it already holds live on. Its owners can undo it, so take them away first
 
 from typing import ClassVar
 
-from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
+from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier
 from shared.actions.no_way_back import NoWayBack
 from shared.actions.registrations import ruled_application
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName
@@ -30,6 +30,7 @@ class DeactivateApplication(NoWayBack):
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None
+    tier: ClassVar[Tier] = Tier.REVERSIBLE
     rank: ClassVar[int] = 15
     proof_part: ClassVar[PartName] = PartName.IDENTITY
 

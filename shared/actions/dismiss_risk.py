@@ -7,7 +7,7 @@ done beside another action, nor while the identity is cut off: who is contained 
 
 from typing import ClassVar
 
-from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
+from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier
 from shared.actions.no_way_back import NoWayBack
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName, RiskState
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
@@ -30,6 +30,7 @@ class DismissRisk(NoWayBack):
     permissions: ClassVar[tuple[str, ...]] = ("IdentityRiskyServicePrincipal.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("IdentityRiskyServicePrincipal.Read.All",)
     licence: ClassVar[str | None] = "Workload Identities Premium"
+    tier: ClassVar[Tier] = Tier.REVERSIBLE
     rank: ClassVar[int] = 95
     proof_part: ClassVar[PartName] = PartName.RISK
 

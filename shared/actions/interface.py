@@ -9,6 +9,7 @@ must not mind. `verify` judges a fresh read and nothing else.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from shared.case import AuditRecord, IdentityState, NotLooked, Part, PartName
@@ -16,6 +17,15 @@ from shared.entries import NamedOutcome, PlannedStep, WriteOutcome
 from shared.look import Look
 from shared.signal import JsonObject, JsonValue
 from shared.tenant import Tenant
+
+
+class Tier(StrEnum):
+    """How deep an action cuts: each tier has a limit of its own, and policy names them by these words."""
+
+    REVERSIBLE = "reversible"  # undo brings back what was there
+    CREDENTIALS = "credentials"  # secrets, certificates and trust that are gone: owners need new ones
+    GRANTS = "grants"  # roles, permissions and owners: what an identity may do, and who rules it
+    IRREVERSIBLE = "irreversible"  # deletion
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,7 @@ class Action(Protocol):
     permissions: ClassVar[tuple[str, ...]]  # Graph application permissions that `apply` needs
     reads: ClassVar[tuple[str, ...]]  # and those that `capture` and `verify` need
     licence: ClassVar[str | None]  # licence that the tenant needs, if any
+    tier: ClassVar[Tier]  # which of the limits on actions counts it
     rank: ClassVar[int]  # lower goes first: the reversible cut that stops the bleeding
     proof_part: ClassVar[PartName]  # the part of the case that shows the effect
 

@@ -7,7 +7,7 @@ event of continuous access evaluation (facts: Graph 6, 7).
 
 from typing import ClassVar
 
-from shared.actions.interface import Means, Planning
+from shared.actions.interface import Means, Planning, Tier
 from shared.actions.removing import Held, RemovesGrants, each, plan_removal
 from shared.case import AppRole, Grants, IdentityState, Part, PartName
 from shared.entries import PlannedStep
@@ -23,6 +23,7 @@ class RemoveAppRoles(RemovesGrants):
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None
+    tier: ClassVar[Tier] = Tier.GRANTS
     rank: ClassVar[int] = 31
     proof_part: ClassVar[PartName] = PartName.GRANTS
 

@@ -6,7 +6,7 @@ Graph gives no date of a grant. Tokens that were issued before keep their scopes
 
 from typing import ClassVar
 
-from shared.actions.interface import Means, Planning
+from shared.actions.interface import Means, Planning, Tier
 from shared.actions.removing import Held, RemovesGrants, each, plan_removal
 from shared.case import DelegatedGrant, Grants, IdentityState, Part, PartName
 from shared.entries import PlannedStep
@@ -22,6 +22,7 @@ class RemoveDelegatedGrants(RemovesGrants):
     permissions: ClassVar[tuple[str, ...]] = ("DelegatedPermissionGrant.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Directory.Read.All",)
     licence: ClassVar[str | None] = None
+    tier: ClassVar[Tier] = Tier.GRANTS
     rank: ClassVar[int] = 32
     proof_part: ClassVar[PartName] = PartName.GRANTS
 

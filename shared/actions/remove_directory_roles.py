@@ -7,7 +7,7 @@ anybody Global Administrator, so the permission for this is granted only to who 
 
 from typing import ClassVar
 
-from shared.actions.interface import Means, Planning
+from shared.actions.interface import Means, Planning, Tier
 from shared.actions.removing import Held, RemovesGrants, each, plan_removal
 from shared.case import DirectoryRole, Grants, IdentityState, Part, PartName
 from shared.entries import PlannedStep
@@ -23,6 +23,7 @@ class RemoveDirectoryRoles(RemovesGrants):
     permissions: ClassVar[tuple[str, ...]] = ("RoleManagement.ReadWrite.Directory",)
     reads: ClassVar[tuple[str, ...]] = ("RoleManagement.Read.Directory",)
     licence: ClassVar[str | None] = None
+    tier: ClassVar[Tier] = Tier.GRANTS
     rank: ClassVar[int] = 30
     proof_part: ClassVar[PartName] = PartName.GRANTS
 

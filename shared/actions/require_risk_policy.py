@@ -9,7 +9,7 @@ only where the risk is high, at the next request for a token; confirm-compromise
 from collections.abc import Iterator
 from typing import ClassVar, cast
 
-from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof
+from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier
 from shared.actions.no_way_back import NoWayBack
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, Part, PartName, RiskPolicy
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
@@ -39,6 +39,7 @@ class RequireRiskPolicy(NoWayBack):
     )
     reads: ClassVar[tuple[str, ...]] = ("Policy.Read.All",)
     licence: ClassVar[str | None] = "Workload Identities Premium"
+    tier: ClassVar[Tier] = Tier.REVERSIBLE
     rank: ClassVar[int] = 80
     proof_part: ClassVar[PartName] = PartName.CA_POLICY
 

@@ -30,7 +30,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 POLICY = """
 version: 1
-limits: {identities-per-hour: 10000, percent-of-enabled-per-hour: 100, secrets-per-hour: 100000}
+limits:
+  identities-per-hour: 800
+  percent-of-enabled-per-hour: 100
+  secrets-per-hour: 100000
+  actions-per-hour: {reversible: 5000, credentials: 5000, grants: 5000, irreversible: 5000}
 rules:
   - name: bench
     when: {WHEN}

@@ -200,8 +200,11 @@ class Workloads:
         return self._known[number]
 
 
+_EMPTY_LISTS = ("/federatedIdentityCredentials", "/appRoleAssignments", "/oauth2PermissionGrants", "/roleAssignments")
+
+
 def _read(identity: Identity, path: str) -> tuple[int, JsonObject]:
-    if "/federatedIdentityCredentials" in path:
+    if any(part in path for part in _EMPTY_LISTS):
         return 200, {"value": []}
     if path.startswith("/identityProtection/"):
         return 200, {"value": [_detection(identity.number)]}

@@ -10,9 +10,8 @@ from shared.entries import Closed, Decided, HeldBack, Intended, Planned
 from shared.errors import PermissionMissing, RequestConflicts, RequestRefused, Unreachable
 from shared.identity import IdentityKind, IdentityRef
 from shared.incident import Status
-from shared.limits import Allowed, Over, Spent, judge
 from shared.orders import Order
-from shared.policy import ActionChoice, Limits
+from shared.policy import ActionChoice
 from tests.fakes import PAYROLL, PAYROLL_APP, START, password, payroll
 from tests.stories.world import POLICY, World, play
 
@@ -295,25 +294,6 @@ def test_over_the_limit_nothing_is_done_and_a_person_is_asked() -> None:
         assert await world.status() is Status.AWAITING_APPROVAL
 
     play(story, STATE)
-
-
-LIMITS = Limits(identities_per_hour=2, percent_of_enabled_per_hour=2, secrets_per_hour=200)
-
-
-def test_the_window_slides() -> None:
-    """What is an hour old no longer counts; the same identity counts once."""
-    old, recent = Spent("a", START - timedelta(hours=1)), Spent("b", START - timedelta(minutes=59))
-
-    assert isinstance(judge(LIMITS, [old, recent], "c", 500, START), Allowed)
-    assert isinstance(judge(LIMITS, [recent, Spent("d", START)], "c", 500, START), Over)
-    assert judge(LIMITS, [recent, Spent("c", START)], "c", 500, START) == Allowed((recent, Spent("c", START)))
-
-
-def test_a_small_tenant_may_contain_one_and_an_uncounted_one_none() -> None:
-    """Two percent of ten is still one; a count that is not known is never a yes."""
-    assert isinstance(judge(LIMITS, [], "c", 10, START), Allowed)
-    assert isinstance(judge(LIMITS, [Spent("a", START)], "c", 10, START), Over)
-    assert isinstance(judge(LIMITS, [], "c", None, START), Over)
 
 
 def test_an_identity_that_the_tenant_does_not_have_is_closed_as_such() -> None:

@@ -16,6 +16,7 @@ from shared.entries import Entry
 from shared.inbox import Inbox, Stamp
 from shared.incident import Status, status_of
 from shared.journal import IncidentId
+from shared.muster import Muster
 from shared.outbox import Outbox
 from shared.policy import Policy, read_policy
 from shared.responder import Responder
@@ -95,10 +96,12 @@ class World:
 
     def desk(self, name: str = "one") -> Desk:
         stamp = Stamp(TENANT_ID, self.mode, self.policy.digest)
+        muster = Muster(self.store.documents, self.policy, self.clock)
         return Desk(
             tenant=Tenant(self.directory, self.feeds, self.vault, self.topic),
             store=self.store,
-            inbox=Inbox(self.store, stamp, self.clock),
+            inbox=Inbox(self.store, stamp, self.clock, muster.announce),
+            muster=muster,
             outbox=Outbox(self.topic, self.clock),
             switch=self.switch,
             policy=self.policy,

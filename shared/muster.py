@@ -1,0 +1,119 @@
+"""
+Who was reported and is not decided yet: what a mass of signals comes to, known before the first effect.
+
+A batch is everybody in this list. Signals that are taken in together are announced together, before any of
+them can be worked on; whoever is decided is taken off again. Whether a signal counts is told from what it
+claims, for reading it again takes a quota that a mass has not got: a claim that could lead to containment
+under this policy counts, and nothing is ever done on the strength of it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shared.case import Case, Known, RiskDetection
+from shared.clock import Clock
+from shared.conditions.interface import Met, NotMet
+from shared.limits import WINDOW, Batch
+from shared.policy import Policy, Verdict
+from shared.signal import JsonObject, Signal
+from shared.store import Documents
+
+_PARTITION = "undecided"
+_MOST = 1_000  # more than the largest limit: more do not have to be counted
+
+
+@dataclass(frozen=True, slots=True)
+class Muster:
+    """The list in the store, shared by all instances."""
+
+    documents: Documents
+    policy: Policy
+    clock: Clock
+
+    async def announce(self, signals: Sequence[Signal]) -> None:
+        """Put the identities of these signals on the list, if what is claimed could lead to containment."""
+        ids = dict.fromkeys(
+            reported_as(signal) for signal in signals if may_contain(self.policy, claimed(signal, self.clock()))
+        )
+        if not ids:
+            return
+        body: JsonObject = {"at": self.clock().isoformat()}
+        new = await self.documents.insert_all(_PARTITION, dict.fromkeys(ids, body))
+        for id_ in ids.keys() - new:
+            await self._renew(id_, body)
+
+    async def others(self, own: Sequence[str]) -> Batch:
+        """Everybody on the list but the identity with these ids. Raises Unreachable if it cannot be read."""
+        listed = await self.documents.query(_PARTITION, limit=_MOST + len(own))
+        now = self.clock()
+        return Batch(frozenset(each.key for each in listed if not _is_old(each.body, now)) - set(own))
+
+    async def settle(self, ids: Sequence[str]) -> None:
+        """Take a decided identity off the list."""
+        await asyncio.gather(*(self._remove(id_) for id_ in ids))
+
+    async def _renew(self, id_: str, body: JsonObject) -> None:
+        """An entry that a crash left behind long ago counts again from now on."""
+        found = await self.documents.get(_PARTITION, id_)
+        if found is not None and _is_old(found.body, self.clock()):
+            await self.documents.replace(_PARTITION, id_, body, found.etag)
+
+    async def _remove(self, id_: str) -> None:
+        found = await self.documents.get(_PARTITION, id_)
+        if found is not None:
+            await self.documents.remove(_PARTITION, id_, found.etag)
+
+
+def reported_as(signal: Signal) -> str:
+    """The id under which a signal's identity stands on the list."""
+    subject = signal.subject
+    return next(id_ for id_ in (subject.principal_id, subject.client_id, subject.app_object_id) if id_)
+
+
+def may_contain(policy: Policy, case: Case) -> bool:
+    """Whether this case, or anything that it may still turn out to be, would be contained. Pure."""
+    for rule in policy.rules:
+        match rule.when.check(case):
+            case NotMet():
+                continue
+            case Met():
+                return rule.verdict is Verdict.CONTAIN
+            case _ if rule.verdict is Verdict.CONTAIN:
+                return True
+            case _:
+                continue
+    return False
+
+
+def claimed(signal: Signal, now: datetime) -> Case:
+    """The case as the signal tells it; what it does not tell is not known."""
+    case = Case(now, "", signal.subject, (signal,))
+    return replace(case, detections=Known((_detection(signal),))) if signal.source == "risk-detection" else case
+
+
+def _detection(signal: Signal) -> RiskDetection:
+    def said(name: str) -> str:
+        return str(signal.facts.get(name))
+
+    return RiskDetection(
+        id=said("detectionId"),
+        type=said("riskEventType"),
+        level=said("riskLevel"),
+        state=said("riskState"),
+        detail=said("riskDetail"),
+        key_ids=(),
+        activity_at=None,
+        detected_at=None,
+        updated_at=None,
+        ip_address=None,
+    )
+
+
+def _is_old(body: JsonObject, now: datetime) -> bool:
+    """Undecided for longer than the window is nobody's batch any more. A date that cannot be read is not old."""
+    try:
+        return now - datetime.fromisoformat(str(body.get("at"))) >= WINDOW
+    except ValueError:
+        return False

@@ -1,71 +1,114 @@
 """
-Connections to Graph, in several small pools.
+Connections to Graph: aiohttp's pool and parser, behind httpx's interface.
 
-One pool looks at each of its connections once for each other one whenever a request comes or goes: with
-fifty requests at a time that costs more than everything else between an event and its containment. Small
-pools keep it constant.
+The SDK speaks httpx. Its own network layer is written in Python throughout, and looks at every connection for every
+request that comes or goes: with fifty identities at once that cost more CPU than all else between an event and its
+containment. aiohttp, which the Azure SDKs need anyway, takes a third of it.
 """
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import httpx
 
-_POOLS, _CONNECTIONS = 10, 10  # a hundred connections in all
-_LIMITS = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=60.0)
+if TYPE_CHECKING:
+    import aiohttp
+
+_CONNECTIONS = 100
+_IDLE_SECONDS = 60.0
+_LONGEST_FIELD = 64 * 1024  # bytes of one header field
 
 
-class Pools(httpx.AsyncBaseTransport):
-    """Sends each request through the pool that has the fewest under way; the first of them, so that it stays warm."""
+class Network(httpx.AsyncBaseTransport):
+    """
+    The real network: no proxies from the environment, no redirects, no cookies, bodies as they come.
 
-    def __init__(self, pools: Sequence[httpx.AsyncBaseTransport]) -> None:
-        self._pools = tuple(pools)
-        self._under_way = [0] * len(self._pools)
+    A GET, PUT or DELETE on a kept connection that turns out to be closed is sent once more on a new one. Anything
+    else is never repeated here. Time for the whole exchange is bounded by whoever calls; connecting by httpx's
+    `connect` timeout.
+    """
+
+    def __init__(self, verify: ssl.SSLContext) -> None:
+        self._verify = verify
+        self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        place = self._under_way.index(min(self._under_way))
-        self._under_way[place] += 1
-        try:
-            answer = await self._pools[place].handle_async_request(request)
-        except BaseException:
-            self._under_way[place] -= 1
-            raise
-        stream = answer.stream
-        if not isinstance(stream, httpx.AsyncByteStream):
-            raise TypeError("an asynchronous answer was expected")
-        answer.stream = _Counted(stream, lambda: self._done(place))
-        return answer
+        from yarl import URL
+
+        body = await request.aread()
+        session = self._ready(request)
+        headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw]
+        with _in_words_of_httpx():
+            answer = await session.request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                data=body or None,
+                headers=headers,
+                allow_redirects=False,
+            )
+        return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer))
 
     async def aclose(self) -> None:
-        for pool in self._pools:
-            await pool.aclose()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
-    def _done(self, place: int) -> None:
-        self._under_way[place] -= 1
+    def _ready(self, request: httpx.Request) -> "aiohttp.ClientSession":
+        """The session, made at first use because it belongs to the running event loop."""
+        if self._session is None:
+            import aiohttp
+
+            timeouts = request.extensions.get("timeout", {})
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    ssl=self._verify,
+                    limit=_CONNECTIONS,
+                    keepalive_timeout=_IDLE_SECONDS,
+                    resolver=aiohttp.ThreadedResolver(),
+                ),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeouts.get("connect")),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=("User-Agent", "Content-Type", "Accept", "Accept-Encoding"),
+                auto_decompress=False,
+                trust_env=False,
+                max_line_size=_LONGEST_FIELD,
+                max_field_size=_LONGEST_FIELD,
+            )
+        return self._session
 
 
-class _Counted(httpx.AsyncByteStream):
-    """A body whose connection is free again once it is closed."""
+class _Body(httpx.AsyncByteStream):
+    """A body as it comes. Whoever does not read it to its end costs the connection."""
 
-    def __init__(self, inner: httpx.AsyncByteStream, done: Callable[[], None]) -> None:
-        self._inner, self._done = inner, done
-        self._closed = False
+    def __init__(self, answer: "aiohttp.ClientResponse") -> None:
+        self._answer = answer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._inner:
-            yield part
+        with _in_words_of_httpx():
+            async for part in self._answer.content.iter_any():
+                yield part
 
     async def aclose(self) -> None:
-        try:
-            await self._inner.aclose()
-        finally:
-            if not self._closed:
-                self._closed = True
-                self._done()
+        self._answer.close()
 
 
-def network(verify: ssl.SSLContext) -> Pools:
-    """The real network: no proxies from the environment, no retries."""
-    return Pools(
-        [httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=_LIMITS, retries=0) for _ in range(_POOLS)]
-    )
+@contextmanager
+def _in_words_of_httpx() -> Generator[None]:
+    """What was never sent must not look like what may have been carried out."""
+    import aiohttp
+
+    try:
+        yield
+    except aiohttp.ConnectionTimeoutError as problem:
+        raise httpx.ConnectTimeout("no connection in time") from problem
+    except aiohttp.ClientConnectorError as problem:
+        raise httpx.ConnectError("no connection") from problem
+    except (aiohttp.ClientError, OSError) as problem:
+        raise httpx.ReadError(type(problem).__name__) from problem
+
+
+def network(verify: ssl.SSLContext) -> Network:
+    """The real network, with certificates checked by `verify`."""
+    return Network(verify)

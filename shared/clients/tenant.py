@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 
 # What the SDKs would import at the first call.
 _LAZY = (
-    "anyio._backends._asyncio",
+    "aiohttp",
     "azure.core.messaging",
     "azure.core.pipeline.transport",
     "azure.eventgrid.aio",
     "azure.identity.aio",
     "azure.keyvault.certificates.aio",
-    "httpcore",
     "kiota_abstractions.authentication",
     "kiota_http.middleware",
     "kiota_abstractions.request_information",

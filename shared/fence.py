@@ -5,13 +5,14 @@ The journal's append stops a loser at its next record. Between two records lie r
 that was paused there would carry out what somebody else has long gone on from.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.case import PartName
 from shared.identity import AppObjectId, IdentityRef, PrincipalId
 from shared.tenant import (
     AccessWrite,
+    Check,
     CredentialWrite,
     Directory,
     Gathered,
@@ -20,9 +21,8 @@ from shared.tenant import (
     PolicyCovers,
     Tenant,
     WriteResult,
+    unchecked,
 )
-
-Check = Callable[[], Awaitable[None]]  # raises RivalActs if another instance has gone on
 
 
 def fenced(tenant: Tenant, check: Check) -> Tenant:
@@ -60,9 +60,11 @@ class FencedDirectory:
         await self.check()
         await self.inner.dismiss_risk(principals)
 
-    async def cover_by_risk_policy(self, principal: PrincipalId, state: str, *, sent_before: bool) -> PolicyCovers:
+    async def cover_by_risk_policy(
+        self, principal: PrincipalId, state: str, *, sent_before: bool, check: Check = unchecked
+    ) -> PolicyCovers:
         await self.check()
-        return await self.inner.cover_by_risk_policy(principal, state, sent_before=sent_before)
+        return await self.inner.cover_by_risk_policy(principal, state, sent_before=sent_before, check=self.check)
 
     async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
         await self.check()

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from shared.chain import Chain
 from shared.clock import Clock
+from shared.damage import read_noting
 from shared.entries import Closed, Opened, SignalJoined, SubjectIds
 from shared.errors import JournalDamaged, NotFound, RequestConflicts, SequenceTaken, Unreachable
 from shared.identity import IdentityRef
@@ -28,6 +29,7 @@ log = logging.getLogger("cordon")
 
 _TRIES = 20
 _AT_ONCE = 32  # store calls side by side in a sweep
+_ASIDE_REMEMBERED = 10_000  # records that this instance knows to be set aside today
 _REMEMBERED = 200_000  # keys of signals that this instance knows to have joined
 
 
@@ -61,6 +63,7 @@ class Inbox:
         """`announce` is told of new signals before any of them can be worked on."""
         self._store, self._stamp, self._clock, self._announce = store, stamp, clock, announce
         self._known: dict[str, None] = {}
+        self._set_aside: dict[str, int] = {}  # how often each came
 
     async def take(self, signals: Sequence[Signal], delay: timedelta = timedelta()) -> Taken:
         """
@@ -114,9 +117,20 @@ class Inbox:
         return IncidentId(str(document.body["incident"]))
 
     async def set_aside(self, source: str, why: str, digest: str) -> None:
-        """Remember a record that could not be used: who sent it, why, and its SHA-256; never its content."""
-        body: JsonObject = {"source": source, "why": why, "at": self._clock().isoformat()}
-        await self._store.documents.insert("set-aside", digest, body)
+        """
+        Remember a record that could not be used: who sent it, why, and its SHA-256; never its content.
+
+        One document for a content and a day, however often it comes: this instance asks the store once.
+        """
+        now = self._clock()
+        key = f"{now:%Y%m%d}.{digest}"
+        self._set_aside[key] = self._set_aside.pop(key, 0) + 1
+        if self._set_aside[key] > 1:
+            return
+        if len(self._set_aside) > _ASIDE_REMEMBERED:
+            self._set_aside.pop(next(iter(self._set_aside)))
+        body: JsonObject = {"source": source, "why": why, "at": now.isoformat()}
+        await self._store.documents.insert("set-aside", key, body)
 
     async def release(self, incident: IncidentId, ids: Sequence[str]) -> None:
         """Let the next signal about these ids open an incident of its own."""
@@ -240,7 +254,7 @@ class Inbox:
         return bool(await self._read(incident))
 
     async def _read(self, incident: IncidentId) -> Chain:
-        return await Chain.read(self._store.journal, incident, self._clock)
+        return await read_noting(self._store, incident, self._clock)
 
     async def _append(self, incident: IncidentId, signal: Signal, seen: _Seen) -> bool:
         """

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.clock import Clock
 from shared.errors import CordonError, MalformedSignal
@@ -21,7 +21,7 @@ from shared.sources.interface import Source
 from shared.store import Documents
 from shared.tenant import Feeds
 from shared.views import CoverageView
-from shared.windows import Coverage, Window, due_blocks, due_windows, is_deep, pending
+from shared.windows import AGES, Coverage, Window, due_blocks, due_windows, is_ahead, is_deep, pending
 
 _SWEEP = timedelta(minutes=4)  # a timer function may run ten minutes; what is left waits for the next
 
@@ -84,7 +84,7 @@ class Polling:
             if self._clock() - begun > _SWEEP:
                 return replace(swept, complete=False)
             swept = swept.plus(await self._read_audits(window))
-            await self._update("audits", _moved_to(window))
+            await self._update("audits", _moved_to(window, begun))
         if is_deep(coverage, begun):
             await self._update("audits", lambda c: replace(c, deep=begun))
         return swept
@@ -96,7 +96,7 @@ class Polling:
             if self._clock() - begun > _SWEEP:
                 return replace(swept, complete=False)
             swept = swept.plus(await self._read_audits(block))
-            await self._update("audits", _reconciled(number, block))
+            await self._update("audits", _reconciled(number, block, begun))
         return swept
 
     async def coverage(self, feed: str) -> Coverage:
@@ -172,18 +172,19 @@ def digest_of(record: object) -> str:
     return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
-def _moved_to(window: Window) -> Callable[[Coverage], Coverage]:
+def _moved_to(window: Window, now: datetime) -> Callable[[Coverage], Coverage]:
     def change(coverage: Coverage) -> Coverage:
-        watermark = max(coverage.watermark, window.end) if coverage.watermark else window.end
+        known = None if is_ahead(coverage.watermark, now) else coverage.watermark
+        watermark = max(known, window.end) if known else window.end
         return replace(coverage, watermark=watermark, trouble=None, trouble_since=None)
 
     return change
 
 
-def _reconciled(number: int, block: Window) -> Callable[[Coverage], Coverage]:
+def _reconciled(number: int, block: Window, now: datetime) -> Callable[[Coverage], Coverage]:
     def change(coverage: Coverage) -> Coverage:
         moments = list(coverage.reconciled)
-        known = moments[number]
+        known = None if is_ahead(moments[number], now - AGES[number]) else moments[number]
         moments[number] = max(known, block.end) if known else block.end
         return replace(coverage, reconciled=tuple(moments))
 

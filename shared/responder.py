@@ -17,6 +17,7 @@ from shared.actions import ACTIONS, check_options
 from shared.actions.interface import Means
 from shared.case import Known
 from shared.chain import Chain
+from shared.damage import TODO, damaged_now, read_noting
 from shared.entries import Approved, Closed, Decided, Entry, Escalated, Planned
 from shared.errors import (
     CordonError,
@@ -44,7 +45,7 @@ from shared.sources import is_own_doing, source_for_category, source_for_event, 
 from shared.sources.interface import Source
 from shared.standing import known_ids, waiting_plan
 from shared.untrusted import one_line
-from shared.views import Health, IncidentPage, IncidentView, Preview, SwitchView
+from shared.views import DamagedView, Health, IncidentPage, IncidentView, Preview, SwitchView
 from shared.work import RESUME_AFTER, Desk, Work, reservations_of
 
 log = logging.getLogger("cordon")
@@ -144,14 +145,20 @@ class Responder:
 
     async def _work_at_once(self, incidents: Sequence[IncidentId]) -> None:
         """What goes wrong or takes too long here is taken up by the resume message; the signals are safe."""
-        work = asyncio.gather(*(self._advance(incident, "signal", resume_sent=True) for incident in incidents))
         try:
             async with asyncio.timeout(_DOOR_TIME):
-                await work
+                await asyncio.gather(*(self._work_now(incident) for incident in incidents))
         except TimeoutError:
             log.warning("work on %s goes on off the queue", ", ".join(incidents))
+
+    async def _work_now(self, incident: IncidentId) -> None:
+        """What goes wrong with one incident is dealt with here, so that the others are not left alone."""
+        try:
+            await self._advance(incident, "signal", resume_sent=True)
         except CordonError as error:
-            log.warning("work on %s goes on off the queue: %s", ", ".join(incidents), error)
+            log.warning("work on %s goes on off the queue: %s", incident, error)
+        except Exception:
+            log.exception("work on %s failed by a fault of Cordon's own; it goes on off the queue", incident)
 
     # The queue
 
@@ -285,10 +292,20 @@ class Responder:
     async def incidents(self, limit: int, after: str) -> IncidentPage:
         """Incidents, newest first; `after` is the previous page's `next`."""
         listed = await self._desk.store.documents.query("incidents", after=after, limit=limit)
-        chains = await asyncio.gather(*(self._chain(IncidentId(str(d.body["incident"]))) for d in listed))
-        now = self._desk.clock()
-        views = tuple(view_of(chain.records, now) for chain in chains if chain)
-        return IncidentPage(incidents=views, next=listed[-1].key if len(listed) == limit else None)
+        shown = await asyncio.gather(*(self._shown(IncidentId(str(d.body["incident"]))) for d in listed))
+        return IncidentPage(
+            incidents=tuple(view for view in shown if isinstance(view, IncidentView)),
+            next=listed[-1].key if len(listed) == limit else None,
+            damaged=tuple(view for view in shown if isinstance(view, DamagedView)),
+        )
+
+    async def _shown(self, incident: IncidentId) -> IncidentView | DamagedView | None:
+        """One that is damaged is shown as such and hides no other; None if it was listed and never opened."""
+        try:
+            chain = await self._chain(incident)
+            return view_of(chain.records, self._desk.clock()) if chain else None
+        except JournalDamaged as damage:
+            return DamagedView(id=incident, damage=str(damage), todo=TODO)
 
     async def incident(self, id_: str) -> IncidentView:
         return view_of((await self._known_chain(id_)).records, self._desk.clock())
@@ -314,6 +331,7 @@ class Responder:
         coverage = await self._polling.coverage_views()
         problems += [f"{view.feed}: {said}" for view in coverage for said in view.pending]
         problems += await self._burst()
+        problems += await damaged_now(self._desk.store, self._desk.clock)
         blind = any(view.read_until is not None and now - view.read_until > _BLIND for view in coverage)
         return Health(
             status="unhealthy" if blind else "degraded" if problems or stopped else "healthy",
@@ -364,7 +382,7 @@ class Responder:
                 log.info("%s", rival)
 
     async def _chain(self, incident: IncidentId) -> Chain:
-        return await Chain.read(self._desk.store.journal, incident, self._desk.clock)
+        return await read_noting(self._desk.store, incident, self._desk.clock)
 
     async def _known_chain(self, id_: str) -> Chain:
         if not _INCIDENT.fullmatch(id_):

@@ -7,7 +7,7 @@ act), Throttled, Unreachable (nothing was changed), OutcomeUnknown (a write may 
 refusal). Retrying what may be repeated, within bounds, is theirs; deciding what to do next is not.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
@@ -27,6 +27,13 @@ from shared.case import (
 )
 from shared.identity import AppObjectId, IdentityRef, PrincipalId
 from shared.signal import JsonObject
+
+Check = Callable[[], Awaitable[None]]  # raises RivalActs if another instance has gone on
+
+
+async def unchecked() -> None:
+    """Nobody else is at it."""
+
 
 # The name by which Cordon's one policy is found again, in every tenant and by every version.
 RISK_POLICY = "Cordon: block workload identities at high risk"
@@ -215,12 +222,15 @@ class Directory(Protocol):
         """Take the risk back (at most 60 ids a call). Repeatable."""
         ...
 
-    async def cover_by_risk_policy(self, principal: PrincipalId, state: str, *, sent_before: bool) -> PolicyCovers:
+    async def cover_by_risk_policy(
+        self, principal: PrincipalId, state: str, *, sent_before: bool, check: Check = unchecked
+    ) -> PolicyCovers:
         """
         Include the service principal in Cordon's one Conditional Access policy, and make that one with this
         state if the tenant has none. What others changed in it stays. The creation is sent once, never
         repeated by itself: after OutcomeUnknown call again with `sent_before`, and the policy is looked for
-        as long as replicas may lag before another one is made. Raises PlatformRefused if there are several.
+        as long as replicas may lag before another one is made. Looking takes its time, so `check` is called
+        once more right before the write; what it raises is raised. Raises PlatformRefused if there are several.
         """
         ...
 

@@ -47,11 +47,20 @@ class IncidentView(View):
     todo: tuple[str, ...]
 
 
+class DamagedView(View):
+    """An incident whose journal cannot be relied on: what is wrong, and what a person must do."""
+
+    id: str
+    damage: str
+    todo: str
+
+
 class IncidentPage(View):
     """A page of incidents, newest first; `next` is the `after` of the following page."""
 
     incidents: tuple[IncidentView, ...]
     next: str | None
+    damaged: tuple[DamagedView, ...] = ()
 
 
 class Preview(View):

@@ -19,6 +19,9 @@ CHUNK = timedelta(minutes=30)  # read at a time, so that an interrupted sweep ke
 FIRST_LOOK_BACK = timedelta(hours=24)  # how far the very first sweep reaches
 BLOCK = timedelta(hours=1)  # what the reconciliation reads again
 AGES = (timedelta(hours=3), timedelta(hours=12), timedelta(hours=36))  # and how old the block is then
+SKEW = timedelta(minutes=2)  # how far the clocks of two instances may differ
+LOOK_BACK = timedelta(days=7)  # after a clock that was wrong: as far as every tenant keeps its log
+MARKS_BACK = timedelta(days=2)  # and so far with the blocks that are read again: more than the oldest age
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +76,28 @@ def due_windows(coverage: Coverage, now: datetime) -> Iterator[Window]:
     What a sweep has to read now, oldest first.
 
     It starts one overlap before the watermark and ends one settling time before now. After an outage
-    that may be many chunks; each moves the watermark on its own.
+    that may be many chunks; each moves the watermark on its own. A watermark that lies ahead of the clock was
+    set while a clock was wrong, and says nothing of what was read before it.
     """
     end = now - SETTLE
     overlap = DEEP_OVERLAP if is_deep(coverage, now) else OVERLAP
-    start = coverage.watermark - overlap if coverage.watermark else end - FIRST_LOOK_BACK
+    if coverage.watermark is None:
+        start = end - FIRST_LOOK_BACK
+    elif is_ahead(coverage.watermark, now):
+        start = end - LOOK_BACK
+    else:
+        start = coverage.watermark - overlap
     yield from _chunks(start, end)
+
+
+def is_ahead(moment: datetime | None, now: datetime) -> bool:
+    """Whether a mark lies so far ahead of the clock that one of two clocks must have been wrong."""
+    return moment is not None and moment > now + SKEW
 
 
 def is_deep(coverage: Coverage, now: datetime) -> bool:
     """Whether this sweep reads the longer overlap."""
-    return coverage.deep is None or now - coverage.deep >= DEEP_EVERY
+    return coverage.deep is None or is_ahead(coverage.deep, now) or now - coverage.deep >= DEEP_EVERY
 
 
 def due_blocks(coverage: Coverage, now: datetime) -> Iterator[tuple[int, Window]]:
@@ -92,7 +106,10 @@ def due_blocks(coverage: Coverage, now: datetime) -> Iterator[tuple[int, Window]
         return
     for number, age in enumerate(AGES):
         end = _hour(min(now - age, coverage.watermark))
-        start = coverage.reconciled[number] or end - BLOCK
+        known = coverage.reconciled[number]
+        if is_ahead(known, now - age):  # marked while a clock was wrong
+            known = end - MARKS_BACK
+        start = known or end - BLOCK
         while start < end:
             yield number, Window(start, start + BLOCK)
             start += BLOCK
@@ -103,6 +120,8 @@ def pending(coverage: Coverage, now: datetime) -> tuple[str, ...]:
     said: list[str] = []
     if coverage.watermark is None:
         said.append("nothing was read yet")
+    elif is_ahead(coverage.watermark, now):
+        said.append(f"the log is marked as read until {coverage.watermark:%Y-%m-%d %H:%M} UTC, which is to come")
     elif now - coverage.watermark > SETTLE + timedelta(minutes=10):
         said.append(f"{Window(coverage.watermark, now)} is not read yet")
     said += [f"{window} is due to be read again" for _, window in due_blocks(coverage, now)]

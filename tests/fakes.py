@@ -32,6 +32,7 @@ from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, Pr
 from shared.signal import JsonObject
 from shared.tenant import (
     AccessWrite,
+    Check,
     CredentialWrite,
     Gathered,
     NewCertificate,
@@ -48,6 +49,7 @@ from shared.tenant import (
     WriteDone,
     WriteRefused,
     WriteResult,
+    unchecked,
 )
 
 START = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
@@ -230,8 +232,11 @@ class FakeDirectory:
         self._change("dismiss", self.state)
         self.risk = RiskState("none", "dismissed", "adminDismissedAllRiskForServicePrincipal", self.clock())
 
-    async def cover_by_risk_policy(self, principal: PrincipalId, state: str, *, sent_before: bool) -> PolicyCovers:
+    async def cover_by_risk_policy(
+        self, principal: PrincipalId, state: str, *, sent_before: bool, check: Check = unchecked
+    ) -> PolicyCovers:
         assert isinstance(self.policies, Known)
+        await check()
         if not self.policies.value:
             self._change("create policy", self.state)
             self.policies = Known((risk_policy(principal, state=state),))

@@ -17,7 +17,16 @@ from shared.clients.write_lane import WriteLane
 from shared.errors import Gone, PlatformRefused, UnavailableInCloud, Unreachable
 from shared.identity import AppObjectId, IdentityRef, PrincipalId, canonical_guid
 from shared.signal import JsonValue
-from shared.tenant import AccessWrite, CredentialWrite, Gathered, PolicyCovers, WriteRefused, WriteResult
+from shared.tenant import (
+    AccessWrite,
+    Check,
+    CredentialWrite,
+    Gathered,
+    PolicyCovers,
+    WriteRefused,
+    WriteResult,
+    unchecked,
+)
 
 WRITE_RISK = "IdentityRiskyServicePrincipal.ReadWrite.All"
 _IDS_A_CALL = 60  # facts: riskyserviceprincipal-dismiss; confirmCompromised names no limit
@@ -80,14 +89,18 @@ class GraphDirectory:
         """See `Directory`."""
         await self._tell_protection(principals, "dismiss", "dismissing the risk of {} identities")
 
-    async def cover_by_risk_policy(self, principal: PrincipalId, state: str, *, sent_before: bool) -> PolicyCovers:
+    async def cover_by_risk_policy(
+        self, principal: PrincipalId, state: str, *, sent_before: bool, check: Check = unchecked
+    ) -> PolicyCovers:
         """See `Directory`."""
         doing = "covering the identity by Cordon's Conditional Access policy"
         if self._cloud is not None:
             raise UnavailableInCloud(doing=doing, cloud=self._cloud)
         if self._writer is None:
             raise _no_executor(doing)
-        return await RiskPolicyWriter(self._reader, self._writer).cover(principal, state, sent_before=sent_before)
+        return await RiskPolicyWriter(self._reader, self._writer).cover(
+            principal, state, sent_before=sent_before, check=check
+        )
 
     async def _tell_protection(self, principals: Sequence[PrincipalId], what: str, doing: str) -> None:
         ids = [canonical_guid(each) for each in principals]

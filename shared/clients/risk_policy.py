@@ -16,7 +16,7 @@ from shared.clients.patience import Trouble, persist
 from shared.errors import PlatformRefused, Unreachable
 from shared.identity import PrincipalId, canonical_guid
 from shared.signal import JsonObject, JsonValue
-from shared.tenant import RISK_POLICY, PolicyCovers
+from shared.tenant import RISK_POLICY, Check, PolicyCovers, unchecked
 
 # Graph's list of permissions asks for these together, to read before and after as well.
 WRITE_POLICIES = "Policy.ReadWrite.ConditionalAccess with Policy.Read.All and Application.Read.All"
@@ -30,7 +30,9 @@ class RiskPolicyWriter:
     def __init__(self, reader: GraphHttp, writer: GraphHttp) -> None:
         self._reader, self._writer = reader, writer
 
-    async def cover(self, principal: PrincipalId, state: str, *, sent_before: bool) -> PolicyCovers:
+    async def cover(
+        self, principal: PrincipalId, state: str, *, sent_before: bool, check: Check = unchecked
+    ) -> PolicyCovers:
         """See `Directory.cover_by_risk_policy`."""
         id_ = canonical_guid(principal)
         found = await self._find()
@@ -38,8 +40,9 @@ class RiskPolicyWriter:
             if found is None:
                 await asyncio.sleep(lag)
                 found = await self._find()
+        await check()
         if found is None:
-            return PolicyCovers(await self._create(id_, state), "created")
+            return PolicyCovers(await self._create(id_, state, check), "created")
         try:
             return await self._extend(found, id_)
         except Unreadable as problem:
@@ -58,12 +61,13 @@ class RiskPolicyWriter:
             )
         return found[0] if found else None
 
-    async def _create(self, principal: str, state: str) -> str:
+    async def _create(self, principal: str, state: str, check: Check) -> str:
         """One exchange. What surely was not carried out may be sent again; what was lost is not."""
         call = _write("POST", POLICIES, "making Cordon's Conditional Access policy", new_policy(principal, state))
 
         async def attempt() -> JsonObject:
             await self._writer.pacing.take(IDENTITY_PROTECTION, urgent=True)
+            await check()  # the quota may have been waited for
             (outcome,) = await self._writer.try_all([call])
             if isinstance(outcome, Trouble):
                 outcome.again = outcome.again and not outcome.lost

@@ -13,6 +13,7 @@ from shared.signal import JsonObject
 from shared.store import Document, Documents, DrivenQueue, LocalStore, Received
 from shared.tenant import (
     AccessWrite,
+    Check,
     CredentialWrite,
     Directory,
     Gathered,
@@ -21,6 +22,7 @@ from shared.tenant import (
     PolicyCovers,
     ReplaceKeys,
     WriteResult,
+    unchecked,
 )
 from tests.stories.world import World
 
@@ -147,9 +149,12 @@ class HookedDirectory:
     async def dismiss_risk(self, principals: Sequence[PrincipalId]) -> None:
         await self.hooks.around("tenant dismiss", lambda: self.inner.dismiss_risk(principals))
 
-    async def cover_by_risk_policy(self, principal: PrincipalId, state: str, *, sent_before: bool) -> PolicyCovers:
+    async def cover_by_risk_policy(
+        self, principal: PrincipalId, state: str, *, sent_before: bool, check: Check = unchecked
+    ) -> PolicyCovers:
         return await self.hooks.around(
-            "tenant policy", lambda: self.inner.cover_by_risk_policy(principal, state, sent_before=sent_before)
+            "tenant policy",
+            lambda: self.inner.cover_by_risk_policy(principal, state, sent_before=sent_before, check=check),
         )
 
     async def write_access(self, writes: Sequence[AccessWrite]) -> Sequence[WriteResult]:

@@ -1,0 +1,227 @@
+"""
+What we need from Azure around the directory, as Protocols: who read which secret, who can, and the calls
+that take the access away and make the exposed value worthless. `clients/` implements them.
+
+All methods raise as those of `shared.tenant` do. Where an answer is a Part, what could not be looked at
+says so: missing rights look like an empty list in Azure, and an empty list is a claim (facts: Azure 3.5).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from shared.case import Part
+from shared.identity import ClientId, PrincipalId
+from shared.signal import JsonObject
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SecretRef:
+    """One secret by the names of vault and secret, both lower case. Hosts are built from the vault's name alone."""
+
+    vault: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSeen:
+    """One vault as Resource Graph shows it. `id` is its ARM id in lower case."""
+
+    id: str
+    name: str
+    subscription: str
+    rbac: bool  # False: access policies decide
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRead:
+    """Reads of one secret by one reader, from the vault's log. `versions` is empty where the log names none."""
+
+    secret: SecretRef
+    versions: tuple[str, ...]
+    first: datetime
+    last: datetime
+    count: int
+    addresses: tuple[str, ...]
+    reader: str  # the reader's object id; the client id where the log gives no other
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """
+    One way by which the identity, or a group that it is in, gets at secrets.
+
+    `id` is the role assignment's ARM id, or the vault's for an access policy. `image` is what making it
+    again needs.
+    """
+
+    kind: Literal["role-assignment", "access-policy"]
+    id: str
+    holder: str  # object id: the identity's own, or that of the group
+    scope: str  # ARM id in lower case: of a management group, subscription, group, vault or secret; "/" is all
+    role: str  # the role's name or id; for access policies the permissions
+    reads: bool  # it gives the values of secrets
+    grants_itself: bool  # it does not, but whoever has it can give it to themselves
+    image: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """One vault and the ways to it. `secret` is set where a way opens one secret only."""
+
+    vault: VaultSeen
+    grants: tuple[Grant, ...]
+    only: frozenset[str] = frozenset()  # names of secrets; empty: all of the vault
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the identity can get at. `unseen` names what could not be looked at, each with its reason."""
+
+    vaults: tuple[Reached, ...]
+    unseen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSeen:
+    """One version of a secret, without its value."""
+
+    ref: SecretRef
+    version: str | None  # None in a list of a vault's secrets: the newest
+    enabled: bool
+    created: datetime
+    updated: datetime
+    expires: datetime | None = None
+    not_before: datetime | None = None
+    content_type: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    managed: bool = False  # it belongs to a certificate or a managed storage account
+
+
+class SecretValue:
+    """
+    The value of a secret on its one hop between two services. It shows itself to nobody but the client that
+    sends it: no text, no equality, no pickle.
+    """
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: str) -> None:
+        self.__value = value
+
+    def reveal(self) -> str:
+        """The value. Only what sends it on may ask."""
+        return self.__value
+
+    def __repr__(self) -> str:
+        return "SecretValue(…)"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret's value is not written anywhere")
+
+
+class VaultLogs(Protocol):
+    """What the vaults' logs tell. They are late: up to 10 minutes (facts: Azure 3.4)."""
+
+    async def reads_by(self, principal: PrincipalId, client: ClientId, since: datetime) -> Part[tuple[SecretRead, ...]]:
+        """Successful reads of values by this identity, in any vault that logs to the workspaces we know."""
+        ...
+
+    async def readers_of(self, secrets: Sequence[SecretRef], since: datetime) -> Part[tuple[SecretRead, ...]]:
+        """Successful reads of these secrets by anybody."""
+        ...
+
+
+class Access(Protocol):
+    """Who may what on the vaults: Resource Graph and ARM."""
+
+    async def reach(self, principal: PrincipalId, groups: Part[tuple[str, ...]]) -> Reach:
+        """Vaults whose secrets the identity or one of its groups can read, or can give itself to read."""
+        ...
+
+    async def is_logged(self, vault: VaultSeen) -> Part[bool]:
+        """Whether reads in this vault are logged to a workspace that we read."""
+        ...
+
+    async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:
+        """The grants of this holder on this vault now, read from ARM and not from Resource Graph, which lags."""
+        ...
+
+    async def remove_grant(self, grant: Grant) -> None:
+        """Take a role assignment or an access policy's entry away. Gone is no error."""
+        ...
+
+    async def restore_grant(self, grant: Grant) -> None:
+        """Make it again from its image, under the same id. Already there is no error."""
+        ...
+
+
+class SecretVaults(Protocol):
+    """The vaults' data plane."""
+
+    async def secrets(self, vault: str) -> Part[tuple[SecretSeen, ...]]: ...
+
+    async def versions(self, ref: SecretRef) -> Part[tuple[SecretSeen, ...]]:
+        """All versions, newest first."""
+        ...
+
+    async def value(self, ref: SecretRef, version: str) -> SecretValue:
+        """Read one value; only for a rotator that has to compare it with what the source has."""
+        ...
+
+    async def publish(self, like: SecretSeen, value: SecretValue, *, operation: str, expires: datetime | None) -> str:
+        """
+        Store a new version with the tags and content type of `like` and the operation's tag. Sent once; the
+        version. Raises OutcomeUnknown if it may have been stored: then look for the operation's tag.
+        """
+        ...
+
+    async def set_enabled(self, ref: SecretRef, version: str, enabled: bool) -> None: ...
+
+    async def set_expiry(self, ref: SecretRef, version: str, expires: datetime) -> None: ...
+
+    async def renew_certificate(self, ref: SecretRef, operation: str) -> str:
+        """Make a new version of the certificate behind a managed secret, by its own policy; the secret's version."""
+        ...
+
+
+class Sources(Protocol):
+    """The management calls of the services whose credentials lie in vaults. `resource` is an ARM id in lower case."""
+
+    async def read(self, resource: str, what: str) -> JsonObject:
+        """
+        What is there of a credential, without values: ids, names, creation times. `what` is the kind of source:
+        storage, cosmos, service-bus, event-hub, redis, postgres, sql.
+        """
+        ...
+
+    async def regenerate(self, resource: str, what: str, key: str) -> SecretValue:
+        """
+        Make this key new and give its value. Not idempotent: sent once. Raises OutcomeUnknown if it may have
+        happened; `current` then gives the value that is there.
+        """
+        ...
+
+    async def current(self, resource: str, what: str, key: str) -> SecretValue:
+        """The key's value now (listKeys)."""
+        ...
+
+    async def set_password(self, resource: str, what: str, value: SecretValue) -> None:
+        """Set the administrator's password of a database server. May be repeated with the same value."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """Azure around the directory: four ways to it. `logs` is None where no workspace is configured."""
+
+    access: Access
+    vaults: SecretVaults
+    sources: Sources
+    logs: VaultLogs | None = None

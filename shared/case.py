@@ -114,6 +114,7 @@ class Holder:
     federated: Part[tuple[FederatedCredential, ...]]
     token_encryption_key_id: str | None = None
     signing_thumbprint: str | None = None  # preferredTokenSigningKeyThumbprint
+    single_sign_on: str | None = None  # preferredSingleSignOnMode, of service principals
     tags: tuple[str, ...] = ()
 
 

@@ -3,15 +3,30 @@ Which credentials of an object authenticate the workload, and which serve someth
 
 Certificates with usage Sign, and the entries that Entra made together with them, serve single sign-on
 of people (SAML); certificates named by tokenEncryptionKeyId or with usage Encrypt encrypt tokens.
-Removing those breaks a company's sign-in without stopping an attacker, so they are told apart here.
+Removing those breaks a company's sign-in without stopping an attacker, so they are told apart here. But the
+Verify entry of a pair authenticates like any other certificate, and whoever may write credentials may write a
+pair: only what single sign-on really uses is kept without asking (`keys_in_doubt`).
 """
 
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from shared.case import CouldNotLook, FederatedCredential, Holder, IdentityState, Key, Known, NotLooked, Password
+from shared.case import (
+    CouldNotLook,
+    FederatedCredential,
+    Holder,
+    HolderKind,
+    IdentityState,
+    Key,
+    Known,
+    NotLooked,
+    Password,
+)
 from shared.signal import JsonObject
+
+_YOUNG = timedelta(days=7)  # a key made so shortly before the look may be the attacker's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +47,12 @@ class Sorted:
         return len(self.passwords) + len(self.keys) + len(self.federated)
 
 
-def sort_credentials(holder: Holder, own_thumbprint: str | None = None, known: frozenset[str] | None = None) -> Sorted:
+def sort_credentials(
+    holder: Holder,
+    own_thumbprint: str | None = None,
+    known: frozenset[str] | None = None,
+    condemned: frozenset[str] = frozenset(),
+) -> Sorted:
     """
     Tell apart what authenticates and what is kept.
 
@@ -43,9 +63,9 @@ def sort_credentials(holder: Holder, own_thumbprint: str | None = None, known: f
     certificate also chooses the identifier it shows: where two show `own_thumbprint`, neither is taken for ours.
 
     `known` holds the key ids that were there before the first change: once they are written down, nothing that
-    was added later is kept, for its Verify entry would authenticate.
+    was added later is kept, for its Verify entry would authenticate. `condemned` keys are not kept either.
     """
-    old = [key for key in holder.keys if known is None or key.key_id in known]
+    old = [k for k in holder.keys if (known is None or k.key_id in known) and k.key_id not in condemned]
     signing = [key for key in old if key.usage.lower() == "sign"]
     kept = {key.key_id for key in old if _encrypts(key, holder)} | {key.key_id for key in signing}
     for sign in signing:
@@ -77,6 +97,53 @@ def only_named(found: Sorted, ids: frozenset[str]) -> Sorted:
         federated=tuple(c for c in found.federated if c.id.lower() in ids),
         spared_keys=tuple(key for key in found.keys if key.key_id not in ids),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """Kept keys that belong together and that nothing shows to be in use, with the reason."""
+
+    keys: tuple[Key, ...]
+    why: str
+
+
+def keys_in_doubt(holder: Holder, now: datetime) -> tuple[InDoubt, ...]:
+    """
+    Kept keys that could let somebody sign in as the identity, and that single sign-on is not seen to use.
+
+    A pair is in use if its service principal signs people in by SAML (preferredSingleSignOnMode) with just this
+    key (preferredTokenSigningKeyThumbprint). Whoever may write a pair may write these too, so a young one is in
+    doubt all the same. A key that is marked for token encryption and has usage Verify authenticates as well.
+    """
+    kept = sort_credentials(holder).kept_keys
+    signs = [(key, _why_in_doubt(holder, key, now)) for key in kept if key.usage.lower() == "sign"]
+    pairs = [InDoubt((key, *(k for k in kept if _is_partner(k, key))), why) for key, why in signs if why]
+    told = {key.key_id for pair in pairs for key in pair.keys}
+    marked = [key for key in kept if key.usage.lower() == "verify" and _encrypts(key, holder)]
+    why = "it is marked for token encryption, but its usage lets its holder sign in"
+    return (*pairs, *(InDoubt((key,), why) for key in marked if key.key_id not in told))
+
+
+def _why_in_doubt(holder: Holder, sign: Key, now: datetime) -> str | None:
+    if holder.kind is HolderKind.APPLICATION:
+        return "tokens are signed by keys of service principals, and this one is on the application"
+    if (holder.single_sign_on or "").lower() != "saml":
+        return f"the service principal does not use SAML (preferredSingleSignOnMode: {holder.single_sign_on or 'none'})"
+    thumbprint = (holder.signing_thumbprint or "").replace(":", "")
+    if not is_thumbprint(thumbprint) or not same_thumbprint(sign.custom_key_identifier, thumbprint):
+        return "it is not the key that the service principal signs with (preferredTokenSigningKeyThumbprint)"
+    if sign.start is None or now - sign.start < _YOUNG:
+        return "it is in use, but it was made within the last 7 days"
+    return None
+
+
+def accused_with(holder: Holder, accused: frozenset[str]) -> frozenset[str]:
+    """The kept keys of which one is accused, each with all entries that belong to it."""
+    kept = sort_credentials(holder).kept_keys
+    signs = [key for key in kept if key.usage.lower() == "sign"]
+    groups = [{sign.key_id, *(key.key_id for key in holder.keys if _is_partner(key, sign))} for sign in signs]
+    groups += [{key.key_id} for key in kept if _encrypts(key, holder)]
+    return frozenset(id_ for group in groups if not accused.isdisjoint(group) for id_ in group)
 
 
 def _encrypts(key: Key, holder: Holder) -> bool:
@@ -130,3 +197,8 @@ def same_thumbprint(shown: str | None, thumbprint: str) -> bool:
     if shown is None:
         return False
     return shown.upper() == thumbprint.upper() or shown == b64encode(bytes.fromhex(thumbprint)).decode()
+
+
+def is_thumbprint(text: str) -> bool:
+    """A SHA-1 in hex."""
+    return len(text) == 40 and all(character in "0123456789abcdefABCDEF" for character in text)

@@ -184,6 +184,10 @@ class PlannedStep(Detail):
     contains: bool = True  # False: it only informs or repairs, so that a plan of such steps contains nothing
 
 
+# The outcome of signing keys that could let their maker sign in again: nothing is contained before a person settled it.
+SIGNING_KEYS_IN_DOUBT = "signing-keys-in-doubt"
+
+
 class NamedOutcome(Detail):
     """An action of the decision that is not possible or not needed here, by name."""
 

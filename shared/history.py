@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 from shared.chain import Line
 from shared.entries import (
+    SIGNING_KEYS_IN_DOUBT,
     Applied,
     Approved,
     Closed,
@@ -183,6 +184,11 @@ class History:
     @property
     def not_done(self) -> tuple[NamedOutcome, ...]:
         return self.planned.not_done if self.planned else ()
+
+    @property
+    def in_doubt(self) -> tuple[NamedOutcome, ...]:
+        """What the newest plan left where it may let somebody in again, until a person settles it."""
+        return tuple(outcome for outcome in self.not_done if outcome.outcome == SIGNING_KEYS_IN_DOUBT)
 
     @cached_property
     def steps(self) -> tuple[StepStory, ...]:

@@ -56,6 +56,7 @@ def status_of(records: Sequence[Record], now: datetime) -> Status:
     | yes   | not all steps held, none given up; at work                           | CONTAINING        |
     | yes   | all held, no recheck since the last write; not abandoned             | PROVING           |
     | yes   | all held, and the newest recheck since the last write held           | CONTAINED         |
+    | yes   | the same, but the plan left signing keys that may let somebody in    | NEEDS_ATTENTION   |
     | yes   | all held, that recheck did not hold; at work                         | CONTAINING        |
     | yes   | all held at the look before, this one unknown; rechecks go on        | PROVING           |
 
@@ -127,7 +128,7 @@ def _begun(history: History, now: datetime) -> Status:
 def _all_held(history: History, now: datetime) -> Status:
     recheck = history.recheck
     if recheck is not None and recheck.answer == "held" and recheck.number >= 1:
-        return Status.CONTAINED
+        return Status.NEEDS_ATTENTION if history.in_doubt else Status.CONTAINED
     if recheck is not None and recheck.answer == "not-held":
         return _at_work(Status.CONTAINING, history, now)
     over = recheck is not None and recheck.last
@@ -180,8 +181,21 @@ def view_of(records: Sequence[Record], now: datetime) -> "IncidentView":
 
 def open_tasks(history: History, now: datetime) -> Iterator[str]:
     """What the journal itself asks a person to do, each thing once, most pressing first."""
-    tasks = [*_asked_for_now(history, now), *(s.stopped.todo for s in history.steps if s.stopped), *_calls(history)]
+    tasks = [
+        *_asked_for_now(history, now),
+        *_about_doubts(history),
+        *(s.stopped.todo for s in history.steps if s.stopped),
+        *_calls(history),
+    ]
     yield from dict.fromkeys(task for task in tasks if task)
+
+
+def _about_doubts(history: History) -> Iterator[str]:
+    if history.in_doubt and history.begun:
+        yield (
+            "Find out whose the signing keys in doubt are, then order replace-credentials again with signing-keys: "
+            "keep or remove. Do not allow sign-in before that."
+        )
 
 
 def _asked_for_now(history: History, now: datetime) -> Iterator[str]:

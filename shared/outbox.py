@@ -10,7 +10,19 @@ from collections.abc import Iterator
 
 from shared.chain import Chain
 from shared.clock import Clock
-from shared.entries import Applied, Closed, Escalated, HeldBack, Opened, Published, Rechecked, StepStopped
+from shared.entries import (
+    SIGNING_KEYS_IN_DOUBT,
+    Applied,
+    Closed,
+    Escalated,
+    HeldBack,
+    NamedOutcome,
+    Opened,
+    Planned,
+    Published,
+    Rechecked,
+    StepStopped,
+)
 from shared.errors import CordonError
 from shared.incident import Status, status_of
 from shared.tenant import Publisher
@@ -54,6 +66,8 @@ def _turns(chain: Chain, status: Status) -> Iterator[tuple[int, str]]:
                 yield line.record.sequence, "AwaitingApproval"
             case HeldBack(by="protected" | "unknown-identity" | "preflight" | "switch"):
                 yield line.record.sequence, "NeedsAttention"
+            case Planned(not_done=left) if status is Status.NEEDS_ATTENTION and any(map(_is_in_doubt, left)):
+                yield line.record.sequence, "NeedsAttention"
             case StepStopped() | Escalated() | Closed(outcome="needs-attention"):
                 yield line.record.sequence, "NeedsAttention"
             case Rechecked(answer="not-held"):
@@ -62,6 +76,10 @@ def _turns(chain: Chain, status: Status) -> Iterator[tuple[int, str]]:
                 pass
     if status is Status.CONTAINED:
         yield _first_proof(chain), "Contained"
+
+
+def _is_in_doubt(outcome: NamedOutcome) -> bool:
+    return outcome.outcome == SIGNING_KEYS_IN_DOUBT
 
 
 def _first_proof(chain: Chain) -> int:

@@ -67,6 +67,7 @@ def _credentials(holder: Holder) -> list[object]:
         holder.object_id,
         sorted(password.key_id for password in holder.passwords),
         sorted((key.key_id, key.usage) for key in holder.keys),
+        [holder.single_sign_on, holder.signing_thumbprint, holder.token_encryption_key_id],
         federated,
     ]
 

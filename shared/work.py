@@ -14,6 +14,7 @@ from shared.chain import Chain, Line
 from shared.clock import Clock
 from shared.decision import Decision
 from shared.entries import (
+    SIGNING_KEYS_IN_DOUBT,
     Applied,
     Approved,
     Closed,
@@ -175,7 +176,9 @@ class Work:
     async def _close_after_looks(self, plan: Planned) -> None:
         """Contained is only what was carried out whole: a step that was given up is a person's to do."""
         execution = self._execution()
-        if all(execution.is_settled(step) and not self._is_stopped(step) for step in plan.steps):
+        if any(outcome.outcome == SIGNING_KEYS_IN_DOUBT for outcome in plan.not_done):
+            await self._close("needs-attention", "every step holds, but nobody settled whose the kept signing keys are")
+        elif all(execution.is_settled(step) and not self._is_stopped(step) for step in plan.steps):
             await self._close("contained", "every later look found the containment in place")
         else:
             await self._close("needs-attention", "what was done is in place, but not every step of the plan could be")

@@ -4,8 +4,9 @@ principals here, and if asked make a new certificate for its owner.
 
 Secrets go by removePassword, certificates by one PATCH of keyCredentials (addKey and removeKey need a
 proof signed with an existing key, which a responder does not hold), federated credentials by DELETE:
-they survive the removal of everything else. SAML signing and token encryption keys stay. With `only`, no
-credential goes but those that are named or that detections accuse. The new
+they survive the removal of everything else. SAML signing and token encryption keys stay where they are in use;
+one that is accused goes, and about one that nothing shows to be in use a person is asked (`signing-keys`). With
+`only`, no credential goes but those that are named or that detections accuse. The new
 certificate is a step of its own behind the removal, because a failed addition must never block it.
 """
 
@@ -17,15 +18,18 @@ from shared.actions.interface import Applied, Before, Earlier, Means, Planning, 
 from shared.actions.no_way_back import NoWayBack
 from shared.case import CouldNotLook, Holder, HolderKind, IdentityState, Known, NotLooked, PartName
 from shared.credentials import (
+    InDoubt,
     Sorted,
+    accused_with,
     find_holder,
     is_locked,
+    keys_in_doubt,
     only_named,
     raw_keys,
     same_thumbprint,
     sort_credentials,
 )
-from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
+from shared.entries import SIGNING_KEYS_IN_DOUBT, Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.errors import PlatformRefused, Unreachable
 from shared.identity import AppObjectId, IdentityKind, canonical_guid
 from shared.look import Look, why_unread
@@ -45,7 +49,8 @@ from shared.tenant import (
 )
 
 _REMOVE, _RENEW = "remove", "new-certificate"
-_OPTIONS = {"new-certificate", "only"}
+_OPTIONS = {"new-certificate", "only", "signing-keys"}
+_SIGNING = ("ask", "keep", "remove")
 _ACCUSED = "accused"
 _MOST = 100  # credentials named in one choice; Graph holds about as many on one object
 
@@ -66,13 +71,15 @@ class ReplaceCredentials(NoWayBack):
         unknown = sorted(set(options) - _OPTIONS)
         if unknown:
             raise ValueError(
-                f"replace-credentials has no option {unknown[0]}; it has new-certificate: true or false, and only: "
-                "accused or a list of credential ids"
+                f"replace-credentials has no option {unknown[0]}; it has new-certificate: true or false, only: "
+                "accused or a list of credential ids, and signing-keys: ask, keep or remove"
             )
         if options.get("new-certificate", False) not in (True, False):
             raise ValueError("new-certificate is true or false")
         if "only" in options:
             _check_only(options["only"])
+        if options.get("signing-keys", "ask") not in _SIGNING:
+            raise ValueError("signing-keys is ask, keep or remove: what becomes of signing keys that are not in use")
 
     def parts_to_plan(self, options: JsonObject) -> frozenset[PartName]:
         return frozenset({PartName.DETECTIONS}) if options.get("only") == _ACCUSED else frozenset()
@@ -85,9 +92,15 @@ class ReplaceCredentials(NoWayBack):
             return Planning(not_done=(_agent(self.name),))
         only = _chosen(options.get("only"), means)
         if isinstance(only, NamedOutcome):
-            return Planning(not_done=(only, *_left_out(state)))
-        steps = [_removal(holder, state, only) for holder in state.holders if only is None or _holds(holder, only)]
-        not_done = list(_left_out(state))
+            return Planning(not_done=(only, *_left_out(state, {}, asks=False)))
+        going = {holder.object_id: _condemned(holder, state, options, means) for holder in state.holders}
+        steps = [
+            _removal(holder, state, only, going[holder.object_id])
+            for holder in state.holders
+            if only is None or _holds(holder, only, going[holder.object_id])
+        ]
+        asks = only is None and options.get("signing-keys") != "keep"
+        not_done = list(_left_out(state, going, asks=asks))
         if only is not None:
             not_done += _not_held(state, only)
         if options.get("new-certificate") is True:
@@ -135,8 +148,16 @@ class ReplaceCredentials(NoWayBack):
 # Planning
 
 
-def _removal(holder: Holder, state: IdentityState, only: frozenset[str] | None) -> PlannedStep:
-    whole = sort_credentials(holder)
+def _condemned(holder: Holder, state: IdentityState, options: JsonObject, means: Means) -> frozenset[str]:
+    """The signing and encryption keys that go with the rest: accused ones, and if so chosen those not in use."""
+    going = accused_with(holder, means.accused.value) if isinstance(means.accused, Known) else frozenset[str]()
+    if options.get("signing-keys") == "remove":
+        going |= {key.key_id for doubt in keys_in_doubt(holder, state.read_at) for key in doubt.keys}
+    return going
+
+
+def _removal(holder: Holder, state: IdentityState, only: frozenset[str] | None, going: frozenset[str]) -> PlannedStep:
+    whole = sort_credentials(holder, condemned=going)
     found = whole if only is None else only_named(whole, only)
     locked = holder.kind is HolderKind.SERVICE_PRINCIPAL and is_locked(state)
     touches = (holder.object_id, *((state.identity.app_object_id,) if locked and state.identity.app_object_id else ()))
@@ -146,13 +167,17 @@ def _removal(holder: Holder, state: IdentityState, only: frozenset[str] | None) 
         target_kind=holder.kind.value,
         target_id=holder.object_id,
         target_name=state.identity.display_name,
-        describe=_describe_removal(holder, found, locked),
+        describe=_describe_removal(holder, found, locked, going),
         changes=(
             _change("passwordCredentials", found.passwords, holder.passwords),
             _change("keyCredentials", found.keys, holder.keys),
             _change("federatedIdentityCredentials", found.federated, whole.federated),
         ),
-        options={"part": _REMOVE} if only is None else {"part": _REMOVE, "only": [*sorted(only)]},
+        options={
+            "part": _REMOVE,
+            **({} if only is None else {"only": [*sorted(only)]}),
+            **({"signingKeys": [*sorted(going)]} if going else {}),
+        },
         permissions=ReplaceCredentials.permissions,
         reversible=False,
         cannot_be_undone="Removed secrets cannot come back: Entra never shows their values. Owners need new ones.",
@@ -161,7 +186,7 @@ def _removal(holder: Holder, state: IdentityState, only: frozenset[str] | None) 
     )
 
 
-def _describe_removal(holder: Holder, found: Sorted, locked: bool) -> str:
+def _describe_removal(holder: Holder, found: Sorted, locked: bool, going: frozenset[str]) -> str:
     what = (
         f"{len(found.passwords)} secret(s), {len(found.keys)} certificate(s) and "
         f"{len(found.federated)} federated credential(s)"
@@ -169,6 +194,9 @@ def _describe_removal(holder: Holder, found: Sorted, locked: bool) -> str:
     if not found.removable:
         return f"The {holder.kind.value.replace('-', ' ')} holds no credential of this kind; see that it stays so."
     kept = f" {len(found.kept_keys)} signing or encryption key(s) stay." if found.kept_keys else ""
+    signing = [key for key in found.keys if key.key_id in going]
+    gone = f" {len(signing)} of the certificates are signing or encryption keys (accused, or not in use)."
+    kept = (gone if signing else "") + kept
     lock = " The instance lock is lifted for these writes and put back." if locked and found.removable else ""
     return f"Remove {what} from the {holder.kind.value.replace('-', ' ')}.{kept}{lock}"
 
@@ -215,7 +243,8 @@ def _renewal(state: IdentityState, means: Means, only: frozenset[str] | None) ->
     )
 
 
-def _left_out(state: IdentityState) -> Iterator[NamedOutcome]:
+def _left_out(state: IdentityState, going: Mapping[str, frozenset[str]], *, asks: bool) -> Iterator[NamedOutcome]:
+    """What is not removed. With `asks`, signing keys that nothing shows to be in use are a person's to settle."""
     if state.application is None:
         yield NamedOutcome(
             action=ReplaceCredentials.name,
@@ -226,17 +255,35 @@ def _left_out(state: IdentityState) -> Iterator[NamedOutcome]:
             ),
         )
     for holder in state.holders:
-        found = sort_credentials(holder)
-        if found.kept_keys:
+        condemned = going.get(holder.object_id, frozenset())
+        found = sort_credentials(holder, condemned=condemned)
+        doubts = [d for d in keys_in_doubt(holder, state.read_at) if not condemned.issuperset(k.key_id for k in d.keys)]
+        doubts = doubts if asks else []
+        asked = {key.key_id for doubt in doubts for key in doubt.keys}
+        yield from (_in_doubt(holder, doubt) for doubt in doubts)
+        if kept := [key for key in found.kept_keys if key.key_id not in asked]:
             yield NamedOutcome(
                 action=ReplaceCredentials.name,
                 outcome="signing-or-encryption-keys-kept",
                 reason=(
-                    f"{len(found.kept_keys)} key(s) of the {holder.kind.value.replace('-', ' ')} serve single "
+                    f"{len(kept)} key(s) of the {holder.kind.value.replace('-', ' ')} serve single "
                     "sign-on or token encryption, not this identity's own sign-in; removing them breaks people's "
-                    "sign-in. Check whether they are yours: " + ", ".join(key.key_id for key in found.kept_keys)
+                    "sign-in. Check whether they are yours: " + ", ".join(key.key_id for key in kept)
                 ),
             )
+
+
+def _in_doubt(holder: Holder, doubt: InDoubt) -> NamedOutcome:
+    ids = ", ".join(key.key_id for key in doubt.keys)
+    return NamedOutcome(
+        action=ReplaceCredentials.name,
+        outcome=SIGNING_KEYS_IN_DOUBT,
+        reason=(
+            f"Key(s) {ids} of the {holder.kind.value.replace('-', ' ')} look like single sign-on, and nothing shows "
+            f"that it needs them: {doubt.why}. Their Verify entry lets whoever made them sign in as this identity, "
+            "once sign-in is allowed again. They were kept: removing them may break people's sign-in."
+        ),
+    )
 
 
 def _platform_held(action: str) -> NamedOutcome:
@@ -296,9 +343,9 @@ def _chosen(value: JsonValue, means: Means) -> frozenset[str] | NamedOutcome | N
             return NamedOutcome(action=ReplaceCredentials.name, outcome="cannot-be-read", reason=reason)
 
 
-def _holds(holder: Holder, ids: frozenset[str]) -> bool:
+def _holds(holder: Holder, ids: frozenset[str], going: frozenset[str]) -> bool:
     """Whether the object may hold one of these; where its federated credentials are unread, it may."""
-    found = only_named(sort_credentials(holder), ids)
+    found = only_named(sort_credentials(holder, condemned=going), ids)
     return bool(found.removable) or found.unread is not None
 
 
@@ -449,8 +496,13 @@ def _sorted(step: PlannedStep, holder: Holder, earlier: Earlier) -> Sorted:
     known = None
     if earlier.image is not None:
         known = frozenset(str(_object(entry).get("keyId")) for entry in _list(earlier.image.get("keptKeys", [])))
-    found, only = sort_credentials(holder, own, known), step.options.get("only")
+    found, only = sort_credentials(holder, own, known, _going(step)), step.options.get("only")
     return found if only is None else only_named(found, frozenset(str(id_) for id_ in _list(only)))
+
+
+def _going(step: PlannedStep) -> frozenset[str]:
+    """The signing and encryption keys that the plan removes with the rest."""
+    return frozenset(str(id_) for id_ in _list(step.options.get("signingKeys", [])))
 
 
 def _own_thumbprint(made: Mapping[str, object]) -> str | None:
@@ -471,7 +523,7 @@ def _verify_gone(step: PlannedStep, holder: Holder, earlier: Earlier, state: Ide
         *(f"certificate {k.key_id}" for k in found.keys),
         *(f"federated credential {c.id}" for c in found.federated),
     ]
-    lost = _lost(before, found)
+    lost = _lost(before, found, _going(step))
     if left or lost:
         return Proof("not-held", "; ".join((*(f"still there: {item}" for item in left), *lost)))
     lock = before.get("instanceLock")
@@ -482,11 +534,11 @@ def _verify_gone(step: PlannedStep, holder: Holder, earlier: Earlier, state: Ide
     return Proof("held", f"{left_over}{kept}, read at {state.read_at:%H:%M:%S} UTC")
 
 
-def _lost(before: JsonObject, found: Sorted) -> list[str]:
+def _lost(before: JsonObject, found: Sorted, going: frozenset[str]) -> list[str]:
     """Keys that were to stay and are gone: somebody's single sign-on may be broken, so it is said."""
     shown = {key.key_id for key in found.kept_keys}
     wanted = {str(_object(entry).get("keyId")) for entry in _list(before.get("keptKeys", []))}
-    return [f"missing: signing or encryption key {key_id}" for key_id in sorted(wanted - shown)]
+    return [f"missing: signing or encryption key {key_id}" for key_id in sorted(wanted - shown - going)]
 
 
 async def _verify_new(holder: Holder, made: Mapping[str, object], look: Look) -> Proof:

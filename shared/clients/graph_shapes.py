@@ -153,6 +153,7 @@ def holder_of(kind: HolderKind, record: JsonObject, federated: Part[tuple[Federa
         federated=federated,
         token_encryption_key_id=optional_text_of(record, "tokenEncryptionKeyId"),
         signing_thumbprint=optional_text_of(record, "preferredTokenSigningKeyThumbprint"),
+        single_sign_on=optional_text_of(record, "preferredSingleSignOnMode"),
         tags=texts_of(record, "tags") if "tags" in record else (),
     )
 

@@ -10,6 +10,7 @@ from shared.incident import Status
 from tests.fakes import certificate, password, payroll
 from tests.stories.world import POLICY, World, play, with_vault
 
+KEEPING = POLICY.replace("replace-credentials]", "{replace-credentials: {signing-keys: keep}}]")
 RENEWING = POLICY.replace("replace-credentials]", "{replace-credentials: {new-certificate: true}}]")
 
 
@@ -58,4 +59,4 @@ def test_a_signing_pair_that_comes_later_is_not_kept() -> None:
         assert await world.status() is Status.CONTAINED
 
     saml = [certificate(3, "Sign", "saml"), certificate(4, "Verify", "saml")]
-    play(story, payroll(application=[password(1), *saml]))
+    play(story, payroll(application=[password(1), *saml]), policy=KEEPING)

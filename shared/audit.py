@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import cast
+from typing import Literal, cast
 
 from shared.case import AuditActor, AuditProperty, AuditRecord, AuditTarget, HolderKind
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
@@ -334,6 +334,62 @@ def _federated_name(entry: object) -> str:
         found = fields.get("name") or fields.get("id") or fields.get("issuer")
         return one_line(str(found), NAME) if found else "federated credential"
     return one_line(str(entry), NAME) or "federated credential"
+
+
+# Addresses
+
+
+@dataclass(frozen=True, slots=True)
+class AddressChange:
+    """
+    A change of an application's addresses: both sides in full, each a set of (address, platform's number as the
+    log gives it). None is a side that the log does not give, or not in a form known here: it is not "none".
+    """
+
+    kind: Literal["redirect", "identifier", "sign-out"]
+    old: frozenset[tuple[str, str]] | None
+    new: frozenset[tuple[str, str]] | None
+
+
+def address_changes(record: AuditRecord, application: str) -> Iterator[AddressChange]:
+    """
+    What a record says about this application's addresses. Verified is only the name AppAddress; the others are
+    told by what they contain (facts: Graph 2).
+    """
+    for target in record.targets:
+        if target.type.casefold() != "application" or target.id != application:
+            continue
+        for change in target.properties:
+            if kind := _address_kind(change.name.casefold()):
+                yield AddressChange(kind, _addresses(change.old), _addresses(change.new))
+
+
+def _address_kind(name: str) -> Literal["redirect", "identifier", "sign-out"] | None:
+    if name == "appaddress":
+        return "redirect"
+    if "identifieruri" in name:
+        return "identifier"
+    return "sign-out" if "logout" in name else None
+
+
+def _addresses(value: object) -> frozenset[tuple[str, str]] | None:
+    """A list, "[]" being the empty one, or one address. What begins like a list and is none was cut off."""
+    if isinstance(value, str) and not value.startswith(("[", "{")):
+        value = [value]
+    if not isinstance(value, list):
+        return None
+    found = [_one_address(each) for each in cast("list[object]", value)]
+    known = frozenset(each for each in found if each is not None)
+    return known if None not in found else None
+
+
+def _one_address(entry: object) -> tuple[str, str] | None:
+    entry = parsed(entry)
+    if isinstance(entry, dict):
+        fields = {str(name).casefold(): value for name, value in cast("dict[object, object]", entry).items()}
+        address, platform = fields.get("address"), fields.get("replyaddressclienttype")
+        return (address, "" if platform is None else str(platform)) if isinstance(address, str) and address else None
+    return (entry, "") if isinstance(entry, str) and ":" in entry else None
 
 
 # Other changes

@@ -119,6 +119,29 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
+class Addresses:
+    """
+    Where an own application has tokens sent, and what it is called by. `platforms` holds web, spa and
+    publicClient exactly as read, because a PATCH should send each whole (facts: Graph 5).
+    """
+
+    platforms: JsonObject
+    identifier_uris: tuple[str, ...]
+
+    def redirects(self, platform: str) -> tuple[str, ...]:
+        """The redirect URIs of one platform; its shape was checked when it was read."""
+        value = self.platforms.get(platform)
+        uris = value.get("redirectUris") if isinstance(value, dict) else None
+        return tuple(uri for uri in uris if isinstance(uri, str)) if isinstance(uris, list) else ()
+
+    @property
+    def logout_url(self) -> str | None:
+        web = self.platforms.get("web")
+        url = web.get("logoutUrl") if isinstance(web, dict) else None
+        return url if isinstance(url, str) and url else None
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityState:
     """
     An identity as one fresh read showed it.
@@ -126,7 +149,9 @@ class IdentityState:
     `principals` holds every service principal of the application in this tenant, the one that the
     incident is about first. `application` is None where this tenant does not own it.
     `instance_lock` is servicePrincipalLockConfiguration as read, or None. `deactivated` is the
-    application's isDisabled; None where there is no application, or the answer does not say.
+    application's isDisabled; None where there is no application, or the answer does not say. `addresses` are
+    the application's; None where there is no application, or they cannot be read. `deleted_at` is set where both
+    objects, or the service principal alone, were found among the deleted items and nowhere else.
     """
 
     identity: WorkloadIdentity
@@ -138,6 +163,8 @@ class IdentityState:
     instance_lock: JsonObject | None
     read_at: datetime
     deactivated: bool | None = None
+    addresses: Addresses | None = None
+    deleted_at: datetime | None = None
 
     @property
     def holders(self) -> tuple[Holder, ...]:

@@ -8,7 +8,7 @@ that was paused there would carry out what somebody else has long gone on from.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shared.case import PartName
+from shared.case import IdentityState, PartName
 from shared.identity import AppObjectId, IdentityRef, PrincipalId
 from shared.tenant import (
     AccessWrite,
@@ -40,6 +40,9 @@ class FencedDirectory:
 
     async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
         return await self.inner.look(subject, parts)
+
+    async def find_deleted(self, subject: IdentityRef) -> IdentityState | None:
+        return await self.inner.find_deleted(subject)
 
     async def key_digests(self, application: AppObjectId) -> Mapping[str, str]:
         return await self.inner.key_digests(application)

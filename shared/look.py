@@ -76,6 +76,13 @@ class Look:
         except CordonError as error:
             return CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp))
 
+    async def deleted(self) -> Part[IdentityState | None]:
+        """The identity among the deleted items, or None; read each time it is asked for."""
+        try:
+            return Known(await self._directory.find_deleted(self.subject))
+        except CordonError as error:
+            return CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp))
+
     async def risk(self) -> Part[RiskState | None]:
         return (await self.gather(frozenset({PartName.RISK}))).risk
 

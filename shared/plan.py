@@ -53,8 +53,14 @@ def fingerprint(state: IdentityState) -> str:
         state.enabled,
         state.instance_lock,
         state.deactivated,
+        _addresses(state),
         [_credentials(holder) for holder in state.holders],
     )
+
+
+def _addresses(state: IdentityState) -> list[object]:
+    found = state.addresses
+    return [] if found is None else [found.platforms, found.identifier_uris]
 
 
 def _credentials(holder: Holder) -> list[object]:

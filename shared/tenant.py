@@ -147,8 +147,49 @@ class SetTags:
     tags: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SetAddresses:
+    """
+    PATCH web, spa, publicClient or identifierUris of an own application, each whole. There is no ETag, so the
+    caller reads shortly before and compares after.
+    """
+
+    app_object_id: str
+    properties: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteApplication:
+    """DELETE /applications/{id}: soft, and its service principal here goes with it. Repeatable: 404 is no error."""
+
+    app_object_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreDeleted:
+    """POST /directory/deletedItems/{id}/restore. After a lost answer only a read tells."""
+
+    object_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeDeleted:
+    """DELETE /directory/deletedItems/{id}: for ever. Repeatable: 404 counts as purged."""
+
+    object_id: str
+
+
 AccessWrite: TypeAlias = (
-    RemoveAppRole | RemoveDelegatedGrant | RemoveDirectoryRole | RemoveOwner | SetTags | SetInstanceLock
+    RemoveAppRole
+    | RemoveDelegatedGrant
+    | RemoveDirectoryRole
+    | RemoveOwner
+    | SetTags
+    | SetInstanceLock
+    | SetAddresses
+    | DeleteApplication
+    | RestoreDeleted
+    | PurgeDeleted
 )
 
 
@@ -231,6 +272,13 @@ class Directory(Protocol):
         repeated by itself: after OutcomeUnknown call again with `sent_before`, and the policy is looked for
         as long as replicas may lag before another one is made. Looking takes its time, so `check` is called
         once more right before the write; what it raises is raised. Raises PlatformRefused if there are several.
+        """
+        ...
+
+    async def find_deleted(self, subject: IdentityRef) -> IdentityState | None:
+        """
+        The identity as the deleted items show it, by any of its ids; None if its service principal is not among
+        them. `application` is there if it is deleted as well. Federated credentials are not looked at.
         """
         ...
 

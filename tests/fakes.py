@@ -6,8 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from shared.audit import read_audit
 from shared.case import (
+    Addresses,
     AppRole,
+    AuditRecord,
     CouldNotLook,
     DelegatedGrant,
     DirectoryRole,
@@ -34,9 +37,11 @@ from shared.tenant import (
     AccessWrite,
     Check,
     CredentialWrite,
+    DeleteApplication,
     Gathered,
     NewCertificate,
     PolicyCovers,
+    PurgeDeleted,
     RemoveAppRole,
     RemoveDelegatedGrant,
     RemoveDirectoryRole,
@@ -44,6 +49,8 @@ from shared.tenant import (
     RemoveOwner,
     RemovePassword,
     ReplaceKeys,
+    RestoreDeleted,
+    SetAddresses,
     SetInstanceLock,
     SetTags,
     WriteDone,
@@ -62,6 +69,9 @@ PAYROLL_APP = AppObjectId("30000000-0000-4000-8000-000000000001")
 POLICY_ID = "83000000-0000-4000-8000-000000000001"
 GRAPH = "90000000-0000-4000-8000-000000000001"
 NO_GRANTS = Known(Grants(Known(()), Known(()), Known(())))
+ADDRESSES = Addresses(
+    {"web": {"redirectUris": ["https://evil.example/cb"]}, "spa": {}, "publicClient": {}}, ("api://payroll",)
+)
 NO_OWNERS = Known(Owners(Known(()), Known(())))
 NO_POLICIES: Known[tuple[RiskPolicy, ...]] = Known(())
 
@@ -152,6 +162,21 @@ def risk_policy(*included: str, state: str = "enabled", **more: Any) -> RiskPoli
     return RiskPolicy(POLICY_ID, state, included, **whole)
 
 
+def address_added() -> AuditRecord:
+    """The record of a redirect URI that was added to the application of these stories."""
+    entry: JsonObject = {"Address": "https://evil.example/cb", "ReplyAddressClientType": 1}
+    change: JsonObject = {"displayName": "AppAddress", "oldValue": "[]", "newValue": [entry]}
+    target: JsonObject = {"id": PAYROLL_APP, "type": "Application", "modifiedProperties": [change]}
+    return read_audit(
+        {
+            "id": "Directory_1",
+            "activityDisplayName": "Update application",
+            "activityDateTime": START.isoformat(),
+            "targetResources": [target],
+        }
+    )
+
+
 def owner(number: int) -> Owner:
     return Owner(f"82000000-0000-4000-8000-{number:012d}", "user", f"owner {number}")
 
@@ -178,6 +203,8 @@ class FakeDirectory:
     unreadable: CouldNotLook | None = None
     before_write: Callable[[str], None] = lambda name: None
     after_write: Callable[[str], None] = lambda name: None
+    deleted: bool = False  # both objects are among the deleted items
+    purged: bool = False  # and not there either
     made: dict[str, bytes] = field(default_factory=dict[str, bytes])  # public parts that Cordon put there
     _stale: IdentityState | None = None
 
@@ -202,7 +229,12 @@ class FakeDirectory:
             gathered = replace(gathered, ca_policy=self.policies)
         return gathered
 
+    async def find_deleted(self, subject: IdentityRef) -> IdentityState | None:
+        return replace(self.state, deleted_at=START, read_at=self.clock()) if self.deleted else None
+
     def _shown(self) -> Part[IdentityState]:
+        if self.deleted or self.purged:
+            return CouldNotLook("there is no such service principal (any more)", gone=True)
         if self.unreadable is not None:
             return self.unreadable
         if self.lag and self._stale is not None:
@@ -282,6 +314,11 @@ class FakeDirectory:
                 case SetTags(_, id_, tags):
                     self._change_holder(f"tags={','.join(tags)}", id_, lambda holder: replace(holder, tags=tags))
                     return WriteDone()
+                case DeleteApplication() | RestoreDeleted() | PurgeDeleted():
+                    return self._end(write)
+                case SetAddresses(_, properties):
+                    self._change(f"PATCH {','.join(properties)}", replace(self.state, addresses=self._with(properties)))
+                    return WriteDone()
                 case RemoveOwner(_, _, id_):
                     self._change(f"remove owner {id_}", self.state)
                     return self._set_owners(self._without_owner(write))
@@ -289,6 +326,32 @@ class FakeDirectory:
                     return self._take(write)
         except CordonError as error:
             return WriteRefused(error)
+
+    def _end(self, write: DeleteApplication | RestoreDeleted | PurgeDeleted) -> WriteDone:
+        application = self.state.application
+        assert application is not None
+        match write:
+            case DeleteApplication(id_):
+                assert id_ == application.object_id
+                already, self.deleted = self.deleted or self.purged, not self.purged
+            case RestoreDeleted():
+                if not self.deleted:
+                    raise Gone("restoring")
+                already, self.deleted = False, False
+            case PurgeDeleted(id_):
+                already = not self.deleted
+                both = id_ == self.state.identity.principal_id
+                self.deleted, self.purged = self.deleted and not both, self.purged or both
+        self._change(type(write).__name__, self.state)
+        return WriteDone(already)
+
+    def _with(self, properties: JsonObject) -> Addresses:
+        held = self.state.addresses
+        assert held is not None
+        identifiers = properties.get("identifierUris", [*held.identifier_uris])
+        assert isinstance(identifiers, list)
+        platforms = {name: properties.get(name, value) for name, value in held.platforms.items()}
+        return Addresses(platforms, tuple(str(each) for each in identifiers))
 
     def _take(self, write: RemoveAppRole | RemoveDelegatedGrant | RemoveDirectoryRole) -> WriteDone:
         id_ = write.grant_id if isinstance(write, RemoveDelegatedGrant) else write.assignment_id

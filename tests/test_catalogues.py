@@ -19,11 +19,14 @@ from shared.look import Look
 from shared.sources import SOURCES
 from shared.tenant import Tenant
 from tests.fakes import (
+    ADDRESSES,
     PAYROLL,
+    START,
     FakeClock,
     FakeDirectory,
     FakeFeeds,
     FakeVault,
+    address_added,
     app_role,
     certificate,
     delegated,
@@ -37,7 +40,7 @@ from tests.fakes import (
 T = TypeVar("T")
 
 SHARED = Path(__file__).parent.parent / "shared"
-MEANS = Means("20260302-0123456789ab", handover_vault=True)
+MEANS = Means("20260302-0123456789ab", handover_vault=True, now=START, audits=Known((address_added(),)))
 CREDENTIALS = [
     password(1),
     certificate(2),
@@ -54,6 +57,7 @@ OPTIONS: dict[str, list[dict[str, object]]] = {
     "remove-delegated-grants": [{}, {"added-since": "24h"}],
     "remove-directory-roles": [{}, {"added-since": "24h"}],
     "require-risk-policy": [{}, {"state": "enabled"}],
+    "revert-configuration": [{"changed-since": "24h"}, {"change": "Directory_1"}],
 }
 EVERY_PLAN = [(action, options) for action in ACTIONS for options in OPTIONS.get(action.name, [{}])]
 
@@ -77,7 +81,7 @@ def _look(tenant: Tenant) -> Look:
 
 def _state(kind: IdentityKind = IdentityKind.OWN_SINGLE_TENANT) -> IdentityState:
     state = payroll(application=CREDENTIALS, principal=[password(6)], kind=kind)
-    return replace(state, deactivated=False if state.application else None)
+    return replace(state, deactivated=False, addresses=ADDRESSES) if state.application else state
 
 
 def _run(what: Awaitable[T]) -> T:

@@ -11,6 +11,7 @@ from shared.actions.remove_delegated_grants import RemoveDelegatedGrants
 from shared.actions.remove_directory_roles import RemoveDirectoryRoles
 from shared.actions.replace_credentials import ReplaceCredentials
 from shared.actions.require_risk_policy import RequireRiskPolicy
+from shared.actions.revert_configuration import RevertConfiguration
 from shared.case import PartName
 from shared.signal import JsonObject
 
@@ -22,6 +23,7 @@ ACTIONS: tuple[Action, ...] = (
     RemoveAppRoles(),
     RemoveDelegatedGrants(),
     Custody(),
+    RevertConfiguration(),
     RequireRiskPolicy(),
     ConfirmCompromised(),
     DismissRisk(),

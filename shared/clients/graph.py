@@ -4,8 +4,9 @@ import hashlib
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 
-from shared.case import PartName
+from shared.case import IdentityState, PartName
 from shared.clients.answers import Call
+from shared.clients.deleted_items import DeletedItems
 from shared.clients.graph_http import GraphHttp
 from shared.clients.graph_look import Looking
 from shared.clients.graph_requests import PREMIUM, READ_DIRECTORY, filtered
@@ -56,6 +57,10 @@ class GraphDirectory:
     async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
         """See `Directory`."""
         return await Looking(self._reader, subject, parts, self._tenant_id, self._cloud).run()
+
+    async def find_deleted(self, subject: IdentityRef) -> IdentityState | None:
+        """See `Directory`."""
+        return await DeletedItems(self._reader, self._tenant_id).find(subject)
 
     async def set_account_enabled(self, principal: PrincipalId, enabled: bool) -> None:
         """See `Directory`. High priority, and nothing else in the request: a batch is as slow as its slowest part."""

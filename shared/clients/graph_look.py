@@ -41,6 +41,7 @@ from shared.clients.graph_http import GraphHttp, Outcome, read_page
 from shared.clients.graph_requests import Ask, Ids, call_for, federated_call
 from shared.clients.graph_shapes import (
     Unreadable,
+    addresses_of,
     app_role_of,
     deactivated_of,
     delegated_of,
@@ -335,6 +336,7 @@ class Looking:
             instance_lock=lock_of(application),
             read_at=read_at,
             deactivated=deactivated_of(application),
+            addresses=addresses_of(application),
         )
 
     def _workload(self, principal: JsonObject, application: JsonObject | None) -> WorkloadIdentity:

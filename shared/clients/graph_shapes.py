@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from shared.case import (
+    Addresses,
     AppRole,
     DelegatedGrant,
     DirectoryRole,
@@ -168,6 +169,20 @@ def deactivated_of(application: JsonObject | None) -> bool | None:
     if application is None or "isDisabled" not in application:
         return None
     return application["isDisabled"] is not None and flag_of(application, "isDisabled")
+
+
+def addresses_of(application: JsonObject | None) -> Addresses | None:
+    """The addresses of an application; None if there is none, or one of them has a shape not known here."""
+    if application is None:
+        return None
+    try:
+        platforms = {name: _object_of(application, name) for name in ("web", "spa", "publicClient")}
+        for platform in platforms.values():
+            optional_texts_of(platform, "redirectUris")
+        optional_text_of(platforms["web"], "logoutUrl")
+        return Addresses(dict(platforms), optional_texts_of(application, "identifierUris"))
+    except Unreadable:
+        return None
 
 
 def app_role_of(record: JsonObject, principal: str) -> AppRole:

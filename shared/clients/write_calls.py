@@ -15,7 +15,9 @@ from shared.signal import JsonObject, JsonValue
 from shared.tenant import (
     AccessWrite,
     CredentialWrite,
+    DeleteApplication,
     NewCertificate,
+    PurgeDeleted,
     RemoveAppRole,
     RemoveDelegatedGrant,
     RemoveDirectoryRole,
@@ -23,6 +25,8 @@ from shared.tenant import (
     RemoveOwner,
     RemovePassword,
     ReplaceKeys,
+    RestoreDeleted,
+    SetAddresses,
     SetInstanceLock,
     SetTags,
 )
@@ -36,6 +40,7 @@ WRITE_DELEGATED = "DelegatedPermissionGrant.ReadWrite.All"
 WRITE_ROLES = "RoleManagement.ReadWrite.Directory"
 _DISPLAY_NAME = 90  # characters, facts: Graph docs keyCredential
 _COLLECTIONS = {HolderKind.APPLICATION: "/applications", HolderKind.SERVICE_PRINCIPAL: "/servicePrincipals"}
+_ADDRESSES = frozenset({"web", "spa", "publicClient", "identifierUris"})
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
@@ -62,6 +67,34 @@ def call_for(write: Write) -> Call:
             return _call("PATCH", _object(write), f"setting the tags of {write.object_id}", {"tags": [*write.tags]})
         case RemoveAppRole() | RemoveDelegatedGrant() | RemoveDirectoryRole():
             return _removal(write)
+        case SetAddresses() | DeleteApplication() | RestoreDeleted() | PurgeDeleted():
+            return _of_the_whole(write)
+
+
+def _of_the_whole(write: SetAddresses | DeleteApplication | RestoreDeleted | PurgeDeleted) -> Call:
+    """A write that is about an application as a whole: where it lives, and whether it does."""
+    match write:
+        case SetAddresses():
+            return _addresses(write)
+        case DeleteApplication():
+            path = f"/applications/{canonical_guid(write.app_object_id)}"
+            return _call("DELETE", path, f"deleting application {write.app_object_id}", None)
+        case RestoreDeleted() | PurgeDeleted():
+            return _deleted_item(write)
+
+
+def _addresses(write: SetAddresses) -> Call:
+    if not _ADDRESSES.issuperset(write.properties):
+        raise ValueError("not an address of an application")
+    path = f"/applications/{canonical_guid(write.app_object_id)}"
+    return _call("PATCH", path, f"setting the addresses of application {write.app_object_id}", write.properties)
+
+
+def _deleted_item(write: RestoreDeleted | PurgeDeleted) -> Call:
+    path = f"/directory/deletedItems/{canonical_guid(write.object_id)}"
+    if isinstance(write, RestoreDeleted):
+        return _call("POST", f"{path}/restore", f"restoring deleted object {write.object_id}", None)
+    return _call("DELETE", path, f"purging deleted object {write.object_id}", None)
 
 
 def _removal(write: RemoveAppRole | RemoveDelegatedGrant | RemoveDirectoryRole) -> Call:

@@ -21,6 +21,8 @@ from shared.clients.write_calls import Write, call_for
 from shared.errors import Gone, OutcomeUnknown, PlatformRefused
 from shared.signal import JsonObject
 from shared.tenant import (
+    DeleteApplication,
+    PurgeDeleted,
     RemoveAppRole,
     RemoveDelegatedGrant,
     RemoveDirectoryRole,
@@ -34,7 +36,15 @@ from shared.tenant import (
 )
 
 _RACES = 3  # tries of a removePassword that is answered 400: too soon after addPassword, it settles
-_REMOVALS = RemoveFederated | RemoveAppRole | RemoveDelegatedGrant | RemoveDirectoryRole | RemoveOwner
+_REMOVALS = (
+    RemoveFederated
+    | RemoveAppRole
+    | RemoveDelegatedGrant
+    | RemoveDirectoryRole
+    | RemoveOwner
+    | DeleteApplication
+    | PurgeDeleted
+)
 
 
 @dataclass(slots=True)

@@ -83,6 +83,16 @@ def custody(step: StepStory, planned: PlannedStep, image: JsonObject) -> WayBack
     )
 
 
+def configuration(step: StepStory, planned: PlannedStep, image: JsonObject) -> WayBack:
+    names = [name for name in ("web", "spa", "publicClient", "identifierUris") if name in image]
+    return way(
+        step,
+        f"redirect URIs, sign-out URL and identifier URIs as recorded before the reverting. {_CHECK}",
+        call("PATCH", f"/applications/{planned.target_id}", {name: image[name] for name in names}),
+        portal=f"{_CENTRE}, App registrations, object {planned.target_id}, Authentication and Expose an API",
+    )
+
+
 def risk_policy(step: StepStory, planned: PlannedStep, image: JsonObject) -> WayBack:
     policy = image.get("policy")
     id_ = policy.get("id") if isinstance(policy, dict) else made_by(step).get("policyId")

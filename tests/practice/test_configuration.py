@@ -143,7 +143,7 @@ def test_sign_out_url_and_identifier_uris_are_logged() -> None:
 
         assert updates(desk) == {
             "AppIdentifierUri": ([], ["api://payroll"]),
-            "LogoutUrl": (None, ["https://evil.example/out"]),
+            "LogoutUrl": ([], ["https://evil.example/out"]),
         }
 
     at_the_desk(story)

@@ -31,7 +31,12 @@ def property_changes(before: JsonObject, after: JsonObject, names: Iterable[str]
             (_NAMES[name], _of_web(before, key), _of_web(after, key))
             for name, key in (("logoutUrl", "logoutUrl"), ("homepage", "homePageUrl"))
         )
-    return [changed(*pair) for pair in pairs if pair[1] != pair[2]]
+    return [changed(name, _side(old), _side(new)) for name, old, new in pairs if old != new]
+
+
+def _side(value: object) -> object:
+    """What is not set is written as the empty set, as AccountEnabled is on creation (facts: graph 2)."""
+    return [] if value is None else value
 
 
 def _of_web(record: JsonObject, key: str) -> object:

@@ -24,7 +24,7 @@ from shared.actions.addresses import (
     revised,
     revision_of,
 )
-from shared.actions.interface import Applied, Before, Drift, Earlier, Means, Planning, Proof, WayBack
+from shared.actions.interface import Applied, Before, Drift, Earlier, Means, Planning, Proof, Tier, WayBack
 from shared.actions.registrations import ruled_application
 from shared.actions.reverting import Findings, changes_told, told_of, what_to_revert
 from shared.actions.writes import outcome_of
@@ -54,6 +54,7 @@ class RevertConfiguration:
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All", "AuditLog.Read.All")
     licence: ClassVar[str | None] = None
     rank: ClassVar[int] = 45
+    tier: ClassVar[Tier] = Tier.REVERSIBLE
     proof_part: ClassVar[PartName] = PartName.IDENTITY
 
     def check_options(self, options: JsonObject) -> None:

@@ -3,11 +3,11 @@ One incident's journal as one instance knows it: decoded for reading, fenced for
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from shared.clock import Clock
 from shared.entries import Entry, SignalJoined, read_entry
@@ -41,6 +41,7 @@ class Chain:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._lines: list[Line] = []
+        self._places: dict[tuple[type[Entry], str | None], list[int]] = defaultdict(list)  # by kind, and by its step
         self._is_lost = False
         self._known_at = clock()
         self.incident = incident
@@ -54,7 +55,10 @@ class Chain:
     async def refresh(self) -> None:
         """Read what others have appended since."""
         self._known_at = self._clock()
-        self._lines = [Line(record, read_entry(record)) for record in await self._journal.read(self.incident)]
+        records = await self._journal.read(self.incident)
+        self._lines = []
+        self._places.clear()
+        self._add(Line(record, read_entry(record)) for record in records)
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -69,24 +73,29 @@ class Chain:
 
     def all(self, kind: type[E], step: str | None = None) -> Iterator[E]:
         """The entries of a kind, oldest first; of one step, if given."""
-        for line in self._lines:
-            if isinstance(line.entry, kind) and (step is None or line.record.step == step):
-                yield line.entry
+        for place in self._of(kind, step):
+            yield cast("E", self._lines[place].entry)
 
     def last(self, kind: type[E], step: str | None = None) -> E | None:
         """The newest entry of a kind; of one step, if given."""
-        return next(iter(deque(self.all(kind, step), maxlen=1)), None)
+        places = self._of(kind, step)
+        return cast("E", self._lines[places[-1]].entry) if places else None
 
     def place(self, kind: type[Entry], step: str | None = None) -> int:
         """The sequence number of the newest entry of a kind, or -1."""
-        return max(
-            (
-                line.record.sequence
-                for line in self._lines
-                if isinstance(line.entry, kind) and (step is None or line.record.step == step)
-            ),
-            default=-1,
-        )
+        places = self._of(kind, step)
+        return places[-1] if places else -1
+
+    def _of(self, kind: type[Entry], step: str | None) -> Sequence[int]:
+        return self._places.get((kind, step), ())
+
+    def _add(self, lines: Iterable[Line]) -> None:
+        for line in lines:
+            place, kind, step = len(self._lines), type(line.entry), line.record.step
+            self._lines.append(line)
+            self._places[kind, None].append(place)
+            if step is not None:
+                self._places[kind, step].append(place)
 
     async def write(self, *entries: Entry, step: str | None = None, only_next: bool = False) -> None:
         """
@@ -105,7 +114,7 @@ class Chain:
                     if await self._is_written(sealed, unknown):
                         return
                 else:
-                    self._lines += [Line(record, read_entry(record)) for record in sealed]
+                    self._add(Line(record, entry) for record, entry in zip(sealed, entries, strict=True))
                     self._known_at = self._clock()
                     return
             raise self._lost()

@@ -1,5 +1,6 @@
 """The requests of a look: every path and filter that goes to Graph for reading is made here, from canonical ids."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -104,25 +105,7 @@ def federated_call(object_path: str) -> Call:
 
 def _path_for(ask: Ask, ids: Ids, since: datetime) -> str | None:
     """A plain GET of an object shows the metadata of all its credentials (facts: Graph docs application-get)."""
-    paths = {
-        Ask.PRINCIPAL: principal_path(ids),
-        Ask.PRINCIPALS: _search("/servicePrincipals", ids.client),
-        Ask.APPLICATION: application_path(ids),
-        Ask.APPLICATIONS: _search("/applications", ids.client),
-        Ask.FEDERATED_PRINCIPAL: _below(principal_path(ids), "/federatedIdentityCredentials"),
-        Ask.FEDERATED_APPLICATION: _below(application_path(ids), "/federatedIdentityCredentials"),
-        Ask.DETECTIONS: _detections(ids.principal),
-        Ask.RISK: _below("/identityProtection/riskyServicePrincipals/", ids.principal),
-        Ask.AUDITS_PRINCIPAL: _audits(ids.principal, since),
-        Ask.AUDITS_APPLICATION: _audits(ids.application, since),
-        Ask.APP_ROLES: _below(principal_path(ids), "/appRoleAssignments"),
-        Ask.DELEGATED: _below(principal_path(ids), "/oauth2PermissionGrants"),
-        Ask.DIRECTORY_ROLES: _roles(ids.principal),
-        Ask.OWNERS_PRINCIPAL: _below(principal_path(ids), "/owners"),
-        Ask.OWNERS_APPLICATION: _below(application_path(ids), "/owners"),
-        Ask.CA_POLICIES: POLICIES,
-    }
-    return paths[ask]
+    return _PATHS[ask](ids, since)
 
 
 def _below(path: str | None, rest: str | None) -> str | None:
@@ -181,3 +164,23 @@ def policies_call() -> Call:
     """
     doing = f"reading {Ask.CA_POLICIES.value}"
     return Call("GET", POLICIES, doing, READ_POLICIES, headers=NEW_MEMBERS, quota=IDENTITY_PROTECTION)
+
+
+_PATHS: Mapping[Ask, Callable[[Ids, datetime], str | None]] = {
+    Ask.PRINCIPAL: lambda ids, _: principal_path(ids),
+    Ask.PRINCIPALS: lambda ids, _: _search("/servicePrincipals", ids.client),
+    Ask.APPLICATION: lambda ids, _: application_path(ids),
+    Ask.APPLICATIONS: lambda ids, _: _search("/applications", ids.client),
+    Ask.FEDERATED_PRINCIPAL: lambda ids, _: _below(principal_path(ids), "/federatedIdentityCredentials"),
+    Ask.FEDERATED_APPLICATION: lambda ids, _: _below(application_path(ids), "/federatedIdentityCredentials"),
+    Ask.DETECTIONS: lambda ids, _: _detections(ids.principal),
+    Ask.RISK: lambda ids, _: _below("/identityProtection/riskyServicePrincipals/", ids.principal),
+    Ask.AUDITS_PRINCIPAL: lambda ids, since: _audits(ids.principal, since),
+    Ask.AUDITS_APPLICATION: lambda ids, since: _audits(ids.application, since),
+    Ask.APP_ROLES: lambda ids, _: _below(principal_path(ids), "/appRoleAssignments"),
+    Ask.DELEGATED: lambda ids, _: _below(principal_path(ids), "/oauth2PermissionGrants"),
+    Ask.DIRECTORY_ROLES: lambda ids, _: _roles(ids.principal),
+    Ask.OWNERS_PRINCIPAL: lambda ids, _: _below(principal_path(ids), "/owners"),
+    Ask.OWNERS_APPLICATION: lambda ids, _: _below(application_path(ids), "/owners"),
+    Ask.CA_POLICIES: lambda _, __: POLICIES,
+}

@@ -18,10 +18,10 @@ RESTARTS_AFTER = 2.0  # seconds
 
 
 class AppProcess:
-    """Runs, dies, and is started again."""
+    """Runs, dies, and is started again. `name` tells several of one drill apart."""
 
-    def __init__(self, grounds: Grounds) -> None:
-        self._grounds = grounds
+    def __init__(self, grounds: Grounds, name: str = "drill") -> None:
+        self._grounds, self._name = grounds, name
         self._starts = 0
         self._died = asyncio.Event()
         self._life: Life | None = None
@@ -58,19 +58,23 @@ class AppProcess:
         self._starts += 1
         self._died.clear()
         self._life = Life(self._grounds.fate, self._died.set)
-        responder = self._grounds.responder(f"drill-{self._starts}", self._life)
+        responder = self._grounds.responder(f"{self._name}-{self._starts}", self._life)
         self.host = LocalHost(
             responder,
             self._grounds.surroundings,
             keys=self._grounds.keys,
             clock=self._grounds.clock,
-            random=Random(f"{self._grounds.seed}:host-{self._starts}"),
+            random=Random(self._seed()),
             environ=self._grounds.environ,
             died=self._fall_over,
         )
         with contextlib.suppress(Crash):
             await self.host.start()
             self.ready.set()
+
+    def _seed(self) -> str:
+        name = "host" if self._name == "drill" else self._name
+        return f"{self._grounds.seed}:{name}-{self._starts}"
 
     def _fall_over(self, death: BaseException) -> None:
         """The host met something that no host survives; only a Crash is part of the play."""

@@ -134,8 +134,9 @@ async def _play(scenario: Scenario, choices: Choices, say: Callable[[str], None]
 
 async def _run_until(grounds: Grounds, scenario: Scenario, until: timedelta) -> Sequence[str]:
     """Let world and app run side by side; gives what the story itself found wrong."""
-    app = AppProcess(grounds)
-    story = Story(scenario, grounds, app)
+    names = ["drill", *(f"drill-{chr(98 + n)}" for n in range(scenario.file.run.instances - 1))]
+    apps = [AppProcess(grounds, name) for name in names]
+    story = Story(scenario, grounds, apps)
     ignore_the_dead()
     try:
         async with asyncio.TaskGroup() as group:
@@ -143,7 +144,7 @@ async def _run_until(grounds: Grounds, scenario: Scenario, until: timedelta) -> 
                 *grounds.tenant.start(group),
                 group.create_task(story.play(), name="story"),
                 group.create_task(story.keep_watching(), name="watching attackers"),
-                group.create_task(app.keep_alive(), name="app"),
+                *(group.create_task(app.keep_alive(), name="app") for app in apps),
             ]
             await asyncio.sleep(until.total_seconds())
             for task in tasks:
@@ -151,7 +152,8 @@ async def _run_until(grounds: Grounds, scenario: Scenario, until: timedelta) -> 
     except* ScenarioMistake as mistakes:
         raise mistakes.exceptions[0] from None
     finally:
-        await app.stop()
+        for app in apps:
+            await app.stop()
     return story.differences
 
 

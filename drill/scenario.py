@@ -15,9 +15,10 @@ everything around them is ours, and strict. A mistake names file, line and the n
       - {at: PT5M, eventHub: [{…}]}               # Entra's diagnostic records, through the Event Hub
       - {at: PT6M, http: {method: POST, path: /api/incidents, body: {…}}}   # a responder calls
       - {at: PT7M, kill: true}                    # the function app's process dies and is started again
+    crowd: {count: 10000, at: PT1M}   # so many principals alike, each reported at this moment
     attackers: [{identity: ID, does: use-token, every: PT30S}]
     faults: [{service: graph, match: "PATCH /servicePrincipals/*", kind: 503, count: 1}]
-    run: {until: PT2H, mode: act, policy: FILE or an inline policy}
+    run: {until: PT2H, mode: act, instances: 2, policy: FILE or an inline policy}
     expect: see expect.py
 """
 
@@ -193,6 +194,42 @@ class RunPart(Ours):
     policy: str | dict[str, Any] | None = None
     store: Literal["memory", "sqlite"] = "memory"
     handover_vault: str | None = "handover"
+    instances: int = Field(default=1, ge=1, le=4)  # processes of the function app, over one store and one queue
+
+
+class CrowdPart(Ours):
+    """So many service principals alike, each with a detection at this moment: too many to write down one by one."""
+
+    count: int = Field(ge=1, le=20_000)
+    at: Duration = timedelta()
+    risk_event_type: str = "leakedCredentials"
+    risk_level: str = "high"
+
+    def grow(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The scenario's content with the crowd in it, in Graph's own words."""
+        principals = [
+            {"id": _member_id("5b0a11de", n), "appId": _member_id("c1a7c1de", n), "displayName": f"workload-{n}"}
+            for n in range(1, self.count + 1)
+        ]
+        detections = [
+            {
+                "id": _member_id("de7ec7ed", n),
+                "servicePrincipalId": each["id"],
+                "riskEventType": self.risk_event_type,
+                "riskLevel": self.risk_level,
+                "riskState": "atRisk",
+            }
+            for n, each in enumerate(principals, start=1)
+        ]
+        tenant: Mapping[str, Any] = given["tenant"]
+        whole = {**tenant, "servicePrincipals": [*tenant.get("servicePrincipals", []), *principals]}
+        at = f"PT{self.at.total_seconds():g}S"
+        moment = {"at": at, "servicePrincipalRiskDetections": detections}
+        return {**given, "tenant": whole, "timeline": [*given.get("timeline", []), moment]}
+
+
+def _member_id(prefix: str, number: int) -> str:
+    return f"{prefix}-0000-4000-8000-{number:012d}"
 
 
 class ExpectedIncident(Ours):
@@ -242,6 +279,7 @@ class ScenarioFile(Ours):
     azure: AzurePart = AzurePart()
     logs: LogsPart = LogsPart()
     timeline: list[HappeningPart] = []
+    crowd: CrowdPart | None = None
     attackers: list[AttackerPart] = []
     faults: list[FaultPart] = []
     run: RunPart = RunPart()
@@ -263,9 +301,10 @@ class Scenario:
 
     def world(self) -> dict[str, Any]:
         """What the practice tenant is built from, as the file says it."""
-        played = [_only(entry, _NOT_FOR_THE_TENANT) for entry in self.given.get("timeline", [])]
+        given = self.file.crowd.grow(self.given) if self.file.crowd else self.given
+        played = [_only(entry, _NOT_FOR_THE_TENANT) for entry in given.get("timeline", [])]
         return {
-            "tenant": self.given["tenant"],
+            "tenant": given["tenant"],
             "azure": self.given.get("azure", {}),
             "logs": self.given.get("logs", {}),
             "timeline": played,

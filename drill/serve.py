@@ -66,7 +66,7 @@ async def _serve_all(
     import uvicorn
 
     config = uvicorn.Config(both, log_level="warning", access_log=False, lifespan="off", ws="none", server_header=False)
-    server, story = uvicorn.Server(config), Story(scenario, grounds, app)
+    server, story = uvicorn.Server(config), Story(scenario, grounds, [app])
     ignore_the_dead()
     host_port, tenant_port = (each.getsockname()[1] for each in sockets)
     try:

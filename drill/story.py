@@ -27,15 +27,17 @@ _RETRIES = (10.0, 30.0, 60.0, 300.0, 600.0, 1800.0)
 _RECEIVER = "receive_event"
 _WATCH_EVERY = 5.0  # seconds
 _DOWN = 503
+_HERE = "http://localhost:7071"
+_WAITS_FOR_ANSWER = 30.0  # seconds, as Event Grid waits
 
 
 class Story:
     """Plays and tells the timeline. `differences` collects answers that were not as expected."""
 
-    def __init__(self, scenario: Scenario, grounds: Grounds, app: AppProcess) -> None:
+    def __init__(self, scenario: Scenario, grounds: Grounds, apps: Sequence[AppProcess]) -> None:
         given: Sequence[Mapping[str, Any]] = scenario.given.get("timeline", ())
         self._moments = sorted(zip(scenario.file.timeline, given, strict=True), key=lambda moment: moment[0].at)
-        self._grounds, self._app = grounds, app
+        self._grounds, self._apps = grounds, apps
         self.differences: list[str] = []
 
     async def play(self) -> None:
@@ -56,21 +58,22 @@ class Story:
 
     def _happen(self, happening: HappeningPart, group: asyncio.TaskGroup) -> None:
         if happening.kill:
-            self._app.kill()
+            self._apps[0].kill()
         if happening.event_hub:
             body = json.dumps({"records": happening.event_hub}).encode()
             self._grounds.surroundings.partition.send([body], self._grounds.clock)
         if happening.event_grid:
-            group.create_task(self._deliver(happening.event_grid))
+            for app in self._apps:  # at least once: with several instances, to each of them in the same moment
+                group.create_task(self._deliver(happening.event_grid, app))
         if happening.http:
             group.create_task(self._call(happening.http))
 
-    async def _deliver(self, given: Sequence[Mapping[str, Any]]) -> None:
+    async def _deliver(self, given: Sequence[Mapping[str, Any]], app: AppProcess) -> None:
         """As Event Grid does: again and again, until it is accepted or refused for good."""
         events = [self._complete(event) for event in given]
         headers = {"aeg-event-type": "Notification", "x-functions-key": self._grounds.keys.event_grid}
         for wait in (*_RETRIES, None):
-            status, _ = await self._send("POST", f"{PATH}?functionName={_RECEIVER}", headers, events)
+            status, _ = await self._send(app, "POST", f"{PATH}?functionName={_RECEIVER}", headers, events)
             if status < 300 or status in (400, 401, 413):
                 return
             self._grounds.narrator.tell("World", f"Event Grid was answered {status}")
@@ -87,25 +90,29 @@ class Story:
     async def _call(self, call: HttpCallPart) -> None:
         """A responder calls the API."""
         headers = {"x-functions-key": self._grounds.keys.function}
-        status, text = await self._send(call.method, call.path, headers, call.body)
+        status, text = await self._send(self._apps[0], call.method, call.path, headers, call.body)
         self._grounds.narrator.tell("Person", f"{call.method} {call.path}: {status} {text}")
         if call.status is not None and status != call.status:
             self.differences.append(f"{call.method} {call.path} was answered {status}, expected {call.status}: {text}")
 
-    async def _send(self, method: str, path: str, headers: Mapping[str, str], body: object) -> tuple[int, str]:
-        host = self._app.host
+    async def _send(
+        self, app: AppProcess, method: str, path: str, headers: Mapping[str, str], body: object
+    ) -> tuple[int, str]:
+        host = app.host
         if host is None:
             return _DOWN, "the process is down"
         try:
             return await _exchange(host, method, path, headers, body)
         except Crash:
             return _DOWN, "the process died before it had answered"
+        except httpx.TimeoutException:
+            return _DOWN, f"no answer came within {_WAITS_FOR_ANSWER:g} s"
 
 
 async def _exchange(
     host: "LocalHost", method: str, path: str, headers: Mapping[str, str], body: object
 ) -> tuple[int, str]:
     transport = PracticeHttpxTransport(host.asgi)
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:7071") as client:
+    async with httpx.AsyncClient(transport=transport, base_url=_HERE, timeout=_WAITS_FOR_ANSWER) as client:
         answer = await client.request(method, path, headers=dict(headers), json=body)
         return answer.status_code, answer.text

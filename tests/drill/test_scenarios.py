@@ -4,15 +4,18 @@ import os
 import subprocess
 import sys
 from base64 import b64encode
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from drill.runner import Result, run_scenario
-from drill.scenario import SHIPPED, load_scenario, shipped_scenarios
+from drill.scenario import SHIPPED, Scenario, load_scenario, shipped_scenarios
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
+_FEW = 200
 _NAMES = [path.stem for path in shipped_scenarios()]
 
 
@@ -20,7 +23,18 @@ _NAMES = [path.stem for path in shipped_scenarios()]
 def _played(name: str) -> tuple[Result, tuple[str, ...]]:
     """A scenario's result and narration, played once for all tests."""
     lines: list[str] = []
-    return run_scenario(load_scenario(SHIPPED / f"{name}.yaml"), say=lines.append), tuple(lines)
+    return run_scenario(_scenario(name), say=lines.append), tuple(lines)
+
+
+def _scenario(name: str) -> Scenario:
+    """As it ships; but of a crowd as many as tests have time for, under the same limits."""
+    scenario = load_scenario(SHIPPED / f"{name}.yaml")
+    crowd = scenario.file.crowd
+    if crowd is None:
+        return scenario
+    few = crowd.model_copy(update={"count": _FEW})
+    run = scenario.file.run.model_copy(update={"until": timedelta(minutes=15)})
+    return replace(scenario, file=scenario.file.model_copy(update={"crowd": few, "run": run}))
 
 
 @pytest.mark.parametrize("name", _NAMES)
@@ -39,6 +53,32 @@ def test_no_secret_or_token_shows_in_anything_that_comes_out(name: str) -> None:
 
     assert len(result.canaries) >= 4
     assert [canary for canary in result.canaries if canary in output or b64encode(canary) in output] == []
+
+
+def _own_writes(result: Result) -> list[datetime]:
+    """When Cordon's writes reached the tenant."""
+    own = (effect for effect in result.effects if not str(effect["by"]).startswith(("timeline", "attacker")))
+    return [datetime.fromisoformat(str(effect["at"])) for effect in own]
+
+
+def test_nothing_of_a_crowd_is_touched_and_everybody_is_asked_about() -> None:
+    """Five an hour are allowed: not even five of two hundred are contained."""
+    result, _ = _played("mass-detection")
+    statuses = [incident["status"] for incident in result.incidents]
+
+    assert _own_writes(result) == []
+    assert statuses == ["awaiting-approval"] * _FEW
+
+
+def test_the_stop_switch_stops_between_two_steps() -> None:
+    """Something was written before it was set, nothing until it was released, and the rest after a person's order."""
+    result, _ = _played("stop-switch-in-mid-plan")
+    begun = result.ended_at - timedelta(hours=2, minutes=30)
+    minutes = [(at - begun).total_seconds() / 60 for at in _own_writes(result)]
+
+    assert [at for at in minutes if at < 1.01]
+    assert [at for at in minutes if 1.05 < at < 31] == []
+    assert [at for at in minutes if at > 31]
 
 
 def test_the_narration_tells_the_story_to_a_stranger() -> None:

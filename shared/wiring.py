@@ -60,6 +60,7 @@ class Outside:
 
 def build(settings: Settings, outside: Outside) -> Responder:
     """Make the Responder. Raises PolicyWrong if the policy file cannot be used; then nothing starts."""
+    from shared.clients.governor import Governor
     from shared.clients.tenant import make_tenant, warm_up
 
     policy = load_policy(settings.policy, [action.name for action in ACTIONS], check_options)
@@ -70,6 +71,7 @@ def build(settings: Settings, outside: Outside) -> Responder:
         azure_transport=outside.azure_transport,
         clock=outside.clock,
         random=outside.random,
+        pace=Governor(outside.store.documents, outside.clock),
     )
     stamp = Stamp(settings.tenant_id, settings.mode.value, policy.digest)
     own = {settings.reader_client_id, settings.executor_client_id, settings.rotator_client_id}

@@ -17,7 +17,7 @@ import httpx
 from shared.clients.answers import Answer, Call, check, lost, not_sent, read_object
 from shared.clients.batch import MOST, NOT_TRIED, batch_body, read_batch
 from shared.clients.guard import Failed, ForeignHost, Guard, TooLarge, origin_of
-from shared.clients.pacing import Pacing
+from shared.clients.pacing import Pace
 from shared.clients.patience import Patience, Trouble, persist
 from shared.clients.text import fit
 from shared.clients.tokens import TokenSource
@@ -60,7 +60,7 @@ class GraphHttp:
         scope: str,
         *,
         transport: Callable[[], httpx.AsyncBaseTransport],
-        pacing: Pacing,
+        pacing: Pace,
         clock: Clock,
         random: Callable[[], float],
         patience: Patience | None = None,

@@ -3,8 +3,8 @@ Keeping within the platform's quotas, so that it does not have to tell us.
 
 The core is pure: a `Window` says whether a request may go now, from the clock and what went before.
 The shell around it (`Pacing`) waits, lets containment pass ahead of polling, and learns from refusals
-where the real quota is smaller than the documented one. It serves one process; a `Window` is a small
-value that several instances could share through a store.
+where the real quota is smaller than the documented one. It serves one process; governor.py shares `Window`s
+between instances through the store.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import heapq
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 Seconds: TypeAlias = float
 
@@ -51,6 +51,7 @@ class Window:
     stretch: float = 1.0
     refused_at: Seconds | None = None
     closed_until: Seconds = 0.0
+    urgent_at: Seconds | None = None  # when containment last asked for it (kept by governor.py)
 
 
 def stretch_now(window: Window, now: Seconds) -> float:
@@ -84,6 +85,22 @@ def refuse(window: Window, quota: Quota, now: Seconds, retry_after: Seconds) -> 
     return replace(window, stretch=slower, refused_at=window.refused_at if known else now, closed_until=closed)
 
 
+class Pace(Protocol):
+    """Lets requests through at the pace of their quota."""
+
+    def try_take(self, quota: Quota, cost: int = 1) -> bool:
+        """Spend if it may go now and nobody urgent waits; never waits."""
+        ...
+
+    async def take(self, quota: Quota, *, urgent: bool, cost: int = 1) -> None:
+        """Wait until it may go, then spend. Urgent requests overtake those that are not."""
+        ...
+
+    def refused(self, quota: Quota, retry_after: Seconds) -> None:
+        """A request of this quota was answered 429."""
+        ...
+
+
 class _Lane:
     """Those who wait for one quota: urgent ones first, then in order of arrival."""
 
@@ -99,14 +116,15 @@ class _Lane:
         self.moved = asyncio.Event()
 
 
-def _loop_time() -> Seconds:
+def loop_time() -> Seconds:
+    """The running event loop's own clock."""
     return asyncio.get_running_loop().time()
 
 
 class Pacing:
-    """Lets requests through at the pace of their quota. `monotonic` defaults to the event loop's own clock."""
+    """Lets requests of one process through. `monotonic` defaults to the event loop's own clock."""
 
-    def __init__(self, monotonic: Callable[[], Seconds] = _loop_time) -> None:
+    def __init__(self, monotonic: Callable[[], Seconds] = loop_time) -> None:
         self._now = monotonic
         self._lanes: dict[Quota, _Lane] = {}
         self._tickets = itertools.count()
@@ -115,7 +133,7 @@ class Pacing:
         """Spend if it may go now and nobody urgent waits; never waits."""
         lane = self._lane(quota)
         urgent_waits = bool(lane.waiting) and lane.waiting[0][0] == 0
-        if urgent_waits or wait_for(lane.window, quota, self._now(), cost) > 0:
+        if urgent_waits or self._wait(quota, cost, urgent=True) > 0:
             return False
         lane.window = spend(lane.window, quota, self._now(), cost)
         return True
@@ -126,7 +144,10 @@ class Pacing:
         ticket = (0 if urgent else 1, next(self._tickets))
         heapq.heappush(lane.waiting, ticket)
         try:
-            while (wait := self._turn(lane, quota, ticket, cost)) is None or wait > 0:
+            while True:
+                wait = self._wait(quota, cost, urgent=urgent) if lane.waiting[0] == ticket else None
+                if wait == 0 and await self._agree(quota, cost, urgent=urgent):
+                    break
                 await _sleep_or_move(lane, wait)
             lane.window = spend(lane.window, quota, self._now(), cost)
         finally:
@@ -137,9 +158,19 @@ class Pacing:
         lane = self._lane(quota)
         lane.window = refuse(lane.window, quota, self._now(), retry_after)
 
-    def _turn(self, lane: _Lane, quota: Quota, ticket: tuple[int, int], cost: int) -> Seconds | None:
-        """How long this ticket must still wait; None while it is somebody else's turn."""
-        return wait_for(lane.window, quota, self._now(), cost) if lane.waiting[0] == ticket else None
+    def _wait(self, quota: Quota, cost: int, *, urgent: bool) -> Seconds:
+        """How long `cost` more requests must wait."""
+        del urgent  # who is urgent goes first, and no sooner
+        return self._own_wait(quota, cost)
+
+    def _own_wait(self, quota: Quota, cost: int, measure: Quota | None = None) -> Seconds:
+        """The same by what this process sent; measured by another quota than the lane's own, if given."""
+        return wait_for(self._lane(quota).window, measure or quota, self._now(), cost)
+
+    async def _agree(self, quota: Quota, cost: int, *, urgent: bool) -> bool:
+        """The last word before it goes: there is nobody else to ask."""
+        del quota, cost, urgent
+        return True
 
     def _lane(self, quota: Quota) -> _Lane:
         return self._lanes.setdefault(quota, _Lane())

@@ -13,7 +13,7 @@ import httpx
 from shared.clients.feeds import GraphFeeds
 from shared.clients.graph import GraphDirectory
 from shared.clients.graph_http import GraphHttp
-from shared.clients.pacing import Pacing
+from shared.clients.pacing import Pace, Pacing
 from shared.clients.pools import network
 from shared.clients.topic import EventGridTopic
 from shared.clients.vault import KeyVaultHandover
@@ -51,14 +51,15 @@ def make_tenant(
     azure_transport: "Callable[[], AsyncHttpTransport[Any, Any]] | None",
     clock: Clock,
     random: Callable[[], float],
+    pace: Pace | None = None,
 ) -> Tenant:
     """
     The tenant of the settings. Nothing is sent and no SDK is imported before the first call.
 
-    A transport of None means the real network.
+    A transport of None means the real network; a pace of None, that no other instance uses the same quotas.
     """
     quiet_logs()
-    pacing, transport = Pacing(), _shared(graph_transport)
+    pacing, transport = pace or Pacing(), _shared(graph_transport)
     cloud = settings.cloud.value if settings.cloud is Cloud.CHINA else None
 
     def graph(client_id: str) -> GraphHttp:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TypeVar, cast
 
 from shared.clock import Clock
-from shared.entries import Entry, SignalJoined, read_entry
+from shared.entries import BESIDE, Entry, read_entry
 from shared.errors import OutcomeUnknown, SequenceTaken
 from shared.journal import NO_RECORD, IncidentId, Journal, Record, seal
 
@@ -131,7 +131,7 @@ class Chain:
             if abs(self._clock() - self._known_at) > silence:
                 known = len(self._lines)
                 await self.refresh()
-                if not all(isinstance(line.entry, SignalJoined) for line in self._lines[known:]):
+                if not all(isinstance(line.entry, BESIDE) for line in self._lines[known:]):
                     raise self._lost()
 
     def _lost(self) -> SequenceTaken:
@@ -151,7 +151,7 @@ class Chain:
         known = len(self._lines)
         await self.refresh()
         newcomers = self._lines[known:]
-        if only_next or not newcomers or not all(isinstance(line.entry, SignalJoined) for line in newcomers):
+        if only_next or not newcomers or not all(isinstance(line.entry, BESIDE) for line in newcomers):
             raise self._lost() from taken
 
     async def _is_written(self, sealed: Sequence[Record], unknown: OutcomeUnknown) -> bool:

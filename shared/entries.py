@@ -273,6 +273,15 @@ class StepStopped(Entry):
     todo: str
 
 
+class SeenInLogs(Entry):
+    """The directory's audit log tells of Cordon's own write for a step. Evidence, and no step of the work."""
+
+    kind = "seen-in-logs"
+    audit_id: str
+    at: datetime  # activityDateTime
+    activity: str
+
+
 class RechecksSet(Entry):
     """Messages for later looks were sent: `after` holds their delays in seconds. A new series replaces the last."""
 
@@ -331,12 +340,16 @@ KINDS: tuple[type[Entry], ...] = (
     Applied,
     Verified,
     StepStopped,
+    SeenInLogs,
     RechecksSet,
     Rechecked,
     Escalated,
     Closed,
     Published,
 )
+
+BESIDE: tuple[type[Entry], ...] = (SignalJoined, SeenInLogs)
+"""What may be appended beside whoever works the incident: it takes nobody's place."""
 
 _BY_KIND = {model.kind: model for model in KINDS}
 

@@ -8,11 +8,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from shared.entries import Approved, Closed, Escalated, HeldBack, SignalJoined, SubjectIds
+from shared.evidence import evidence_of, grade_of
 from shared.history import History, StepStory
 from shared.journal import Record
+from shared.residual import residual_of
 
 if TYPE_CHECKING:
-    from shared.views import IncidentView, StepView
+    from shared.views import IncidentView, ResidualView, StepView
 
 
 class Status(StrEnum):
@@ -173,9 +175,10 @@ def view_of(records: Sequence[Record], now: datetime) -> "IncidentView":
         rule=history.decided.rule if history.decided else None,
         signals=sum(1 for _ in history.all(SignalJoined)),
         plan_hash=history.planned.hash if history.planned else None,
-        steps=tuple(_step_view(step) for step in history.steps),
+        steps=tuple(_step_view(step, history) for step in history.steps),
         not_done=history.not_done,
         todo=tuple(open_tasks(history, now)),
+        residual=_residual_view(history) if history.begun else None,
     )
 
 
@@ -229,10 +232,25 @@ def subject_text(subject: SubjectIds) -> str:
     return ", ".join(f"{name} {value}" for name, value in known if value) or "an identity without ids"
 
 
-def _step_view(step: StepStory) -> "StepView":
-    from shared.views import StepView
+def _residual_view(history: History) -> "ResidualView":
+    from shared.views import AccessView, ResidualView
 
-    planned = step.planned
+    clock = residual_of(history)
+    return ResidualView(
+        proven_at=clock.proven_at,
+        surely_over=clock.surely_over,
+        not_known=clock.not_known,
+        by_resource=tuple(
+            AccessView(resource=a.resource, usually_until=a.usually, surely_until=a.surely, why=a.why)
+            for a in clock.by_resource
+        ),
+    )
+
+
+def _step_view(step: StepStory, history: History) -> "StepView":
+    from shared.views import EvidenceView, StepView
+
+    planned, evidence = step.planned, evidence_of(step, history)
     return StepView(
         id=step.id,
         action=planned.action if planned else step.id,
@@ -242,5 +260,7 @@ def _step_view(step: StepStory) -> "StepView":
         describe=planned.describe if planned else "",
         state=step.state,
         proof=step.verified.proof if step.verified else None,
+        grade=grade_of(evidence),
+        evidence=tuple(EvidenceView(grade=e.grade, at=e.at, record=e.record, said=e.said) for e in evidence),
         todo=step.stopped.todo if step.stopped else None,
     )

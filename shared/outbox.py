@@ -24,7 +24,9 @@ from shared.entries import (
     StepStopped,
 )
 from shared.errors import CordonError
+from shared.history import History
 from shared.incident import Status, status_of
+from shared.residual import residual_of
 from shared.tenant import Publisher
 
 log = logging.getLogger("cordon")
@@ -40,13 +42,26 @@ class Outbox:
         if self._publisher is None:
             return
         for type_, id_ in list(self._due(chain)):
-            data = {"incident": chain.incident, "status": status_of(chain.records, self._clock()).value}
+            data = self._data(chain, type_)
             try:
                 await self._publisher.publish(type_, f"incidents/{chain.incident}", id_, data)
             except CordonError as error:
                 log.warning("incident %s: %s was not published and stays due: %s", chain.incident, type_, error)
                 return
             await chain.write(Published(type=type_, id=id_))
+
+    def _data(self, chain: Chain, type_: str) -> dict[str, object]:
+        """Pointers and the status; with Contained also from when on no token from before the cut can work."""
+        data: dict[str, object] = {
+            "incident": chain.incident,
+            "status": status_of(chain.records, self._clock()).value,
+        }
+        if type_ == "Cordon.Incident.Contained":
+            clock = residual_of(History(chain.lines))
+            data["noTokenWorksFrom"] = clock.surely_over.isoformat() if clock.surely_over else None
+            data["usuallyEndsBy"] = {access.resource: access.usually.isoformat() for access in clock.by_resource}
+            data["notKnown"] = clock.not_known
+        return data
 
     def _due(self, chain: Chain) -> Iterator[tuple[str, str]]:
         published = {entry.id for entry in chain.all(Published)}

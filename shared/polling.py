@@ -26,6 +26,7 @@ from shared.windows import AGES, Coverage, Window, due_blocks, due_windows, is_a
 _SWEEP = timedelta(minutes=4)  # a timer function may run ten minutes; what is left waits for the next
 
 IsOwnDoing = Callable[[Signal], Awaitable[bool]]
+SeeOwn = Callable[[Sequence[Signal]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,17 @@ class Polling:
     """Reads the feeds into the inbox and keeps the coverage record."""
 
     def __init__(
-        self, feeds: Feeds, inbox: Inbox, documents: Documents, tenant_id: str, is_own_doing: IsOwnDoing, clock: Clock
+        self,
+        feeds: Feeds,
+        inbox: Inbox,
+        documents: Documents,
+        tenant_id: str,
+        is_own_doing: IsOwnDoing,
+        see_own: SeeOwn,
+        clock: Clock,
     ) -> None:
         self._feeds, self._inbox, self._documents = feeds, inbox, documents
-        self._tenant_id, self._is_own_doing, self._clock = tenant_id, is_own_doing, clock
+        self._tenant_id, self._is_own_doing, self._see_own, self._clock = tenant_id, is_own_doing, see_own, clock
 
     async def sweep_risk(self) -> Swept:
         """
@@ -133,6 +141,7 @@ class Polling:
 
     async def _take(self, source: Source, page: Sequence[JsonObject]) -> Swept:
         signals: list[Signal] = []
+        own: list[Signal] = []
         aside = 0
         for record in page:
             try:
@@ -141,9 +150,12 @@ class Polling:
                 await self._inbox.set_aside(source.name, problem.why, digest_of(record))
                 aside += 1
                 continue
-            if not isinstance(found, NotASignal) and not await self._is_own_doing(found):
-                signals.append(found)
+            if isinstance(found, NotASignal):
+                continue
+            (own if await self._is_own_doing(found) else signals).append(found)
         taken = await self._inbox.take(signals)
+        if own and source.name == "directory-audit":
+            await self._see_own(own)
         return Swept(len(page), taken.accepted, aside)
 
     async def _note_trouble(self, feed: str, error: CordonError) -> None:

@@ -46,6 +46,7 @@ from shared.sources.interface import Source
 from shared.standing import known_ids, waiting_plan
 from shared.untrusted import one_line
 from shared.views import DamagedView, Health, IncidentPage, IncidentView, Preview, SwitchView
+from shared.witness import Witness
 from shared.work import RESUME_AFTER, Desk, Work, reservations_of
 
 log = logging.getLogger("cordon")
@@ -73,8 +74,15 @@ class Responder:
         self._desk = desk
         self._own: frozenset[str] | None = None
         self._in_hand: WeakValueDictionary[IncidentId, asyncio.Lock] = WeakValueDictionary()
+        witness = Witness(desk.store, desk.clock)
         self._polling = Polling(
-            desk.tenant.feeds, desk.inbox, desk.store.documents, desk.tenant_id, self._is_own_doing, desk.clock
+            desk.tenant.feeds,
+            desk.inbox,
+            desk.store.documents,
+            desk.tenant_id,
+            self._is_own_doing,
+            witness.see,
+            desk.clock,
         )
 
     # Timers

@@ -16,6 +16,33 @@ class View(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
 
+class EvidenceView(View):
+    """One grade of proof: since when it stands, and by which record of the journal."""
+
+    grade: Literal["accepted", "read-back", "held", "seen-in-logs", "probed"]
+    at: datetime
+    record: int
+    said: str
+
+
+class AccessView(View):
+    """When access with tokens from before the cut usually ends at a resource, and when it has surely ended."""
+
+    resource: str
+    usually_until: datetime
+    surely_until: datetime
+    why: str
+
+
+class ResidualView(View):
+    """The residual-access clock. Without `proven_at` no bound can be given, and `not_known` says why."""
+
+    proven_at: datetime | None
+    surely_over: datetime | None
+    not_known: str | None
+    by_resource: tuple[AccessView, ...] = ()
+
+
 class StepView(View):
     """One step and the last that is known of it."""
 
@@ -25,6 +52,8 @@ class StepView(View):
     describe: str
     state: Literal["planned", "intended", "applied", "held", "not-held", "unknown", "stopped"]
     proof: str | None = None
+    grade: Literal["accepted", "read-back", "held", "seen-in-logs", "probed"] | None = None
+    evidence: tuple[EvidenceView, ...] = ()
     todo: str | None = None
 
 
@@ -45,6 +74,7 @@ class IncidentView(View):
     steps: tuple[StepView, ...]
     not_done: tuple[NamedOutcome, ...]
     todo: tuple[str, ...]
+    residual: ResidualView | None = None
 
 
 class DamagedView(View):

@@ -155,6 +155,8 @@ _GRADES = {
     "accepted": "the service accepted it, nobody has read it back",
     "read-back": "read back, not seen again yet",
     "held": "read back, and seen again after the race window",
+    "seen-in-logs": "read back, seen again after the race window, and told by the audit log",
+    "probed": "read back, seen again, told by the audit log, and a sign-in was seen to be refused",
 }
 
 

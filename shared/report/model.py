@@ -92,12 +92,31 @@ class Answer(Told):
     detail: str | None
 
 
+class EvidenceTold(Told):
+    """One grade of proof: since when it stands, and by which record of the journal."""
+
+    grade: Literal["accepted", "read-back", "held", "seen-in-logs", "probed"]
+    at: datetime
+    record: int
+    said: str
+
+
+class AccessTold(Told):
+    """When access with tokens from before the cut usually ends at a resource, and when it has surely ended."""
+
+    resource: str
+    usually_until: datetime
+    surely_until: datetime
+    why: str
+
+
 class StepTold(Told):
     """
     One step that was begun, with its proof.
 
     `grade` says how good the proof is: accepted (the service's word), read-back (a fresh read), held (read
-    again after the race window). `before` is what was there before the first write.
+    again after the race window), seen-in-logs (the audit log tells of the write), probed; `evidence` holds each
+    with its record. `before` is what was there before the first write.
     """
 
     id: str
@@ -113,7 +132,8 @@ class StepTold(Told):
     answers: tuple[Answer, ...]
     answered_at: datetime | None
     proof: str | None
-    grade: Literal["accepted", "read-back", "held"] | None
+    grade: Literal["accepted", "read-back", "held", "seen-in-logs", "probed"] | None
+    evidence: tuple[EvidenceTold, ...] = ()
     read_at: datetime | None
     first_held_at: datetime | None
     seconds_to_first_proof: float | None
@@ -169,6 +189,8 @@ class TokenLife(Told):
     longest_until: datetime | None  # should the revocation not reach Graph, or a managed identity's cached token
     not_known: str | None
     says: tuple[str, ...]
+    surely_over: datetime | None = None  # no token from before the cut can work anywhere
+    by_resource: tuple[AccessTold, ...] = ()
 
 
 class WayBack(Told):

@@ -19,6 +19,7 @@ from shared.entries import (
     Published,
     Rechecked,
     RechecksSet,
+    SeenInLogs,
     SignalJoined,
     StepStopped,
     Verified,
@@ -93,6 +94,8 @@ def _tell_step(entry: Entry) -> str | None:
         case Verified() as look:
             word = "accepted, not read back" if look.grade == "accepted" else look.answer
             return f"Fresh read: {word}. {sentence(look.proof)}"
+        case SeenInLogs() as seen:
+            return f"The audit log tells of our own write, {utc(seen.at)}: {seen.activity} ({seen.audit_id})."
         case StepStopped() as stopped:
             return f"Stopped: {stopped.outcome}. {sentence(stopped.reason)}"
         case _:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Literal
 
 from shared.entries import (
     Applied,
@@ -15,11 +14,13 @@ from shared.entries import (
     Rechecked,
     RechecksSet,
     RuleAnswer,
+    SeenInLogs,
     SignalJoined,
     Verified,
     WorkEnded,
     WorkStarted,
 )
+from shared.evidence import evidence_of, grade_of
 from shared.history import History, StepStory, is_proof
 from shared.incident import Status, status_in
 from shared.journal import Record
@@ -31,6 +32,7 @@ from shared.report.model import (
     Answer,
     Appendix,
     ConditionTold,
+    EvidenceTold,
     Report,
     RuleTold,
     StepAhead,
@@ -44,7 +46,7 @@ from shared.report.tokens import tell_tokens
 from shared.report.undoing import tell_undo
 
 # Records that leave a contained incident as it is, however many of them there are.
-_SAYS_NOTHING = (SignalJoined, Published, WorkStarted, WorkEnded, RechecksSet, Investigated)
+_SAYS_NOTHING = (SignalJoined, SeenInLogs, Published, WorkStarted, WorkEnded, RechecksSet, Investigated)
 
 
 def make_report(records: Sequence[Record], now: datetime) -> Report:
@@ -163,7 +165,7 @@ def _conditions(answer: ConditionAnswer, depth: int = 0) -> Iterator[ConditionTo
 def _tell_step(step: StepStory, planned: PlannedStep, history: History) -> StepTold:
     applied = next(reversed(list(step.all(Applied))), None)
     first = next((record.time for record, look in step.all(Verified) if is_proof(look)), None)
-    accepted = accepted_at(history)
+    accepted, evidence = accepted_at(history), evidence_of(step, history)
     return StepTold(
         id=step.id,
         action=planned.action,
@@ -180,7 +182,8 @@ def _tell_step(step: StepStory, planned: PlannedStep, history: History) -> StepT
         ),
         answered_at=applied[0].time if applied else None,
         proof=step.verified.proof if step.verified else None,
-        grade=_grade(step, history),
+        grade=grade_of(evidence),
+        evidence=tuple(EvidenceTold(grade=e.grade, at=e.at, record=e.record, said=e.said) for e in evidence),
         read_at=step.verified.read_at if step.verified else None,
         first_held_at=first,
         seconds_to_first_proof=(first - accepted).total_seconds() if first and accepted else None,
@@ -190,14 +193,6 @@ def _tell_step(step: StepStory, planned: PlannedStep, history: History) -> StepT
 
 def _altered(change: Change) -> Altered:
     return Altered(name=change.property, before=change.before, after=change.after)
-
-
-def _grade(step: StepStory, history: History) -> Literal["accepted", "read-back", "held"] | None:
-    """How good the proof is; "held" once the step was also seen after the race window."""
-    if step.state != "held":
-        return "accepted" if step.verified and step.verified.grade == "accepted" else None
-    recheck = history.recheck
-    return "held" if recheck and recheck.answer == "held" and recheck.number >= 1 else "read-back"
 
 
 def _tell_ahead(planned: PlannedStep) -> StepAhead:

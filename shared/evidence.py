@@ -1,0 +1,107 @@
+"""
+How well the effect of a step is proven, told from the journal alone. Pure.
+
+| grade          | what it means                                                                       |
+|----------------|-------------------------------------------------------------------------------------|
+| `accepted`     | the service accepted the writes; nobody has looked                                   |
+| `read-back`    | a fresh read after the write showed the effect                                       |
+| `held`         | another read after the race window showed it again                                   |
+| `seen-in-logs` | the directory's audit log tells of Cordon's own write, as a success                  |
+| `probed`       | the identity was seen to be refused a token after the cut                            |
+
+Nothing of it outlives the last proof: a later write, look or call that takes a proof away takes the grades
+that rest on it as well.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from shared.entries import Applied, Intended, Rechecked, SeenInLogs, Verified
+from shared.history import History, StepStory, is_proof
+
+Grade: TypeAlias = Literal["accepted", "read-back", "held", "seen-in-logs", "probed"]
+
+NOT_PROBED = (
+    "not checkable, because Cordon holds no credential of the identity and does not read the sign-in log: look "
+    "there for sign-ins after the cut (error 7000112 is a refusal, 0 a success)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One grade: since when it stands, and by which record of the journal."""
+
+    grade: Grade
+    at: datetime
+    record: int
+    said: str
+
+
+def evidence_of(step: StepStory, history: History) -> tuple[Evidence, ...]:
+    """The grades that stand for a step now, weakest first."""
+    if step.state == "applied" or (step.verified is not None and step.verified.grade == "accepted"):
+        return tuple(_accepted(step))
+    if step.state != "held":
+        return ()
+    return (*_accepted(step), *_read_back(step), *_held(step, history), *_in_logs(step, history))
+
+
+def grade_of(evidence: tuple[Evidence, ...]) -> Grade | None:
+    """The best grade that has all the ones below it: a log line does not stand in for a second look."""
+    reached = {each.grade for each in evidence}
+    best: Grade | None = "accepted" if "accepted" in reached else None
+    for grade in ("read-back", "held", "seen-in-logs", "probed"):
+        if grade not in reached:
+            return best
+        best = grade
+    return best
+
+
+def _accepted(step: StepStory) -> Iterator[Evidence]:
+    if step.verified is not None and step.verified.grade == "accepted":
+        record = step.lines[-1].record
+        yield Evidence("accepted", record.time, record.sequence, step.verified.proof)
+        return
+    told = next(((record, entry) for record, entry in reversed([*step.all(Applied)])), None)
+    if told is None or told[0].sequence < _written(step):
+        return
+    record, applied = told
+    if all(write.outcome in ("accepted", "already") for write in applied.writes):
+        yield Evidence("accepted", record.time, record.sequence, "every write was accepted, or not needed")
+
+
+def _read_back(step: StepStory) -> Iterator[Evidence]:
+    """The first of the unbroken row of proofs that ends with the newest look."""
+    first: Evidence | None = None
+    for record, look in step.all(Verified):
+        if record.sequence < max(_written(step), step.since):
+            continue
+        if not is_proof(look):
+            first = None
+        elif first is None:
+            first = Evidence("read-back", record.time, record.sequence, look.proof)
+    if first:
+        yield first
+
+
+def _held(step: StepStory, history: History) -> Iterator[Evidence]:
+    """`History.recheck` is the newest later look, if nothing after it takes its word away."""
+    look, place = history.recheck, history.place(Rechecked)
+    if look is not None and look.answer == "held" and look.number >= 1:
+        said = f"later look {look.number}, {look.after_seconds:.0f} s after the first proof"
+        yield Evidence("held", history.lines[place].record.time, place, said)
+
+
+def _in_logs(step: StepStory, history: History) -> Iterator[Evidence]:
+    for line in history.lines:
+        if isinstance(line.entry, SeenInLogs) and line.record.step == step.id and line.record.sequence > _written(step):
+            said = f"audit record {line.entry.audit_id}: {line.entry.activity}"
+            yield Evidence("seen-in-logs", line.record.time, line.record.sequence, said)
+            return
+
+
+def _written(step: StepStory) -> int:
+    """The place of the newest intent: what is older tells of an earlier round."""
+    return max((record.sequence for record, _ in step.all(Intended)), default=-1)

@@ -1,0 +1,95 @@
+"""Cordon's own writes come back in the audit log, and count as evidence there and nowhere else."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from shared.entries import SeenInLogs
+from shared.signal import JsonObject
+from tests.fakes import CORDON_PRINCIPAL, PAYROLL, password, payroll
+from tests.stories.world import World, play
+
+STRANGER = "88888888-0000-4000-8000-000000000001"
+
+
+def _record(world: World, id_: str, by: str = CORDON_PRINCIPAL, **more: Any) -> JsonObject:
+    """The audit record of a service principal that was blocked just now."""
+    record: dict[str, Any] = {
+        "id": id_,
+        "category": "ApplicationManagement",
+        "correlationId": None,
+        "result": "success",
+        "activityDisplayName": "Update service principal",
+        "activityDateTime": world.clock().isoformat().replace("+00:00", "Z"),
+        "loggedByService": "Core Directory",
+        "initiatedBy": {"user": None, "app": {"appId": None, "displayName": "cordon", "servicePrincipalId": by}},
+        "targetResources": [
+            {
+                "id": PAYROLL,
+                "type": "ServicePrincipal",
+                "displayName": "payroll-sync",
+                "modifiedProperties": [
+                    {"displayName": "AccountEnabled", "oldValue": "[true]", "newValue": "[false]"},
+                ],
+            }
+        ],
+        **more,
+    }
+    return record
+
+
+async def _seen(world: World) -> list[tuple[str | None, str]]:
+    lines = (await world.chain()).lines
+    return [(line.record.step, line.entry.audit_id) for line in lines if isinstance(line.entry, SeenInLogs)]
+
+
+def test_the_own_write_is_seen_in_the_log_once() -> None:
+    """However often the log is read, one record makes one line of evidence, and the view tells of it."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=2))
+        world.feeds.log = [_record(world, "Directory_1")]
+        for _ in range(3):
+            await asyncio.sleep(600)
+            await responder.sweep_audits()
+        await world.instance("two").sweep_audits()
+        view = await responder.incident((await world.chain()).incident)
+
+        assert await _seen(world) == [("1-block-sign-in", "Directory_1")]
+        assert view.steps[0].grade == "seen-in-logs"
+        assert view.signals == 1
+
+    play(story, payroll(application=[password(1)]))
+
+
+def test_what_is_not_that_write_is_no_evidence() -> None:
+    """A failure, another operation, an older record, a stranger's write, and a pushed record that nobody re-read."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        old = _record(world, "Directory_0", activityDateTime="2026-03-02T02:59:59Z")
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=2))
+        enabling = [{"displayName": "AccountEnabled", "oldValue": "[false]", "newValue": "[true]"}]
+        target = {"id": PAYROLL, "type": "ServicePrincipal", "displayName": "x", "modifiedProperties": enabling}
+        world.feeds.log = [
+            old,
+            _record(world, "Directory_1", result="failure"),
+            _record(world, "Directory_2", targetResources=[target]),
+            _record(world, "Directory_3", by=STRANGER),
+        ]
+        pushed: JsonObject = {
+            "type": "Cordon.Signal.DirectoryAudit",
+            "id": "e9",
+            "source": "t",
+            "data": _record(world, "Directory_4"),
+        }
+        await responder.receive_events([pushed])
+        await asyncio.sleep(600)
+        await responder.sweep_audits()
+
+        assert await _seen(world) == []
+
+    play(story, payroll(application=[password(1)]))

@@ -24,8 +24,9 @@ Everything that can go wrong, sorted by who must act.
     │   ├── InstanceLocked       the application's instance lock protects the property
     │   ├── CannotBeRead         what a change starts from is refused to us, so nothing is changed
     │   └── Gone                 the object is not there (any more)
-    └── RivalActs              another instance is at work on the same incident
-        └── SequenceTaken        the journal already holds a record at this place
+    ├── RivalActs              another instance is at work on the same incident
+    │   └── SequenceTaken        the journal already holds a record at this place
+    └── StoppedBySwitch        a person set the stop switch between two effects of one step
 
 Messages say what was not done, what state things are in, and what to do next. They never hold a
 secret, and tenant text in them is escaped by whoever prints it.
@@ -193,3 +194,7 @@ class SequenceTaken(RivalActs):
     def __init__(self, incident: str, sequence: int) -> None:
         super().__init__(f"Incident {incident} already has a record {sequence}; this instance stops.")
         self.incident, self.sequence = incident, sequence
+
+
+class StoppedBySwitch(CordonError):
+    """The stop switch was set between two effects of one step: the rest of it is not carried out."""

@@ -16,13 +16,13 @@ from shared.chain import Chain
 from shared.clock import Clock
 from shared.entries import Applied as AppliedEntry
 from shared.entries import HeldBack, Intended, Planned, PlannedStep, StepStopped, Verified, WorkStarted, WriteOutcome
-from shared.errors import CordonError, OperatorMustAct, PlatformRefused, TimeMayHelp
+from shared.errors import CordonError, OperatorMustAct, PlatformRefused, StoppedBySwitch, TimeMayHelp
 from shared.fence import fenced
 from shared.identity import IdentityRef
 from shared.look import Look
 from shared.refusals import refusal_name, todo_for
 from shared.signal import JsonObject
-from shared.tenant import Tenant
+from shared.tenant import Check, Tenant
 
 _FRESH = timedelta(seconds=20)  # a look older than this is no pre-image
 _SILENCE = timedelta(seconds=20)  # well below the time after which a silent instance is taken for dead
@@ -130,6 +130,8 @@ class Execution:
             await self._chain.write(
                 AppliedEntry(round=intent.round, writes=applied.writes, made=applied.made), step=step.id
             )
+        except StoppedBySwitch:
+            return  # the intent stands and the stop is written down: whoever goes on reads what is there first
         except (OperatorMustAct, PlatformRefused) as error:
             await self._chain.write(_stopped(error), step=step.id)
 
@@ -165,12 +167,25 @@ class Execution:
 
     async def _apply(self, step: PlannedStep, image: JsonObject) -> Applied:
         try:
-            return await action_named(step.action).apply(step, image, fenced(self._tenant, self._check))
+            return await action_named(step.action).apply(step, image, fenced(self._tenant, self._checks()))
         except TimeMayHelp as error:
             return Applied((WriteOutcome(write=step.action, outcome="unknown", detail=str(error)),))
 
-    async def _check(self) -> None:
-        await self._chain.check(_SILENCE)
+    def _checks(self) -> Check:
+        """
+        The check before each effect of one step: no rival, and, from the second effect on, no stop. Before the
+        first one the switch was read just now.
+        """
+        begun = False
+
+        async def check() -> None:
+            nonlocal begun
+            await self._chain.check(_SILENCE)
+            if begun and await self._is_stopped():
+                raise StoppedBySwitch
+            begun = True
+
+        return check
 
     async def _prove(self, steps: Sequence[PlannedStep]) -> None:
         """Look; where the effect does not show, look once more, for a replica may lag."""

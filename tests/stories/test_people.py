@@ -12,11 +12,12 @@ from shared.identity import IdentityKind, IdentityRef
 from shared.incident import Status
 from shared.orders import Order
 from shared.policy import ActionChoice
-from tests.fakes import PAYROLL, PAYROLL_APP, START, password, payroll
+from tests.fakes import PAYROLL, PAYROLL_APP, START, FakeVault, certificate, password, payroll
 from tests.stories.world import POLICY, World, play
 
 STATE = payroll(application=[password(1)])
 PROTECTED = POLICY.replace("rules:", f"protected:\n  - {{id: {PAYROLL_APP}, reason: break-glass}}\nrules:")
+RENEWING = POLICY.replace("replace-credentials]", "{replace-credentials: {new-certificate: true}}]")
 ASKING = POLICY.replace("verdict: contain", "verdict: ask")
 
 
@@ -222,6 +223,32 @@ def test_the_stop_switch_stops_the_next_effect() -> None:
         assert await world.status() is not Status.CONTAINED
 
     play(story, payroll(application=[password(1)], principal=[password(2)]))
+
+
+def test_the_stop_switch_stops_between_two_effects_of_one_step() -> None:
+    """It is set when the new certificate is made: nobody gets to use it, and what stopped it is written down."""
+
+    async def story(world: World) -> None:
+        vault = FakeVault(world.clock, after_make=lambda: setattr(world.switch, "reason", "wrong application"))
+        world = replace(world, vault=vault)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        application = world.directory.state.application
+        held = (await world.chain()).last(HeldBack)
+        halted = await world.status()
+        world.switch.reason = None
+        await responder.order(order())
+        await world.work_queue(responder, timedelta(minutes=10))
+
+        assert application is not None
+        assert application.keys == ()
+        assert held is not None
+        assert held.reason == "wrong application"
+        assert halted is Status.NEEDS_ATTENTION
+        assert vault.made == 1
+        assert await world.status() is Status.CONTAINED
+
+    play(story, payroll(application=[certificate(1)]), policy=RENEWING)
 
 
 def test_a_switch_that_cannot_be_read_stops_effects() -> None:

@@ -87,10 +87,10 @@ def _list(_: argparse.Namespace) -> int:
 
 
 def _write_schema(_: argparse.Namespace) -> int:
-    from shared.actions import ACTIONS
+    from shared.actions import policy_actions
     from shared.policy_schema import schema_text
 
-    _SCHEMA.write_text(schema_text([action.name for action in ACTIONS]), encoding="utf-8")
+    _SCHEMA.write_text(schema_text(policy_actions()), encoding="utf-8")
     print(f"{_SCHEMA.relative_to(Path.cwd()) if _SCHEMA.is_relative_to(Path.cwd()) else _SCHEMA} is written.")
     return AS_EXPECTED
 

@@ -12,19 +12,28 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from functions import openapi
 from functions.answers import Refusal
-from functions.bodies import ActionBody, ApprovalBody, OrderBody, PageQuery, PlanBody, ReportQuery, SwitchBody
+from functions.bodies import (
+    ActionBody,
+    ApprovalBody,
+    OrderBody,
+    PageQuery,
+    PlanBody,
+    ReportQuery,
+    SwitchBody,
+    VerdictBody,
+)
 from functions.contract import JSON, Answer, Call, HeaderParameter, Nothing, Reply, endpoint
 from functions.runtime import responder
 from shared.errors import NotFound
 from shared.journal import IncidentId
-from shared.orders import Order
+from shared.orders import UNNAMED, Order
 from shared.policy import ActionChoice
 from shared.report import Report, as_markdown
 from shared.views import Health, IncidentPage, IncidentView, Preview, SwitchView
 
 VERSION = "0.1.0"
 MARKDOWN = "text/markdown"
-_UNNAMED = "a caller with a function key"
+_UNNAMED = UNNAMED
 _KEY = r"^[A-Za-z0-9._:\-]{1,128}$"
 _IDEMPOTENCY_KEY = HeaderParameter(
     "Idempotency-Key", "Makes repeating safe: the same key gives the same incident, and orders nothing twice.", _KEY
@@ -160,6 +169,30 @@ async def answer_plan(call: Call[ApprovalBody, Nothing]) -> Reply:
 
 @endpoint(
     "POST",
+    "/incidents/{id}/verdict",
+    summary="Judge an incident",
+    body=VerdictBody,
+    query=Nothing,
+    answers={
+        HTTPStatus.OK: Answer("Where the incident that carries the verdict out stands now.", {JSON: IncidentView})
+    },
+    refusals=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.BAD_GATEWAY),
+    example={"verdict": "dismissed", "reason": "The sign-ins were a planned migration."},
+)
+async def judge_incident(call: Call[VerdictBody, Nothing]) -> Reply:
+    """
+    Say what an incident was. Compromised: Identity Protection is told, beside what was done already. Dismissed: the
+    risk is dismissed there and the incident is closed with the reason; that undoes nothing, so while a containment
+    stands it is refused (409): order the undo first. A verdict on a closed incident opens another one, which is
+    answered.
+    """
+    body = call.body
+    view = await responder().judge(_incident(call.path["id"]), body.verdict, reason=body.reason, by=body.by or _UNNAMED)
+    return Reply(view)
+
+
+@endpoint(
+    "POST",
     "/switch",
     summary="Stop every effect, or let them go on",
     body=SwitchBody,
@@ -224,6 +257,7 @@ ENDPOINTS: tuple[openapi.AnyEndpoint, ...] = (
     show_incident,
     show_report,
     answer_plan,
+    judge_incident,
     set_switch,
     show_health,
     show_openapi,

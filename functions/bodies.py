@@ -107,6 +107,14 @@ class ApprovalBody(Input):
     by: By | None = None
 
 
+class VerdictBody(Input):
+    """A person's verdict on an incident."""
+
+    verdict: Literal["compromised", "dismissed"]
+    reason: Line = Field(description="Why, for the journal and the report.")
+    by: By | None = None
+
+
 class SwitchBody(Input):
     """Whether effects are stopped, and why."""
 

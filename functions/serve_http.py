@@ -64,6 +64,15 @@ async def answer_plan(req: func.HttpRequest) -> func.HttpResponse:
     return await api.answer_plan(req)
 
 
+@bp.function_name("judge_incident")
+@bp.route("incidents/{id}/verdict", methods=["POST"])
+async def judge_incident(req: func.HttpRequest) -> func.HttpResponse:
+    """Take a person's verdict on an incident."""
+    from functions import api
+
+    return await api.judge_incident(req)
+
+
 @bp.function_name("set_switch")
 @bp.route("switch", methods=["POST"])
 async def set_switch(req: func.HttpRequest) -> func.HttpResponse:

@@ -181,6 +181,7 @@ class PlannedStep(Detail):
     touches: tuple[str, ...] = ()  # object ids whose writes must not overlap
     stage: int = 0  # a later stage begins when the one before it is proven or stopped
     once: bool = False  # True: applied by two instances at the same moment, it would make two of what must be one
+    watched: bool = True  # False: later looks would take news for its undoing, so there are none
     contains: bool = True  # False: it only informs or repairs, so that a plan of such steps contains nothing
 
 
@@ -314,7 +315,9 @@ class Closed(Entry):
     """No more work is scheduled for this incident by itself."""
 
     kind = "closed"
-    outcome: Literal["ignored", "watched", "contained", "needs-attention", "not-in-tenant", "joined", "declined"]
+    outcome: Literal[
+        "ignored", "watched", "contained", "needs-attention", "not-in-tenant", "joined", "declined", "dismissed"
+    ]
     reason: str
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from shared.entries import Approved, Closed, Escalated, HeldBack, SignalJoined, SubjectIds
+from shared.entries import Approved, Closed, Escalated, HeldBack, Intended, SignalJoined, SubjectIds
 from shared.evidence import evidence_of, grade_of
 from shared.history import History, StepStory
 from shared.journal import Record
@@ -47,6 +47,7 @@ def status_of(records: Sequence[Record], now: datetime) -> Status:
     |-------|----------------------------------------------------------------------|-------------------|
     | any   | an escalation stands, or it was closed as needs-attention            | NEEDS_ATTENTION   |
     | no    | closed as declined: a person said no to the waiting plan             | IGNORED           |
+    | any   | closed as dismissed: a person found it harmless                      | IGNORED           |
     | any   | held back by ask, verdict or limits; the plan has steps and is alive | AWAITING_APPROVAL |
     | no    | held back by mode watch; no signal since the decision / at work      | WATCHED / OPEN    |
     | any   | held back by anything else                                           | NEEDS_ATTENTION   |
@@ -78,6 +79,8 @@ def status_in(history: History, now: datetime) -> Status:
     closed, held_back = history.closed, history.held_back
     if history.escalated or (closed and closed.outcome == "needs-attention"):
         return Status.NEEDS_ATTENTION
+    if closed and closed.outcome == "dismissed":
+        return Status.IGNORED
     if closed and closed.outcome == "declined" and not history.begun:
         return Status.IGNORED
     if held_back:
@@ -180,6 +183,18 @@ def view_of(records: Sequence[Record], now: datetime) -> "IncidentView":
         todo=tuple(open_tasks(history, now)),
         residual=_residual_view(history) if history.begun else None,
     )
+
+
+_TELLING = ("confirm-compromised", "dismiss-risk")  # they tell Identity Protection, and change nothing else
+
+
+def what_stands(records: Sequence[Record], now: datetime) -> tuple[str, ...]:
+    """The actions of an incident that may have changed something in the tenant, and are not undone."""
+    history = History.read(records)
+    if status_in(history, now) is Status.RELEASED:
+        return ()
+    begun = (step.planned for step in history.steps if step.planned and any(step.all(Intended)))
+    return tuple(dict.fromkeys(planned.action for planned in begun if planned.action not in _TELLING))
 
 
 def open_tasks(history: History, now: datetime) -> Iterator[str]:

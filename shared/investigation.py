@@ -64,11 +64,18 @@ async def investigate(
     tenant_id: str,
     clock: Clock,
     judge: Callable[[Policy, Case], Decision] = decide,
+    *,
+    deleted_first: bool = False,
 ) -> Investigation:
-    """Gather and decide in turns. The identity itself is always read: nothing is contained unseen."""
+    """
+    Gather and decide in turns. The identity itself is always read: nothing is contained unseen. One that is not
+    there is looked for among the deleted items, and one that is ordered from there, only there.
+    """
     look = Look(directory, subject, clock)
     case = Case(clock(), tenant_id, subject, tuple(signals), own_ids)
     decision = judge(policy, case)
+    if deleted_first and (part := await _among_deleted(look)) is not None:
+        return Investigation(replace(case, identity=part), decision, look)
     wanted = frozenset({PartName.IDENTITY, *_cheapest(decision.wants - {PartName.IDENTITY})})
     while wanted:
         # What it holds tells whether it is protected; asked for along with the identity, it takes no time of its own.
@@ -76,7 +83,24 @@ async def investigate(
         case = _doubted(_with(case, await look.gather(asked)))
         decision = judge(policy, case)
         wanted = _cheapest(_unlooked(case, decision.wants))
+    if isinstance(case.identity, CouldNotLook) and case.identity.gone and not deleted_first:
+        found = await _among_deleted(look)
+        case = replace(case, identity=found) if isinstance(found, Known) else case
     return Investigation(case, decision, look)
+
+
+async def read_identity(look: Look, *, deleted_first: bool) -> Part[IdentityState]:
+    """The identity as it is now; where a plan is about a deleted one, as the deleted items show it."""
+    found = await _among_deleted(look) if deleted_first else None
+    return await look.identity() if found is None else found
+
+
+async def _among_deleted(look: Look) -> Part[IdentityState] | None:
+    """None if it is surely not among the deleted items."""
+    found = await look.deleted()
+    if isinstance(found, Known):
+        return None if found.value is None else Known(found.value)
+    return found
 
 
 async def with_case(means: Means, choices: Iterable[ActionChoice], look: Look) -> Means:

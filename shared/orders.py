@@ -8,14 +8,15 @@ limits, the stop switch and the protected list hold for it as well.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from shared.actions.people import UNNAMED as UNNAMED
 from shared.case import Case
 from shared.chain import Chain
 from shared.decision import Decision, decide
-from shared.entries import SignalJoined
+from shared.entries import Decided, SignalJoined
 from shared.identity import IdentityRef
 from shared.policy import ActionChoice, Policy, Verdict
 from shared.signal import JsonObject, JsonValue
-from shared.standing import subject_of
+from shared.standing import looked_until, subject_of
 
 _USUAL = (ActionChoice("block-sign-in", {}), ActionChoice("replace-credentials", {}))
 
@@ -35,6 +36,7 @@ class Order:
     actions: tuple[ActionChoice, ...] | None
     plan_hash: str | None
     request_id: str
+    verdict: str | None = None  # compromised or dismissed, where the order is a person's verdict on an incident
 
     def record(self) -> JsonObject:
         """The order as the record that the source `manual` reads."""
@@ -53,6 +55,8 @@ class Order:
             record["actions"] = [{choice.name: choice.options} for choice in self.actions]
         if self.plan_hash is not None:
             record["planHash"] = self.plan_hash
+        if self.verdict is not None:
+            record["verdict"] = self.verdict
         return record
 
     def decision(self, policy: Policy, case: Case) -> Decision:
@@ -76,6 +80,21 @@ def order_in(chain: Chain, since: int) -> Order | None:
     return _read(newest, chain) if newest else None
 
 
+def chosen(chain: Chain) -> tuple[ActionChoice, ...]:
+    """The actions of the newest decision, with their options."""
+    decided = chain.last(Decided)
+    names, options = (decided.actions, decided.action_options) if decided else ((), {})
+    return tuple(ActionChoice(name, dict(options.get(name, {}))) for name in names)
+
+
+def dismissed_because(chain: Chain) -> str | None:
+    """Why a person dismissed the incident, if that is the newest order and was decided on."""
+    newest = order_in(chain, since=-1)
+    if newest is None or newest.verdict != "dismissed" or order_in(chain, since=looked_until(chain)) is not None:
+        return None
+    return f"dismissed by {newest.by}: {newest.reason}"
+
+
 def _read(signal: SignalJoined, chain: Chain) -> Order:
     facts = signal.facts
     hash_ = facts.get("planHash")
@@ -86,6 +105,7 @@ def _read(signal: SignalJoined, chain: Chain) -> Order:
         actions=tuple(read_choices(facts["actions"])) if facts.get("actions") else None,
         plan_hash=hash_ if isinstance(hash_, str) else None,
         request_id=signal.record_id,
+        verdict=str(facts["verdict"]) if facts.get("verdict") else None,
     )
 
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.actions import action_named
-from shared.actions.interface import Means
+from shared.actions.interface import Means, Planning
+from shared.actions.people import for_deleted
 from shared.case import CouldNotLook, Holder, IdentityState, Known, NotLooked
 from shared.entries import NamedOutcome, Planned, PlannedStep
 from shared.policy import ActionChoice
@@ -25,7 +26,7 @@ def make_plan(actions: Sequence[ActionChoice], state: IdentityState, means: Mean
     steps: list[PlannedStep] = []
     not_done: list[NamedOutcome] = []
     for choice in sorted(actions, key=lambda choice: action_named(choice.name).rank):
-        planning = action_named(choice.name).plan(state, choice.options, means)
+        planning = _planning(choice, state, means)
         steps += planning.steps
         not_done += planning.not_done
     numbered = tuple(step.model_copy(update={"id": f"{n}-{step.id}"}) for n, step in enumerate(steps, start=1))
@@ -37,6 +38,17 @@ def make_plan(actions: Sequence[ActionChoice], state: IdentityState, means: Mean
         not_done=tuple(not_done),
         expires_at=now + LIFE,
     )
+
+
+def _planning(choice: ActionChoice, state: IdentityState, means: Means) -> Planning:
+    """Of what is deleted only its deletion is anybody's business."""
+    if state.deleted_at is None or for_deleted((choice.name,)):
+        return action_named(choice.name).plan(state, choice.options, means)
+    reason = (
+        f"The identity was deleted on {state.deleted_at:%Y-%m-%d %H:%M} UTC: it gets no tokens, and nothing of it can "
+        "be changed. It can be restored for 30 days (restore-application)."
+    )
+    return Planning(not_done=(NamedOutcome(action=choice.name, outcome="soft-deleted", reason=reason),))
 
 
 def _hashed(step: PlannedStep) -> dict[str, object]:
@@ -54,6 +66,7 @@ def fingerprint(state: IdentityState) -> str:
         state.instance_lock,
         state.deactivated,
         _addresses(state),
+        state.deleted_at is not None,
         [_credentials(holder) for holder in state.holders],
     )
 

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from shared.actions import ACTIONS, check_options
 from shared.actions.interface import Means
+from shared.actions.people import UNNAMED, for_deleted, people_needed, same_person
 from shared.case import Known
 from shared.chain import Chain
 from shared.damage import TODO, damaged_now, read_noting
@@ -30,12 +31,13 @@ from shared.errors import (
     SequenceTaken,
 )
 from shared.identity import ClientId, IdentityRef
-from shared.incident import view_of
+from shared.incident import view_of, what_stands
 from shared.investigation import as_entry, investigate, with_case
 from shared.journal import IncidentId
 from shared.look import Look
-from shared.orders import Order
+from shared.orders import Order, chosen
 from shared.plan import make_plan
+from shared.policy import ActionChoice
 from shared.polling import Polling, Swept, digest_of
 from shared.protection import Doubt, why_protected, why_synchronises
 from shared.report import Report, make_report
@@ -43,7 +45,7 @@ from shared.reservations import WindowUnreadable
 from shared.signal import JsonObject, NotASignal, Signal
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
-from shared.standing import known_ids, waiting_plan
+from shared.standing import active_plan, known_ids, subject_of, waiting_plan
 from shared.untrusted import one_line
 from shared.views import DamagedView, Health, IncidentPage, IncidentView, Preview, SwitchView
 from shared.witness import Witness
@@ -225,6 +227,7 @@ class Responder:
             desk.tenant_id,
             desk.clock,
             judge=order.decision,
+            deleted_first=for_deleted(choice.name for choice in order.actions or ()),
         )
         entry = as_entry(found.case)
         plan: Planned | None = None
@@ -262,6 +265,7 @@ class Responder:
         RequestConflicts if the plan that was seen is not the plan of now, or the request id was used before.
         """
         _check(order)
+        _check_name(order)
         if order.plan_hash is not None:
             _compare(order.plan_hash, await self.preview(order))
         found = source_named("manual").read(order.record(), self._desk.tenant_id)
@@ -284,6 +288,7 @@ class Responder:
         if plan.expires_at is not None and now >= plan.expires_at:
             raise RequestConflicts("The plan has expired. Order the incident again; a new plan will be made.")
         if approved:
+            _check_second_person(chain, plan, by)
             answer: Entry = Approved(plan_hash=plan_hash, by=by, reason=reason)
         else:
             answer = Closed(outcome="declined", reason=f"declined by {by}: {reason}")
@@ -296,6 +301,53 @@ class Responder:
         else:
             await self._desk.inbox.release(chain.incident, known_ids(chain))
         return view_of(chain.records, now)
+
+    async def judge(self, id_: str, verdict: str, *, reason: str, by: str) -> IncidentView:
+        """
+        A person's verdict on an incident, carried out by the engine as an order: compromised is told to Identity
+        Protection beside what stands already; dismissed takes the risk back and closes the incident.
+
+        Gives the incident that does it: another one, if this one was closed. Raises RequestConflicts where
+        something stands in the way; then nothing was changed.
+        """
+        chain = await self._known_chain(id_)
+        if verdict == "compromised":
+            return await self._confirm(chain, reason, by)
+        if standing := what_stands(chain.records, self._desk.clock()):
+            raise RequestConflicts(
+                f"Dismissing does not undo, and {', '.join(standing)} stands. Order the undo first (POST "
+                f"/api/incidents/{id_}/undo), then dismiss. Nothing was changed."
+            )
+        return await self._dismiss(chain, reason, by)
+
+    async def _confirm(self, chain: Chain, reason: str, by: str) -> IncidentView:
+        """What stands goes on being watched: the plan is made of it and of the confirmation."""
+        if self._desk.mode == "watch":
+            raise RequestConflicts("Mode watch: Cordon changes nothing. Confirm it in the Entra admin centre.")
+        order = _verdict(chain, "compromised", (*_standing(chain), ActionChoice("confirm-compromised", {})), reason, by)
+        preview = await self.preview(order)
+        plan = preview.plan
+        if plan is None or not any(step.action == "confirm-compromised" for step in plan.steps):
+            raise RequestConflicts(f"Nothing was changed. {_why_not(preview, 'confirm-compromised')}")
+        return await self.incident(await self.order(replace(order, plan_hash=plan.hash)))
+
+    async def _dismiss(self, chain: Chain, reason: str, by: str) -> IncidentView:
+        """Where Identity Protection has nothing to be told, the verdict alone closes the incident."""
+        order = _verdict(chain, "dismissed", (ActionChoice("dismiss-risk", {}),), reason, by)
+        preview = await self.preview(order)
+        plan = preview.plan
+        if plan is None or any(each.outcome == "contradicts-containment" for each in plan.not_done):
+            raise RequestConflicts(f"Nothing was changed. {_why_not(preview, 'dismiss-risk')}")
+        if plan.steps and self._desk.mode != "watch":
+            return await self.incident(await self.order(replace(order, plan_hash=plan.hash)))
+        if chain.place(Closed) >= 0:
+            raise RequestConflicts("The incident is closed already, and there is no risk to be dismissed here.")
+        try:
+            await chain.write(Closed(outcome="dismissed", reason=f"dismissed by {by}: {reason}"), only_next=True)
+        except SequenceTaken as taken:
+            raise RequestConflicts("The incident has gone on meanwhile. Look at it again.") from taken
+        await self._desk.inbox.release(chain.incident, known_ids(chain))
+        return view_of(chain.records, self._desk.clock())
 
     async def incidents(self, limit: int, after: str) -> IncidentPage:
         """Incidents, newest first; `after` is the previous page's `next`."""
@@ -449,6 +501,56 @@ def _check(order: Order) -> None:
             check_options(choice.name, choice.options)
         except ValueError as problem:
             raise RequestRefused(f"{problem}. Nothing was ordered.") from problem
+    alone = [choice.name for choice in order.actions or () if people_needed((choice.name,))]
+    if alone and len(order.actions or ()) > 1:
+        raise RequestRefused(f"{alone[0]} is ordered alone, without other actions. Nothing was ordered.")
+
+
+def _check_name(order: Order) -> None:
+    """Deleting, restoring and purging are never done for a caller without a name."""
+    for choice in order.actions or ():
+        if people_needed((choice.name,)) and order.by == UNNAMED:
+            raise RequestRefused(f"{choice.name} needs `by`: who asks for it is journaled. Nothing was ordered.")
+
+
+def _check_second_person(chain: Chain, plan: Planned, by: str) -> None:
+    decided = chain.last(Decided)
+    ordered_by = decided.by_person if decided else None
+    if people_needed(step.action for step in plan.steps) > 1 and same_person(ordered_by, by):
+        raise RequestConflicts(
+            f"This takes two people: {ordered_by or 'somebody'} ordered it, so somebody else has to approve it, and "
+            "say who (`by`). Nothing was approved."
+        )
+
+
+def _verdict(chain: Chain, verdict: str, actions: Sequence[ActionChoice], reason: str, by: str) -> Order:
+    """The same verdict sent twice before it was worked on is one order."""
+    decisions = sum(1 for _ in chain.all(Decided))
+    subject, unique = subject_of(chain), {choice.name: choice for choice in actions}
+    id_ = f"verdict.{chain.incident}.{verdict}.{decisions}"
+    return Order(_one_id(subject), reason, by, tuple(unique.values()), None, id_, verdict)
+
+
+def _standing(chain: Chain) -> tuple[ActionChoice, ...]:
+    """What the plan that is being carried out or watched is made of; what only tells is not sent again."""
+    if active_plan(chain) is None or chain.place(Closed) >= 0:
+        return ()
+    return tuple(
+        choice for choice in chosen(chain) if choice.name != "dismiss-risk" and not people_needed((choice.name,))
+    )
+
+
+def _one_id(subject: IdentityRef) -> IdentityRef:
+    """An order names an identity by exactly one id."""
+    if subject.principal_id:
+        return IdentityRef(principal_id=subject.principal_id)
+    return IdentityRef(client_id=subject.client_id) if subject.client_id else subject
+
+
+def _why_not(preview: Preview, action: str) -> str:
+    outcomes = preview.plan.not_done if preview.plan else ()
+    reason = next((each.reason for each in outcomes if each.action == action), None)
+    return reason or f"It is not possible now: {preview.held_back or 'the identity could not be read'}."
 
 
 def _compare(plan_hash: str, preview: Preview) -> None:

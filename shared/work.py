@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.actions.interface import Means
+from shared.actions.people import for_deleted, people_needed, same_person
 from shared.case import CouldNotLook, IdentityState, Known, Part
 from shared.chain import Chain, Line
 from shared.clock import Clock
@@ -38,12 +39,12 @@ from shared.errors import RivalActs
 from shared.execution import Execution, Switch
 from shared.identity import PrincipalId
 from shared.inbox import Inbox
-from shared.investigation import Investigation, as_entry, investigate, with_case
+from shared.investigation import Investigation, as_entry, investigate, read_identity, with_case
 from shared.journal import IncidentId
 from shared.limits import Spent, deeds_of
 from shared.look import Look
 from shared.muster import Muster
-from shared.orders import Order, order_in
+from shared.orders import Order, chosen, dismissed_because, order_in
 from shared.outbox import Outbox
 from shared.plan import fingerprint, make_plan
 from shared.policy import ActionChoice, Policy, Verdict
@@ -160,7 +161,7 @@ class Work:
         chain = self._chain
         if self._told(series, place) is None:
             execution = self._execution()
-            proven = [step for step in plan.steps if execution.is_settled(step) and not self._is_stopped(step)]
+            proven = [step for step in plan.steps if self._is_watched(step, execution)]
             await execution.verify(proven, execution.new_look())
             undone = [step for step in proven if not execution.is_settled(step)]
             await chain.write(self._rechecked(undone, series, place))
@@ -205,16 +206,17 @@ class Work:
         A person let this plan go. If the identity is no longer what it was made for, it is made anew and waits.
         """
         look = self._execution().new_look()
-        part = await look.identity()
+        part = await read_identity(look, deleted_first=for_deleted(step.action for step in plan.steps))
         if not isinstance(part, Known):
             await self._chain.write(*self._unread(part))
             return None, None
         refused = self._refuse(part.value, plan) or await self._spare_synchronisation(part.value, look)
+        refused = refused or self._is_one_person(plan)
         if refused:
             await self._chain.write(refused)
             return None, None
         if fingerprint(part.value) != plan.fingerprint:
-            anew = await self._plan(self._chosen(), part.value, look)
+            anew = await self._plan(chosen(self._chain), part.value, look)
             why = "The identity has changed since the plan was made; it was made anew."
             await self._chain.write(anew, self._held("verdict", why, _approve(anew)))
             return None, None
@@ -224,12 +226,6 @@ class Work:
     async def _plan(self, choices: Sequence[ActionChoice], state: IdentityState, look: Look) -> Planned:
         bare = Means(self._incident, self._desk.handover_vault, own_ids=self._desk.own_ids)
         return make_plan(choices, state, await with_case(bare, choices, look), self._desk.clock())
-
-    def _chosen(self) -> tuple[ActionChoice, ...]:
-        """The actions of the newest decision, with their options."""
-        decided = self._chain.last(Decided)
-        names, options = (decided.actions, decided.action_options) if decided else ((), {})
-        return tuple(ActionChoice(name, dict(options.get(name, {}))) for name in names)
 
     async def _investigate(self, order: Order | None) -> Investigation:
         desk = self._desk
@@ -243,6 +239,7 @@ class Work:
             desk.own_ids,
             desk.tenant_id,
             desk.clock,
+            deleted_first=order is not None and for_deleted(choice.name for choice in order.actions or ()),
             **extra,
         )
 
@@ -280,6 +277,10 @@ class Work:
             return None
         if found.state is None:
             await self._chain.write(*entries, decided, *self._unread(found.case.identity))
+            return None
+        if found.state.deleted_at is not None and order is None:
+            why = f"It was deleted on {found.state.deleted_at:%Y-%m-%d %H:%M} UTC, so it gets no tokens."
+            await self._close("not-in-tenant", f"{why} It can be restored for 30 days.", *entries, decided)
             return None
         plan = await self._plan(found.decision.actions, found.state, found.look)
         held = await self._hold_back(found.state, found, plan, order)
@@ -322,6 +323,8 @@ class Work:
             return refused
         if order and order.plan_hash and order.plan_hash != plan.hash:
             return self._held("verdict", "The plan that was ordered is not the plan of now.", _approve(plan))
+        if people_needed(step.action for step in plan.steps) > 1:
+            return self._held("verdict", "This takes two people.", _second_person(order.by if order else None, plan))
         confirmed = order is not None and order.plan_hash == plan.hash
         if self._mode == "ask" and not confirmed:
             return self._held("mode", "Mode ask: every plan waits for a person.", _approve(plan))
@@ -340,8 +343,18 @@ class Work:
             return self._held("mode", "Mode watch: Cordon decides and changes nothing.")
         return None
 
+    def _is_one_person(self, plan: Planned) -> HeldBack | None:
+        """Checked where the answer is taken in, and once more before the effect."""
+        decided, approved = self._chain.last(Decided), self._chain.last(Approved)
+        ordered_by, approved_by = decided.by_person if decided else None, approved.by if approved else None
+        if people_needed(step.action for step in plan.steps) < 2 or not same_person(ordered_by, approved_by):
+            return None
+        return self._held("verdict", "One person ordered and approved it.", _second_person(ordered_by, plan))
+
     async def _spare_synchronisation(self, state: IdentityState, look: Look) -> HeldBack | None:
         """Directory synchronisation is never touched; where it cannot be told, nothing is touched either."""
+        if state.deleted_at is not None:  # what is deleted holds nothing that could be read, and synchronises nothing
+            return None
         found = why_synchronises(state, await look.grants())
         if isinstance(found, Doubt):
             return self._held("protected", f"Nothing was changed: {found.why}.", _MEND_AND_ORDER)
@@ -414,6 +427,10 @@ class Work:
         """Set the later looks, or the next attempt; then put the incident down."""
         if self._chain.place(Closed) > self._chain.place(WorkStarted):
             await self._chain.write(WorkEnded())
+            return
+        if done and plan is not None and (why := dismissed_because(self._chain)):
+            await self._chain.write(WorkEnded())
+            await self._close("dismissed", why)
             return
         undecided = plan is None and not is_decided(self._chain)
         stopped = self._chain.last(HeldBack)
@@ -506,7 +523,10 @@ class Work:
 
     def _has_proof(self, plan: Planned) -> bool:
         execution = self._execution()
-        return any(execution.is_settled(step) and not self._is_stopped(step) for step in plan.steps)
+        return any(self._is_watched(step, execution) for step in plan.steps)
+
+    def _is_watched(self, step: PlannedStep, execution: Execution) -> bool:
+        return step.watched and execution.is_settled(step) and not self._is_stopped(step)
 
     def _is_stopped(self, step: PlannedStep) -> bool:
         return self._chain.place(StepStopped, step.id) > self._chain.place(Planned)
@@ -547,6 +567,13 @@ _MEND_AND_ORDER = (
     "again."
 )
 _BY_HAND = "Decide yourself and act in the Entra admin centre; Cordon will not."
+
+
+def _second_person(by: str | None, plan: Planned) -> str:
+    return (
+        f"Somebody other than {by or 'who ordered it'} looks at the plan and approves it: POST "
+        f"/api/incidents/ID/approval with planHash {plan.hash}."
+    )
 
 
 def _approve(plan: Planned) -> str:

@@ -4,18 +4,23 @@ from shared.actions.block_sign_in import BlockSignIn
 from shared.actions.confirm_compromised import ConfirmCompromised
 from shared.actions.custody import Custody
 from shared.actions.deactivate_application import DeactivateApplication
+from shared.actions.delete_application import DeleteApplication
 from shared.actions.dismiss_risk import DismissRisk
 from shared.actions.interface import Action, PlansByCase
+from shared.actions.people import people_needed
+from shared.actions.purge_application import PurgeApplication
 from shared.actions.remove_app_roles import RemoveAppRoles
 from shared.actions.remove_delegated_grants import RemoveDelegatedGrants
 from shared.actions.remove_directory_roles import RemoveDirectoryRoles
 from shared.actions.replace_credentials import ReplaceCredentials
 from shared.actions.require_risk_policy import RequireRiskPolicy
+from shared.actions.restore_application import RestoreApplication
 from shared.actions.revert_configuration import RevertConfiguration
 from shared.case import PartName
 from shared.signal import JsonObject
 
 ACTIONS: tuple[Action, ...] = (
+    RestoreApplication(),
     BlockSignIn(),
     DeactivateApplication(),
     ReplaceCredentials(),
@@ -27,6 +32,8 @@ ACTIONS: tuple[Action, ...] = (
     RequireRiskPolicy(),
     ConfirmCompromised(),
     DismissRisk(),
+    DeleteApplication(),
+    PurgeApplication(),
 )
 
 
@@ -38,6 +45,18 @@ def action_named(name: str) -> Action:
 def check_options(name: str, options: JsonObject) -> None:
     """Raise ValueError for options that the named action does not know."""
     action_named(name).check_options(options)
+
+
+def policy_actions() -> tuple[str, ...]:
+    """The names that a policy may hold: the others only people order."""
+    return tuple(action.name for action in ACTIONS if not people_needed((action.name,)))
+
+
+def check_policy_action(name: str, options: JsonObject) -> None:
+    """As `check_options`, for a policy: ValueError too for what only people order."""
+    if people_needed((name,)):
+        raise ValueError(f"{name} is done only on a person's order (POST /api/incidents), never by policy; take it out")
+    check_options(name, options)
 
 
 def parts_to_plan(name: str, options: JsonObject) -> frozenset[PartName]:

@@ -57,6 +57,7 @@ class DismissRisk(NoWayBack):
             cannot_be_undone="A dismissed risk does not come back; confirming the compromise raises a new one.",
             breaks="Nothing; risk-based Conditional Access policies that block the identity let it in again.",
             touches=(f"risk:{identity.principal_id}",),
+            watched=False,  # a new detection is news, and not to be dismissed as well
             contains=False,
         )
         return Planning((step,))

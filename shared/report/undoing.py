@@ -135,4 +135,7 @@ BY_HAND: dict[str, Callable[[StepStory, PlannedStep, JsonObject], WayBack]] = {
     "revert-configuration": undoing_levers.configuration,
     "require-risk-policy": undoing_levers.risk_policy,
     "dismiss-risk": undoing_levers.dismissal,
+    "delete-application": undoing_levers.deletion,
+    "restore-application": undoing_levers.restoration,
+    "purge-application": undoing_levers.purging,
 }

@@ -113,6 +113,34 @@ def dismissal(step: StepStory, _: PlannedStep, image: JsonObject) -> WayBack:
     )
 
 
+def deletion(step: StepStory, planned: PlannedStep, image: JsonObject) -> WayBack:
+    if image.get("deleted") is True:
+        return way(step, "nothing: it was deleted before Cordon came")
+    return way(
+        step,
+        "the application and its service principal, as they were deleted, for 30 days",
+        call("POST", f"/directory/deletedItems/{planned.target_id}/restore"),
+        portal=f"{_CENTRE}, App registrations, Deleted applications: restore",
+        cannot="its memberships in Conditional Access policies: include it again where it was",
+    )
+
+
+def restoration(step: StepStory, planned: PlannedStep, image: JsonObject) -> WayBack:
+    if image.get("deleted") is not True:
+        return way(step, "nothing: it was restored before Cordon came")
+    kind = "applications" if planned.target_kind == "application" else "servicePrincipals"
+    return way(
+        step,
+        "the deletion: it goes among the deleted items again",
+        call("DELETE", f"/{kind}/{planned.target_id}"),
+        portal=f"{_CENTRE}, App registrations, object {planned.target_id}: delete",
+    )
+
+
+def purging(step: StepStory, planned: PlannedStep, _: JsonObject) -> WayBack:
+    return way(step, "nothing", cannot=planned.cannot_be_undone or "a purged application does not come back")
+
+
 def _taken(step: StepStory) -> list[JsonObject]:
     """What the step removed, over all its rounds, each once."""
     return list({str(entry.get("id")): entry for entry in objects_in(step, "removing")}.values())

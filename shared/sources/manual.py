@@ -15,7 +15,7 @@ _UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
 
 class Manual:
     """
-    Reads {identity: {exactly one id}, reason, by, requestId, actions?, planHash?, at?}.
+    Reads {identity: {exactly one id}, reason, by, requestId, actions?, planHash?, verdict?, at?}.
 
     An order is dated by whoever takes it in; without `at` it is dated 2000-01-01, so that nobody mistakes it
     for news. The request id is the key: the same order sent twice is one order.
@@ -33,6 +33,8 @@ class Manual:
             facts["actions"] = [*_actions(body)]
         if record.get("planHash") is not None:
             facts["planHash"] = body.token("planHash")
+        if record.get("verdict") is not None:
+            facts["verdict"] = body.token("verdict")
         return Signal(
             source=self.name,
             record_id=body.token("requestId"),

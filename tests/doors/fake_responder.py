@@ -96,6 +96,10 @@ class FakeResponder:
         self._note("approve", (id_, plan_hash, approved, reason, by))
         return VIEW
 
+    async def judge(self, id_: str, verdict: str, *, reason: str, by: str) -> IncidentView:
+        self._note("judge", (id_, verdict, reason, by))
+        return VIEW
+
     async def incidents(self, limit: int, after: str) -> IncidentPage:
         self._note("incidents", (limit, after))
         return IncidentPage(incidents=(VIEW,), next=INCIDENT)

@@ -445,3 +445,13 @@ async def test_a_waiting_plan_is_answered_by_its_hash(responder: FakeResponder) 
 
     assert response.status_code == 200
     assert responder.asked[0] == ("approve", (INCIDENT, "a" * 64, True, "the owner confirms", "night shift"))
+
+
+async def test_a_verdict_is_handed_over_with_its_reason(responder: FakeResponder) -> None:
+    """Only the two words are verdicts."""
+    body = {"verdict": "dismissed", "reason": "a planned migration", "by": "Ada"}
+    response = await post(f"/api/incidents/{INCIDENT}/verdict", body)
+    odd = await post(f"/api/incidents/{INCIDENT}/verdict", {**body, "verdict": "perhaps"})
+
+    assert (response.status_code, odd.status_code) == (200, 400)
+    assert responder.asked == [("judge", (INCIDENT, "dismissed", "a planned migration", "Ada"))]

@@ -69,6 +69,7 @@ def test_every_operation_says_what_it_does_and_how_it_fails(served: dict[str, An
         "preview_plan",
         "order_containment",
         "answer_plan",
+        "judge_incident",
     }
 
 

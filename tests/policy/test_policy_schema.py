@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared.actions import ACTIONS
+from shared.actions import policy_actions
 from shared.conditions import CONDITIONS
 from shared.policy_schema import policy_schema, schema_text
 
 POLICIES = Path(__file__).parents[2] / "policies"
-NAMES = [action.name for action in ACTIONS]
+NAMES = list(policy_actions())
 
 jsonschema = pytest.importorskip("jsonschema")  # comes with the OpenAPI validator
 

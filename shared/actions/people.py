@@ -1,0 +1,28 @@
+"""
+Actions that only people order, and how many of them it takes. A policy file can never name one.
+
+Whoever asks says who they are, and that is journaled; it is not verified yet. Where two people are needed, one
+orders and another approves the very plan.
+"""
+
+from collections.abc import Iterable, Mapping
+
+UNNAMED = "a caller with a function key"  # who stands in the journal where nobody said who asks
+FOR_DELETED = frozenset({"restore-application", "purge-application"})
+PEOPLE: Mapping[str, int] = {"delete-application": 1, "restore-application": 1, "purge-application": 2}
+
+
+def people_needed(actions: Iterable[str]) -> int:
+    """How many people must want these actions; 0 if policy may."""
+    return max((PEOPLE.get(name, 0) for name in actions), default=0)
+
+
+def for_deleted(actions: Iterable[str]) -> bool:
+    """Whether these actions are about what is among the deleted items."""
+    return any(name in FOR_DELETED for name in actions)
+
+
+def same_person(one: str | None, other: str | None) -> bool:
+    """Whether two names are the same, however they are written. Who gave none may be anybody."""
+    names = {" ".join((name or UNNAMED).split()).casefold() for name in (one, other)}
+    return len(names) == 1 or UNNAMED.casefold() in names

@@ -1,0 +1,116 @@
+"""A person's verdict on an incident: compromised or harmless, carried out by the engine and on record."""
+
+from datetime import timedelta
+
+import pytest
+
+from shared.entries import Closed, Decided, Planned, RechecksSet
+from shared.errors import RequestConflicts
+from shared.identity import IdentityKind
+from shared.incident import Status
+from shared.responder import Responder
+from tests.fakes import password, payroll
+from tests.stories.world import POLICY, World, play
+
+STATE = payroll(application=[password(1)])
+ASKING = POLICY.replace("verdict: contain", "verdict: ask")
+SOON = timedelta(seconds=40)
+
+
+async def incident(world: World, responder: Responder) -> str:
+    await world.hear_of_leak(responder)
+    return (await world.chain()).incident
+
+
+def test_compromised_is_told_to_identity_protection_and_what_stands_is_watched_on() -> None:
+    """The plan is made of what stands and of the confirmation, so that no later look is lost."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        id_ = await incident(world, responder)
+        await responder.judge(id_, "compromised", reason="the owner says so", by="Ada")
+        await world.work_queue(responder, SOON)
+        plan, decided = (await world.chain()).last(Planned), (await world.chain()).last(Decided)
+
+        assert plan is not None
+        assert decided is not None
+        assert {step.action for step in plan.steps} == {"block-sign-in", "replace-credentials", "confirm-compromised"}
+        assert decided.by_person == "Ada"
+        assert world.directory.effects.count("confirmCompromised") == 1
+        assert await world.status() is Status.CONTAINED
+
+    play(story, STATE)
+
+
+def test_dismissed_takes_the_risk_back_and_closes_the_incident_with_the_reason() -> None:
+    """The waiting plan is given up; no later look would dismiss a new risk."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        id_ = await incident(world, responder)
+        await responder.judge(id_, "dismissed", reason="a planned migration", by="Ada")
+        await world.work_queue(responder)
+        chain = await world.chain()
+        closed = chain.last(Closed)
+
+        assert closed is not None
+        assert (closed.outcome, closed.reason) == ("dismissed", "dismissed by Ada: a planned migration")
+        assert await world.status() is Status.IGNORED
+        assert chain.last(RechecksSet) is None
+        assert world.directory.state.enabled
+
+    play(story, STATE, policy=ASKING)
+
+
+def test_dismissing_does_not_undo() -> None:
+    """While something stands, the answer is to order the undo first."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        id_ = await incident(world, responder)
+        with pytest.raises(RequestConflicts, match="Order the undo first"):
+            await responder.judge(id_, "dismissed", reason="harmless", by="Ada")
+
+        assert not world.directory.state.enabled
+
+    play(story, STATE)
+
+
+def test_dismissing_a_managed_identity_only_closes_the_incident() -> None:
+    """Identity Protection does not cover it, so there is nothing to tell there."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        id_ = await incident(world, responder)
+        view = await responder.judge(id_, "dismissed", reason="harmless", by="Ada")
+
+        assert view.status is Status.IGNORED
+        assert world.directory.effects == []
+
+    play(story, payroll(kind=IdentityKind.MANAGED_IDENTITY), policy=ASKING)
+
+
+def test_what_identity_protection_does_not_cover_cannot_be_confirmed_there() -> None:
+    """The refusal says why, and nothing is ordered."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        id_ = await incident(world, responder)
+        with pytest.raises(RequestConflicts, match="does not cover"):
+            await responder.judge(id_, "compromised", reason="the owner says so", by="Ada")
+
+    play(story, payroll(kind=IdentityKind.MANAGED_IDENTITY), policy=ASKING)
+
+
+def test_mode_watch_confirms_nothing() -> None:
+    """In clear words, and nothing changes."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        id_ = await incident(world, responder)
+        with pytest.raises(RequestConflicts, match="Mode watch"):
+            await responder.judge(id_, "compromised", reason="the owner says so", by="Ada")
+
+        assert world.directory.effects == []
+
+    play(story, STATE, mode="watch")

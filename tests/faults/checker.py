@@ -1,0 +1,220 @@
+"""
+Judges a history by what was recorded of it, knowing nothing of how Cordon works inside.
+
+    violations = check(chronicle, Expected())
+
+Each violation has a kind of `KINDS`, so that a table can show how many of each there were: none.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.entries import Intended, Planned, PlannedStep, Rechecked, SignalJoined, Verified, read_entry
+from shared.incident import Status, status_of
+from shared.journal import Record, check_chain
+from tests.faults.chronicle import Appended, Chronicle, Wrote
+from tests.faults.realm import CLOSES
+
+KINDS = (
+    "lost",
+    "made twice",
+    "outside the plan",
+    "false contained",
+    "less contained",
+    "secret bytes",
+    "too many restarts",
+    "effect after stop",
+    "does not reproduce",
+)
+RACE_WINDOW = 5.0  # seconds between the proof of a write and the look that makes it "contained"
+AFTER_STOP = 25.0  # seconds in which what was already let through may still arrive
+OURS = frozenset({"unlocked"})  # what Cordon itself opens for a moment, and must have closed at the end
+RESTING = frozenset(
+    {Status.CONTAINED, Status.NEEDS_ATTENTION, Status.IGNORED, Status.WATCHED, Status.AWAITING_APPROVAL}
+)
+
+# Which write belongs to which action, by the first word of its name.
+_LEVERS = {
+    "accountEnabled": "block-sign-in",
+    "isDisabled": "deactivate-application",
+    "keyCredentials": "replace-credentials",
+    "make": "replace-credentials",
+    "removePassword": "replace-credentials",
+    "removeFederated": "replace-credentials",
+    "confirmCompromised": "confirm-compromised",
+    "create": "require-risk-policy",
+    "extend": "require-risk-policy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a history may end with, and how many processes it may have needed."""
+
+    ends: frozenset[Status] = frozenset({Status.CONTAINED})
+    most_lives: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    kind: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.what}"
+
+
+def check(chronicle: Chronicle, expected: Expected, *, lives: int = 1, canary: str | None = None) -> list[Violation]:
+    """Everything that is wrong with this history."""
+    return [
+        *_lost(chronicle, expected),
+        *_made_twice(chronicle),
+        *_outside_the_plan(chronicle),
+        *_false_contained(chronicle),
+        *_less_contained(chronicle),
+        *_secrets(chronicle, canary),
+        *_restarts(lives, expected),
+        *_after_stop(chronicle),
+    ]
+
+
+def _lost(chronicle: Chronicle, expected: Expected) -> Iterator[Violation]:
+    if chronicle.unfinished:
+        yield Violation("lost", chronicle.unfinished)
+    joined: set[str] = set()
+    for incident, chain in chronicle.journals.items():
+        records = [record for _, record in chain]
+        check_chain(records)
+        joined |= {entry.record_id for entry in map(read_entry, records) if isinstance(entry, SignalJoined)}
+        end = status_of(records, records[-1].time + timedelta(hours=6))
+        if _is_joined(records):
+            continue
+        if end not in RESTING or end not in expected.ends:
+            last = ", ".join(record.kind for record in records[-4:])
+            yield Violation("lost", f"incident {incident} ends {end.value} after {last}")
+    for acknowledged in chronicle.all("acknowledged"):
+        if not any(acknowledged.detail in record_id for record_id in joined):
+            yield Violation("lost", f"signal {acknowledged.detail} was acknowledged and stands in no incident")
+
+
+def _is_joined(records: list[Record]) -> bool:
+    return records[-1].kind in ("closed", "published", "work-ended") and any(
+        record.kind == "closed" and record.data.get("outcome") == "joined" for record in records
+    )
+
+
+def _made_twice(chronicle: Chronicle) -> Iterator[Violation]:
+    for operation, count in chronicle.made.items():
+        if count > 1:
+            yield Violation("made twice", f"{count} certificates for operation {operation}")
+    policies = [event for event in chronicle.events if isinstance(event, Wrote) and event.what == "create policy"]
+    if len(policies) > 1 and not any("policy" in attack.detail for attack in chronicle.all("attack")):
+        yield Violation("made twice", f"{len(policies)} Conditional Access policies were made")
+
+
+def _outside_the_plan(chronicle: Chronicle) -> Iterator[Violation]:
+    """Each write must be named by an intent that stood in the journal when it was sent."""
+    intents: list[tuple[PlannedStep, str]] = []
+    steps: dict[tuple[str, str], PlannedStep] = {}
+    for event in sorted(chronicle.events, key=lambda each: each.sent_at if isinstance(each, Wrote) else each.at):
+        if isinstance(event, Appended):
+            for record in event.records:
+                entry = read_entry(record)
+                if isinstance(entry, Planned):
+                    steps |= {(record.incident, step.id): step for step in entry.steps}
+                if isinstance(entry, Intended):
+                    step = steps[record.incident, record.step or ""]
+                    intents.append((step, json.dumps(record.data) + step.model_dump_json()))
+        elif isinstance(event, Wrote) and not any(_allows(step, text, event.what) for step, text in intents):
+            yield Violation("outside the plan", f"{event.what} at {event.at:.1f} s, named by no intent before it")
+
+
+def _allows(step: PlannedStep, text: str, what: str) -> bool:
+    first, _, rest = what.partition(" ")
+    name = first.partition("=")[0]
+    if name in ("lock", "tags"):
+        return step.action in ("custody", "replace-credentials")
+    if name == "remove":  # the id of what is taken away stands in the image
+        return rest.rpartition(" ")[2] in text
+    if name in ("removePassword", "removeFederated"):
+        return rest in text and step.action == _LEVERS[name]
+    return step.action == _LEVERS.get(name)
+
+
+def _false_contained(chronicle: Chronicle) -> Iterator[Violation]:
+    """What was said is computed from the journal as it stood; what was true, from the tenant as it was."""
+    for incident, chain in chronicle.journals.items():
+        records = [record for _, record in chain]
+        batches = [n for n in range(1, len(chain) + 1) if n == len(chain) or chain[n][0] > chain[n - 1][0]]
+        for number in batches:
+            if not any(record.kind == "rechecked" for record in records[:number]):
+                continue
+            if status_of(records[:number], records[number - 1].time) is not Status.CONTAINED:
+                continue
+            until = chain[number][0] if number < len(chain) else chronicle.ended_at
+            yield from _judge(chronicle, incident, chain[:number], until)
+
+
+def _judge(
+    chronicle: Chronicle, incident: str, chain: list[tuple[float, Record]], until: float
+) -> Iterator[Violation]:
+    said_at = chain[-1][0]
+    lines = [(at, record, read_entry(record)) for at, record in chain]
+    rests_on = max(n for n, (_, _, entry) in enumerate(lines) if isinstance(entry, Rechecked))
+    plan = next(entry for _, _, entry in reversed(lines) if isinstance(entry, Planned))
+    written = [at for at, record, _ in lines if record.kind == "applied"]
+    looked_at, looked, _ = lines[rests_on]
+    if written and looked_at < max(written) + RACE_WINDOW - 0.5:
+        yield Violation("false contained", f"{incident}: no look after the race window, at {said_at:.1f} s")
+    read_at = [
+        at - (record.time - entry.read_at).total_seconds()
+        for at, record, entry in lines[: rests_on + 1]
+        if isinstance(entry, Verified) and entry.answer == "held" and entry.read_at and at >= looked_at - 60
+    ]
+    since = min(read_at, default=looked_at) - chronicle.lag
+    disturbed = bool(chronicle.all("attack")) or chronicle.lag > 0
+    truths = chronicle.open_between(since, looked_at if disturbed else until)
+    for step in plan.steps:
+        closed = _closed_by(step)
+        left = [sorted(thing for thing in truth if thing.startswith(closed)) for truth in truths]
+        wrong = all(left) if disturbed else any(left)
+        if closed and wrong:
+            yield Violation("false contained", f"{incident} at {said_at:.1f} s, {step.id}: {left[-1]} stood open")
+
+
+def _closed_by(step: PlannedStep) -> tuple[str, ...]:
+    if step.action == "replace-credentials":
+        return ("password", "key", "federated") if step.options.get("part") != "new-certificate" else ()
+    if step.action == "custody" and step.target_kind != "application":
+        return ("owner", "untagged")
+    return CLOSES.get(step.action, ())
+
+
+def _less_contained(chronicle: Chronicle) -> Iterator[Violation]:
+    for event in chronicle.events:
+        if isinstance(event, Wrote) and event.opened - OURS:
+            yield Violation("less contained", f"{event.what} at {event.at:.1f} s opened {sorted(event.opened)}")
+    if chronicle.truth and "unlocked" in chronicle.truth[-1][1] - chronicle.truth[0][1]:
+        yield Violation("less contained", "the instance lock was lifted and is not back")
+
+
+def _secrets(chronicle: Chronicle, canary: str | None) -> Iterator[Violation]:
+    if canary and any(canary in text for text in chronicle.output):
+        yield Violation("secret bytes", "the canary of an event stands in what left the process")
+
+
+def _restarts(lives: int, expected: Expected) -> Iterator[Violation]:
+    if lives > expected.most_lives:
+        yield Violation("too many restarts", f"{lives} processes, {expected.most_lives} may be needed")
+
+
+def _after_stop(chronicle: Chronicle) -> Iterator[Violation]:
+    stopped: float | None = None
+    for event in chronicle.events:
+        if isinstance(event, Wrote):
+            if stopped is not None and event.sent_at > stopped + AFTER_STOP:
+                yield Violation("effect after stop", f"{event.what} at {event.at:.1f} s, stopped at {stopped:.1f} s")
+        elif not isinstance(event, Appended) and event.what in ("stopped", "released"):
+            stopped = event.at if event.what == "stopped" else None

@@ -1,0 +1,299 @@
+"""
+The gate through which an instance reaches store and tenant: calls are numbered there, and faults strike there.
+
+Whatever call a new action brings along passes it by itself: parts are wrapped by name, not method by method.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from inspect import iscoroutinefunction
+from typing import Any, cast
+
+from shared.case import CouldNotLook, PartName
+from shared.errors import (
+    CordonError,
+    Gone,
+    OutcomeUnknown,
+    PermissionMissing,
+    PlatformRefused,
+    SequenceTaken,
+    Throttled,
+    Unreachable,
+)
+from shared.tenant import (
+    Gathered,
+    RemoveAppRole,
+    RemoveDelegatedGrant,
+    RemoveDirectoryRole,
+    RemoveFederated,
+    RemoveOwner,
+    RemovePassword,
+    WriteDone,
+    WriteRefused,
+    WriteResult,
+    WriteUnknown,
+)
+from tests.fakes import Crash
+
+KILLS = ("kill-before-send", "kill-after-send", "kill-after-answer")
+KINDS = (
+    *KILLS,
+    "timeout-applied",
+    "timeout",
+    "429",
+    "429-applied",
+    "503",
+    "409",
+    "stale-404",
+    "403-from-here",
+    "401",
+)
+REMOVALS = (RemovePassword, RemoveFederated, RemoveAppRole, RemoveDelegatedGrant, RemoveDirectoryRole, RemoveOwner)
+STORE = frozenset({"journal", "documents", "queue"})
+OUTAGE = 600.0  # seconds after which somebody has given the store's permission back
+ON_ITS_WAY = 2.0  # seconds for which a request is on its way while its sender is dead
+_WRITES = frozenset({"append", "insert", "insert_all", "replace", "remove", "send"})
+_READS = frozenset({"look", "key_digests", "count_enabled_principals", "find_certificate", "read", "get", "query"})
+_HOPELESS_ONCE = frozenset({"kill-after-send", "409", "stale-404", "timeout-applied", "429-applied"})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of an instance; `number` counts over the whole history."""
+
+    number: int
+    part: str
+    method: str
+    about: str
+
+    @property
+    def is_write(self) -> bool:
+        return self.method not in _READS
+
+    @property
+    def name(self) -> str:
+        return f"{self.part} {self.method} {self.about}".strip()
+
+    def kinds(self) -> tuple[str, ...]:
+        """The faults that can strike it."""
+        if self.part == "topic":
+            return (*KILLS, "timeout-applied", "timeout", "429", "503", "403-from-here", "401")
+        if not self.is_write:
+            gone = ("stale-404",) if self.method == "look" else ()
+            return tuple(kind for kind in KINDS if kind not in _HOPELESS_ONCE or kind in gone)
+        if self.part in STORE:
+            conflict = self.method != "send"
+            left_out = {"429-applied", "stale-404"} | (set() if conflict else {"409"})
+            return tuple(kind for kind in KINDS if kind not in left_out)
+        return KINDS
+
+
+@dataclass(slots=True)
+class Life:
+    """One process of an instance."""
+
+    instance: str
+    dead: bool = False
+
+    def check(self) -> None:
+        if self.dead:
+            raise Crash(self.instance)
+
+
+Fate = Callable[[Call], str | None]
+
+
+@dataclass(slots=True)
+class Gate:
+    """One for a history. `fate` says which fault strikes a call."""
+
+    now: Callable[[], float]
+    fate: Fate
+    struck: Callable[[Life, Call, str], None]
+    look_stale: Callable[[Gathered, float], Gathered]
+    rival_signal: Callable[[], Awaitable[None]]
+    after: Callable[[], None]  # after anything that may have changed the tenant
+    calls: list[Call] = field(default_factory=list[Call])
+    by: str = ""  # whose call is going through right now
+    sent_at: float = 0.0
+    slowness: Callable[[Call], float] = lambda call: 0.0
+    refused: dict[tuple[str, str, str], float] = field(default_factory=dict[tuple[str, str, str], float])
+    late: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
+
+    async def call(
+        self, life: Life, part: str, method: str, about: str, act: Callable[[], Awaitable[Any]], late: Any = None
+    ) -> Any:
+        """Let it through, or let a fault strike it."""
+        life.check()
+        call = Call(len(self.calls), part, method, about)
+        self.calls.append(call)
+        slow = self.slowness(call)
+        if slow:
+            await asyncio.sleep(slow)
+            life.check()
+        if self.refused.get((part, method, about), -1.0) > self.now():
+            raise _permission(call)
+        kind = self.fate(call)
+        if kind is None:
+            return await self._through(life, act)
+        self.struck(life, call, kind)
+        answer = await self._strike(life, call, kind, act, late)
+        life.check()
+        return answer
+
+    async def _through(self, life: Life, act: Callable[[], Awaitable[Any]], sent_at: float | None = None) -> Any:
+        self.by, self.sent_at = life.instance, self.now() if sent_at is None else sent_at
+        try:
+            return await act()
+        finally:
+            self.after()
+
+    async def _strike(self, life: Life, call: Call, kind: str, act: Callable[[], Awaitable[Any]], late: Any) -> Any:
+        match kind:
+            case "kill-before-send" | "kill-after-send":
+                if kind == "kill-after-send":
+                    self._land_later(life, late or act)
+                life.dead = True
+                raise Crash(call.name)
+            case "kill-after-answer":
+                await self._through(life, act)
+                life.dead = True
+                raise Crash(call.name)
+            case "timeout-applied" | "429-applied":
+                await self._through(life, act)
+            case "409" if call.part == "journal":
+                await self.rival_signal()
+                return await self._through(life, act)
+            case "409" if call.part in STORE:
+                await self._through(life, act)  # somebody else was faster with the same
+                return await self._through(life, act)
+            case "403-from-here":
+                healed = self.now() + OUTAGE if call.part in STORE else float("inf")
+                self.refused[call.part, call.method, call.about] = healed
+            case _:
+                pass
+        raise _error(call, kind)
+
+    def _land_later(self, life: Life, act: Callable[[], Awaitable[Any]]) -> None:
+        """The sender is dead; its request is on its way."""
+        sent_at = self.now()
+
+        async def land() -> None:
+            await asyncio.sleep(ON_ITS_WAY)
+            try:
+                await self._through(life, act, sent_at)
+            except (CordonError, SequenceTaken):
+                return  # it came too late, and nobody hears of it
+
+        task = asyncio.ensure_future(land())
+        self.late.add(task)
+        task.add_done_callback(self.late.discard)
+
+
+def _permission(call: Call) -> PermissionMissing:
+    return PermissionMissing(doing=call.name, needs="the permission for it")
+
+
+def _error(call: Call, kind: str) -> CordonError:
+    match kind:
+        case "timeout-applied" | "timeout":
+            return OutcomeUnknown(call.name, "no answer") if call.is_write else Unreachable(call.name, "no answer")
+        case "429" | "429-applied":
+            return Throttled(call.name, timedelta(seconds=10))
+        case "503":
+            return Unreachable(call.name, "503")
+        case "409":
+            return PlatformRefused(doing=call.name, code="409", why="a conflict.")
+        case "stale-404":
+            return Gone(call.name)
+        case "401" if call.part not in STORE:
+            return Unreachable(call.name, "401: our token was not accepted, a new one neither")
+        case _:
+            return _permission(call)
+
+
+class Gated:
+    """A part of store or tenant behind the gate."""
+
+    def __init__(self, inner: object, part: str, gate: Gate, life: Life) -> None:
+        self._inner, self._part, self._gate, self._life = inner, part, gate, life
+
+    def __getattr__(self, method: str) -> Any:
+        act = getattr(self._inner, method)
+        if not iscoroutinefunction(act):
+            return act
+
+        async def call(*given: Any, **named: Any) -> Any:
+            return await self._call(method, _about(method, given), lambda: act(*given, **named))
+
+        return call
+
+    async def _call(self, method: str, about: str, act: Callable[[], Awaitable[Any]], late: Any = None) -> Any:
+        return await self._gate.call(self._life, self._part, method, about, act, late)
+
+
+class GatedDirectory(Gated):
+    """The directory behind the gate: a look that fails says so in its parts, and single writes in their results."""
+
+    async def look(self, subject: Any, parts: frozenset[PartName]) -> Gathered:
+        inner = cast("Any", self._inner)
+        about = "+".join(sorted(part.value for part in parts))
+        try:
+            return await self._call("look", about, lambda: inner.look(subject, parts))
+        except Gone:  # a replica that knows nothing of the last half minute
+            return self._gate.look_stale(await inner.look(subject, parts), 30.0)
+        except CordonError as error:
+            later = not isinstance(error, PermissionMissing)
+            unread: Mapping[str, Any] = {
+                part.value: CouldNotLook(str(error), may_help_later=later) for part in parts
+            }
+            return Gathered(**unread)
+
+    async def cover_by_risk_policy(self, principal: str, state: str, *, sent_before: bool) -> Any:
+        inner = cast("Any", self._inner)
+        is_new = not inner.policies.value
+
+        async def late() -> None:
+            if is_new:
+                inner.make_policy_late(principal)
+
+        return await self._call(
+            "cover_by_risk_policy",
+            "",
+            lambda: inner.cover_by_risk_policy(principal, state, sent_before=sent_before),
+            late,
+        )
+
+    async def write_credentials(self, writes: Any) -> list[WriteResult]:
+        return [await self._one("write_credentials", write) for write in writes]
+
+    async def write_access(self, writes: Any) -> list[WriteResult]:
+        return [await self._one("write_access", write) for write in writes]
+
+    async def _one(self, method: str, write: Any) -> WriteResult:
+        act = getattr(self._inner, method)
+        try:
+            (result,) = await self._call(method, type(write).__name__, lambda: act((write,)))
+        except Gone as gone:  # a removal takes a 404 for done
+            return WriteDone(already=True) if isinstance(write, REMOVALS) else WriteRefused(gone)
+        except OutcomeUnknown as unknown:
+            return WriteUnknown(unknown.why)
+        except CordonError as error:
+            return WriteRefused(error)
+        return result
+
+
+def _about(method: str, given: tuple[Any, ...]) -> str:
+    match method:
+        case "append":
+            return "+".join(record.kind for record in given[0])
+        case "send":
+            return str(given[0].get("because"))
+        case "publish":
+            return str(given[0])
+        case _ if method in _WRITES | {"get", "query"}:
+            return str(given[0])
+        case _:
+            return ""

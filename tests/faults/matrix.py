@@ -1,0 +1,138 @@
+"""
+The matrix: every call of the reference history × every fault that can strike it × who goes on afterwards.
+
+The calls are found by a recording run, so that a new step joins by itself.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from random import Random
+
+from shared.incident import Status
+from tests.faults.checker import Expected, Violation, check
+from tests.faults.chronicle import Chronicle
+from tests.faults.gate import KILLS, STORE, Call, Life
+from tests.faults.ground import CANARY, Ground, event, play, reference_policy, virtual_now
+
+RECOVERIES = ("same", "rival")
+UNTIL = 4 * 3600.0
+# Faults that a person has to see to. What they may end with is told, never hidden.
+_FOR_PEOPLE = frozenset({"403-from-here", "409", "stale-404", "401"})
+_EITHER = frozenset({Status.CONTAINED, Status.NEEDS_ATTENTION})
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """This fault at this call."""
+
+    number: int
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One history of the matrix; two strikes are a pair."""
+
+    strikes: tuple[Strike, ...]
+    recovery: str
+
+    def __str__(self) -> str:
+        return f"{'+'.join(map(str, self.strikes))}@{self.recovery}"
+
+    @classmethod
+    def read(cls, text: str) -> "Cell":
+        """What `str` of a cell says. Raises ValueError for anything else."""
+        strikes, _, recovery = text.partition("@")
+        parts = [part.partition(":") for part in strikes.split("+")]
+        return cls(tuple(Strike(int(number), kind) for number, _, kind in parts if kind), recovery)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a history."""
+
+    chronicle: Chronicle
+    violations: tuple[Violation, ...]
+    calls: tuple[Call, ...]
+
+
+_POLICY = reference_policy
+
+
+def play_cell(cell: Cell, calls: Sequence[Call] = ()) -> Outcome:
+    """Play one cell and judge it. `calls` are those of the recording run: they say which faults people must mend."""
+    fates = {strike.number: strike.kind for strike in cell.strikes}
+    seen: list[Ground] = []
+
+    async def story() -> Chronicle:
+        ground = Ground(lambda call: fates.get(call.number), _policy(), virtual_now())
+        seen.append(ground)
+        if cell.recovery == "rival":
+            ground.on_strike = lambda life, call, kind: _let_a_rival_in(ground, life)
+        ground.start(ground.deliver(event()))
+        await ground.work(UNTIL, name=lambda: ground.working)
+        return ground.finish()
+
+    chronicle = play(story)
+    (ground,) = seen
+    expected = Expected(_ends(cell), most_lives=3 if len(cell.strikes) == 1 else 4)
+    violations = check(chronicle, expected, lives=ground.lives, canary=CANARY)
+    return Outcome(chronicle, tuple(violations), tuple(ground.gate.calls))
+
+
+_kept: list[object] = []
+
+
+def _policy():  # noqa: ANN202
+    if not _kept:
+        _kept.append(reference_policy())
+    return _kept[0]
+
+
+def _let_a_rival_in(ground: Ground, life: Life) -> None:
+    """From now on another instance gets the messages, and the event once more."""
+    if ground.working == "one":
+        ground.working = "two"
+        ground.start(ground.deliver(event(), to="two"))
+
+
+def _ends(cell: Cell) -> frozenset[Status]:
+    if any(strike.kind in _FOR_PEOPLE for strike in cell.strikes):
+        return _EITHER
+    return frozenset({Status.CONTAINED})
+
+
+def record() -> tuple[Call, ...]:
+    """The calls of the history that nothing strikes. Raises AssertionError if even that one is wrong."""
+    outcome = play_cell(Cell((), "same"))
+    assert not outcome.violations, list(map(str, outcome.violations))
+    return outcome.calls
+
+
+def cells(calls: Iterable[Call]) -> Iterator[Cell]:
+    """Every cell of the matrix."""
+    for call in calls:
+        for kind, recovery in product(call.kinds(), RECOVERIES):
+            yield Cell((Strike(call.number, kind),), recovery)
+
+
+def pairs(calls: Sequence[Call], seed: int) -> Iterator[Cell]:
+    """Two faults at once, drawn from a seed; the second may strike the recovery from the first."""
+    random = Random(seed)  # noqa: S311 - a history, no secret
+    while True:
+        first, second = sorted(random.sample(range(len(calls)), 2))
+        kinds = random.choice(calls[first].kinds()), random.choice(calls[second].kinds())
+        yield Cell((Strike(first, kinds[0]), Strike(second, kinds[1])), random.choice(RECOVERIES))
+
+
+def points(calls: Iterable[Call]) -> int:
+    """How many moments there are at which a process can die."""
+    return sum(1 for call in calls for kind in call.kinds() if kind in KILLS)
+
+
+def of_the_store(call: Call) -> bool:
+    return call.part in STORE

@@ -5,8 +5,8 @@ killed on any line; called again, they go on from what the journal says.
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from shared.actions.interface import Means
 from shared.actions.people import for_deleted, people_needed, same_person
@@ -71,6 +71,7 @@ RESUME_AFTER = timedelta(seconds=90)  # the hidden message that picks up whoever
 LEASE = timedelta(seconds=45)  # how long another instance's silence is taken for work; spares work, guards nothing
 RECHECKS = (5.0, 60.0, 300.0, 900.0, 5700.0)  # seconds: race window … longest ordinary token + log delay
 _LONGEST_FIRST_LOOK = 45.0
+_REMEMBERED = 10_000  # incidents of which an instance knows when its own resume message is due
 STRIKES = 3  # so many times undone by somebody else, and a person is called; containment goes on
 
 log = logging.getLogger("cordon")
@@ -94,6 +95,7 @@ class Desk:
     instance: str
     clock: Clock
     warm_up: Callable[[], Awaitable[None]]
+    resumes: dict[IncidentId, datetime] = field(default_factory=dict[IncidentId, datetime])  # when ours are due
 
 
 class Work:
@@ -122,7 +124,7 @@ class Work:
             return
         if needs_work(self._chain):
             if not resume_sent:
-                await self._send(RESUME_AFTER, because="resumed")
+                await self._send_resume()
             await self._begin(because)
             plan, look = await self._decide_if_due()
             done = await self._carry_out(plan, look) if plan else True
@@ -409,7 +411,7 @@ class Work:
     async def _contain_again(self, plan: Planned) -> None:
         """Somebody undid it: do it again, count the strikes, and call a person at the cap and each time it doubles."""
         strikes = self._strikes()
-        await self._send(RESUME_AFTER, because="resumed")
+        await self._send_resume()
         await self._begin("recheck")
         done = await self._carry_out(plan, None)
         if strikes in {STRIKES << doubled for doubled in range(32)}:
@@ -520,6 +522,20 @@ class Work:
 
     async def _send(self, delay: timedelta, *, because: str) -> None:
         await self._desk.store.queue.send({"incident": self._incident, "because": because}, delay)
+
+    async def _send_resume(self) -> None:
+        """
+        The message that picks up whoever crashes. While the store refuses to be written to, each message fails
+        and comes back several times; if each of these sent another one, the queue would fill without bound.
+        """
+        resumes, now = self._desk.resumes, self._desk.clock()
+        due = resumes.get(self._incident)
+        if due is not None and LEASE < due - now <= RESUME_AFTER:
+            return
+        await self._send(RESUME_AFTER, because="resumed")
+        if len(resumes) >= _REMEMBERED:
+            resumes.pop(next(iter(resumes)))
+        resumes[self._incident] = now + RESUME_AFTER
 
     def _has_proof(self, plan: Planned) -> bool:
         execution = self._execution()

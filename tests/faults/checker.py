@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.entries import Intended, Planned, PlannedStep, Rechecked, SignalJoined, Verified, read_entry
+from shared.entries import Entry, Intended, Planned, PlannedStep, Rechecked, SignalJoined, Verified, read_entry
 from shared.incident import Status, status_of
 from shared.journal import Record, check_chain
 from tests.faults.chronicle import Appended, Chronicle, Wrote
@@ -168,20 +168,23 @@ def _judge(
     looked_at, looked, _ = lines[rests_on]
     if written and looked_at < max(written) + RACE_WINDOW - 0.5:
         yield Violation("false contained", f"{incident}: no look after the race window, at {said_at:.1f} s")
-    read_at = [
-        at - (record.time - entry.read_at).total_seconds()
-        for at, record, entry in lines[: rests_on + 1]
-        if isinstance(entry, Verified) and entry.answer == "held" and entry.read_at and at >= looked_at - 60
-    ]
-    since = min(read_at, default=looked_at) - chronicle.lag
     disturbed = bool(chronicle.all("attack")) or chronicle.lag > 0
-    truths = chronicle.open_between(since, looked_at if disturbed else until)
     for step in plan.steps:
+        since = _read_at(lines[: rests_on + 1], step.id, looked_at) - chronicle.lag
+        truths = chronicle.open_between(since, looked_at if disturbed else until)
         closed = _closed_by(step)
         left = [sorted(thing for thing in truth if thing.startswith(closed)) for truth in truths]
-        wrong = all(left) if disturbed else any(left)
-        if closed and wrong:
-            yield Violation("false contained", f"{incident} at {said_at:.1f} s, {step.id}: {left[-1]} stood open")
+        if closed and (all(left) if disturbed else any(left)):
+            shown = next(each for each in left if each)
+            yield Violation("false contained", f"{incident} at {said_at:.1f} s, {step.id}: {shown} stood open")
+
+
+def _read_at(lines: list[tuple[float, Record, Entry]], step: str, otherwise: float) -> float:
+    """The true time of the read on which the step's newest proof rests."""
+    for at, record, entry in reversed(lines):
+        if isinstance(entry, Verified) and record.step == step and entry.answer == "held" and entry.read_at:
+            return at - (record.time - entry.read_at).total_seconds()
+    return otherwise
 
 
 def _closed_by(step: PlannedStep) -> tuple[str, ...]:

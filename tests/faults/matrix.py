@@ -6,10 +6,12 @@ The calls are found by a recording run, so that a new step joins by itself.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from random import Random
 
 from shared.incident import Status
+from shared.policy import Policy
 from tests.faults.checker import Expected, Violation, check
 from tests.faults.chronicle import Chronicle
 from tests.faults.gate import KILLS, STORE, Call, Life
@@ -60,16 +62,13 @@ class Outcome:
     calls: tuple[Call, ...]
 
 
-_POLICY = reference_policy
-
-
-def play_cell(cell: Cell, calls: Sequence[Call] = ()) -> Outcome:
-    """Play one cell and judge it. `calls` are those of the recording run: they say which faults people must mend."""
+def play_cell(cell: Cell) -> Outcome:
+    """Play one cell and judge it."""
     fates = {strike.number: strike.kind for strike in cell.strikes}
     seen: list[Ground] = []
 
     async def story() -> Chronicle:
-        ground = Ground(lambda call: fates.get(call.number), _policy(), virtual_now())
+        ground = Ground(lambda call: fates.get(call.number), policy(), virtual_now())
         seen.append(ground)
         if cell.recovery == "rival":
             ground.on_strike = lambda life, call, kind: _let_a_rival_in(ground, life)
@@ -84,13 +83,10 @@ def play_cell(cell: Cell, calls: Sequence[Call] = ()) -> Outcome:
     return Outcome(chronicle, tuple(violations), tuple(ground.gate.calls))
 
 
-_kept: list[object] = []
-
-
-def _policy():  # noqa: ANN202
-    if not _kept:
-        _kept.append(reference_policy())
-    return _kept[0]
+@cache
+def policy() -> Policy:
+    """The reference policy, read once."""
+    return reference_policy()
 
 
 def _let_a_rival_in(ground: Ground, life: Life) -> None:

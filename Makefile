@@ -10,7 +10,7 @@ export VENV PYTHON
 IN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test check bench lint types imports format generated lock clean
+.PHONY: help setup run serve test faults check bench lint types imports format generated lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: setup ## all tests
 
 bench: setup ## measure against the limits; ratios taken in one run
 	@$(IN)/python -m tests.benchmarks $(ARGS)
+
+faults: setup ## strike the engine with faults; ARGS="--depth full|quick|N --seed N", "replay CELL"
+	@$(IN)/python -m tests.faults $(ARGS)
 
 check: setup ## formatting, lint, strict types, import rules
 	@$(MAKE) --no-print-directory -k -j2 types lint imports

@@ -157,15 +157,13 @@ def _false_contained(chronicle: Chronicle) -> Iterator[Violation]:
             yield from _judge(chronicle, incident, chain[:number], until)
 
 
-def _judge(
-    chronicle: Chronicle, incident: str, chain: list[tuple[float, Record]], until: float
-) -> Iterator[Violation]:
+def _judge(chronicle: Chronicle, incident: str, chain: list[tuple[float, Record]], until: float) -> Iterator[Violation]:
     said_at = chain[-1][0]
     lines = [(at, record, read_entry(record)) for at, record in chain]
     rests_on = max(n for n, (_, _, entry) in enumerate(lines) if isinstance(entry, Rechecked))
     plan = next(entry for _, _, entry in reversed(lines) if isinstance(entry, Planned))
     written = [at for at, record, _ in lines if record.kind == "applied"]
-    looked_at, looked, _ = lines[rests_on]
+    looked_at, _, _ = lines[rests_on]
     if written and looked_at < max(written) + RACE_WINDOW - 0.5:
         yield Violation("false contained", f"{incident}: no look after the race window, at {said_at:.1f} s")
     disturbed = bool(chronicle.all("attack")) or chronicle.lag > 0

@@ -5,8 +5,8 @@ Whatever call a new action brings along passes it by itself: parts are wrapped b
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from inspect import iscoroutinefunction
 from typing import Any, cast
@@ -86,7 +86,7 @@ class Call:
             return tuple(kind for kind in KINDS if kind not in _HOPELESS_ONCE or kind in gone)
         if self.part in STORE:
             conflict = self.method != "send"
-            left_out = {"429-applied", "stale-404"} | (set() if conflict else {"409"})
+            left_out = ("429-applied", "stale-404") if conflict else ("429-applied", "stale-404", "409")
             return tuple(kind for kind in KINDS if kind not in left_out)
         return KINDS
 
@@ -121,6 +121,7 @@ class Gate:
     sent_at: float = 0.0
     slowness: Callable[[Call], float] = lambda call: 0.0
     refused: dict[tuple[str, str, str], float] = field(default_factory=dict[tuple[str, str, str], float])
+    unreadable: set[str] = field(default_factory=set[str])
     late: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
 
     async def call(
@@ -173,6 +174,8 @@ class Gate:
             case "409" if call.part in STORE:
                 await self._through(life, act)  # somebody else was faster with the same
                 return await self._through(life, act)
+            case "403-from-here" if call.method == "look":
+                self.unreadable |= set(call.about.split("+"))  # the permission to read these parts is gone
             case "403-from-here":
                 healed = self.now() + OUTAGE if call.part in STORE else float("inf")
                 self.refused[call.part, call.method, call.about] = healed
@@ -245,15 +248,15 @@ class GatedDirectory(Gated):
         inner = cast("Any", self._inner)
         about = "+".join(sorted(part.value for part in parts))
         try:
-            return await self._call("look", about, lambda: inner.look(subject, parts))
+            found: Gathered = await self._call("look", about, lambda: inner.look(subject, parts))
         except Gone:  # a replica that knows nothing of the last half minute
             return self._gate.look_stale(await inner.look(subject, parts), 30.0)
+        except PermissionMissing:
+            found = await inner.look(subject, parts)
         except CordonError as error:
-            later = not isinstance(error, PermissionMissing)
-            unread: Mapping[str, Any] = {
-                part.value: CouldNotLook(str(error), may_help_later=later) for part in parts
-            }
-            return Gathered(**unread)
+            return _without(Gathered(), {part.value for part in parts}, str(error), later=True)
+        hidden = {part.value for part in parts} & self._gate.unreadable
+        return _without(found, hidden, "403: this identity may not read it", later=False)
 
     async def cover_by_risk_policy(self, principal: str, state: str, *, sent_before: bool) -> Any:
         inner = cast("Any", self._inner)
@@ -287,6 +290,12 @@ class GatedDirectory(Gated):
         except CordonError as error:
             return WriteRefused(error)
         return result
+
+
+def _without(found: Gathered, hidden: set[str], why: str, *, later: bool) -> Gathered:
+    """The same answer, in which these parts could not be read."""
+    parts: dict[str, Any] = {part: CouldNotLook(why, may_help_later=later) for part in hidden}
+    return replace(found, **parts)
 
 
 def _about(method: str, given: tuple[Any, ...]) -> str:

@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from drill.virtual_time import run, virtual_clock
@@ -17,7 +17,6 @@ from shared.actions.interface import Means
 from shared.clock import Clock
 from shared.errors import CordonError, SequenceTaken
 from shared.inbox import Inbox, Stamp
-from shared.incident import Status, status_of
 from shared.journal import IncidentId, Record, check_append
 from shared.outbox import Outbox
 from shared.policy import Policy, read_policy
@@ -108,9 +107,7 @@ class Ground:
         self.vault = Vault(self.clock, on_write=self._wrote, counts=self.chronicle.made)
         base = memory_store(self.clock)
         self.store = LocalStore(SwiftJournal(self._appended), base.documents, base.evidence, base.queue)
-        self.gate = Gate(
-            self.now, self.fate, self._struck, self._stale, self._signal_of_a_rival, self._after
-        )
+        self.gate = Gate(self.now, self.fate, self._struck, self._stale, self._signal_of_a_rival, self._after)
         self._before = self.realm.open_things()
         self._live: dict[str, tuple[Life, Responder]] = {}
         self._after()
@@ -142,7 +139,10 @@ class Ground:
             self.store.evidence,
             gated(self.store.queue, "queue"),
         )
-        topic, directory = gated(self.topic, "topic"), cast("Any", GatedDirectory(self.realm, "tenant", self.gate, life))
+        topic, directory = (
+            gated(self.topic, "topic"),
+            cast("Any", GatedDirectory(self.realm, "tenant", self.gate, life)),
+        )
         return Desk(
             tenant=Tenant(directory, self.feeds, gated(self.vault, "vault"), topic),
             store=store,
@@ -265,7 +265,6 @@ class Ground:
         chronicle.ended_at = self.now()
         chronicle.output += [json.dumps(record.data) for _, chain in chronicle.journals.items() for _, record in chain]
         chronicle.output += [repr(each) for each in self.topic.published]
-        chronicle.events.append
         return chronicle
 
 
@@ -275,7 +274,7 @@ def event(number: int = 1) -> JsonObject:
     return {"type": "Cordon.Signal.RiskDetection", "id": f"e{number}", "source": "t", "data": data}
 
 
-def play(story: Callable[[], Awaitable[Chronicle]]) -> Chronicle:
+def play(story: Callable[[], Awaitable[Chronicle]], *, start: datetime = START) -> Chronicle:
     """Play a history under virtual time; a task that dies with its process is no news."""
 
     async def main() -> Chronicle:
@@ -285,13 +284,9 @@ def play(story: Callable[[], Awaitable[Chronicle]]) -> Chronicle:
     log = logging.getLogger("cordon")
     level, log.disabled = log.disabled, True
     try:
-        return run(main, start=START)
+        return run(main, start=start)
     finally:
         log.disabled = level
-
-
-def status_at(records: Sequence[Record], at: Any) -> Status:
-    return status_of(records, at)
 
 
 def virtual_now() -> Clock:

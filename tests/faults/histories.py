@@ -13,7 +13,18 @@ from shared.case import Grants, Known, Owners
 from shared.errors import CordonError
 from shared.incident import Status
 from shared.signal import JsonObject
-from tests.fakes import PAYROLL, PAYROLL_CLIENT, START, Crash, app_role, certificate, delegated, federated, owner, password
+from tests.fakes import (
+    PAYROLL,
+    PAYROLL_CLIENT,
+    START,
+    Crash,
+    app_role,
+    certificate,
+    delegated,
+    federated,
+    owner,
+    password,
+)
 from tests.faults.checker import Expected, check
 from tests.faults.chronicle import Chronicle
 from tests.faults.gate import KILLS, Call
@@ -65,8 +76,9 @@ def play_seed(seed: int) -> Outcome:
     async def story() -> Chronicle:
         random = Random(seed)  # noqa: S311 - a history, no secret
         weather = weather_of(random)
-        ground = Ground(_fate(weather, random), policy(), virtual_now(), Chronicle(lag=weather.lag))
+        ground = Ground(lambda call: None, policy(), virtual_now(), Chronicle(lag=weather.lag))
         seen.append(ground)
+        ground.gate.fate = _fate(weather, random, ground)
         ground.skew["two"] = weather.skew
         if weather.lag:
             ground.realm.behind = lambda: random.uniform(0, weather.lag)
@@ -85,12 +97,12 @@ def play_seed(seed: int) -> Outcome:
     return Outcome(chronicle, tuple(violations), tuple(ground.gate.calls))
 
 
-def _fate(weather: Weather, random: Random) -> Callable[[Call], str | None]:
+def _fate(weather: Weather, random: Random, ground: Ground) -> Callable[[Call], str | None]:
     def fate(call: Call) -> str | None:
         kinds = call.kinds()
         if call.number in weather.kills and weather.kill in kinds:
             return weather.kill
-        if weather.throttled and random.random() < weather.throttled:
+        if weather.throttled and ground.now() < TROUBLE and random.random() < weather.throttled:
             return random.choice([kind for kind in _PASSING if kind in kinds] or [None])
         return None
 

@@ -1,0 +1,119 @@
+"""The checker finds what was planted: each kind of violation once."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.faults.checker import KINDS, Expected, check
+from tests.faults.chronicle import Appended, Chronicle, Wrote
+from tests.faults.ground import CANARY
+from tests.faults.matrix import Cell, play_cell
+
+Plant = Callable[[Chronicle], object]
+
+
+def _cut(chronicle: Chronicle) -> None:
+    """The journal ends in the middle of the plan."""
+    place = next(
+        n for n, e in enumerate(chronicle.events) if isinstance(e, Appended) and e.records[0].kind == "applied"
+    )
+    del chronicle.events[place + 1 :]
+
+
+def _unwritten(chronicle: Chronicle) -> None:
+    """A signal was acknowledged and stands nowhere."""
+    chronicle.happened(9000.0, "acknowledged", "nobody-knows-it")
+
+
+def _before_its_intent(chronicle: Chronicle) -> None:
+    """A write went out before its intent was written down."""
+    place = next(n for n, e in enumerate(chronicle.events) if isinstance(e, Wrote))
+    write = chronicle.events.pop(place)
+    assert isinstance(write, Wrote)
+    chronicle.events.insert(0, replace(write, sent_at=-1.0, at=-1.0))
+
+
+def _other_object(chronicle: Chronicle) -> None:
+    """A secret was removed that no image names."""
+    chronicle.events.append(Wrote(50.0, 50.0, "one", "removePassword 99999999-0000-4000-8000-000000000000"))
+
+
+def _still_open(chronicle: Chronicle) -> None:
+    """The tenant shows the identity enabled the whole time."""
+    chronicle.truth[:] = [(at, things | {"enabled"}) for at, things in chronicle.truth]
+
+
+def _open_for_a_while(chronicle: Chronicle) -> None:
+    """It was open for a second while it was called contained, and nobody attacked."""
+    last = chronicle.truth[-1][1]
+    chronicle.truth += [(4000.0, last | {"grant g"}), (4001.0, last)]
+
+
+def _opened(chronicle: Chronicle) -> None:
+    """A write of Cordon's put something back."""
+    place = next(n for n, e in enumerate(chronicle.events) if isinstance(e, Wrote))
+    write = chronicle.events[place]
+    assert isinstance(write, Wrote)
+    chronicle.events[place] = replace(write, opened=frozenset({"enabled"}))
+
+
+def _written_after_stop(chronicle: Chronicle) -> None:
+    """The switch was set, and a minute later a write went out."""
+    place = max(n for n, e in enumerate(chronicle.events) if isinstance(e, Wrote))
+    write = chronicle.events[place]
+    assert isinstance(write, Wrote)
+    chronicle.events[place] = replace(write, sent_at=write.sent_at + 60, at=write.at + 60)
+    chronicle.happened(0.0, "stopped", "")
+    chronicle.events.insert(0, chronicle.events.pop())
+
+
+PLANTS: dict[str, tuple[str, Plant]] = {
+    "a journal that ends in the middle": ("lost", _cut),
+    "a signal that stands nowhere": ("lost", _unwritten),
+    "two certificates": ("made twice", lambda chronicle: chronicle.made.update({"operation": 2})),
+    "two policies": ("made twice", lambda c: c.events.extend([Wrote(9.0, 9.0, "one", "create policy")] * 2)),
+    "a write before its intent": ("outside the plan", _before_its_intent),
+    "a write on what no image names": ("outside the plan", _other_object),
+    "contained while it is open": ("false contained", _still_open),
+    "open for a moment": ("false contained", _open_for_a_while),
+    "a write that opens": ("less contained", _opened),
+    "a canary in an error": ("secret bytes", lambda chronicle: chronicle.output.append(f"error: {CANARY}")),
+    "a write after the switch": ("effect after stop", _written_after_stop),
+}
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_what_is_planted_is_found(name: str) -> None:
+    """One violation in an otherwise clean history."""
+    kind, plant = PLANTS[name]
+    chronicle = play_cell(Cell((), "same")).chronicle
+    assert check(chronicle, Expected(), canary=CANARY) == []
+
+    plant(chronicle)
+
+    assert kind in {violation.kind for violation in check(chronicle, Expected(), canary=CANARY)}
+
+
+def test_too_many_restarts_are_found() -> None:
+    """Two restarts are allowed, a third is not."""
+    chronicle = play_cell(Cell((), "same")).chronicle
+
+    assert [each.kind for each in check(chronicle, Expected(), lives=4)] == ["too many restarts"]
+
+
+def test_every_kind_has_its_plant() -> None:
+    """A kind that nothing can raise is a zero that says nothing."""
+    planted = {kind for kind, _ in PLANTS.values()} | {"too many restarts"}
+
+    assert set(KINDS) - planted == {"does not reproduce"}
+
+
+def test_another_trace_has_another_digest() -> None:
+    """So that a seed that does not reproduce is noticed."""
+    chronicle = play_cell(Cell((), "same")).chronicle
+    before = chronicle.digest()
+
+    chronicle.happened(1.0, "attack", "one thing more")
+
+    assert chronicle.digest() != before

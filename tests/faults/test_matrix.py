@@ -1,0 +1,73 @@
+"""A bounded part of the matrix, of pairs of faults and of random histories; `make faults` plays more of them."""
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from shared.actions import ACTIONS
+from tests.faults.attacks import DEPTH
+from tests.faults.gate import KINDS
+from tests.faults.ground import reference_actions
+from tests.faults.histories import play_seed
+from tests.faults.matrix import Cell, cells, pairs, play_cell, record
+from tests.faults.realm import APART, CLOSES
+
+FLOOR = Path(__file__).with_name("floor.json")  # raised on purpose, with the commit that adds the cells
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_sample_of_the_matrix_is_green(part: int) -> None:
+    """Every kind of fault, spread over all calls, with the same instance and with a rival going on."""
+    chosen = list(cells(record()))[part * 18 :: max(1, 71 // DEPTH)]
+
+    wrong = [f"{cell}: {violation}" for cell in chosen for violation in play_cell(cell).violations]
+
+    assert len({cell.strikes[0].kind for cell in chosen}) >= len(KINDS) - 3
+    assert wrong == []
+
+
+def test_the_matrix_does_not_shrink() -> None:
+    """A step that silently leaves the reference plan would take its cells along."""
+    calls, floor = record(), json.loads(FLOOR.read_text())
+
+    assert len(calls) >= floor["calls"]
+    assert len(list(cells(calls))) >= floor["cells"]
+
+
+def test_every_action_is_in_the_matrix_or_apart_on_purpose() -> None:
+    """A new action joins by itself, and whoever adds it has to say what it closes."""
+    known = {*reference_actions(), *APART}
+
+    assert {action.name for action in ACTIONS} <= known
+    assert set(reference_actions()) <= set(CLOSES)
+
+
+def test_two_faults_at_once_are_borne() -> None:
+    """Pairs from a seed: the second fault may strike the recovery from the first."""
+    chosen = list(islice(pairs(record(), 1), 12 * DEPTH))
+
+    wrong = [f"{cell}: {violation}" for cell in chosen for violation in play_cell(cell).violations]
+
+    assert wrong == []
+
+
+def test_random_histories_are_borne() -> None:
+    """Two instances, attacks, throttling, lag, duplicates, the switch."""
+    wrong = [f"{seed}: {violation}" for seed in range(10 * DEPTH) for violation in play_seed(seed).violations]
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("seed", [3, 5, 8])
+def test_a_seed_leaves_the_same_trace_each_time(seed: int) -> None:
+    """What failed once can be looked at again."""
+    assert play_seed(seed).chronicle.digest() == play_seed(seed).chronicle.digest()
+
+
+def test_a_cell_is_told_and_read_again() -> None:
+    """What a failure prints is what replays it."""
+    cell = next(iter(pairs(record(), 2)))
+
+    assert Cell.read(str(cell)) == cell

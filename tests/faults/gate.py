@@ -258,7 +258,7 @@ class GatedDirectory(Gated):
         hidden = {part.value for part in parts} & self._gate.unreadable
         return _without(found, hidden, "403: this identity may not read it", later=False)
 
-    async def cover_by_risk_policy(self, principal: str, state: str, *, sent_before: bool) -> Any:
+    async def cover_by_risk_policy(self, principal: str, *given: Any, **named: Any) -> Any:
         inner = cast("Any", self._inner)
         is_new = not inner.policies.value
 
@@ -269,7 +269,7 @@ class GatedDirectory(Gated):
         return await self._call(
             "cover_by_risk_policy",
             "",
-            lambda: inner.cover_by_risk_policy(principal, state, sent_before=sent_before),
+            lambda: inner.cover_by_risk_policy(principal, *given, **named),
             late,
         )
 

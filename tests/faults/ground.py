@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -16,20 +16,18 @@ from shared.actions import ACTIONS
 from shared.actions.interface import Means
 from shared.clock import Clock
 from shared.errors import CordonError, SequenceTaken
-from shared.inbox import Inbox, Stamp
 from shared.journal import IncidentId, Record, check_append
-from shared.outbox import Outbox
 from shared.policy import Policy, read_policy
 from shared.responder import Responder
 from shared.signal import JsonObject
+from shared.sources import source_for_event
 from shared.store import LocalStore, memory_store
-from shared.tenant import Tenant
 from shared.work import Desk
-from tests.fakes import CORDON_CLIENT, START, TENANT_ID, Crash, FakeFeeds, FakeSwitch, FakeTopic
+from tests.fakes import START, TENANT_ID, Crash, FakeFeeds, FakeSwitch, FakeTopic
 from tests.faults.chronicle import Appended, Chronicle, Wrote
 from tests.faults.gate import MOST_CALLS, Call, Fate, Gate, Gated, GatedDirectory, Life
 from tests.faults.realm import APART, Realm, Vault, reference_state
-from tests.stories.world import detection, leak
+from tests.stories.world import World, detection, leak
 
 CANARY = "canary-7f3a9c0d1e5b8a2467f3a9c0d1e5b8a24"
 AGAIN = (0.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0)  # when Event Grid delivers what was not acknowledged
@@ -143,21 +141,12 @@ class Ground:
             gated(self.topic, "topic"),
             cast("Any", GatedDirectory(self.realm, "tenant", self.gate, life)),
         )
-        return Desk(
-            tenant=Tenant(directory, self.feeds, gated(self.vault, "vault"), topic),
-            store=store,
-            inbox=Inbox(store, Stamp(TENANT_ID, self.mode, self.policy.digest), clock),
-            outbox=Outbox(topic, clock),
-            switch=self.switch,
-            policy=self.policy,
-            tenant_id=TENANT_ID,
-            mode=self.mode,
-            handover_vault=True,
-            own_ids=frozenset({CORDON_CLIENT}),
-            instance=life.instance,
-            clock=clock,
-            warm_up=_nothing,
-        )
+        return self._world(store, clock, directory, gated(self.vault, "vault"), topic).desk(life.instance)
+
+    def _world(self, store: LocalStore, clock: Clock, directory: Any, vault: Any, topic: Any) -> World:
+        """The stories' world puts an instance together, so that nobody has to do it twice."""
+        world = World(directory, clock, self.policy, store, self.mode, vault)
+        return replace(world, feeds=self.feeds, topic=topic, switch=self.switch)
 
     # The platform
 
@@ -212,18 +201,20 @@ class Ground:
     def start(self, coroutine: Awaitable[None]) -> None:
         task = asyncio.ensure_future(_as_coroutine(coroutine))
         self.deliveries.add(task)
-        task.add_done_callback(self.deliveries.discard)
+        task.add_done_callback(self._delivered)
+
+    def _delivered(self, task: "asyncio.Task[None]") -> None:
+        self.deliveries.discard(task)
+        if not task.cancelled() and (problem := task.exception()):
+            self.chronicle.unfinished = repr(problem)
 
     async def _signal_of_a_rival(self) -> None:
         """Another instance takes in another signal about the same identity."""
-        store = self.store
-        inbox = Inbox(store, Stamp(TENANT_ID, self.mode, self.policy.digest), self.clock)
-        from shared.sources import source_for_event
-
         source = source_for_event("Cordon.Signal.RiskDetection")
         assert source is not None
         signal = cast("Any", source.read(leak(77), TENANT_ID))
-        await inbox.take((signal,))
+        rival = self._world(self.store, self.clock, self.realm, self.vault, self.topic).desk("rival")
+        await rival.inbox.take((signal,))
 
     # What is chronicled
 
@@ -295,10 +286,6 @@ def virtual_now() -> Clock:
 
 async def _as_coroutine(awaitable: Awaitable[None]) -> None:
     await awaitable
-
-
-async def _nothing() -> None:
-    pass
 
 
 def _ignore_the_dead(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ while their sender is dead, and a list of what stands open.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from shared.case import Grants, Holder, IdentityState, Known, Owners, Part, PartName, RiskPolicy, RiskState
 from shared.identity import IdentityRef, PrincipalId
@@ -105,12 +106,12 @@ class Realm(FakeDirectory):
             now = replace(now, risk=Known(risk))
         return now
 
-    async def cover_by_risk_policy(self, principal: PrincipalId, state: str, *, sent_before: bool) -> PolicyCovers:
+    async def cover_by_risk_policy(self, principal: PrincipalId, *given: Any, **named: Any) -> PolicyCovers:
         """The real client looks for its policy by name; where there are two, it refuses."""
         assert isinstance(self.policies, Known)
         if len(self.policies.value) > 1:
             return PolicyCovers(self.policies.value[0].id, "already")
-        return await super().cover_by_risk_policy(principal, state, sent_before=sent_before)
+        return await super().cover_by_risk_policy(principal, *given, **named)
 
     def make_policy_late(self, principal: str) -> None:
         """A creation that was sent before another made one: there are two then."""

@@ -11,7 +11,7 @@ from tests.faults.attacks import DEPTH
 from tests.faults.gate import KINDS
 from tests.faults.ground import reference_actions
 from tests.faults.histories import play_seed
-from tests.faults.matrix import Cell, cells, pairs, play_cell, record
+from tests.faults.matrix import Cell, Strike, cells, pairs, play_cell, record
 from tests.faults.realm import APART, CLOSES
 
 FLOOR = Path(__file__).with_name("floor.json")  # raised on purpose, with the commit that adds the cells
@@ -42,6 +42,16 @@ def test_every_action_is_in_the_matrix_or_apart_on_purpose() -> None:
 
     assert {action.name for action in ACTIONS} <= known
     assert set(reference_actions()) <= set(CLOSES)
+
+
+def test_a_journal_that_refuses_records_does_not_fill_the_queue() -> None:
+    """Each failed message comes back five times; if each sent another one, there would be no end to them."""
+    refused = next(call for call in record() if call.name == "journal append verified")
+
+    outcome = play_cell(Cell((Strike(refused.number, "403-from-here"),), "same"))
+
+    assert outcome.violations == ()
+    assert sum(1 for call in outcome.calls if call.name == "queue send resumed") < 40
 
 
 def test_two_faults_at_once_are_borne() -> None:

@@ -111,12 +111,12 @@ def check(call: Call, answer: Answer, clock: Clock) -> None:
 def lost(call: Call, why: str) -> Trouble:
     """No usable answer came: nothing is known of a write, and a read may be repeated."""
     error = OutcomeUnknown(call.doing, why) if call.is_write else Unreachable(call.doing, why)
-    return Trouble(error, again=True, lost=call.is_write)
+    return Trouble(error, again=True, lost=call.is_write, soon=True)
 
 
 def not_sent(call: Call, why: str) -> Trouble:
     """The request did not leave: nothing was changed."""
-    return Trouble(Unreachable(call.doing, why), again=True)
+    return Trouble(Unreachable(call.doing, why), again=True, soon=True)
 
 
 def complaint_of(answer: Answer) -> Complaint:

@@ -113,7 +113,8 @@ class GraphHttp:
             results.update(zip(open_ones, found, strict=True))
             again = [each for each in found if isinstance(each, Trouble) and each.again]
             if again:
-                raise Trouble(again[0].error, again=True, wait=_longest_wait(again))
+                soon = all(each.soon for each in again)
+                raise Trouble(again[0].error, again=True, wait=_longest_wait(again), soon=soon)
 
         with suppress(CordonError):  # each call's own trouble is in its result
             await persist(attempt, self.patience, self.random, "reading")

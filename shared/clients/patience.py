@@ -27,14 +27,21 @@ LONGEST_RETRY_AFTER = 300.0  # seconds; more than that is taken for a mistake an
 class Trouble(Exception):
     """
     One attempt failed. `again`: another try may help; `wait`: seconds that the service asked for, if it
-    did; `lost`: the request may have been carried out all the same.
+    did; `lost`: the request may have been carried out all the same; `soon`: no pause is called for, a hiccup of
+    the service or of the way to it is often over at once.
     """
 
     def __init__(
-        self, error: CordonError, *, again: bool = False, wait: float | None = None, lost: bool = False
+        self,
+        error: CordonError,
+        *,
+        again: bool = False,
+        wait: float | None = None,
+        lost: bool = False,
+        soon: bool = False,
     ) -> None:
         super().__init__(str(error))
-        self.error, self.again, self.wait, self.lost = error, again, wait, lost
+        self.error, self.again, self.wait, self.lost, self.soon = error, again, wait, lost, soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +50,38 @@ class Patience:
 
     attempts: int = 5
     waiting: float = 60.0
-    first: float = 1.0  # back-off: `first` to 2 × `first` seconds, doubling, at most `longest`
+    first: float = 1.0  # back-off: `first` to 1.25 × `first` seconds, doubling, at most `longest`
     longest: float = 16.0
 
-    def pause(self, attempt: int, random: Callable[[], float]) -> float:
-        """Back-off after the given attempt (1, 2, …), never under a second (facts: 429 without Retry-After)."""
-        step = min(self.first * 2 ** (attempt - 1), self.longest)
-        return step * (1.0 + random())
+    def pause(self, rest: int, random: Callable[[], float]) -> float:
+        """The given back-off (1, 2, …), never under a second (facts: 429 without Retry-After)."""
+        return min(self.first * 2 ** (rest - 1), self.longest) * (1.0 + random() / 4)
+
+
+_AT_ONCE = (0.02, 0.1)  # seconds to twice as many
+
+
+class Pauses:
+    """
+    The pauses of one operation, one after each attempt that failed.
+
+    The first two hiccups are tried again at once, nearly, for a containment must not be late for them. These attempts
+    come on top of the others, so that an outage is waited out as long as ever.
+    """
+
+    def __init__(self, patience: Patience, random: Callable[[], float]) -> None:
+        self._patience, self._random = patience, random
+        self._at_once = self._rests = 0
+
+    def next(self, trouble: Trouble) -> float | None:
+        """Seconds before the next attempt; None if there have been enough."""
+        if trouble.wait is None and trouble.soon and self._at_once < len(_AT_ONCE):
+            self._at_once += 1
+            return _AT_ONCE[self._at_once - 1] * (1.0 + self._random())
+        self._rests += 1
+        if self._rests >= self._patience.attempts:
+            return None
+        return self._patience.pause(self._rests, self._random) if trouble.wait is None else trouble.wait
 
 
 async def persist(
@@ -80,13 +112,17 @@ async def persist(
 
 
 def _retrying(patience: Patience, random: Callable[[], float]) -> AsyncRetrying:
+    pauses, over = Pauses(patience, random), False
+
     def wait(state: RetryCallState) -> float:
+        nonlocal over
         trouble = state.outcome.exception() if state.outcome else None
-        asked = trouble.wait if isinstance(trouble, Trouble) else None
-        return patience.pause(state.attempt_number, random) if asked is None else asked
+        pause = pauses.next(trouble) if isinstance(trouble, Trouble) else None
+        over = pause is None
+        return pause or 0.0
 
     def stop(state: RetryCallState) -> bool:
-        return state.attempt_number >= patience.attempts or state.idle_for + state.upcoming_sleep > patience.waiting
+        return over or state.idle_for + state.upcoming_sleep > patience.waiting
 
     return AsyncRetrying(sleep=asyncio.sleep, wait=wait, stop=stop, retry=retry_if_exception(_may_help), reraise=True)
 

@@ -16,7 +16,7 @@ from shared.clients.answers import Call
 from shared.clients.batch import MOST
 from shared.clients.graph_http import GraphHttp, NotTried
 from shared.clients.pacing import DIRECTORY_WRITES
-from shared.clients.patience import Trouble
+from shared.clients.patience import Pauses, Trouble
 from shared.clients.write_calls import Write, call_for
 from shared.errors import Gone, OutcomeUnknown, PlatformRefused
 from shared.signal import JsonObject
@@ -54,6 +54,7 @@ class _Open:
     number: int
     write: Write
     call: Call
+    pauses: Pauses
     tries: int = 0
     lost: bool = False  # an answer to it was lost
 
@@ -68,7 +69,7 @@ class WriteLane:
         self._waited = 0.0
         for number, write in enumerate(writes):
             try:
-                self._open.append(_Open(number, write, call_for(write)))
+                self._open.append(_Open(number, write, call_for(write), Pauses(http.patience, http.random)))
             except ValueError:
                 refusal = PlatformRefused(doing="changing the tenant", code="not-an-id", why="an id is malformed.")
                 self._results[number] = WriteRefused(refusal)
@@ -104,17 +105,18 @@ class WriteLane:
         if _is_done_already(each.write, trouble):
             self._results[each.number] = WriteDone(already=True)
             return []
-        patience = self._http.patience
-        pause = patience.pause(each.tries, self._http.random) if trouble.wait is None else trouble.wait
-        if self._may_try_again(each, trouble) and self._waited + pause <= patience.waiting:
+        pause = self._pause(each, trouble)
+        if pause is not None and self._waited + pause <= self._http.patience.waiting:
             return [pause]
         self._results[each.number] = _verdict(each, trouble)
         return []
 
-    def _may_try_again(self, each: _Open, trouble: Trouble) -> bool:
+    def _pause(self, each: _Open, trouble: Trouble) -> float | None:
+        """Seconds until it is tried again; None if it is not."""
         if isinstance(each.write, RemovePassword) and _is_race(trouble):
-            return each.tries < _RACES
-        return (trouble.again or isinstance(trouble.error, Gone)) and each.tries < self._http.patience.attempts
+            pause = self._http.patience.pause(each.tries, self._http.random) if trouble.wait is None else trouble.wait
+            return pause if each.tries < _RACES else None
+        return each.pauses.next(trouble) if trouble.again or isinstance(trouble.error, Gone) else None
 
 
 def _is_done_already(write: Write, trouble: Trouble) -> bool:

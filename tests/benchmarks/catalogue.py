@@ -9,9 +9,11 @@ from tests.benchmarks.growth import growth
 from tests.benchmarks.rows import Benchmark
 from tests.benchmarks.store_calls import store_calls
 from tests.benchmarks.sweep import sweep
+from tests.benchmarks.throttled import throttled
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     "critical-path": critical_path,
+    "throttled": throttled,
     "store-calls": store_calls,
     "first-containment": first_containment,
     "cold-start": cold_start,

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -113,16 +113,16 @@ async def stand_in(seconds: float) -> AsyncGenerator[StandIn]:
 
 
 class TimedJournal:
-    """A journal that notes by the monotonic clock when the proof of each incident's last step became durable."""
+    """A journal that notes when the proof of each incident's last step became durable."""
 
-    def __init__(self, inner: Journal) -> None:
-        self._inner = inner
+    def __init__(self, inner: Journal, now: Callable[[], float] = time.monotonic) -> None:
+        self._inner, self._now = inner, now
         self.proven: dict[str, float] = {}
 
     async def append(self, records: Sequence[Record]) -> None:
         await self._inner.append(records)
         if any(record.kind == Verified.kind and record.data["answer"] == "held" for record in records):
-            self.proven[records[0].incident] = time.monotonic()
+            self.proven[records[0].incident] = self._now()
 
     async def read(self, incident: IncidentId) -> Sequence[Record]:
         return await self._inner.read(incident)
@@ -162,8 +162,8 @@ def responder(
     )
 
 
-def timed(store: Store) -> tuple[Store, TimedJournal]:
-    journal = TimedJournal(store.journal)
+def timed(store: Store, now: Callable[[], float] = time.monotonic) -> tuple[Store, TimedJournal]:
+    journal = TimedJournal(store.journal, now)
     return replace(store, journal=journal), journal
 
 

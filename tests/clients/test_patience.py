@@ -59,17 +59,34 @@ def tell(*troubles: Trouble, patience: Patience | None = None) -> tuple[CordonEr
     return found, elapsed, attempts
 
 
-def passing(*, wait: float | None = None, lost: bool = False) -> Trouble:
+def passing(*, wait: float | None = None, lost: bool = False, soon: bool = False) -> Trouble:
     error = OutcomeUnknown("this", "cut") if lost else Unreachable("this", "down")
-    return Trouble(error, again=True, wait=wait, lost=lost)
+    return Trouble(error, again=True, wait=wait, lost=lost, soon=soon)
 
 
 def test_a_passing_fault_is_waited_out_with_growing_pauses() -> None:
-    """Between attempts lie 1-2, 2-4 and 4-8 seconds."""
+    """Between attempts lie 1, 2 and 4 seconds, and up to a quarter more."""
     found, elapsed, attempts = tell(passing(), passing(), passing())
 
     assert (found, attempts) == (None, 4)
-    assert 7.0 <= elapsed <= 14.0
+    assert 7.0 <= elapsed <= 8.75
+
+
+def test_two_hiccups_cost_next_to_nothing_and_a_third_is_given_time() -> None:
+    """A containment is not late because a gateway stumbled; an outage is waited out as long as ever."""
+    assert tell(passing(soon=True), passing(soon=True))[1] <= 0.25
+    assert 1.0 <= tell(*[passing(soon=True)] * 3)[1] <= 1.5
+
+    found, elapsed, attempts = tell(*[passing(soon=True)] * 20)
+
+    assert isinstance(found, Unreachable)
+    assert attempts == Patience().attempts + 2
+    assert elapsed >= 15.0
+
+
+def test_hiccups_do_not_lengthen_the_pause_after_a_refusal() -> None:
+    """The first 429 rests for a second, whatever came before it."""
+    assert 1.0 <= tell(passing(soon=True), passing(soon=True), passing())[1] <= 1.5
 
 
 def test_the_services_own_wait_is_kept_to_the_second() -> None:

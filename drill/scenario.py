@@ -113,7 +113,9 @@ class AzurePart(Ours):
     """Azure's resources at the start."""
 
     subscriptions: Objects = []
+    role_definitions: Objects = []
     role_assignments: Objects = []
+    permissions: dict[str, Objects] = {}
     vaults: Objects = []
     storage_accounts: Objects = []
 

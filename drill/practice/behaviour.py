@@ -27,6 +27,8 @@ class Behaviour:
     audit_delay: Span = (120.0, 300.0)  # facts: p95 2 min, p99 5 min
     sign_in_delay: Span = (120.0, 900.0)
     vault_log_delay: Span = (60.0, 300.0)
+    access_delay: Span = (20.0, 300.0)  # until roles and access policies rule as written; documented: up to 10 min
+    managed_secrets_refuse_set: bool = True  # unverified: seen refused is only the deletion of such secrets
     token_lifetime: Span = (3600.0, 5400.0)  # facts: 60-90 min
     managed_identity_token_lifetime: Span = (86400.0, 86400.0)  # facts: cached about 24 h
     certificate_pending: Span = (2.0, 6.0)
@@ -49,6 +51,8 @@ class Behaviour:
     identity_protection_per_second: int = 1
     reports_per_10_seconds: int = 5
     resource_units_per_10_seconds: int = 8000  # S 3500, M 5000, L 8000
+    vault_creations_per_10_seconds: int = 300  # per vault; of a subscription's vaults together five times as many
+    vault_transactions_per_10_seconds: int = 4000
     permute_batches: bool = True
 
     @classmethod
@@ -72,6 +76,7 @@ class Behaviour:
             audit_delay=(0.0, 0.0),
             sign_in_delay=(0.0, 0.0),
             vault_log_delay=(0.0, 0.0),
+            access_delay=(0.0, 0.0),
             certificate_pending=(0.0, 0.0),
             password_settles=0.0,
             policy_delay=0.0,

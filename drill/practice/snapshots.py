@@ -1,5 +1,6 @@
 """The tenant's state in the shape of a scenario. Secret values are not kept there, so none can be shown."""
 
+from drill.practice.arm.state import Assignment, Subscription
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
 from drill.practice.graph.navigation import APP_ROLES, GRANTS, ROLES, members
 from drill.practice.shapes import JsonObject
@@ -27,7 +28,36 @@ def snapshot(state: TenantState) -> JsonObject:
             "groups": state.groups,
             "conditionalAccessPolicies": [entry.state for entry in state.policies.values() if entry.exists],
         },
-        "azure": {**state.kept_azure, "vaults": [state.vaults[name].snapshot() for name in sorted(state.vaults)]},
+        "azure": _azure(state),
+    }
+
+
+def _azure(state: TenantState) -> JsonObject:
+    azure = state.azure
+    return {
+        "subscriptions": [_subscription(each) for each in azure.subscriptions.values()],
+        "roleAssignments": [_assignment(state, each) for each in azure.assignments if each.removed_at is None],
+        "vaults": [state.vaults[name].snapshot() for name in sorted(state.vaults)],
+    }
+
+
+def _subscription(subscription: Subscription) -> JsonObject:
+    chain = [{"name": name} for name in subscription.ancestors]
+    return {
+        "subscriptionId": subscription.id,
+        "displayName": subscription.name,
+        "managementGroupAncestorsChain": chain,
+    }
+
+
+def _assignment(state: TenantState, assignment: Assignment) -> JsonObject:
+    return {
+        "id": assignment.id,
+        "name": assignment.name,
+        "principalId": assignment.principal_id,
+        "roleDefinitionId": assignment.role,
+        "roleDefinitionName": state.azure.definitions[assignment.role].name,
+        "scope": assignment.scope,
     }
 
 

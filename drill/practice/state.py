@@ -4,8 +4,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from drill.practice.arm.state import AzureState
 from drill.practice.behaviour import Behaviour
 from drill.practice.chance import Canaries, Chance
 from drill.practice.directory import POLICY, Directory, Entry
@@ -81,7 +82,7 @@ class TenantState:
     vaults: "dict[str, Vault]" = field(default_factory=dict[str, "Vault"])
     effects: list[JsonObject] = field(default_factory=list[JsonObject])
     requests: list[Seen] = field(default_factory=list[Seen])
-    kept_azure: JsonObject = field(default_factory=dict[str, Any])  # parts that no service here speaks yet
+    azure: AzureState = field(default_factory=AzureState)
     attempts: list[JsonObject] = field(default_factory=list[JsonObject])
 
     @property

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from drill.practice import login, snapshots
+from drill.practice.arm.building import add_access
 from drill.practice.asgi import AsgiApp, PracticeApp
 from drill.practice.attackers import Attacker, Plan
 from drill.practice.behaviour import Behaviour
@@ -53,11 +54,12 @@ class PracticeTenant:
     ) -> None:
         chosen = behaviour or Behaviour.from_scenario(tenant.get("behaviour", {}))
         self.state = build_state(tenant, logs or {}, chosen, clock, seed)
+        add_access(self.state, azure or {})
         add_vaults(self.state, azure or {})
         self._sleep = sleep
         self._faults = Faults(faults, self.state.chance)
         self._graph = Service(self.state, GraphGate(self.state), self._faults, sleep)
-        self._vault = Service(self.state, VaultGate(), self._faults, sleep)
+        self._vault = Service(self.state, VaultGate(self.state), self._faults, sleep)
         self._world = World(
             Timeline(self.state, timeline, sleep),
             [

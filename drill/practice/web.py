@@ -11,6 +11,9 @@ from drill.practice.shapes import JsonObject, dump
 S = TypeVar("S")
 
 
+_ADDRESSES = {"attacker": "198.51.100.66", "consumer": "10.4.0.11", "owner": "10.4.0.53"}
+
+
 class ConnectionLost(Exception):
     """The connection breaks now. In-process transports turn it into what their client would see."""
 
@@ -56,6 +59,11 @@ class Request:
     operation: str = ""  # the route's, as the service's own log names it
     applied: bool = False  # it was a write and it was done
     staleness: float = 0.0  # seconds: a fault asked for a stale read
+
+    @property
+    def address(self) -> str:
+        """Where it seems to come from, for logs: attackers and owners' services sit elsewhere than Cordon."""
+        return _ADDRESSES.get(self.by.partition(":")[0], "203.0.113.7")
 
     @property
     def reads_new_enum_members(self) -> bool:

@@ -17,15 +17,16 @@ def list_memberships(state: TenantState, request: Request, object_id: str, *, tr
     if page := resumed(state, request, PLAIN, "directoryObjects"):
         return page
     record = to_read(state, SERVICE_PRINCIPAL, object_id, request)
-    groups = _groups_of(state, {object_id}, transitive=transitive)
+    groups = groups_of(state, {object_id}, transitive=transitive)
     found = [*map(_shown, groups), *map(_role, members(record, ROLES))]
     return first_page(state, request, PLAIN, "directoryObjects", [dump(each) for each in found])
 
 
-def _groups_of(state: TenantState, inside: set[str], *, transitive: bool) -> list[JsonObject]:
+def groups_of(state: TenantState, inside: set[str], *, transitive: bool) -> list[JsonObject]:
+    """The groups of which one of these is a member."""
     found = [each for each in state.groups if inside & set(each.get("members", []))]
     wider = inside | {each["id"] for each in found}
-    return _groups_of(state, wider, transitive=True) if transitive and wider != inside else found
+    return groups_of(state, wider, transitive=True) if transitive and wider != inside else found
 
 
 def _shown(group: JsonObject) -> JsonObject:

@@ -4,85 +4,155 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
 
+from drill.practice import pki
+from drill.practice.arm.building import role_by, subscription_of
+from drill.practice.arm.state import LONG_AGO, Assignment, Lagging
 from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objects
 from drill.practice.state import TenantState
-from drill.practice.vault.roles import ROLE_IDS
-from drill.practice.vault.state import SecretVersion, Vault
+from drill.practice.vault.secrets import new_version
+from drill.practice.vault.state import Certificate, CertificateVersion, SecretVersion, Vault
 
 HANDOVER = "handover"
-_SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
-_VAULT_KEYS = ("name", "subscription", "rbac", "diagnostics", "secrets", "firewall", "tags", "id")
-_SECRET_KEYS = ("name", "value", "contentType", "attributes", "tags", "managed")
+_VAULT_KEYS = (
+    "name",
+    "id",
+    "subscription",
+    "resourceGroup",
+    "rbac",
+    "accessPolicies",
+    "diagnostics",
+    "secrets",
+    "firewall",
+    "tags",
+)
+_SECRET_KEYS = ("name", "value", "contentType", "attributes", "tags", "managed", "createdDaysAgo")
+_ROTATORS_POLICY: JsonObject = {
+    "secrets": ["get", "list", "set"],
+    "certificates": ["get", "list", "create", "update"],
+    "keys": [],
+    "storage": [],
+}
 
 
 def add_vaults(state: TenantState, azure: Mapping[str, Any]) -> None:
-    known_keys(azure, ("subscriptions", "roleAssignments", "vaults", "storageAccounts"), "azure")
-    assignments = objects(azure.get("roleAssignments", []))
     given = objects(azure.get("vaults", []))
     if not any(each.get("name") == HANDOVER for each in given):
         given = [*given, {"name": HANDOVER}]
+    trusted = "rotator" not in azure.get("permissions", {})
     for each in given:
-        vault = _vault(state, each, assignments)
+        vault = _vault(state, each, trusted=trusted)
         state.vaults[vault.name] = vault
     _grant_handover(state)
-    state.kept_azure = {name: azure.get(name, []) for name in ("subscriptions", "roleAssignments", "storageAccounts")}
 
 
-def _vault(state: TenantState, given: JsonObject, assignments: list[JsonObject]) -> Vault:
+def resource_id_of(state: TenantState, given: JsonObject, kind: str) -> str:
+    """The ARM id that a resource says it has, or one made from its name and subscription."""
+    group = given.get("resourceGroup") or "practice"
+    made = f"/subscriptions/{subscription_of(state, given)}/resourceGroups/{group}/providers/{kind}/{given['name']}"
+    return str(given.get("id") or made)
+
+
+def _vault(state: TenantState, given: JsonObject, *, trusted: bool) -> Vault:
     known_keys(given, _VAULT_KEYS, "azure.vaults")
-    name = str(given["name"]).lower()
-    subscription = str(given.get("subscription") or _SUBSCRIPTION)
-    resource_id = str(
-        given.get("id")
-        or f"/subscriptions/{subscription}/resourceGroups/practice/providers/Microsoft.KeyVault/vaults/{name}"
-    )
+    policies = [_policy(state, each) for each in objects(given.get("accessPolicies", []))]
+    if trusted and not any(each["objectId"] == state.cordon["rotator"].object_id for each in policies):
+        policies.append(
+            _policy(state, {"objectId": state.cordon["rotator"].object_id, "permissions": _ROTATORS_POLICY})
+        )
+    rbac = bool(given.get("rbac", True))
     vault = Vault(
-        name,
-        resource_id,
-        subscription,
-        _grants(resource_id, assignments),
+        name=str(given["name"]).lower(),
+        resource_id=resource_id_of(state, given, "Microsoft.KeyVault/vaults"),
+        subscription=subscription_of(state, given),
         diagnostics=given.get("diagnostics", True),
         firewalled=bool(given.get("firewall", False)),
+        rbac=rbac,
+        policies=Lagging[tuple[JsonObject, ...]].always(
+            () if rbac and not given.get("accessPolicies") else (*policies,)
+        ),
+        tags=cast("JsonObject", given.get("tags", {})),
     )
     for secret in objects(given.get("secrets", [])):
-        vault.secrets.setdefault(str(secret["name"]), []).append(_secret(state, secret))
+        _add_secret(state, vault, secret)
     return vault
 
 
-def _grants(resource_id: str, assignments: list[JsonObject]) -> dict[str, set[str]]:
-    """Role names by principal, for assignments whose scope is the vault or something above it."""
-    grants: dict[str, set[str]] = {}
-    for each in assignments:
-        scope = str(each.get("scope", "/")).rstrip("/").lower()
-        if not (resource_id.lower() + "/").startswith(scope + "/"):
-            continue
-        role_id = str(each.get("roleDefinitionId", "")).rstrip("/").split("/")[-1].lower()
-        role = each.get("roleDefinitionName") or ROLE_IDS.get(role_id, role_id)
-        grants.setdefault(str(each["principalId"]), set()).add(str(role))
-    return grants
+def _policy(state: TenantState, given: JsonObject) -> JsonObject:
+    known_keys(given, ("tenantId", "objectId", "applicationId", "permissions"), "azure.vaults.accessPolicies")
+    permissions: JsonObject = {"keys": [], "secrets": [], "certificates": [], "storage": [], **given["permissions"]}
+    return {"tenantId": state.id, **given, "permissions": permissions}
 
 
 def _grant_handover(state: TenantState) -> None:
     """Those of Cordon's identities that replace credentials may make certificates here."""
+    scope = state.vaults[HANDOVER].resource_id
     for role in ("executor", "rotator"):
-        principal = state.cordon[role].object_id
-        state.vaults[HANDOVER].grants.setdefault(principal, set()).add("Key Vault Certificates Officer")
+        name = state.chance.guid("role assignment")
+        state.azure.assignments.append(
+            Assignment(
+                id=f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}",
+                scope=scope,
+                principal_id=state.cordon[role].object_id,
+                principal_type="ServicePrincipal",
+                role=role_by(state, {"roleDefinitionName": "Key Vault Certificates Officer"}),
+                condition=None,
+                created_at=LONG_AGO,
+                rules_from=LONG_AGO,
+            )
+        )
 
 
-def _secret(state: TenantState, given: JsonObject) -> SecretVersion:
+def _add_secret(state: TenantState, vault: Vault, given: JsonObject) -> None:
+    """Secrets of one name are versions, the oldest first."""
     known_keys(given, _SECRET_KEYS, "azure.vaults.secrets")
-    if "/" in str(given.get("name", "/")):
+    name = str(given.get("name", "/"))
+    if "/" in name:
         raise ScenarioMistake(f"azure.vaults.secrets: {given.get('name')!r} is not a secret's name")
+    versions = vault.secrets.setdefault(name, [])
+    version = _secret(state, given, len(versions))
+    versions.append(version)
+    if version.managed:
+        _add_certificate(state, vault, name, version)
+
+
+def _secret(state: TenantState, given: JsonObject, number: int) -> SecretVersion:
     value = given.get("value")
-    text = state.canaries.make(lambda canary: canary) if value is None else state.canaries.adopt(str(value))
-    long_ago = state.now - timedelta(days=120)
-    return SecretVersion(
-        version=state.chance.guid("secret version").replace("-", ""),
-        value=text,
-        created_at=long_ago,
-        updated_at=long_ago,
-        attributes={"enabled": True, **cast("JsonObject", given.get("attributes", {}))},
-        content_type=given.get("contentType"),
-        tags=given.get("tags", {}),
-        managed=bool(given.get("managed", False)),
+    text = state.canaries.make(lambda canary: canary) if value is None else str(value)
+    at = state.now - timedelta(days=float(given.get("createdDaysAgo", 120)), minutes=-number)
+    version = new_version(state, text, given, at)
+    version.managed = bool(given.get("managed", False))
+    if version.managed:
+        version.content_type = version.content_type or "application/x-pkcs12"
+    return version
+
+
+def _add_certificate(state: TenantState, vault: Vault, name: str, secret: SecretVersion) -> None:
+    """The certificate whose secret this is, so that it can be made anew by its own policy."""
+    certificate = vault.certificates.setdefault(name, Certificate(name))
+    key = pki.pooled_key(sum(len(each.versions) for each in vault.certificates.values()))
+    state.canaries.adopt_raw(pki.private_bytes(key))
+    starts = secret.created_at.replace(microsecond=0)
+    ends = starts + timedelta(days=365)
+    serial = state.chance.stream("serial").getrandbits(128)
+    made = pki.self_signed(key, f"CN={name}", starts, ends, serial)
+    secret.attributes = {**secret.attributes, "nbf": int(starts.timestamp()), "exp": int(ends.timestamp())}
+    certificate.versions.append(
+        CertificateVersion(
+            version=secret.version,
+            der=pki.der(made),
+            created_at=secret.created_at,
+            updated_at=secret.created_at,
+            attributes=secret.attributes,
+            policy=_policy_of_certificate(name),
+            tags=secret.tags,
+        )
     )
+
+
+def _policy_of_certificate(name: str) -> JsonObject:
+    return {
+        "issuer": {"name": "Self"},
+        "key_props": {"exportable": True, "kty": "RSA", "key_size": 2048, "reuse_key": False},
+        "secret_props": {"contentType": "application/x-pkcs12"},
+        "x509_props": {"subject": f"CN={name}", "validity_months": 12},
+    }

@@ -13,7 +13,14 @@ from drill.practice import pki
 from drill.practice.shapes import JsonObject
 from drill.practice.state import TenantState
 from drill.practice.vault.bundles import attributes, not_found, page, vault_at
-from drill.practice.vault.roles import MANAGE_CERTIFICATES, PURGE_CERTIFICATES, READ_CERTIFICATES
+from drill.practice.vault.roles import (
+    CREATE_CERTIFICATES,
+    DELETE_CERTIFICATES,
+    PURGE_CERTIFICATES,
+    READ_CERTIFICATES,
+    RECOVER_CERTIFICATES,
+    UPDATE_CERTIFICATES,
+)
 from drill.practice.vault.state import Certificate, CertificateVersion, PendingCertificate, SecretVersion, Vault
 from drill.practice.web import NO_CONTENT, Answer, Handler, Refusal, Request, Route
 
@@ -98,7 +105,15 @@ def update_version(state: TenantState, request: Request, name: str, version: str
     found.tags = cast("JsonObject", body["tags"]) if "tags" in body else found.tags
     found.attributes = {**found.attributes, **cast("JsonObject", body.get("attributes") or {})}
     found.updated_at = state.now
+    _tell_secret(vault, name, found)
     return Answer(200, _bundle(vault, certificate, found))
+
+
+def _tell_secret(vault: Vault, name: str, version: CertificateVersion) -> None:
+    """The secret that shows a certificate is enabled as that is, and tagged alike."""
+    for secret in vault.secrets.get(name, []):
+        if secret.version == version.version:
+            secret.attributes, secret.tags, secret.updated_at = version.attributes, version.tags, version.updated_at
 
 
 def update_latest(state: TenantState, request: Request, name: str) -> Answer:
@@ -303,14 +318,12 @@ def _deleted(vault: Vault, certificate: Certificate) -> JsonObject:
     }
 
 
-_READ = (READ_CERTIFICATES,)
-_MANAGE = (MANAGE_CERTIFICATES,)
 _ANY = ("transactions",)
 _CERTIFICATE = "/certificates/{name}"
 
 
 def _reading(template: str, handler: Handler, operation: str) -> Route[TenantState]:
-    return Route("GET", template, handler, _READ, _ANY, operation=operation)
+    return Route("GET", template, handler, (READ_CERTIFICATES,), _ANY, operation=operation)
 
 
 def _writing(
@@ -318,10 +331,10 @@ def _writing(
     template: str,
     handler: Handler,
     operation: str,
+    permission: str = UPDATE_CERTIFICATES,
     bucket: str = "transactions",
-    permissions: tuple[str, ...] = _MANAGE,
 ) -> Route[TenantState]:
-    return Route(method, template, handler, permissions, (bucket,), write=True, lane=-1, operation=operation)
+    return Route(method, template, handler, (permission,), (bucket,), write=True, lane=-1, operation=operation)
 
 
 ROUTES: tuple[Route[TenantState], ...] = (
@@ -331,13 +344,13 @@ ROUTES: tuple[Route[TenantState], ...] = (
     _reading(f"{_CERTIFICATE}/versions", list_versions, "CertificateListVersions"),
     _reading(f"{_CERTIFICATE}/policy", get_policy, "CertificatePolicyGet"),
     _reading(f"{_CERTIFICATE}/{{version}}", get_version, "CertificateGet"),
-    _writing("POST", f"{_CERTIFICATE}/create", create, "CertificateCreate", "creations"),
+    _writing("POST", f"{_CERTIFICATE}/create", create, "CertificateCreate", CREATE_CERTIFICATES, "creations"),
     _writing("PATCH", f"{_CERTIFICATE}/pending", cancel_pending, "CertificatePendingUpdate"),
     _writing("DELETE", f"{_CERTIFICATE}/pending", delete_pending, "CertificatePendingDelete"),
     _writing("PATCH", _CERTIFICATE, update_latest, "CertificateUpdate"),
     _writing("PATCH", f"{_CERTIFICATE}/{{version}}", update_version, "CertificateUpdate"),
-    _writing("DELETE", _CERTIFICATE, delete, "CertificateDelete"),
+    _writing("DELETE", _CERTIFICATE, delete, "CertificateDelete", DELETE_CERTIFICATES),
     _reading("/deletedcertificates/{name}", get_deleted, "CertificateGetDeleted"),
-    _writing("POST", "/deletedcertificates/{name}/recover", recover, "CertificateRecover"),
-    _writing("DELETE", "/deletedcertificates/{name}", purge, "CertificatePurge", permissions=(PURGE_CERTIFICATES,)),
+    _writing("POST", "/deletedcertificates/{name}/recover", recover, "CertificateRecover", RECOVER_CERTIFICATES),
+    _writing("DELETE", "/deletedcertificates/{name}", purge, "CertificatePurge", PURGE_CERTIFICATES),
 )

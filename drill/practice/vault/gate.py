@@ -1,4 +1,4 @@
-"""How a vault lets callers in (challenge first, then RBAC), throttles, words refusals and logs (facts: azure 3)."""
+"""How a vault lets callers in (challenge, then roles or policies), throttles, refuses and logs (facts: azure 3)."""
 
 import math
 import re
@@ -8,13 +8,14 @@ from drill.practice.state import TenantState
 from drill.practice.throttle import Bucket
 from drill.practice.tokens import VAULT
 from drill.practice.vault import certificates, secrets
+from drill.practice.vault.access import require
 from drill.practice.vault.bundles import vault_at
-from drill.practice.vault.roles import operations_of
 from drill.practice.web import Answer, Refusal, Request, Route, RoutingTable
 
 ROUTES: tuple[Route[TenantState], ...] = (*certificates.ROUTES, *secrets.ROUTES)
 _API_VERSION = re.compile(r"7\.\d(-preview\.\d)?|20\d\d-\d\d-\d\d(-preview)?")
-_LIMITS = {"creations": (300, 10.0), "transactions": (4000, 10.0)}  # per vault; azure 3.2
+_WINDOW = 10.0  # seconds; facts: azure 3.2
+_SUBSCRIPTION_TIMES = 5  # all vaults of a subscription and region together
 
 
 class VaultGate:
@@ -22,7 +23,12 @@ class VaultGate:
 
     name = "vault"
 
-    def __init__(self) -> None:
+    def __init__(self, state: TenantState) -> None:
+        behaviour = state.behaviour
+        self._limits = {
+            "creations": behaviour.vault_creations_per_10_seconds,
+            "transactions": behaviour.vault_transactions_per_10_seconds,
+        }
         self.routes = RoutingTable(ROUTES)
         self._buckets: dict[tuple[str, str], Bucket] = {}
 
@@ -53,25 +59,31 @@ class VaultGate:
     def authorise(
         self, state: TenantState, request: Request, route: Route[TenantState], parameters: dict[str, str]
     ) -> None:
-        del parameters
         vault = vault_at(state, request)
         if vault.firewalled:
             message = "Client address is not authorized and caller is not a trusted service."
             raise Refusal(403, "Forbidden", message, inner_code="ForbiddenByFirewall")
-        if not set(route.permissions) & operations_of(vault.grants.get(request.principal_id, set())):
-            message = "Caller is not authorized to perform action on resource."
-            raise Refusal(403, "Forbidden", message, inner_code="ForbiddenByRbac")
+        kind, name = route.segments[0].removeprefix("deleted"), parameters.get("name")
+        place = f"{vault.resource_id}/{kind}/{name}" if name else vault.resource_id
+        for action in route.permissions:
+            require(state, request, vault, action, place)
 
     def throttle(self, state: TenantState, request: Request, route: Route[TenantState]) -> dict[str, str]:
-        for name in route.buckets if state.behaviour.throttling else ():
-            key = (request.host, name)
-            if key not in self._buckets:
-                self._buckets[key] = Bucket(*_LIMITS[name])
-            wait = self._buckets[key].spend(state.elapsed)
-            if wait is not None:
-                message = "Request was not processed because too many requests were received."
-                raise Refusal(429, "Throttled", message, headers={"retry-after": str(max(1, math.ceil(wait)))})
+        if not state.behaviour.throttling:
+            return {}
+        subscription = vault_at(state, request).subscription
+        for name in route.buckets:
+            self._spend(state, (request.host, name), 1)
+            self._spend(state, (subscription, name), _SUBSCRIPTION_TIMES)
         return {}
+
+    def _spend(self, state: TenantState, key: tuple[str, str], times: int) -> None:
+        if key not in self._buckets:
+            self._buckets[key] = Bucket(self._limits[key[1]] * times, _WINDOW)
+        wait = self._buckets[key].spend(state.elapsed)
+        if wait is not None:
+            message = "Request was not processed because too many requests were received."
+            raise Refusal(429, "Throttled", message, headers={"retry-after": str(max(1, math.ceil(wait)))})
 
     def observe(self, state: TenantState, request: Request, status: int | None) -> None:
         """One AuditEvent a request, if this vault has diagnostics; requestUri carries port 8443 (facts: azure 3.4)."""
@@ -85,7 +97,7 @@ class VaultGate:
             "resourceId": vault.resource_id.upper(),
             "operationName": request.operation or "Authentication",
             "resultSignature": _SIGNATURES.get(status or 0, "OK"),
-            "callerIpAddress": "203.0.113.7",
+            "callerIpAddress": request.address,
             "identity": {"claim": {"appid": request.app_id, "oid": request.principal_id}},
             "properties": {
                 "clientInfo": request.headers.get("user-agent", ""),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from drill.practice.arm.state import Lagging
 from drill.practice.shapes import JsonObject
 
 
@@ -58,31 +59,48 @@ class Certificate:
 
 @dataclass(slots=True)
 class Vault:
-    """One vault. `grants` are role names by principal id, from role assignments whose scope covers it."""
+    """
+    One vault. `secrets` holds the versions of each, oldest first, by the name as it was first written.
+
+    Where `rbac` is false, `policies` are the entries of its access policies and Azure roles give nothing.
+    """
 
     name: str
     resource_id: str
     subscription: str
-    grants: dict[str, set[str]]
     certificates: dict[str, Certificate] = field(default_factory=dict[str, Certificate])
     secrets: dict[str, list[SecretVersion]] = field(default_factory=dict[str, list[SecretVersion]])
+    deleted: dict[str, datetime] = field(default_factory=dict[str, datetime])  # names of secrets, and since when
     diagnostics: object = True
     firewalled: bool = False
+    rbac: bool = True
+    policies: Lagging[tuple[JsonObject, ...]] = field(
+        default_factory=lambda: Lagging[tuple[JsonObject, ...]].always(())
+    )
+    tags: JsonObject = field(default_factory=dict[str, object])
 
     @property
     def url(self) -> str:
         return f"https://{self.name}.vault.azure.net"
 
+    def known_name(self, name: str) -> str:
+        """Names differ in more than case, so that an object is found however its name is written."""
+        return next((each for each in self.secrets if each.casefold() == name.casefold()), name)
+
     def snapshot(self) -> JsonObject:
         """In the scenario's shape, values masked."""
         return {
             "name": self.name,
+            "id": self.resource_id,
             "subscription": self.subscription,
-            "rbac": True,
+            "rbac": self.rbac,
+            "accessPolicies": list(self.policies.newest),
             "diagnostics": self.diagnostics,
+            "firewall": self.firewalled,
             "secrets": [
                 {"name": name, "version": each.version, "value": "***", "attributes": each.attributes}
                 | {"tags": each.tags, "contentType": each.content_type, "managed": each.managed}
+                | ({"deleted": True} if name in self.deleted else {})
                 for name, versions in sorted(self.secrets.items())
                 for each in versions
             ],

@@ -1,0 +1,137 @@
+"""Azure from the `azure` part of a scenario: subscriptions and their management groups, roles and who has them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from drill.practice.arm.roles import CORDON, RoleDefinition
+from drill.practice.arm.state import LONG_AGO, Assignment, Subscription
+from drill.practice.directory import SERVICE_PRINCIPAL
+from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objects
+from drill.practice.state import TenantState
+
+AZURE_KEYS = ("subscriptions", "roleDefinitions", "roleAssignments", "vaults", "permissions", "storageAccounts")
+DEFAULT_SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
+_SUBSCRIPTION_KEYS = ("subscriptionId", "id", "displayName", "managementGroupAncestorsChain")
+_ASSIGNMENT_KEYS = (
+    "id",
+    "name",
+    "principalId",
+    "principalType",
+    "roleDefinitionId",
+    "roleDefinitionName",
+    "scope",
+    "condition",
+)
+_DEFINITION_KEYS = ("id", "name", "roleName", "type", "permissions", "assignableScopes", "description")
+_GROUP_SCOPE = "/providers/Microsoft.Management/managementGroups/"
+
+
+def add_access(state: TenantState, azure: Mapping[str, Any]) -> None:
+    """Everything that says who may what. Vaults and other resources come later."""
+    known_keys(azure, AZURE_KEYS, "azure")
+    for given in objects(azure.get("subscriptions", [])):
+        _add_subscription(state, given)
+    for name in ("vaults",):
+        for given in objects(azure.get(name, [])):
+            subscription_of(state, given)
+    subscription_of(state, {})
+    for given in objects(azure.get("roleDefinitions", [])):
+        definition = _definition(given)
+        state.azure.definitions[definition.id] = definition
+    for given in objects(azure.get("roleAssignments", [])):
+        state.azure.assignments.append(_assignment(state, given))
+    _give_cordon(state, azure.get("permissions", {}))
+
+
+def _add_subscription(state: TenantState, given: JsonObject) -> None:
+    known_keys(given, _SUBSCRIPTION_KEYS, "azure.subscriptions")
+    subscription = str(given.get("subscriptionId") or given.get("id", "")).rpartition("/")[2].lower()
+    if not subscription:
+        raise ScenarioMistake("azure.subscriptions: one has no subscriptionId")
+    chain = [str(each["name"]) for each in objects(given.get("managementGroupAncestorsChain", []))]
+    if state.id not in chain:
+        chain.append(state.id)  # the root group, which has the tenant's id
+    name = str(given.get("displayName") or f"subscription {subscription}")
+    state.azure.subscriptions[subscription] = Subscription(subscription, name, tuple(chain))
+
+
+def subscription_of(state: TenantState, given: JsonObject) -> str:
+    """The id of a resource's subscription, which exists by being named."""
+    found = re.match(r"/subscriptions/([^/]+)", str(given.get("id", "")), re.IGNORECASE)
+    named = found[1] if found else str(given.get("subscription") or DEFAULT_SUBSCRIPTION)
+    subscription = named.lower()
+    if subscription not in state.azure.subscriptions:
+        _add_subscription(state, {"subscriptionId": subscription})
+    return subscription
+
+
+def _definition(given: JsonObject) -> RoleDefinition:
+    """Custom roles, as ARM shows them or with their properties at the top."""
+    flat: JsonObject = {**given, **given.get("properties", {})}
+    flat.pop("properties", None)
+    known_keys(flat, _DEFINITION_KEYS, "azure.roleDefinitions")
+    permissions = objects(flat.get("permissions", []))
+    if not flat.get("roleName") or not permissions:
+        raise ScenarioMistake("azure.roleDefinitions: roleName and permissions are needed")
+
+    def all_of(name: str) -> tuple[str, ...]:
+        return tuple(str(each) for permission in permissions for each in permission.get(name, ()))
+
+    return RoleDefinition(
+        str(flat.get("id") or flat["roleName"]).rpartition("/")[2].lower(),
+        str(flat["roleName"]),
+        all_of("actions"),
+        all_of("notActions"),
+        all_of("dataActions"),
+        all_of("notDataActions"),
+        custom=True,
+    )
+
+
+def _assignment(state: TenantState, given: JsonObject) -> Assignment:
+    known_keys(given, _ASSIGNMENT_KEYS, "azure.roleAssignments")
+    scope = str(given.get("scope", "/")).rstrip("/") or "/"
+    name = str(given.get("name") or state.chance.guid("role assignment"))
+    made_id = f"{scope.rstrip('/')}/providers/Microsoft.Authorization/roleAssignments/{name}"
+    return Assignment(
+        id=str(given.get("id") or made_id),
+        scope=scope,
+        principal_id=str(given["principalId"]),
+        principal_type=str(given.get("principalType") or type_of(state, str(given["principalId"]))),
+        role=role_by(state, given),
+        condition=cast("str | None", given.get("condition")),
+        created_at=LONG_AGO,
+        rules_from=LONG_AGO,
+    )
+
+
+def type_of(state: TenantState, principal_id: str) -> str:
+    if any(each["id"] == principal_id for each in state.groups):
+        return "Group"
+    return "ServicePrincipal" if state.directory.find(SERVICE_PRINCIPAL, principal_id) else "User"
+
+
+def role_by(state: TenantState, given: JsonObject) -> str:
+    """The GUID of the role that is given by id or by name."""
+    if "roleDefinitionId" in given:
+        role = str(given["roleDefinitionId"]).rstrip("/").rpartition("/")[2].lower()
+        if role in state.azure.definitions:
+            return role
+    wanted = str(given.get("roleDefinitionName") or "").casefold()
+    found = next((each.id for each in state.azure.definitions.values() if each.name.casefold() == wanted), None)
+    if found is None:
+        named = given.get("roleDefinitionName") or given.get("roleDefinitionId")
+        raise ScenarioMistake(f"azure.roleAssignments: there is no role {named}; describe it in roleDefinitions")
+    return found
+
+
+def _give_cordon(state: TenantState, given: Mapping[str, Any]) -> None:
+    """Cordon's roles at the root management group, or just those that the scenario lists for an identity."""
+    known_keys(given, CORDON, "azure.permissions")
+    root = f"{_GROUP_SCOPE}{state.id}"
+    for role, names in CORDON.items():
+        listed = given.get(role, [{"roleDefinitionName": name} for name in names])
+        for each in objects(listed):
+            whole = {"scope": root, "principalId": state.cordon[role].object_id, **each}
+            state.azure.assignments.append(_assignment(state, whole))

@@ -1,0 +1,121 @@
+"""What Azure Resource Manager knows: subscriptions, roles and who has them. Changes reach what they rule late."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+from drill.practice.arm.roles import BUILT_IN, ROTATOR, RoleDefinition
+from drill.practice.shapes import JsonObject, fine_time
+
+T = TypeVar("T")
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+MANAGEMENT_GROUPS = "/providers/microsoft.management/managementgroups/"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """`ancestors` are the names of its management groups, the nearest first; the last is the tenant's root."""
+
+    id: str
+    name: str
+    ancestors: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Assignment:
+    """
+    One role given to one principal at one scope.
+
+    Written and removed at once for whoever asks ARM; the services it rules hear of it at `rules_from` and
+    `rules_until`.
+    """
+
+    id: str
+    scope: str
+    principal_id: str
+    principal_type: str
+    role: str  # the definition's GUID
+    condition: str | None
+    created_at: datetime
+    rules_from: datetime
+    removed_at: datetime | None = None
+    rules_until: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        return self.id.rpartition("/")[2]
+
+    def was_listed(self, at: datetime) -> bool:
+        return self.created_at <= at and (self.removed_at is None or at < self.removed_at)
+
+    def rules(self, at: datetime) -> bool:
+        return self.rules_from <= at and (self.rules_until is None or at < self.rules_until)
+
+    def shown(self) -> JsonObject:
+        """As ARM shows it."""
+        made = fine_time(max(self.created_at, datetime(2025, 1, 1, tzinfo=UTC)))
+        return {
+            "id": self.id,
+            "type": "Microsoft.Authorization/roleAssignments",
+            "name": self.name,
+            "properties": {
+                "roleDefinitionId": f"{_subscription_part(self.scope)}/providers/Microsoft.Authorization"
+                f"/roleDefinitions/{self.role}",
+                "principalId": self.principal_id,
+                "principalType": self.principal_type,
+                "scope": self.scope,
+                "condition": self.condition,
+                "conditionVersion": "2.0" if self.condition else None,
+                "createdOn": made,
+                "updatedOn": made,
+                "createdBy": None,
+                "updatedBy": None,
+                "delegatedManagedIdentityResourceId": None,
+                "description": None,
+            },
+        }
+
+
+def _subscription_part(scope: str) -> str:
+    parts = scope.split("/")
+    return "/".join(parts[:3]) if scope.lower().startswith("/subscriptions/") else ""
+
+
+@dataclass(slots=True)
+class Lagging(Generic[T]):
+    """A value whose changes are true at once, and followed late by what they rule."""
+
+    _versions: list[tuple[datetime, datetime, T]]  # written, followed from, value
+
+    @classmethod
+    def always(cls, value: T) -> "Lagging[T]":
+        return cls([(LONG_AGO, LONG_AGO, value)])
+
+    def write(self, value: T, at: datetime, followed_from: datetime) -> None:
+        self._versions.append((at, followed_from, value))
+
+    @property
+    def newest(self) -> T:
+        return self._versions[-1][2]
+
+    def as_of(self, at: datetime) -> T:
+        return next(value for written, _, value in reversed(self._versions) if written <= at)
+
+    def followed(self, at: datetime) -> T:
+        return next(value for _, followed, value in reversed(self._versions) if followed <= at)
+
+
+@dataclass(slots=True)
+class AzureState:
+    """Everything of Azure but the vaults. Ids are kept as written and found in lower case."""
+
+    subscriptions: dict[str, Subscription] = field(default_factory=dict[str, Subscription])
+    definitions: dict[str, RoleDefinition] = field(
+        default_factory=lambda: {each.id: each for each in (*BUILT_IN, ROTATOR)}
+    )
+    assignments: list[Assignment] = field(default_factory=list[Assignment])  # removed ones too
+
+    def find_assignment(self, assignment_id: str) -> Assignment | None:
+        """The living one with this id."""
+        wanted = assignment_id.lower()
+        return next((each for each in self.assignments if each.removed_at is None and each.id.lower() == wanted), None)

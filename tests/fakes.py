@@ -330,19 +330,19 @@ class FakeDirectory:
     def _end(self, write: DeleteApplication | RestoreDeleted | PurgeDeleted) -> WriteDone:
         application = self.state.application
         assert application is not None
+        if isinstance(write, RestoreDeleted) and not self.deleted:
+            raise Gone("restoring")
+        self._change(type(write).__name__, self.state)
         match write:
             case DeleteApplication(id_):
                 assert id_ == application.object_id
                 already, self.deleted = self.deleted or self.purged, not self.purged
             case RestoreDeleted():
-                if not self.deleted:
-                    raise Gone("restoring")
                 already, self.deleted = False, False
             case PurgeDeleted(id_):
                 already = not self.deleted
                 both = id_ == self.state.identity.principal_id
                 self.deleted, self.purged = self.deleted and not both, self.purged or both
-        self._change(type(write).__name__, self.state)
         return WriteDone(already)
 
     def _with(self, properties: JsonObject) -> Addresses:

@@ -80,7 +80,7 @@ class RestoreApplication:
         doing = f"writing down the deleted object {step.target_id}"
         match await look.deleted():
             case Known(gone) if gone is not None:
-                writes = (_RESTORE, _BLOCK) if _stays_blocked(step) else (_RESTORE,)
+                writes = (_RESTORE, _BLOCK) if gone.enabled and _stays_blocked(step) else (_RESTORE,)
                 return Before({"deleted": True, "accountEnabled": gone.enabled}, writes)
             case Known():
                 pass
@@ -100,7 +100,8 @@ class RestoreApplication:
         if before.get("deleted") is True:
             (result,) = await tenant.directory.write_access((RestoreDeleted(step.target_id),))
             done.append(outcome_of(_RESTORE, result))
-        if _stays_blocked(step) and not (done and done[0].outcome == "refused" and done[0].stop != "gone"):
+        must_block = _stays_blocked(step) and before.get("accountEnabled") is not False
+        if must_block and not (done and done[0].outcome == "refused" and done[0].stop != "gone"):
             done.append(await _block(step, tenant))
         return Applied(tuple(done) or (WriteOutcome(write=_RESTORE, outcome="already"),))
 

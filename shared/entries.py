@@ -178,6 +178,7 @@ class PlannedStep(Detail):
     reversible: bool
     cannot_be_undone: str | None = None
     breaks: str | None = None
+    cannot_be_proven: str | None = None  # of the effect: what no read of the tenant can show
     touches: tuple[str, ...] = ()  # object ids whose writes must not overlap
     stage: int = 0  # a later stage begins when the one before it is proven or stopped
     once: bool = False  # True: applied by two instances at the same moment, it would make two of what must be one

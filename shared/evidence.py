@@ -87,11 +87,19 @@ def _read_back(step: StepStory) -> Iterator[Evidence]:
 
 
 def _held(step: StepStory, history: History) -> Iterator[Evidence]:
-    """`History.recheck` is the newest later look, if nothing after it takes its word away."""
-    look, place = history.recheck, history.place(Rechecked)
-    if look is not None and look.answer == "held" and look.number >= 1:
-        said = f"later look {look.number}, {look.after_seconds:.0f} s after the first proof"
-        yield Evidence("held", history.lines[place].record.time, place, said)
+    """
+    The first later look since the unbroken row of proofs began. `History.recheck` is the newest one, if nothing
+    after it takes its word away.
+    """
+    newest = history.recheck
+    if newest is None or newest.answer != "held":
+        return
+    begun = next((each.record for each in _read_back(step)), -1)
+    for line in history.lines[begun + 1 :]:
+        if isinstance(line.entry, Rechecked) and line.entry.answer == "held" and line.entry.number >= 1:
+            said = f"later look {line.entry.number}, {line.entry.after_seconds:.0f} s after the looks were set"
+            yield Evidence("held", line.record.time, line.record.sequence, said)
+            return
 
 
 def _in_logs(step: StepStory, history: History) -> Iterator[Evidence]:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from shared.entries import Decided, IdentitySeen, NamedOutcome, PartRead, Planned
+from shared.entries import Change, Decided, IdentitySeen, NamedOutcome, PartRead, Planned
 from shared.incident import Status
 
 
@@ -54,6 +54,10 @@ class StepView(View):
     proof: str | None = None
     grade: Literal["accepted", "read-back", "held", "seen-in-logs", "probed"] | None = None
     evidence: tuple[EvidenceView, ...] = ()
+    changes: tuple[Change, ...] = ()
+    breaks: str | None = None
+    cannot_be_undone: str | None = None
+    cannot_be_proven: str | None = None
     todo: str | None = None
 
 

@@ -37,6 +37,13 @@ def test_grades_rise_one_after_the_other() -> None:
     assert "Directory_1" in _evidence(*whole)[-1].said
 
 
+def test_held_stands_since_the_first_later_look() -> None:
+    """Each look after that confirms it; the moment that is told is the first."""
+    first = _evidence(*done(BLOCK), rechecked(1, at=7))[-1]
+
+    assert _evidence(*done(BLOCK), rechecked(1, at=7), verified(BLOCK, at=62), rechecked(2, at=63))[-1] == first
+
+
 def test_a_failed_look_takes_every_grade_away() -> None:
     """The log still tells of the write; somebody undid it, and no grade survives that."""
     undone = (*done(BLOCK), rechecked(1, at=7), _seen(200), verified(BLOCK, "not-held", at=300))

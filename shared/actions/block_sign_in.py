@@ -54,6 +54,10 @@ class BlockSignIn(NoWayBack):
                     permissions=self.permissions,
                     reversible=True,
                     breaks="Everything that signs in as this identity stops when its present tokens end.",
+                    cannot_be_proven=(
+                        "That no token works any more: issued ones live on, and how fast Entra's token service "
+                        "follows is not published."
+                    ),
                     touches=(identity.principal_id,),
                 ),
             )

@@ -56,6 +56,7 @@ class ConfirmCompromised(NoWayBack):
                     permissions=self.permissions,
                     reversible=True,
                     breaks="Nothing by itself; risk-based Conditional Access policies that cover it will block it.",
+                    cannot_be_proven="That a policy acts on it: Conditional Access looks at token requests only.",
                     touches=(f"risk:{identity.principal_id}",),
                     contains=False,
                 ),

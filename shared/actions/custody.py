@@ -108,6 +108,7 @@ def _step(state: IdentityState, holder: Holder) -> PlannedStep:
         permissions=Custody.permissions,
         reversible=True,
         breaks="Owners can no longer manage the application. Nothing that signs in as it stops.",
+        cannot_be_proven="That nobody rules it by a directory role: administrators of applications still do.",
         touches=(holder.object_id, state.identity.principal_id),
         contains=False,
     )

@@ -56,6 +56,7 @@ class DeactivateApplication(NoWayBack):
             permissions=self.permissions,
             reversible=True,
             breaks="Everything that signs in as this application, in every tenant, stops when its present tokens end.",
+            cannot_be_proven="What holds in other tenants: only this one can be read. Issued tokens live on.",
             touches=(application.object_id,),
         )
         return Planning((step,))

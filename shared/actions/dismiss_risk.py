@@ -56,6 +56,7 @@ class DismissRisk(NoWayBack):
             reversible=False,
             cannot_be_undone="A dismissed risk does not come back; confirming the compromise raises a new one.",
             breaks="Nothing; risk-based Conditional Access policies that block the identity let it in again.",
+            cannot_be_proven="That the identity is clean: the dismissal is a person's word.",
             touches=(f"risk:{identity.principal_id}",),
             watched=False,  # a new detection is news, and not to be dismissed as well
             contains=False,

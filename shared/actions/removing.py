@@ -146,6 +146,7 @@ def plan_removal(
         permissions=permissions,
         reversible=True,
         breaks=breaks,
+        cannot_be_proven="That issued tokens have lost it: they keep what they carry until they end.",
         touches=(f"grants:{identity.principal_id}",),
     )
     return Planning((step,))

@@ -182,6 +182,7 @@ def _removal(holder: Holder, state: IdentityState, only: frozenset[str] | None, 
         reversible=False,
         cannot_be_undone="Removed secrets cannot come back: Entra never shows their values. Owners need new ones.",
         breaks="Whatever signs in with these credentials needs a new one before it works again.",
+        cannot_be_proven="That nobody uses a removed one elsewhere; tokens issued with it live on.",
         touches=touches,
     )
 
@@ -236,6 +237,7 @@ def _renewal(state: IdentityState, means: Means, only: frozenset[str] | None) ->
         permissions=ReplaceCredentials.permissions,
         reversible=True,
         breaks="Nothing; its owner fetches it from the vault once sign-in is allowed again.",
+        cannot_be_proven="That its owner has fetched it.",
         touches=(application.object_id,),
         once=True,
         stage=1,  # it takes the vault seconds, and the proof that the old ones are gone does not wait for it

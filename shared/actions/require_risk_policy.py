@@ -76,6 +76,7 @@ class RequireRiskPolicy(NoWayBack):
                 if wanted == "report-only"
                 else "At high risk the identity gets no new tokens, until its risk is dismissed."
             ),
+            cannot_be_proven="That Entra enforces it yet: how fast a policy takes effect is not published.",
             touches=(RISK_POLICY,),
             once=True,
             contains=False,

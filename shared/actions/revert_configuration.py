@@ -195,6 +195,7 @@ def _step(
         permissions=RevertConfiguration.permissions,
         reversible=True,
         breaks="Sign-in of people through the addresses that are taken out.",
+        cannot_be_proven="That nothing was sent to those addresses before.",
         touches=(application.object_id,),
         contains=False,
     )

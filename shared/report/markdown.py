@@ -2,11 +2,11 @@
 The report as Markdown. Every text goes through `plain` or `code`; the headings are the constants below.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 
+from shared.evidence import NOT_PROBED
 from shared.report.model import (
     Altered,
     ConditionTold,
@@ -24,12 +24,12 @@ from shared.report.words import duration, step_name, utc
 
 TITLE = "# Incident report"
 HEADINGS = {
-    "who": "## Who",
     "todo": "## What a person must still do",
-    "done": "## What was done, with its proof",
-    "ahead": "## Planned, not carried out",
-    "not_done": "## What was not done, and why",
     "tokens": "## How long existing tokens live on",
+    "not_done": "## What was not done, and why",
+    "ahead": "## Planned, not carried out",
+    "who": "## Who",
+    "done": "## What was done, with its proof",
     "credentials": "## Credentials",
     "why": "## Why",
     "timeline": "## Timeline (UTC)",
@@ -44,12 +44,12 @@ _NAME = 120  # characters of a name
 def as_markdown(report: Report) -> str:
     """The report for reading, in CommonMark with tables; inert whatever the tenant's names hold."""
     sections: Sequence[tuple[str, Iterator[str]]] = (
-        ("who", _who(report)),
         ("todo", _todo(report)),
-        ("done", _done(report)),
-        ("ahead", _ahead(report)),
-        ("not_done", _not_done(report)),
         ("tokens", (f"- {plain(line)}" for line in report.tokens.says)),
+        ("not_done", _not_done(report)),
+        ("ahead", _ahead(report)),
+        ("who", _who(report)),
+        ("done", _done(report)),
         ("credentials", _credentials(report.credentials)),
         ("why", _why(report)),
         ("timeline", _timeline(report.timeline)),
@@ -116,6 +116,9 @@ def _todo(report: Report) -> Iterator[str]:
 def _done(report: Report) -> Iterator[str]:
     if not report.done:
         yield "Nothing was done: no step was begun."
+    else:
+        yield f"Seen in practice (grade probed): {plain(NOT_PROBED)}."
+        yield ""
     for step in report.done:
         yield from _step(step)
 
@@ -123,14 +126,35 @@ def _done(report: Report) -> Iterator[str]:
 def _step(step: StepTold) -> Iterator[str]:
     yield f"- **{plain(step_name(step.id))}: {_STATES[step.state]}.** {plain(step.describe)}"
     yield f"  - On {plain(step.target_kind)} {code(step.target_id, _NAME)}, named {plain(step.target_name, _NAME)}"
-    yield from (f"  - {_change(change)}" for change in step.changes)
+    yield from (f"  - {_change(change)}" for change in step.changes if change.before != change.after)
     yield from _answers(step)
     yield f"  - Proof: {_proof(step)}"
+    yield from _evidence(step)
     if step.rounds > 1:
         yield f"  - Written in {step.rounds} rounds: the effect did not show, or somebody undid it"
+    if _wrote(step):
+        yield from _consequences(step)
+
+
+def _wrote(step: StepTold) -> bool:
+    """What a step breaks is said unless it is known to have written nothing."""
+    return any(answer.outcome != "already" for answer in step.answers) or not step.answers
+
+
+def _consequences(step: StepTold | StepAhead) -> Iterator[str]:
     if step.breaks:
         yield f"  - What stops working: {plain(step.breaks)}"
-    yield f"  - Before: {code(json.dumps(step.before), 2000)}"
+    if step.cannot_be_undone:
+        yield f"  - Cannot be undone: {plain(step.cannot_be_undone)}"
+    if step.cannot_be_proven:
+        yield f"  - Cannot be proven: {plain(step.cannot_be_proven)}"
+
+
+def _evidence(step: StepTold) -> Iterator[str]:
+    """One line: which grade since when, and by which record of the journal."""
+    if step.evidence:
+        told = (f"{e.grade.replace('-', ' ')} {_when(e.at)} (record {e.record})" for e in step.evidence)
+        yield f"  - Evidence: {'; '.join(told)}"
 
 
 def _answers(step: StepTold) -> Iterator[str]:
@@ -198,10 +222,7 @@ _AHEAD = {
 def _step_ahead(step: StepAhead) -> Iterator[str]:
     yield f"- **{plain(step_name(step.id))}** on {plain(step.target)}: {plain(step.describe)}"
     yield from (f"  - {_change(change)}" for change in step.changes)
-    if step.breaks:
-        yield f"  - What would stop working: {plain(step.breaks)}"
-    if step.cannot_be_undone:
-        yield f"  - Cannot be undone: {plain(step.cannot_be_undone)}"
+    yield from _consequences(step)
 
 
 def _not_done(report: Report) -> Iterator[str]:
@@ -280,11 +301,34 @@ def _condition(condition: ConditionTold) -> str:
 
 
 def _timeline(moments: Sequence[Moment]) -> Iterator[str]:
-    left_out = max(len(moments) - 2 * _ENDS, 0)
-    first, last = moments[:_ENDS], moments[max(_ENDS, len(moments) - _ENDS) :]
+    told = list(_worth_reading(moments))
+    left_out = max(len(told) - 2 * _ENDS, 0)
+    first, last = told[:_ENDS], told[max(_ENDS, len(told) - _ENDS) :]
     gap = [("…", "…", "…", f"{left_out} more; the report as JSON has them all")] if left_out else []
     rows = [*map(_moment, first), *gap, *map(_moment, last)]
     yield from _table(("Time", "Since accepted", "Step", "What happened"), rows)
+    if routine := len(moments) - len(told):
+        yield ""
+        yield f"{routine} record(s) of routine are not shown; the report as JSON has them all."
+
+
+_ROUTINE = ("work-started", "work-ended", "rechecks-set", "published")
+
+
+def _worth_reading(moments: Sequence[Moment]) -> Iterator[Moment]:
+    """All but the housekeeping, and but the single reads of a later look that found everything in place."""
+    proven: set[str] = set()
+    for moment in moments:
+        if moment.kind in ("intended", "applied") and moment.step:
+            proven.discard(moment.step)
+        if moment.kind == "verified" and moment.step and moment.text.startswith("Fresh read: held"):
+            if moment.step in proven:
+                continue
+            proven.add(moment.step)
+        elif moment.kind == "verified" and moment.step:
+            proven.discard(moment.step)
+        if moment.kind not in _ROUTINE:
+            yield moment
 
 
 def _moment(moment: Moment) -> Sequence[str]:
@@ -321,4 +365,5 @@ def _appendix(report: Report) -> Iterator[str]:
     yield f"- Policy (SHA-256): {code(told.policy)}"
     yield f"- Plan: {_id(told.plan_hash)}"
     yield f"- Journal: {told.records} record(s), the last with hash {code(told.journal_head)}"
+    yield "- What was there before each step is in the report as JSON (`before`), as the way back needs it"
     yield f"- Report version: {report.report_version}"

@@ -138,6 +138,8 @@ class StepTold(Told):
     first_held_at: datetime | None
     seconds_to_first_proof: float | None
     breaks: str | None
+    cannot_be_undone: str | None = None
+    cannot_be_proven: str | None = None
 
 
 class StepAhead(Told):
@@ -149,6 +151,7 @@ class StepAhead(Told):
     changes: tuple[Altered, ...]
     breaks: str | None
     cannot_be_undone: str | None
+    cannot_be_proven: str | None = None
 
 
 class NotDone(Told):

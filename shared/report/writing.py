@@ -188,6 +188,8 @@ def _tell_step(step: StepStory, planned: PlannedStep, history: History) -> StepT
         first_held_at=first,
         seconds_to_first_proof=(first - accepted).total_seconds() if first and accepted else None,
         breaks=planned.breaks,
+        cannot_be_undone=planned.cannot_be_undone,
+        cannot_be_proven=planned.cannot_be_proven,
     )
 
 
@@ -203,6 +205,7 @@ def _tell_ahead(planned: PlannedStep) -> StepAhead:
         changes=tuple(map(_altered, planned.changes)),
         breaks=planned.breaks,
         cannot_be_undone=planned.cannot_be_undone,
+        cannot_be_proven=planned.cannot_be_proven,
     )
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.entries import Investigated, NamedOutcome, PartRead, StepStopped
-from shared.report import as_markdown, make_report
+from shared.entries import Entry, Investigated, NamedOutcome, PartRead, StepStopped
+from shared.report import Report, as_markdown, make_report
 from shared.report.markdown import HEADINGS, TITLE
 from shared.report.plain import code, plain, visible
 from tests.report.journals import (
@@ -219,3 +219,41 @@ def test_a_report_of_plain_names_reads_plainly() -> None:
 
     assert "| Name | payroll-sync |" in text
     assert "\\" not in text.replace("https\\://", "").replace("\\u", "")
+
+
+def _told(*entries: Entry | At | Sequence[Entry | At]) -> Report:
+    records = journal(*entries)
+    return make_report(records, just_after(records))
+
+
+def test_routine_is_counted_and_not_told() -> None:
+    """Later looks that found everything in place are one line each; the report as JSON has every record."""
+    looks = [e for n, at in enumerate((7, 62, 302), start=1) for e in (verified(BLOCK, at=at), rechecked(n, at=at + 1))]
+    told = _told(*beginning(), planned(BLOCK), *done(BLOCK), *looks)
+    text = as_markdown(told)
+
+    assert text.count("Fresh read: held") == 1
+    assert text.count("Later look") == 3
+    assert "record(s) of routine are not shown" in text
+    assert sum(moment.text.startswith("Fresh read") for moment in told.timeline) == 4
+
+
+def test_a_proof_that_came_back_is_told() -> None:
+    """A read that did not hold is no routine, and neither is the one after it."""
+    lost = [verified(BLOCK, "not-held", at=60), rechecked(2, "not-held", at=61)]
+    again = [intended(BLOCK, 2, at=62), applied(BLOCK, round_=2, at=63), verified(BLOCK, round_=2, at=64)]
+    text = as_markdown(_told(*beginning(), planned(BLOCK), *done(BLOCK), *lost, *again))
+
+    assert text.count("Fresh read: held") == 2
+    assert text.count("Fresh read: not-held") == 1
+
+
+def test_each_grade_is_told_with_its_record() -> None:
+    """A responder finds the record that a grade rests on, and reads what cannot be looked at."""
+    text = as_markdown(_told(*beginning(), planned(BLOCK), *done(BLOCK), rechecked(1, at=7)))
+
+    assert "Evidence: accepted " in text
+    assert "; read back " in text
+    assert "; held " in text
+    assert "not checkable, because" in text
+    assert "Before: `{" not in text

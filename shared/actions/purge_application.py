@@ -65,6 +65,7 @@ class PurgeApplication(NoWayBack):
             reversible=False,
             cannot_be_undone=_NEVER,
             breaks="It can never be restored, and what it was can be read from this journal and the logs only.",
+            cannot_be_proven="That no other tenant still holds a service principal of it.",
             touches=(target.object_id, identity.principal_id),
         )
         return Planning((step,))

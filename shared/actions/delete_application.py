@@ -59,7 +59,7 @@ class DeleteApplication:
             permissions=self.permissions,
             reversible=True,
             breaks="Everything that signs in as this application or calls its APIs, in every tenant.",
-            cannot_be_proven="What remains of it in other tenants, and that no token works any more: issued ones live on.",
+            cannot_be_proven="What remains of it in other tenants; issued tokens live on.",
             touches=(application.object_id, state.identity.principal_id),
         )
         return Planning((step,))

@@ -198,12 +198,14 @@ async def judge_incident(call: Call[VerdictBody, Nothing]) -> Reply:
     body=SwitchBody,
     query=Nothing,
     answers={HTTPStatus.OK: Answer("The switch as it stands now.", {JSON: SwitchView})},
+    refusals=(HTTPStatus.CONFLICT,),
     example={"state": "stopped", "reason": "Cordon blocks what it should not."},
 )
 async def set_switch(call: Call[SwitchBody, Nothing]) -> Reply:
     """
     Stop every further effect of all instances at once, or let effects go on. Deciding and reporting go on
-    meanwhile. What was stopped does not start again by itself: order its incident again.
+    meanwhile. What was stopped does not start again by itself: order its incident again. In mode act effects are
+    not let go on (409) where nothing that the policy contains with can run.
     """
     body = call.body
     return Reply(
@@ -223,7 +225,10 @@ async def set_switch(call: Call[SwitchBody, Nothing]) -> Reply:
     },
 )
 async def show_health(call: Call[Nothing, Nothing]) -> Reply:
-    """Say whether Cordon can do its work, how far each log has been read, and what stands in the way."""
+    """
+    Say whether Cordon can do its work, how far each log has been read, what each action can do here, and what
+    stands in the way.
+    """
     health = await responder().health()
     return Reply(health, HTTPStatus.SERVICE_UNAVAILABLE if health.status == "unhealthy" else HTTPStatus.OK)
 

@@ -15,24 +15,15 @@ from pathlib import Path
 
 from shared.actions import ACTIONS
 from shared.actions.interface import Action
+from shared.preflight import READING, WRITING
 
 FILE = Path(__file__).parent / "graph_permissions.json"
 
-# What each permission is read for; there is no other use of the reader in the tenant.
-READING: Mapping[str, str] = {
-    "Application.Read.All": "applications, service principals, their credentials, owners and roles",
-    "AuditLog.Read.All": "the directory's audit log",
-    "IdentityRiskEvent.Read.All": "risk detections",
-    "IdentityRiskyServicePrincipal.Read.All": "the risk state of service principals",
-    "RoleManagement.Read.Directory": "directory roles: whether directory synchronisation hangs on an identity",
-}
 # What only some actions read before and after their change.
 READING_FOR_ACTIONS: Mapping[str, str] = {
     "Directory.Read.All": "delegated permission grants",
     "Policy.Read.All": "Conditional Access policies",
 }
-# What acting takes in any case: whoever holds the first can become any application.
-WRITING = ("Application.ReadWrite.All", "IdentityRiskyServicePrincipal.ReadWrite.All")
 
 
 def wanted() -> dict[str, object]:

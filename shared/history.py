@@ -194,13 +194,19 @@ class History:
     def steps(self) -> tuple[StepStory, ...]:
         """The newest plan's steps in their order, then every other step that was ever begun."""
         plans = {step.id: step for plan in self.all(Planned) for step in plan.steps}
-        current = {step.id: self.place(Planned) for step in (self.planned.steps if self.planned else ())}
-        told: dict[str, list[Line]] = {name: [] for name in current}
+        # A step that was planned again has to be proven again, also where a later plan leaves it out.
+        placed = {
+            step.id: line.record.sequence
+            for line in self.lines
+            if isinstance(line.entry, Planned)
+            for step in line.entry.steps
+        }
+        told: dict[str, list[Line]] = {step.id: [] for step in (self.planned.steps if self.planned else ())}
         for line in self.lines:
             if isinstance(line.entry, _OF_A_STEP) and line.record.step is not None:
                 told.setdefault(line.record.step, []).append(line)
         return tuple(
-            StepStory(name, plans.get(name), tuple(lines), current.get(name, -1)) for name, lines in told.items()
+            StepStory(name, plans.get(name), tuple(lines), placed.get(name, -1)) for name, lines in told.items()
         )
 
     # What follows from it

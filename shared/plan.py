@@ -6,7 +6,7 @@ The order is the actions' rank: the reversible cut that stops the bleeding comes
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -20,12 +20,23 @@ from shared.policy import ActionChoice
 LIFE = timedelta(hours=1)  # a plan that waits longer is made again
 
 
-def make_plan(actions: Sequence[ActionChoice], state: IdentityState, means: Means, now: datetime) -> Planned:
-    """Lay out what these actions come to for this identity, as it was read."""
-    means = replace(means, beside=frozenset(choice.name for choice in actions))
+def make_plan(
+    actions: Sequence[ActionChoice],
+    state: IdentityState,
+    means: Means,
+    now: datetime,
+    left_out: Mapping[str, NamedOutcome] | None = None,
+) -> Planned:
+    """
+    Lay out what these actions come to for this identity, as it was read. `left_out` are actions that cannot
+    run here at all, with the reason: they stand in the plan by name, and the others go on.
+    """
+    left_out = left_out or {}
+    possible = [choice for choice in actions if choice.name not in left_out]
+    means = replace(means, beside=frozenset(choice.name for choice in possible))
     steps: list[PlannedStep] = []
-    not_done: list[NamedOutcome] = []
-    for choice in sorted(actions, key=lambda choice: action_named(choice.name).rank):
+    not_done = [left_out[choice.name] for choice in actions if choice.name in left_out]
+    for choice in sorted(possible, key=lambda choice: action_named(choice.name).rank):
         planning = _planning(choice, state, means)
         steps += planning.steps
         not_done += planning.not_done

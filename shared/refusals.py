@@ -30,6 +30,7 @@ _TODO = {
     "instance-locked": "The application's owner must lift the instance lock, or remove the credentials there.",
     "cannot-be-read": "Mend what keeps Cordon from reading (the reason names it), then order the incident again.",
     "kept-as-people-changed-it": "Set Cordon's Conditional Access policy back, or take the action out of the policy.",
+    "no-executor": "Set CORDON_EXECUTOR_CLIENT_ID, and grant that identity what the action needs.",
     "gone": "Check whether somebody deleted it: a deleted application can be restored for 30 days.",
     "refused-by-platform": "Do this step by hand in the Entra admin centre, then order the incident again.",
 }

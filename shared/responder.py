@@ -39,6 +39,7 @@ from shared.orders import Order, chosen
 from shared.plan import make_plan
 from shared.policy import ActionChoice
 from shared.polling import Polling, Swept, digest_of
+from shared.preflight import why_nothing_contains
 from shared.protection import Doubt, why_protected, why_synchronises
 from shared.report import Report, make_report
 from shared.reservations import WindowUnreadable
@@ -47,7 +48,7 @@ from shared.sources import is_own_doing, source_for_category, source_for_event, 
 from shared.sources.interface import Source
 from shared.standing import active_plan, known_ids, subject_of, waiting_plan
 from shared.untrusted import one_line
-from shared.views import DamagedView, Health, IncidentPage, IncidentView, Preview, SwitchView
+from shared.views import DamagedView, Health, IncidentPage, IncidentView, PreflightView, Preview, SwitchView
 from shared.witness import Witness
 from shared.work import RESUME_AFTER, Desk, Work, reservations_of
 
@@ -91,6 +92,7 @@ class Responder:
 
     async def sweep_risk(self) -> Swept:
         """Read both risk lists whole; new signals are worked off the queue."""
+        await self._look_ahead()
         return await self._polling.sweep_risk()
 
     async def sweep_audits(self) -> Swept:
@@ -215,8 +217,13 @@ class Responder:
     # People
 
     async def preview(self, order: Order) -> Preview:
-        """What would be done now, made by the code that does it. Nothing is changed or stored."""
+        """
+        What would be done now, made by the code that does it. Nothing is changed.
+
+        Raises RequestRefused, as `order` does, for an action that is asked for and cannot run here.
+        """
         _check(order)
+        await self._refuse_what_cannot_run(order)
         desk = self._desk
         found = await investigate(
             desk.tenant.directory,
@@ -237,11 +244,16 @@ class Responder:
         else:
             bare = Means("00000000-preview", desk.handover_vault, own_ids=await self._own_ids())
             means = await with_case(bare, found.decision.actions, found.look)
-            plan = make_plan(found.decision.actions, found.state, means, desk.clock())
+            left_out = await desk.left_out(found.decision.actions)
+            plan = make_plan(found.decision.actions, found.state, means, desk.clock(), left_out)
             protected = why_protected(found.state, desk.policy.protected, await self._own_ids())
             synchronises = why_synchronises(found.state, await found.look.grants())
             spared = protected or (synchronises.why if isinstance(synchronises, Doubt) else synchronises)
-            held = spared or ("mode watch: Cordon changes nothing" if desk.mode == "watch" else None)
+            held = (
+                spared
+                or why_nothing_contains(plan)
+                or ("mode watch: Cordon changes nothing" if desk.mode == "watch" else None)
+            )
         return Preview(
             identity=entry.identity,
             parts=entry.parts,
@@ -261,11 +273,13 @@ class Responder:
         """
         Take a person's order in; it is worked off the queue. The same request id is the same order.
 
-        Raises RequestRefused for an action, or an option of one, that the catalogue does not have, and
-        RequestConflicts if the plan that was seen is not the plan of now, or the request id was used before.
+        Raises RequestRefused for an action, or an option of one, that the catalogue does not have, and for an
+        action that is asked for by name and cannot run here; RequestConflicts if the plan that was seen is not
+        the plan of now, or the request id was used before.
         """
         _check(order)
         _check_name(order)
+        await self._refuse_what_cannot_run(order)
         if order.plan_hash is not None:
             _compare(order.plan_hash, await self.preview(order))
         found = source_named("manual").read(order.record(), self._desk.tenant_id)
@@ -377,29 +391,36 @@ class Responder:
         """
         Stop every further effect of all instances, or let effects go on. Deciding and reporting go on.
 
-        What was stopped does not start again by itself: a person orders the incident again.
+        What was stopped does not start again by itself: a person orders the incident again. Raises
+        RequestConflicts if effects are to go on in mode act, and nothing that contains can run.
         """
+        if not stopped and self._desk.readiness is not None:
+            await self._desk.readiness.refuse_arming()
         await self._desk.switch.set(stopped=stopped, reason=reason, by=by)
         log.warning("the stop switch is %s by %s: %s", "set" if stopped else "released", by, reason)
         why = await self._desk.switch.why_stopped()
         return SwitchView(stopped=why is not None, reason=why)
 
     async def health(self) -> Health:
-        """Whether Cordon can do its work. Reads the store and the coverage; changes nothing."""
+        """Whether Cordon can do its work. Reads the store, and what it may do here if that is old."""
         problems, now = list[str](), self._desk.clock()
         stopped = await self._desk.switch.why_stopped()
         coverage = await self._polling.coverage_views()
         problems += [f"{view.feed}: {said}" for view in coverage for said in view.pending]
         problems += await self._burst()
         problems += await damaged_now(self._desk.store, self._desk.clock)
+        found = await self._desk.readiness.told() if self._desk.readiness else None
+        problems += found.problems if found else ()
+        disarmed = found is not None and bool(found.cannot_contain) and self._desk.mode != "watch"
         blind = any(view.read_until is not None and now - view.read_until > _BLIND for view in coverage)
         return Health(
-            status="unhealthy" if blind else "degraded" if problems or stopped else "healthy",
+            status="unhealthy" if blind or disarmed else "degraded" if problems or stopped else "healthy",
             mode=self._desk.mode,
             stopped=stopped is not None,
             policy=self._desk.policy.digest,
             coverage=coverage,
             problems=tuple(problems),
+            preflight=PreflightView.of(found) if found else None,
         )
 
     async def _burst(self) -> list[str]:
@@ -419,8 +440,18 @@ class Responder:
         """Import and build what the first incident would otherwise wait for."""
         await asyncio.gather(self._desk.warm_up(), self._desk.store.warm_up())
         await self._own_ids()
+        await self._look_ahead()
 
     # Inside
+
+    async def _look_ahead(self) -> None:
+        """Find out what can run here, and say what cannot: at the start, and again when an hour has gone by."""
+        if self._desk.readiness is not None:
+            await self._desk.readiness.told()
+
+    async def _refuse_what_cannot_run(self, order: Order) -> None:
+        if self._desk.readiness is not None:
+            await self._desk.readiness.refuse([choice.name for choice in order.actions or ()])
 
     async def _advance(self, incident: IncidentId, because: str, *, resume_sent: bool = False) -> None:
         await self._with_chain(incident, lambda work: work.advance(because, resume_sent=resume_sent))

@@ -335,6 +335,18 @@ class Publisher(Protocol):
     async def publish(self, type: str, subject: str, id: str, data: Mapping[str, object]) -> None: ...
 
 
+class Rights(Protocol):
+    """What Cordon's own identities may do, and what the tenant is licensed for: read from Graph, not from a token."""
+
+    async def granted(self, client_id: str) -> frozenset[str]:
+        """Graph application permissions, by name, that this identity has been granted."""
+        ...
+
+    async def has_premium(self) -> bool:
+        """Whether the tenant has a usable Workload ID Premium licence."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """Everything outside that an action or the investigation may touch."""
@@ -343,3 +355,4 @@ class Tenant:
     feeds: Feeds
     handover: HandoverVault | None  # None: no hand-over vault is configured
     publisher: Publisher | None  # None: no topic is configured
+    rights: Rights | None = None  # None: nobody can be asked, and nothing is known

@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.entries import Change, Decided, IdentitySeen, NamedOutcome, PartRead, Planned
 from shared.incident import Status
+from shared.preflight import Preflight, Readiness
 
 
 class View(BaseModel):
@@ -122,6 +123,68 @@ class SwitchView(View):
     reason: str | None
 
 
+class ObstacleView(View):
+    """One thing that keeps an action from running, by the name that plans and reports use, and what to do."""
+
+    outcome: str
+    reason: str
+    todo: str
+
+
+class ReadinessView(View):
+    """Whether one action can run here. `unknown` blocks nothing, and is no promise."""
+
+    action: str
+    state: Literal["ready", "not-ready", "unknown"]
+    contains: bool  # whether it takes access away, rather than informs or repairs
+    armed_by: tuple[str, ...]  # the rules of the policy that name it
+    obstacles: tuple[ObstacleView, ...]
+    doubts: tuple[str, ...]  # what is not known
+    notes: tuple[str, ...]  # what to know although it can run
+
+
+class RightsView(View):
+    """The Graph permissions of one of Cordon's identities, against what the policy needs."""
+
+    identity: Literal["reader", "executor"]
+    missing: tuple[str, ...]
+    beyond: tuple[str, ...]  # held, and needed for nothing: take it away
+    unread: str | None  # why they are not known
+
+
+class PreflightView(View):
+    """What can run here. `read_at` is when permissions and licences were read; null: they never were."""
+
+    read_at: datetime | None
+    actions: tuple[ReadinessView, ...]
+    identities: tuple[RightsView, ...]
+    hints: tuple[str, ...]
+
+    @staticmethod
+    def of(found: Preflight) -> "PreflightView":
+        return PreflightView(
+            read_at=found.read_at,
+            actions=tuple(map(_readiness, found.actions)),
+            identities=tuple(
+                RightsView(identity=each.role, missing=each.missing, beyond=each.beyond, unread=each.unread)
+                for each in found.identities
+            ),
+            hints=found.hints,
+        )
+
+
+def _readiness(each: Readiness) -> ReadinessView:
+    return ReadinessView(
+        action=each.action,
+        state=each.state,
+        contains=each.contains,
+        armed_by=each.armed_by,
+        obstacles=tuple(ObstacleView(outcome=o.outcome, reason=o.reason, todo=o.todo) for o in each.obstacles),
+        doubts=each.doubts,
+        notes=each.notes,
+    )
+
+
 class Health(View):
     """Whether Cordon can do its work, and what stands in the way."""
 
@@ -131,3 +194,4 @@ class Health(View):
     policy: str
     coverage: tuple[CoverageView, ...]
     problems: tuple[str, ...]
+    preflight: PreflightView | None = None  # null: nobody looks ahead in this process

@@ -15,11 +15,14 @@ from shared.clock import Clock, system_clock
 from shared.inbox import Inbox, Stamp
 from shared.muster import Muster
 from shared.outbox import Outbox
-from shared.policy import load_policy
+from shared.policy import Policy, load_policy
+from shared.preflight import Role, Setting
+from shared.readiness import Asked, ReadinessCheck
 from shared.responder import Responder
 from shared.settings import Settings
 from shared.stop import StoredSwitch
 from shared.store import Store
+from shared.tenant import Tenant
 from shared.work import Desk
 
 if TYPE_CHECKING:
@@ -92,8 +95,24 @@ def build(settings: Settings, outside: Outside) -> Responder:
             instance=outside.instance,
             clock=outside.clock,
             warm_up=warm_up,
+            readiness=_readiness(settings, policy, tenant, outside),
         )
     )
+
+
+def _readiness(settings: Settings, policy: Policy, tenant: Tenant, outside: Outside) -> ReadinessCheck:
+    executor = settings.executor_client_id
+    clients: dict[Role, str] = {"reader": settings.reader_client_id, **({"executor": executor} if executor else {})}
+    setting = Setting(
+        mode=settings.mode.value,
+        cloud=settings.cloud.value,
+        executor=executor is not None,
+        handover_vault=tenant.handover is not None,
+        topic=tenant.publisher is not None,
+        log_workspaces=bool(settings.log_workspaces),
+        one_identity=executor == settings.reader_client_id,
+    )
+    return ReadinessCheck(policy, setting, Asked(tenant.rights, clients), outside.store.documents, outside.clock)
 
 
 def _open_store(settings: Settings, environ: Mapping[str, str]) -> Store:

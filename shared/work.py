@@ -3,8 +3,9 @@ One incident in hand: from its signals to a decision, to effects, to proof. `adv
 killed on any line; called again, they go on from what the journal says.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -24,6 +25,7 @@ from shared.entries import (
     Escalated,
     HeldBack,
     Intended,
+    NamedOutcome,
     Opened,
     Planned,
     PlannedStep,
@@ -48,7 +50,9 @@ from shared.orders import Order, chosen, dismissed_because, order_in
 from shared.outbox import Outbox
 from shared.plan import fingerprint, make_plan
 from shared.policy import ActionChoice, Policy, Verdict
+from shared.preflight import outcomes, why_nothing_contains
 from shared.protection import Doubt, why_ids_protected, why_protected, why_synchronises
+from shared.readiness import ReadinessCheck
 from shared.reservations import Reservations
 from shared.signal import JsonObject
 from shared.standing import (
@@ -96,6 +100,18 @@ class Desk:
     clock: Clock
     warm_up: Callable[[], Awaitable[None]]
     resumes: dict[IncidentId, datetime] = field(default_factory=dict[IncidentId, datetime])  # when ours are due
+    readiness: ReadinessCheck | None = None  # None: nobody looks ahead; refusals come from the tenant
+
+    async def left_out(self, choices: Sequence[ActionChoice]) -> Mapping[str, NamedOutcome]:
+        """Which of the actions are known not to be able to run here, and why."""
+        if self.readiness is None or self.mode == "watch":  # a rehearsal takes no rights
+            return {}
+        return outcomes(await self.readiness.blocked([choice.name for choice in choices]))
+
+    async def recall_readiness(self) -> None:
+        """Bring to mind what preflight found, so that nobody waits for it when a plan is made."""
+        if self.readiness is not None:
+            await self.readiness.known()
 
 
 class Work:
@@ -196,7 +212,7 @@ class Work:
             return await self._begin_approved(standing)
         if is_decided(chain) or (standing is not None and order is None):
             return standing, None
-        found = await self._investigate(order)
+        found, _ = await asyncio.gather(self._investigate(order), self._desk.recall_readiness())
         if await self._joins_another(found):
             return None, None
         if self._waits_for_better_times(found):
@@ -227,7 +243,8 @@ class Work:
 
     async def _plan(self, choices: Sequence[ActionChoice], state: IdentityState, look: Look) -> Planned:
         bare = Means(self._incident, self._desk.handover_vault, own_ids=self._desk.own_ids)
-        return make_plan(choices, state, await with_case(bare, choices, look), self._desk.clock())
+        means = await with_case(bare, choices, look)
+        return make_plan(choices, state, means, self._desk.clock(), await self._desk.left_out(choices))
 
     async def _investigate(self, order: Order | None) -> Investigation:
         desk = self._desk
@@ -339,6 +356,10 @@ class Work:
         protected = why_protected(state, self._desk.policy.protected, self._desk.own_ids)
         if protected:
             return self._held("protected", f"This identity is never touched: {protected}.", _BY_HAND)
+        cannot_run = why_nothing_contains(plan)
+        if cannot_run:
+            log.error("incident %s is not contained: %s", self._incident, cannot_run)
+            return self._held("preflight", cannot_run, "Mend that, then order the incident again; nothing was changed.")
         if not plan.steps:
             return self._held("preflight", "None of the actions is possible here.", _BY_HAND)
         if self._mode == "watch":

@@ -152,6 +152,15 @@ async def _carry_out(step: PlannedStep, tenant: Tenant, *, times: int = 1) -> tu
     return earlier, before, await action.verify(step, earlier, _look(tenant))
 
 
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
+def test_an_action_contains_if_one_of_its_steps_does(action: Action) -> None:
+    """Preflight tells from the action alone whether a policy could contain anything; plans tell from the steps."""
+    plans = [action.plan(_state(), options, MEANS) for options in OPTIONS.get(action.name, [{}])]  # pyright: ignore[reportArgumentType]
+
+    contains = any(step.contains for plan in plans for step in plan.steps)
+    assert action.contains == contains
+
+
 def _steps() -> list[PlannedStep]:
     plans: list[Planning] = [
         action.plan(_state(), options, MEANS)  # pyright: ignore[reportArgumentType]

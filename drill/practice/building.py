@@ -300,6 +300,8 @@ def _add_cordon(state: TenantState, granted: Mapping[str, Any]) -> None:
 
 def _give_cordon(state: TenantState, object_id: str, names: tuple[str, ...]) -> None:
     """Its permissions, as the app roles that it can look up. What it may do is what the scenario says."""
+    if unknown := set(names) - set(permissions.BY_APP_ROLE_ID.values()):
+        raise ScenarioMistake(f"permissions: Graph has no {', '.join(sorted(unknown))}")
     roles = [role for role, name in permissions.BY_APP_ROLE_ID.items() if name in names]
     given = [_assignment(state, {"principalId": object_id, "appRoleId": role}) for role in roles]
     attach(state, object_id, CORDONS_APP_ROLES, given)

@@ -37,6 +37,9 @@ class Custody(NoWayBack):
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None
     tier: ClassVar[Tier] = Tier.GRANTS
+    missing_in: ClassVar[tuple[str, ...]] = ()
+    contains: ClassVar[bool] = False
+    needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 40
     proof_part: ClassVar[PartName] = PartName.IDENTITY  # its writes wait for those of other steps on the same objects
 

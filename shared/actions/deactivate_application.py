@@ -31,6 +31,9 @@ class DeactivateApplication(NoWayBack):
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None
     tier: ClassVar[Tier] = Tier.REVERSIBLE
+    missing_in: ClassVar[tuple[str, ...]] = ()
+    contains: ClassVar[bool] = True
+    needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 15
     proof_part: ClassVar[PartName] = PartName.IDENTITY
 

@@ -30,6 +30,9 @@ class DeleteApplication:
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None
+    missing_in: ClassVar[tuple[str, ...]] = ()
+    contains: ClassVar[bool] = True
+    needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 97
     tier: ClassVar[Tier] = Tier.REVERSIBLE
     proof_part: ClassVar[PartName] = PartName.IDENTITY

@@ -31,6 +31,9 @@ class DismissRisk(NoWayBack):
     reads: ClassVar[tuple[str, ...]] = ("IdentityRiskyServicePrincipal.Read.All",)
     licence: ClassVar[str | None] = "Workload Identities Premium"
     tier: ClassVar[Tier] = Tier.REVERSIBLE
+    missing_in: ClassVar[tuple[str, ...]] = ("china",)
+    contains: ClassVar[bool] = False
+    needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 95
     proof_part: ClassVar[PartName] = PartName.RISK
 

@@ -125,6 +125,9 @@ class Action(Protocol):
     reads: ClassVar[tuple[str, ...]]  # and those that `capture` and `verify` need
     licence: ClassVar[str | None]  # licence that the tenant needs, if any
     tier: ClassVar[Tier]  # which of the limits on actions counts it
+    missing_in: ClassVar[tuple[str, ...]]  # clouds (as CORDON_CLOUD names them) that do not offer it
+    contains: ClassVar[bool]  # whether it takes access away, rather than informs or repairs
+    needs_vault: ClassVar[bool]  # whether part of it is left out without a hand-over vault
     rank: ClassVar[int]  # lower goes first: the reversible cut that stops the bleeding
     proof_part: ClassVar[PartName]  # the part of the case that shows the effect
 

@@ -32,6 +32,9 @@ class PurgeApplication(NoWayBack):
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None
+    missing_in: ClassVar[tuple[str, ...]] = ()
+    contains: ClassVar[bool] = False
+    needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 99
     tier: ClassVar[Tier] = Tier.IRREVERSIBLE
     proof_part: ClassVar[PartName] = PartName.IDENTITY

@@ -24,6 +24,9 @@ class RemoveAppRoles(RemovesGrants):
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None
     tier: ClassVar[Tier] = Tier.GRANTS
+    missing_in: ClassVar[tuple[str, ...]] = ()
+    contains: ClassVar[bool] = True
+    needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 31
     proof_part: ClassVar[PartName] = PartName.GRANTS
 

@@ -23,6 +23,9 @@ class RemoveDelegatedGrants(RemovesGrants):
     reads: ClassVar[tuple[str, ...]] = ("Directory.Read.All",)
     licence: ClassVar[str | None] = None
     tier: ClassVar[Tier] = Tier.GRANTS
+    missing_in: ClassVar[tuple[str, ...]] = ()
+    contains: ClassVar[bool] = True
+    needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 32
     proof_part: ClassVar[PartName] = PartName.GRANTS
 

@@ -64,6 +64,9 @@ class ReplaceCredentials(NoWayBack):
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None
     tier: ClassVar[Tier] = Tier.CREDENTIALS
+    missing_in: ClassVar[tuple[str, ...]] = ()
+    contains: ClassVar[bool] = True
+    needs_vault: ClassVar[bool] = True
     rank: ClassVar[int] = 20
     proof_part: ClassVar[PartName] = PartName.IDENTITY
 

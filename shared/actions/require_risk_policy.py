@@ -40,6 +40,9 @@ class RequireRiskPolicy(NoWayBack):
     reads: ClassVar[tuple[str, ...]] = ("Policy.Read.All",)
     licence: ClassVar[str | None] = "Workload Identities Premium"
     tier: ClassVar[Tier] = Tier.REVERSIBLE
+    missing_in: ClassVar[tuple[str, ...]] = ("china",)
+    contains: ClassVar[bool] = False
+    needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 80
     proof_part: ClassVar[PartName] = PartName.CA_POLICY
 

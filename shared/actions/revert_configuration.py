@@ -53,6 +53,9 @@ class RevertConfiguration:
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All", "AuditLog.Read.All")
     licence: ClassVar[str | None] = None
+    missing_in: ClassVar[tuple[str, ...]] = ()
+    contains: ClassVar[bool] = False
+    needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 45
     tier: ClassVar[Tier] = Tier.REVERSIBLE
     proof_part: ClassVar[PartName] = PartName.IDENTITY

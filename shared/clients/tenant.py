@@ -13,6 +13,7 @@ import httpx
 from shared.clients.feeds import GraphFeeds
 from shared.clients.graph import GraphDirectory
 from shared.clients.graph_http import GraphHttp
+from shared.clients.graph_rights import GraphRights
 from shared.clients.pacing import Pace, Pacing
 from shared.clients.pools import network
 from shared.clients.topic import EventGridTopic
@@ -95,6 +96,7 @@ def make_tenant(
         )
         if settings.topic_endpoint
         else None,
+        rights=GraphRights(reader),
     )
 
 

@@ -348,6 +348,13 @@ def test_silence_after_a_proof_takes_nothing_away() -> None:
     assert stands(contained(), now=START + timedelta(days=3)) is Status.CONTAINED
 
 
+def test_a_step_that_was_planned_again_is_proven_again_even_if_a_later_plan_leaves_it_out() -> None:
+    """An empty plan and a look at nothing do not make up for the proof that the plan before it asked for."""
+    empty = planned(BLOCK).model_copy(update={"steps": ()})
+
+    assert stands(contained(), planned(), empty, rechecked(1, "held")) is not Status.CONTAINED
+
+
 # The law
 
 

@@ -1,5 +1,7 @@
 """The tenant itself and its licences, as far as a responder asks."""
 
+import uuid
+
 from drill.practice.graph.lists import first_page, resumed
 from drill.practice.graph.permissions import READ_LICENCES, READ_ORGANIZATION
 from drill.practice.odata import Documented
@@ -29,6 +31,16 @@ def list_skus(state: TenantState, request: Request) -> Answer:
     return first_page(state, request, _RULES, "subscribedSkus", rows)
 
 
+def _plans(name: str) -> list[JsonObject]:
+    """What a licence is made of. A product that nobody asks about here has one plan of its own name."""
+    if name == "WorkloadIdentitiesPremium":
+        return [
+            {"servicePlanId": "84c289f0-efcb-486f-8581-07f44fc9efad", "servicePlanName": "AAD_WRKLDID_P1"},
+            {"servicePlanId": "7dc0e92d-bf15-401d-907e-0884efe7c760", "servicePlanName": "AAD_WRKLDID_P2"},
+        ]
+    return [{"servicePlanId": str(uuid.uuid5(uuid.NAMESPACE_DNS, name)), "servicePlanName": name}]
+
+
 def _sku(state: TenantState, name: str) -> JsonObject:
     return {
         "id": f"{state.id}_{name}",
@@ -36,7 +48,7 @@ def _sku(state: TenantState, name: str) -> JsonObject:
         "capabilityStatus": "Enabled",
         "consumedUnits": 1,
         "prepaidUnits": {"enabled": 100, "suspended": 0, "warning": 0, "lockedOut": 0},
-        "servicePlans": [{"servicePlanName": name, "provisioningStatus": "Success", "appliesTo": "Company"}],
+        "servicePlans": [{**plan, "provisioningStatus": "Success", "appliesTo": "Company"} for plan in _plans(name)],
     }
 
 

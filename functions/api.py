@@ -20,16 +20,18 @@ from functions.bodies import (
     PlanBody,
     ReportQuery,
     SwitchBody,
+    UndoBody,
     VerdictBody,
 )
 from functions.contract import JSON, Answer, Call, HeaderParameter, Nothing, Reply, endpoint
 from functions.runtime import responder
+from shared.entries import UndoOrdered
 from shared.errors import NotFound
 from shared.journal import IncidentId
 from shared.orders import UNNAMED, Order
 from shared.policy import ActionChoice
 from shared.report import Report, as_markdown
-from shared.views import Health, IncidentPage, IncidentView, Preview, SwitchView
+from shared.views import Health, IncidentPage, IncidentView, Preview, SwitchView, UndoPreview
 
 VERSION = "0.1.0"
 MARKDOWN = "text/markdown"
@@ -189,6 +191,37 @@ async def judge_incident(call: Call[VerdictBody, Nothing]) -> Reply:
     body = call.body
     view = await responder().judge(_incident(call.path["id"]), body.verdict, reason=body.reason, by=body.by or _UNNAMED)
     return Reply(view)
+
+
+@endpoint(
+    "POST",
+    "/incidents/{id}/undo",
+    summary="Undo an incident, or see what that would do",
+    body=UndoBody,
+    query=Nothing,
+    answers={
+        HTTPStatus.ACCEPTED: Answer("The order is taken; the incident tells how it goes.", {JSON: IncidentView}),
+        HTTPStatus.OK: Answer("The preview: what would be put back now.", {JSON: UndoPreview}),
+    },
+    refusals=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    example={"reason": "False alarm: the owner rotated the key.", "preview": True},
+)
+async def undo_incident(call: Call[UndoBody, Nothing]) -> Reply:
+    """
+    Put back what was there before Cordon's first change, newest step first. What somebody changed since stays and
+    is named, and so is what cannot come back. With `preview` nothing is changed.
+    """
+    body = call.body
+    wanted = UndoOrdered(
+        by=body.by or _UNNAMED,
+        reason=body.reason,
+        steps=tuple(body.steps) if body.steps is not None else None,
+        give_back=tuple(body.give_back),
+    )
+    id_ = _incident(call.path["id"])
+    if body.preview:
+        return Reply(await responder().preview_undo(id_, wanted))
+    return Reply(await responder().undo(id_, wanted), HTTPStatus.ACCEPTED)
 
 
 @endpoint(

@@ -115,6 +115,22 @@ class VerdictBody(Input):
     by: By | None = None
 
 
+class UndoBody(Input):
+    """The way back of an incident: all of it, or some of its steps."""
+
+    reason: Line = Field(description="Why, for the journal and the report.")
+    by: By | None = None
+    steps: Annotated[list[Line], Field(min_length=1, max_length=100)] | None = Field(
+        default=None,
+        description="Ids of steps to undo; without it, all. The certificate that Cordon made goes only if named.",
+    )
+    give_back: Annotated[list[Line], Field(max_length=100)] = Field(
+        default=[],
+        description="Ids of credentials that come back although a detection accuses them.",
+    )
+    preview: bool = Field(default=False, description="Only show what would be done now.")
+
+
 class SwitchBody(Input):
     """Whether effects are stopped, and why."""
 

@@ -284,6 +284,74 @@ class SeenInLogs(Entry):
     activity: str
 
 
+class UndoOrdered(Entry):
+    """
+    A person orders the way back. `steps` names some of the steps, None means all; `give_back` names accused
+    credentials that come back all the same.
+    """
+
+    kind = "undo-ordered"
+    by: str
+    reason: str
+    steps: tuple[str, ...] | None = None
+    give_back: tuple[str, ...] = ()
+
+
+class Drifted(Detail):
+    """A property that somebody changed after Cordon did: not overwritten. Text for people."""
+
+    property: str
+    before: str
+    left: str
+    now: str
+
+
+class UndoIntended(Entry):
+    """Before a step is put back: what that needs (`image`), the writes, what has drifted, what cannot come back."""
+
+    kind = "undo-intended"
+    round: int = 1
+    image: dict[str, JsonValue] = Field(default_factory=dict)
+    writes: tuple[str, ...] = ()
+    drifted: tuple[Drifted, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+class UndoApplied(Entry):
+    """After the writes that put a step back, before the proof."""
+
+    kind = "undo-applied"
+    round: int = 1
+    writes: tuple[WriteOutcome, ...]
+
+
+class UndoVerified(Entry):
+    """A fresh read: is what was taken back?"""
+
+    kind = "undo-verified"
+    round: int = 1
+    answer: Literal["held", "not-held", "unknown"]
+    proof: str
+    read_at: datetime | None = None
+
+
+class UndoStopped(Entry):
+    """A step that cannot be put back: why, and what a person must do."""
+
+    kind = "undo-stopped"
+    outcome: str
+    reason: str
+    todo: str
+
+
+class UndoEnded(Entry):
+    """The order is done with: whole, or with something that a person must do."""
+
+    kind = "undo-ended"
+    whole: bool
+    reason: str
+
+
 class RechecksSet(Entry):
     """Messages for later looks were sent: `after` holds their delays in seconds. A new series replaces the last."""
 
@@ -317,7 +385,15 @@ class Closed(Entry):
 
     kind = "closed"
     outcome: Literal[
-        "ignored", "watched", "contained", "needs-attention", "not-in-tenant", "joined", "declined", "dismissed"
+        "ignored",
+        "watched",
+        "contained",
+        "needs-attention",
+        "not-in-tenant",
+        "joined",
+        "declined",
+        "dismissed",
+        "released",
     ]
     reason: str
 
@@ -345,6 +421,12 @@ KINDS: tuple[type[Entry], ...] = (
     Verified,
     StepStopped,
     SeenInLogs,
+    UndoOrdered,
+    UndoIntended,
+    UndoApplied,
+    UndoVerified,
+    UndoStopped,
+    UndoEnded,
     RechecksSet,
     Rechecked,
     Escalated,

@@ -15,8 +15,24 @@ from shared.actions.interface import Applied, Earlier
 from shared.chain import Chain
 from shared.clock import Clock
 from shared.entries import Applied as AppliedEntry
-from shared.entries import HeldBack, Intended, Planned, PlannedStep, StepStopped, Verified, WorkStarted, WriteOutcome
-from shared.errors import CordonError, OperatorMustAct, PlatformRefused, StoppedBySwitch, TimeMayHelp
+from shared.entries import (
+    HeldBack,
+    Intended,
+    Planned,
+    PlannedStep,
+    StepStopped,
+    UndoOrdered,
+    Verified,
+    WorkStarted,
+    WriteOutcome,
+)
+from shared.errors import (
+    CordonError,
+    OperatorMustAct,
+    PlatformRefused,
+    StoppedBySwitch,
+    TimeMayHelp,
+)
 from shared.fence import fenced
 from shared.identity import IdentityRef
 from shared.look import Look
@@ -221,7 +237,15 @@ class Execution:
         )
 
     def _earlier(self, step: PlannedStep) -> Earlier:
-        first = next(self._chain.all(Intended, step.id), None)
+        undone = self._chain.place(UndoOrdered)  # what was there before an undo is no pre-image of what came after it
+        first = next(
+            (
+                line.entry
+                for line in self._chain.lines
+                if isinstance(line.entry, Intended) and line.record.step == step.id and line.record.sequence > undone
+            ),
+            None,
+        )
         made: dict[str, object] = {}
         for applied in self._chain.all(AppliedEntry):
             made |= applied.made

@@ -8,7 +8,7 @@ that was paused there would carry out what somebody else has long gone on from.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shared.case import IdentityState, PartName
+from shared.case import HolderKind, IdentityState, PartName
 from shared.identity import AppObjectId, IdentityRef, PrincipalId
 from shared.tenant import (
     AccessWrite,
@@ -68,6 +68,15 @@ class FencedDirectory:
     ) -> PolicyCovers:
         await self.check()
         return await self.inner.cover_by_risk_policy(principal, state, sent_before=sent_before, check=self.check)
+
+    async def leave_risk_policy(
+        self, principal: PrincipalId, policy_id: str, *, delete_if_ours: bool, check: Check = unchecked
+    ) -> None:
+        await self.check()
+        await self.inner.leave_risk_policy(principal, policy_id, delete_if_ours=delete_if_ours, check=self.check)
+
+    async def public_keys(self, holder: HolderKind, object_id: str) -> Mapping[str, str]:
+        return await self.inner.public_keys(holder, object_id)
 
     async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
         await self.check()

@@ -28,6 +28,12 @@ from shared.entries import (
     Rechecked,
     SignalJoined,
     StepStopped,
+    UndoApplied,
+    UndoEnded,
+    UndoIntended,
+    UndoOrdered,
+    UndoStopped,
+    UndoVerified,
     Verified,
     WorkEnded,
     WorkStarted,
@@ -48,6 +54,7 @@ RECHECK_PATIENCE = timedelta(hours=2)
 
 _OF_A_STEP = (Intended, Applied, Verified, StepStopped)
 _WRITES = (Intended, Applied)
+_OF_UNDO = (UndoOrdered, UndoIntended, UndoApplied, UndoVerified, UndoStopped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +209,9 @@ class History:
             for step in line.entry.steps
         }
         told: dict[str, list[Line]] = {step.id: [] for step in (self.planned.steps if self.planned else ())}
-        for line in self.lines:
-            if isinstance(line.entry, _OF_A_STEP) and line.record.step is not None:
+        undone = self.place(UndoOrdered) if self.place(Decided) > self.place(UndoOrdered) else -1
+        for line in self.lines:  # what was undone before the newest decision is another story
+            if isinstance(line.entry, _OF_A_STEP) and line.record.step is not None and line.record.sequence > undone:
                 told.setdefault(line.record.step, []).append(line)
         return tuple(
             StepStory(name, plans.get(name), tuple(lines), placed.get(name, -1)) for name, lines in told.items()
@@ -225,20 +233,30 @@ class History:
     @property
     def held_back(self) -> HeldBack | None:
         """What holds the plan back now."""
-        stands = self.place(HeldBack) > max(self.place(Decided, *_WRITES), self._approved)
+        stands = self.place(HeldBack) > max(self.place(Decided, UndoOrdered, UndoIntended, *_WRITES), self._approved)
         return self.last(HeldBack) if stands else None
 
     @property
     def escalated(self) -> Escalated | None:
         """The call for a person, if it is the last word."""
-        moved_on = max(self.place(*_OF_A_STEP, HeldBack, Rechecked, Decided), self._approved)
+        moved_on = max(self.place(*_OF_A_STEP, *_OF_UNDO, HeldBack, Rechecked, Decided), self._approved)
         return self.last(Escalated) if self.place(Escalated) > moved_on else None
 
     @property
     def closed(self) -> Closed | None:
         """How the incident was closed, if nothing was decided or done since."""
-        moved_on = max(self.place(*_OF_A_STEP, HeldBack, Rechecked, Decided), self._approved)
+        moved_on = max(self.place(*_OF_A_STEP, *_OF_UNDO, HeldBack, Rechecked, Decided), self._approved)
         return self.last(Closed) if self.place(Closed) > moved_on else None
+
+    @property
+    def undo(self) -> UndoOrdered | None:
+        """The newest order to undo, if nothing was decided since."""
+        return self.last(UndoOrdered) if self.place(UndoOrdered) > self.place(Decided) else None
+
+    @property
+    def undo_ended(self) -> UndoEnded | None:
+        """How that order ended, if it has."""
+        return self.last(UndoEnded) if self.place(UndoEnded) > self.place(UndoOrdered) else None
 
     @property
     def recheck(self) -> Rechecked | None:
@@ -262,7 +280,7 @@ class History:
     def put_down(self) -> bool:
         """True if the last worker put the incident down as finished, and nothing happened since."""
         ended = self.last(WorkEnded)
-        called = self.place(WorkStarted, SignalJoined, Approved, Rechecked, *_OF_A_STEP)
+        called = self.place(WorkStarted, SignalJoined, Approved, Rechecked, *_OF_A_STEP, *_OF_UNDO)
         return ended is not None and not ended.more and self.place(WorkEnded) > called
 
     @property

@@ -18,7 +18,7 @@ from typing import TypeAlias
 from shared.chain import Chain
 from shared.clock import Clock
 from shared.damage import read_noting
-from shared.entries import Closed, Opened, SignalJoined, SubjectIds
+from shared.entries import Closed, Opened, SignalJoined, SubjectIds, UndoOrdered
 from shared.errors import JournalDamaged, NotFound, RequestConflicts, SequenceTaken, Unreachable
 from shared.identity import IdentityRef
 from shared.journal import IncidentId
@@ -153,6 +153,13 @@ class Inbox:
             await self._take(id_, incident)
         return None
 
+    async def holders(self, ids: Sequence[str]) -> tuple[IncidentId, ...]:
+        """The incidents that these ids point to and that are open. Changes nothing."""
+        pointers = [await self._store.documents.get("subjects", id_) for id_ in ids]
+        named = dict.fromkeys(IncidentId(str(each.body["incident"])) for each in pointers if each)
+        chains = [(incident, await self._read(incident)) for incident in named]
+        return tuple(i for i, chain in chains if chain and chain.place(Closed) <= chain.place(UndoOrdered))
+
     async def _is_known(self, signal: Signal) -> bool:
         if signal.key in self._known:
             return True
@@ -247,7 +254,7 @@ class Inbox:
 
     async def _is_closed(self, incident: IncidentId, seen: _Seen) -> bool:
         seen[incident] = chain = await self._read(incident)
-        return chain.place(Closed) >= 0
+        return chain.place(Closed) > chain.place(UndoOrdered)  # an undo takes it up again
 
     async def _is_born(self, incident: IncidentId) -> bool:
         """An id may point to an incident that nobody has opened yet, or never will."""
@@ -265,7 +272,7 @@ class Inbox:
         chain = seen[incident] if incident in seen else await self._read(incident)
         if any((s.source, s.record_id) == (signal.source, signal.record_id) for s in chain.all(SignalJoined)):
             return True
-        if chain.place(Closed) >= 0:
+        if chain.place(Closed) > chain.place(UndoOrdered):
             return False
         joined = SignalJoined(
             source=signal.source,

@@ -7,8 +7,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from shared.entries import Approved, Closed, Escalated, HeldBack, Intended, SignalJoined, SubjectIds
-from shared.evidence import evidence_of, grade_of
+from shared.entries import (
+    Approved,
+    Closed,
+    Escalated,
+    HeldBack,
+    Intended,
+    SignalJoined,
+    SubjectIds,
+    UndoOrdered,
+    UndoStopped,
+)
+from shared.evidence import (
+    evidence_of,
+    grade_of,
+)
 from shared.history import History, StepStory
 from shared.journal import Record
 from shared.residual import residual_of
@@ -32,6 +45,7 @@ class Status(StrEnum):
     PROVING = "proving"  # the cut was read back; the race window is still open
     CONTAINED = "contained"  # read back, and again after the race window
     NEEDS_ATTENTION = "needs-attention"  # something could not be done or proven: a person must act
+    RELEASING = "releasing"  # an undo is under way
     RELEASED = "released"  # undone on a person's order
 
 
@@ -48,6 +62,9 @@ def status_of(records: Sequence[Record], now: datetime) -> Status:
     | any   | an escalation stands, or it was closed as needs-attention            | NEEDS_ATTENTION   |
     | no    | closed as declined: a person said no to the waiting plan             | IGNORED           |
     | any   | closed as dismissed: a person found it harmless                      | IGNORED           |
+    | yes   | an undo was ordered since the decision: at work on it / stopped      | RELEASING / NEEDS |
+    | yes   | that undo ended: signal since / whole / something left               | OPEN / RELEASED / |
+    |       |                                                                      | NEEDS_ATTENTION   |
     | any   | held back by ask, verdict or limits; the plan has steps and is alive | AWAITING_APPROVAL |
     | no    | held back by mode watch; no signal since the decision / at work      | WATCHED / OPEN    |
     | any   | held back by anything else                                           | NEEDS_ATTENTION   |
@@ -83,9 +100,19 @@ def status_in(history: History, now: datetime) -> Status:
         return Status.IGNORED
     if closed and closed.outcome == "declined" and not history.begun:
         return Status.IGNORED
+    if history.undo:
+        return _undone(history, now)
     if held_back:
         return _held_back(history, held_back, now)
     return _begun(history, now) if history.begun else _not_begun(history, now)
+
+
+def _undone(history: History, now: datetime) -> Status:
+    if history.undo_ended is None:
+        return Status.NEEDS_ATTENTION if history.held_back else _at_work(Status.RELEASING, history, now)
+    if history.has_undecided_signal:
+        return _at_work(Status.OPEN, history, now)
+    return Status.RELEASED if history.undo_ended.whole else Status.NEEDS_ATTENTION
 
 
 def _held_back(history: History, held_back: HeldBack, now: datetime) -> Status:
@@ -202,6 +229,7 @@ def open_tasks(history: History, now: datetime) -> Iterator[str]:
     tasks = [
         *_asked_for_now(history, now),
         *_about_doubts(history),
+        *_left_by_undo(history),
         *(s.stopped.todo for s in history.steps if s.stopped),
         *_calls(history),
     ]
@@ -229,9 +257,21 @@ def _asked_for_now(history: History, now: datetime) -> Iterator[str]:
         )
 
 
+def _left_by_undo(history: History) -> Iterator[str]:
+    """What the newest order to undo left for a person."""
+    if history.undo is None:
+        return
+    ordered = history.place(UndoOrdered)
+    for line in history.lines:
+        if isinstance(line.entry, UndoStopped) and line.record.sequence > ordered:
+            yield f"Not put back: {line.record.step}. {line.entry.todo}"
+    if history.undo_ended is not None and not history.undo_ended.whole:
+        yield f"Look at what the undo left: {history.undo_ended.reason}."
+
+
 def _calls(history: History) -> Iterator[str]:
     """Calls for a person since the last time that a person answered with an approval."""
-    answered = history.place(Approved)
+    answered = history.place(Approved, UndoOrdered)
     for line in history.lines:
         if isinstance(line.entry, Escalated) and line.record.sequence > answered:
             yield line.entry.todo

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from shared.case import (
     CouldNotLook,
     Grants,
+    HolderKind,
     IdentityState,
     Known,
     NotLooked,
@@ -80,6 +81,13 @@ class Look:
         """The identity among the deleted items, or None; read each time it is asked for."""
         try:
             return Known(await self._directory.find_deleted(self.subject))
+        except CordonError as error:
+            return CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp))
+
+    async def public_keys(self, holder: HolderKind, object_id: str) -> Part[Mapping[str, str]]:
+        """The public part of each certificate of an object, by key id; read each time it is asked for."""
+        try:
+            return Known(await self._directory.public_keys(holder, object_id))
         except CordonError as error:
             return CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp))
 

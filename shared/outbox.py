@@ -22,6 +22,8 @@ from shared.entries import (
     Published,
     Rechecked,
     StepStopped,
+    UndoEnded,
+    UndoStopped,
 )
 from shared.errors import CordonError
 from shared.history import History
@@ -83,10 +85,12 @@ def _turns(chain: Chain, status: Status) -> Iterator[tuple[int, str]]:
                 yield line.record.sequence, "NeedsAttention"
             case Planned(not_done=left) if status is Status.NEEDS_ATTENTION and any(map(_is_in_doubt, left)):
                 yield line.record.sequence, "NeedsAttention"
-            case StepStopped() | Escalated() | Closed(outcome="needs-attention"):
+            case StepStopped() | UndoStopped() | Escalated() | Closed(outcome="needs-attention"):
                 yield line.record.sequence, "NeedsAttention"
             case Rechecked(answer="not-held"):
                 yield line.record.sequence, "Recontained"
+            case UndoEnded(whole=True):
+                yield line.record.sequence, "Released"
             case _:
                 pass
     if status is Status.CONTAINED:

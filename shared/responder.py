@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
@@ -14,12 +14,32 @@ from typing import TypeGuard, cast
 from weakref import WeakValueDictionary
 
 from shared.actions import ACTIONS, check_options
-from shared.actions.interface import Means
-from shared.actions.people import UNNAMED, for_deleted, people_needed, same_person
+from shared.actions.interface import (
+    Means,
+    WayBack,
+)
+from shared.actions.people import (
+    UNNAMED,
+    for_deleted,
+    people_needed,
+    same_person,
+)
 from shared.case import Known
 from shared.chain import Chain
 from shared.damage import TODO, damaged_now, read_noting
-from shared.entries import Approved, Closed, Decided, Entry, Escalated, Planned
+from shared.entries import (
+    Approved,
+    Closed,
+    Decided,
+    Entry,
+    Escalated,
+    Intended,
+    Planned,
+    PlannedStep,
+    UndoEnded,
+    UndoOrdered,
+    WorkEnded,
+)
 from shared.errors import (
     CordonError,
     JournalDamaged,
@@ -46,9 +66,21 @@ from shared.reservations import WindowUnreadable
 from shared.signal import JsonObject, NotASignal, Signal
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
-from shared.standing import active_plan, known_ids, subject_of, waiting_plan
+from shared.standing import active_plan, is_decided, known_ids, subject_of, undo_under_way, waiting_plan
+from shared.undo import Undoing, steps_to_undo
 from shared.untrusted import one_line
-from shared.views import DamagedView, Health, IncidentPage, IncidentView, PreflightView, Preview, SwitchView
+from shared.views import (
+    DamagedView,
+    DriftView,
+    Health,
+    IncidentPage,
+    IncidentView,
+    PreflightView,
+    Preview,
+    StepBack,
+    SwitchView,
+    UndoPreview,
+)
 from shared.witness import Witness
 from shared.work import RESUME_AFTER, Desk, Work, reservations_of
 
@@ -363,6 +395,59 @@ class Responder:
         await self._desk.inbox.release(chain.incident, known_ids(chain))
         return view_of(chain.records, self._desk.clock())
 
+    async def preview_undo(self, id_: str, wanted: UndoOrdered) -> UndoPreview:
+        """What this order would put back now, what has drifted, what is lost. Nothing is changed or stored."""
+        chain = await self._known_chain(id_)
+        refused = self._why_no_undo(chain, wanted) or _another(chain, await self._desk.inbox.holders(known_ids(chain)))
+        desk = self._desk
+        undoing = Undoing(desk.tenant, chain, desk.switch, subject_of(chain), desk.clock)
+        steps = tuple(_step_back(step, way) for step, way in await undoing.foresee(wanted))
+        return UndoPreview(incident=chain.incident, steps=steps, refused=refused)
+
+    async def undo(self, id_: str, wanted: UndoOrdered) -> IncidentView:
+        """
+        Take an order to undo an incident in; it is worked off the queue. What was still to be done, and every
+        later look, ends with it.
+
+        A closed incident has let its ids go; they come back to it, so that signals meanwhile join it. Raises
+        RequestConflicts in clear words where it cannot be, NotFound if there is no such incident.
+        """
+        chain = await self._known_chain(id_)
+        desk, ids = self._desk, known_ids(chain)
+        why = self._why_no_undo(chain, wanted) or _another(chain, await desk.inbox.holders(ids))
+        if why is None:
+            other = await desk.inbox.claim(chain.incident, ids)
+            why = _another(chain, (other,) if other else ())
+        if why is not None:
+            raise RequestConflicts(f"Nothing was undone. {why}")
+        message: JsonObject = {"incident": chain.incident, "because": "undo"}
+        await desk.store.queue.send(message, RESUME_AFTER)  # before the order: whoever crashes is picked up
+        try:
+            await chain.write(wanted, only_next=True)
+        except SequenceTaken as taken:
+            raise RequestConflicts("Nothing was undone: the incident has gone on meanwhile. Look again.") from taken
+        await desk.store.queue.send(message)
+        return view_of(chain.records, desk.clock())
+
+    def _why_no_undo(self, chain: Chain, wanted: UndoOrdered) -> str | None:
+        """Why this order cannot be taken as things stand in the journal, or None."""
+        steps = [step.id for step in steps_to_undo(chain)]
+        if self._desk.mode == "watch":
+            return "Mode watch: Cordon changes nothing. Do it by hand; the report tells how."
+        if not steps:
+            return "No step of this incident was begun, so there is nothing to undo."
+        if unknown := sorted(set(wanted.steps or ()) - set(steps)):
+            return f"No step {one_line(unknown[0])[:80]} was begun. There are: {', '.join(steps)}."
+        ended, order = chain.last(UndoEnded), undo_under_way(chain)
+        if order is not None and not _was_given_up(chain):
+            return f"An undo ordered by {one_line(order.by)} is under way. Look at the incident."
+        if not is_decided(chain):
+            return "A signal has come that is not decided on yet. Look at the incident once it is, then order again."
+        nothing_new = chain.place(Intended) < chain.place(UndoOrdered)
+        if ended and ended.whole and nothing_new and not wanted.steps and not wanted.give_back:
+            return "Everything that can come back is back already; nothing was done since."
+        return None
+
     async def incidents(self, limit: int, after: str) -> IncidentPage:
         """Incidents, newest first; `after` is the previous page's `next`."""
         listed = await self._desk.store.documents.query("incidents", after=after, limit=limit)
@@ -591,6 +676,25 @@ def _compare(plan_hash: str, preview: Preview) -> None:
             f"The plan of now is {preview.plan.hash}, not the one that was ordered: the identity or the policy has "
             "changed since. Nothing was ordered; look at the plan again."
         )
+
+
+def _another(chain: Chain, holders: Iterable[IncidentId]) -> str | None:
+    """Why the identity is in other hands, or None."""
+    other = next((holder for holder in holders if holder != chain.incident), None)
+    return f"Incident {other} is open on the same identity. Undo or close that one first." if other else None
+
+
+def _was_given_up(chain: Chain) -> bool:
+    """Whether the work on the newest order was put down without an end: the switch stopped it."""
+    ended = chain.last(WorkEnded)
+    return ended is not None and not ended.more and chain.place(WorkEnded) > chain.place(UndoOrdered)
+
+
+def _step_back(step: PlannedStep, way: WayBack | CordonError) -> StepBack:
+    if isinstance(way, CordonError):
+        return StepBack(step=step.id, action=step.action, not_known=str(way))
+    drifted = tuple(DriftView(property=d.property, before=d.before, left=d.left, now=d.now) for d in way.drifted)
+    return StepBack(step=step.id, action=step.action, writes=way.writes, drifted=drifted, lost=way.lost)
 
 
 def _member(value: object, name: str) -> object:

@@ -14,6 +14,8 @@ from shared.entries import (
     Opened,
     Planned,
     SignalJoined,
+    UndoEnded,
+    UndoOrdered,
     WorkEnded,
     WorkStarted,
 )
@@ -28,14 +30,14 @@ def needs_work(chain: Chain) -> bool:
     """A new signal, an approval, a crash in the middle, or an attempt that left something to do."""
     started, ended = chain.place(WorkStarted), chain.place(WorkEnded)
     last = chain.last(WorkEnded)
-    news = max(chain.place(SignalJoined), chain.place(Approved))
+    news = max(chain.place(SignalJoined), chain.place(Approved), chain.place(UndoOrdered))
     return bool(chain) and (news > started or started > ended or (last is not None and last.more))
 
 
 def due_at(chain: Chain) -> datetime | None:
     """When the next attempt is due, if nothing but an earlier attempt calls for it; None means now."""
     started, ended = chain.place(WorkStarted), chain.last(WorkEnded)
-    news = max(chain.place(SignalJoined), chain.place(Approved))
+    news = max(chain.place(SignalJoined), chain.place(Approved), chain.place(UndoOrdered))
     if ended is None or not ended.more or max(news, started) > chain.place(WorkEnded) or news > started:
         return None
     return ended.again_at
@@ -59,10 +61,15 @@ def is_decided(chain: Chain) -> bool:
     return chain.place(Decided) >= 0 and chain.place(SignalJoined) <= looked_until(chain)
 
 
+def undo_under_way(chain: Chain) -> UndoOrdered | None:
+    """The order to undo that is not done with, if there is one."""
+    return chain.last(UndoOrdered) if chain.place(UndoOrdered) > chain.place(UndoEnded) else None
+
+
 def active_plan(chain: Chain) -> Planned | None:
     """The plan that is being carried out or stands: the newest, unless something holds it back."""
     plan, planned = chain.last(Planned), chain.place(Planned)
-    if plan is None or planned < chain.place(Decided):
+    if plan is None or planned < max(chain.place(Decided), chain.place(UndoOrdered)):
         return None
     held = [
         line.record.sequence
@@ -77,7 +84,9 @@ def active_plan(chain: Chain) -> Planned | None:
 def waiting_plan(chain: Chain) -> Planned | None:
     """The plan that a person's word can let go: the newest, held back by mode, verdict or a limit, and not closed."""
     plan, held = chain.last(Planned), chain.last(HeldBack)
-    if plan is None or held is None or active_plan(chain) is not None or chain.place(Closed) >= 0:
+    if chain.place(UndoOrdered) > chain.place(Decided):
+        return None
+    if plan is None or held is None or active_plan(chain) is not None or chain.place(Closed) > chain.place(UndoOrdered):
         return None
     behind = chain.place(HeldBack) > chain.place(Planned) > chain.place(Decided) - 1
     return plan if behind and held.by in ("mode", "verdict", "limits") else None
@@ -86,9 +95,11 @@ def waiting_plan(chain: Chain) -> Planned | None:
 def attempts(chain: Chain) -> int:
     """How many attempts in a row have ended with work left, counting the present one."""
     count = 1
-    for ended in reversed(list(chain.all(WorkEnded))):
-        if not ended.more:
+    for line in reversed(chain.lines):
+        if isinstance(line.entry, UndoOrdered) or (isinstance(line.entry, WorkEnded) and not line.entry.more):
             break
+        if not isinstance(line.entry, WorkEnded):
+            continue
         count += 1
     return count
 

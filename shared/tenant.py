@@ -104,7 +104,22 @@ class SetInstanceLock:
     lock: JsonObject
 
 
-CredentialWrite: TypeAlias = RemovePassword | ReplaceKeys | RemoveFederated | SetInstanceLock
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """
+    What was taken, made again from its record; `taken` is a pre-image's entry. Graph gives a new id, and refuses a
+    second one of the same: repeatable, what is there already counts as given back.
+
+    `kind` says what it is; `object_id` is the object that it goes to.
+    """
+
+    kind: Literal["app-role", "delegated-grant", "directory-role", "owner", "federated"]
+    holder: HolderKind
+    object_id: str
+    taken: JsonObject
+
+
+CredentialWrite: TypeAlias = RemovePassword | ReplaceKeys | RemoveFederated | SetInstanceLock | GiveBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +205,7 @@ AccessWrite: TypeAlias = (
     | DeleteApplication
     | RestoreDeleted
     | PurgeDeleted
+    | GiveBack
 )
 
 
@@ -238,6 +254,23 @@ class Directory(Protocol):
 
     async def set_account_enabled(self, principal: PrincipalId, enabled: bool) -> None:
         """PATCH accountEnabled, alone in its request. Repeatable."""
+        ...
+
+    async def leave_risk_policy(
+        self, principal: PrincipalId, policy_id: str, *, delete_if_ours: bool, check: Check = unchecked
+    ) -> None:
+        """
+        Take the service principal out of Cordon's Conditional Access policy; nothing else in it is changed. With
+        `delete_if_ours` the policy goes when it covers nobody else and is still as Cordon makes it. Repeatable.
+        """
+        ...
+
+    async def public_keys(self, holder: HolderKind, object_id: str) -> Mapping[str, str]:
+        """
+        The public part (base64 of DER) of each certificate of an object, by key id; of no other type of key.
+
+        It needs `$select=keyCredentials`, which Graph limits to 150 a minute.
+        """
         ...
 
     async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:

@@ -108,6 +108,34 @@ class Preview(View):
     held_back: str | None  # why the plan would not be carried out at once, if so
 
 
+class DriftView(View):
+    """A property that somebody changed after Cordon did; undo leaves it as it is."""
+
+    property: str
+    before: str
+    left: str
+    now: str
+
+
+class StepBack(View):
+    """What undoing one step comes to now: the writes, what drifted, what cannot come back; or why it is not known."""
+
+    step: str
+    action: str
+    writes: tuple[str, ...] = ()
+    drifted: tuple[DriftView, ...] = ()
+    lost: tuple[str, ...] = ()
+    not_known: str | None = None
+
+
+class UndoPreview(View):
+    """What an order to undo would do now. Nothing was changed, nothing is stored."""
+
+    incident: str
+    steps: tuple[StepBack, ...]  # in the order in which they would be put back
+    refused: str | None = None  # why the order would not be taken, if so
+
+
 class CoverageView(View):
     """How far one log has been read."""
 

@@ -5,7 +5,7 @@ killed on any line; called again, they go on from what the journal says.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -33,6 +33,11 @@ from shared.entries import (
     RechecksSet,
     SignalJoined,
     StepStopped,
+    UndoEnded,
+    UndoIntended,
+    UndoOrdered,
+    UndoStopped,
+    UndoVerified,
     Verified,
     WorkEnded,
     WorkStarted,
@@ -67,9 +72,11 @@ from shared.standing import (
     needs_work,
     signals_of,
     subject_of,
+    undo_under_way,
 )
 from shared.store import Store
 from shared.tenant import Tenant
+from shared.undo import Undoing, ordered_steps, steps_to_undo
 
 RESUME_AFTER = timedelta(seconds=90)  # the hidden message that picks up whoever crashes
 LEASE = timedelta(seconds=45)  # how long another instance's silence is taken for work; spares work, guards nothing
@@ -142,9 +149,10 @@ class Work:
             if not resume_sent:
                 await self._send_resume()
             await self._begin(because)
-            plan, look = await self._decide_if_due()
-            done = await self._carry_out(plan, look) if plan else True
-            await self._end(plan, done=done)
+            if await self._undo_if_ordered():
+                plan, look = await self._decide_if_due()
+                done = await self._carry_out(plan, look) if plan else True
+                await self._end(plan, done=done)
         await self._leave_the_muster()
         await self._desk.outbox.publish_due(self._chain)
 
@@ -272,7 +280,7 @@ class Work:
         if other is None:
             return False
         theirs = await Chain.read(self._desk.store.journal, other, self._desk.clock)
-        if theirs.place(Closed) >= 0:
+        if theirs.place(Closed) > theirs.place(UndoOrdered):
             raise RivalActs(
                 f"Incident {other} was closed while {self._incident} was to join it; it is looked at again."
             )
@@ -444,6 +452,46 @@ class Work:
             )
         await self._end(plan, done=done)
 
+    # Undoing
+
+    async def _undo_if_ordered(self) -> bool:
+        """Carry out an order to undo, before all else. True if the work goes on after it: there is something new."""
+        chain, order = self._chain, undo_under_way(self._chain)
+        if order is None:
+            return True
+        forbidden = self._undo_forbidden(order)
+        undoing = Undoing(self._desk.tenant, chain, self._desk.switch, subject_of(chain), self._desk.clock)
+        done = False if forbidden else await undoing.carry_out(order)
+        held = chain.last(HeldBack)
+        if held and held.by == "switch" and chain.place(HeldBack) > chain.place(WorkStarted):
+            await chain.write(WorkEnded())
+            return False
+        if not done and not forbidden and attempts_left(chain):
+            await self._try_later("not every step is proven back")
+            return False
+        return await self._end_undo(order, undoing, forbidden)
+
+    async def _end_undo(self, order: UndoOrdered, undoing: Undoing, forbidden: HeldBack | None) -> bool:
+        """Say how it ended, and close the incident; where a signal has come meanwhile, that is decided next."""
+        chain = self._chain
+        left = [forbidden.reason] if forbidden else list(_left_of_undo(chain, order, undoing))
+        reason = "; ".join(left) or "everything that can come back is proven back"
+        ended = UndoEnded(whole=not left, reason=reason)
+        if not is_decided(chain):
+            await chain.write(ended)
+            return True
+        await self._close("needs-attention" if left else "released", reason, ended)
+        await chain.write(WorkEnded())
+        return False
+
+    def _undo_forbidden(self, order: UndoOrdered) -> HeldBack | None:
+        desk = self._desk
+        ids = (*known_ids(self._chain), *(step.target_id for step in ordered_steps(self._chain, order)))
+        protected = why_ids_protected(ids, desk.policy.protected, desk.own_ids)
+        if protected:
+            return self._held("protected", f"This identity is not touched any more: {protected}.", _BY_HAND)
+        return self._held("mode", "Mode watch: Cordon changes nothing.", _BY_HAND) if desk.mode == "watch" else None
+
     # Ending
 
     async def _end(self, plan: Planned | None, *, done: bool) -> None:
@@ -603,6 +651,36 @@ _MEND_AND_ORDER = (
     "Give Cordon's reader the permissions of docs/permissions.md, or wait until Graph answers, then order the incident "
     "again."
 )
+
+
+def _left_of_undo(chain: Chain, order: UndoOrdered, undoing: Undoing) -> Iterator[str]:
+    """What keeps this undo from being whole, for a person to do."""
+    chosen = ordered_steps(chain, order)
+    for step in chosen:
+        stopped = chain.last(UndoStopped, step.id)
+        if stopped and chain.place(UndoStopped, step.id) > chain.place(UndoOrdered):
+            yield f"{step.id} could not be put back: {stopped.reason}"
+        elif not undoing.is_settled(step):
+            yield f"{step.id} is not proven back"
+        intended = chain.last(UndoIntended, step.id)
+        fresh = chain.place(UndoIntended, step.id) > chain.place(UndoOrdered)
+        for drift in intended.drifted if intended and fresh else ():
+            yield (
+                f"{drift.property} was changed by somebody else and left so: before {drift.before}, "
+                f"left by Cordon {drift.left}, now {drift.now}"
+            )
+    for step in steps_to_undo(chain):
+        if step not in chosen and not _is_back(chain, step):
+            yield f"{step.id} was not part of the order, and stands"
+
+
+def _is_back(chain: Chain, step: PlannedStep) -> bool:
+    """Whether an order since the step's last write has put it back."""
+    verified = chain.last(UndoVerified, step.id)
+    proven = verified is not None and verified.answer == "held"
+    return proven and chain.place(UndoVerified, step.id) > chain.place(Intended, step.id)
+
+
 _BY_HAND = "Decide yourself and act in the Entra admin centre; Cordon will not."
 
 

@@ -1,6 +1,7 @@
 """Small honest stand-ins in Cordon's own words, for stories that need no HTTP."""
 
 import hashlib
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,7 @@ from shared.tenant import (
     CredentialWrite,
     DeleteApplication,
     Gathered,
+    GiveBack,
     NewCertificate,
     PolicyCovers,
     PurgeDeleted,
@@ -280,6 +282,18 @@ class FakeDirectory:
         self.policies = Known((replace(policy, included=(*policy.included, principal)),))
         return PolicyCovers(policy.id, "extended")
 
+    async def leave_risk_policy(
+        self, principal: PrincipalId, policy_id: str, *, delete_if_ours: bool, check: Check = unchecked
+    ) -> None:
+        assert isinstance(self.policies, Known)
+        left = [replace(p, included=tuple(i for i in p.included if i != principal)) for p in self.policies.value]
+        self._change("delete policy" if delete_if_ours else "leave policy", self.state)
+        self.policies = Known(() if delete_if_ours else tuple(left))
+
+    async def public_keys(self, holder: HolderKind, object_id: str) -> Mapping[str, str]:
+        found = next(each for each in self.state.holders if each.object_id == object_id)
+        return {key.key_id: b64encode(b"0" + key.key_id.encode()).decode() for key in found.keys}
+
     async def write_access(self, writes: Sequence[AccessWrite]) -> Sequence[WriteResult]:
         return [self._write_access(write) for write in writes]
 
@@ -302,6 +316,8 @@ class FakeDirectory:
                     self._change_holder(f"keyCredentials={len(keep) + bool(add)}", id_, _only_keys(keep, add))
                 case RemoveFederated(_, id_, credential_id):
                     self._change_holder(f"removeFederated {credential_id}", id_, _without_federated(credential_id))
+                case GiveBack(_, _, id_, taken):
+                    self._change_holder(f"give federated {taken['name']}", id_, _with_federated(taken))
         except CordonError as error:
             return WriteRefused(error)
         return WriteDone()
@@ -324,6 +340,8 @@ class FakeDirectory:
                     return self._set_owners(self._without_owner(write))
                 case RemoveAppRole() | RemoveDelegatedGrant() | RemoveDirectoryRole():
                     return self._take(write)
+                case GiveBack():
+                    return self._give(write)
         except CordonError as error:
             return WriteRefused(error)
 
@@ -369,6 +387,38 @@ class FakeDirectory:
         self.grants = Known(left)
         return WriteDone(already=left == held)
 
+    def _give(self, write: GiveBack) -> WriteDone:
+        """Under the same id, which the real service would not give again."""
+        self._change(f"give {write.kind} {write.taken['id']}", self.state)
+        assert isinstance(self.grants, Known)
+        assert isinstance(self.owners, Known)
+        taken, held, owners = {k: v or None for k, v in write.taken.items()}, self.grants.value, self.owners.value
+        id_ = str(taken["id"])
+        match write.kind:
+            case "app-role":
+                role = AppRole(id_, str(taken["appRoleId"]), str(taken["resourceId"]), "", self.clock())
+                self.grants = Known(replace(held, app_roles=_with(held.app_roles, role)))
+            case "delegated-grant":
+                user = taken["principalId"]
+                grant = DelegatedGrant(
+                    id_,
+                    str(taken["consentType"]),
+                    str(user) if user else None,
+                    str(taken["resourceId"]),
+                    str(taken["scope"]),
+                )
+                self.grants = Known(replace(held, delegated=_with(held.delegated, grant)))
+            case "directory-role":
+                given = DirectoryRole(id_, str(taken["roleDefinitionId"]), None, str(taken["directoryScopeId"]), None)
+                self.grants = Known(replace(held, directory_roles=_with(held.directory_roles, given)))
+            case _:
+                owner = Owner(id_, "user", None)
+                if write.holder is HolderKind.APPLICATION:
+                    self.owners = Known(replace(owners, application=_with(owners.application, owner)))
+                else:
+                    self.owners = Known(replace(owners, principal=_with(owners.principal, owner)))
+        return WriteDone()
+
     def _without_owner(self, write: RemoveOwner) -> Owners:
         assert isinstance(self.owners, Known)
         owners = self.owners.value
@@ -408,6 +458,23 @@ def _without(part: Part[tuple[H, ...]], id_: str) -> Known[tuple[H, ...]]:
     return Known(tuple(each for each in part.value if each.id != id_))
 
 
+def _with(part: Part[tuple[H, ...]], one: H) -> Known[tuple[H, ...]]:
+    assert isinstance(part, Known)
+    return Known((*part.value, one))
+
+
+def _with_federated(taken: JsonObject) -> Callable[[Holder], Holder]:
+    made = FederatedCredential(
+        str(taken["id"]), str(taken["name"]), str(taken["issuer"]), str(taken.get("subject")), dict(taken)
+    )
+
+    def change(holder: Holder) -> Holder:
+        assert isinstance(holder.federated, Known)
+        return replace(holder, federated=Known((*holder.federated.value, made)))
+
+    return change
+
+
 def _without_password(key_id: str) -> Callable[[Holder], Holder]:
     return lambda holder: replace(holder, passwords=tuple(p for p in holder.passwords if p.key_id != key_id))
 
@@ -420,11 +487,18 @@ def _without_federated(id_: str) -> Callable[[Holder], Holder]:
     return change
 
 
+def _key_again(entry: JsonObject) -> Key:
+    raw = {**entry, "key": None}
+    return Key(str(entry["keyId"]), str(entry["usage"]), str(entry["type"]), None, None, None, None, raw)
+
+
 def _only_keys(keep: Sequence[JsonObject], add: NewCertificate | None) -> Callable[[Holder], Holder]:
     kept = {str(entry["keyId"]) for entry in keep}
 
     def change(holder: Holder) -> Holder:
         keys = [key for key in holder.keys if key.key_id in kept]
+        there = {key.key_id for key in keys}
+        keys += [_key_again(entry) for entry in keep if entry.get("key") and entry["keyId"] not in there]
         if add is not None:
             number = 900_000 + int(add.version)
             keys.append(certificate(number, group=add.thumbprint))

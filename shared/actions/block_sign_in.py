@@ -7,8 +7,7 @@ evaluation, 60 to 90 minutes elsewhere (facts: Entra CAE for workload identities
 
 from typing import ClassVar
 
-from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier
-from shared.actions.no_way_back import NoWayBack
+from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier, WayBack
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.errors import Unreachable
@@ -17,14 +16,13 @@ from shared.look import Look, why_unread
 from shared.signal import JsonObject
 from shared.tenant import Tenant
 
-_WRITE = "PATCH accountEnabled=false"
+_WRITE, _BACK = "PATCH accountEnabled=false", "PATCH accountEnabled=true"
 
 
-class BlockSignIn(NoWayBack):
+class BlockSignIn:
     """Set accountEnabled to false on the service principal."""
 
     name: ClassVar[str] = "block-sign-in"
-    lost: ClassVar[str] = "Cordon does not put this back yet; the report names the calls to make by hand."
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None
@@ -88,6 +86,31 @@ class BlockSignIn(NoWayBack):
                 return Proof("not-held", f"accountEnabled is true, read at {state.read_at:%H:%M:%S} UTC")
             case NotLooked() | CouldNotLook() as unread:
                 return Proof("unknown", f"the service principal could not be read: {why_unread(unread)}")
+
+    async def way_back(self, step: PlannedStep, earlier: Earlier, look: Look) -> WayBack:
+        if (earlier.image or {}).get("accountEnabled") is not True:
+            return WayBack((), {"enabled": False})
+        match await look.identity():
+            case Known(state) if state.disabled_by_microsoft not in (None, "NotDisabled"):
+                why = f"Microsoft has disabled the identity meanwhile ({state.disabled_by_microsoft}); ask Microsoft."
+                return WayBack((), {"enabled": False}, lost=(why,))
+            case Known(state):
+                return WayBack(() if state.enabled else (_BACK,), {"enabled": True, "now": state.enabled})
+            case NotLooked() | CouldNotLook() as unread:
+                raise Unreachable("writing down whether sign-in is blocked", why_unread(unread))
+
+    async def put_back(self, step: PlannedStep, image: JsonObject, tenant: Tenant) -> Applied:
+        await tenant.directory.set_account_enabled(PrincipalId(step.target_id), enabled=True)
+        return Applied((WriteOutcome(write=_BACK, outcome="accepted"),))
+
+    async def verify_back(self, step: PlannedStep, earlier: Earlier, image: JsonObject, look: Look) -> Proof:
+        if image.get("enabled") is not True:
+            return Proof("held", "sign-in was not blocked by Cordon alone, so it is not allowed by Cordon")
+        match await self.verify(step, earlier, look):
+            case Proof("unknown") as unknown:
+                return unknown
+            case Proof(answer, why):
+                return Proof("not-held" if answer == "held" else "held", why)
 
 
 def _agent(action: str) -> NamedOutcome:

@@ -6,21 +6,21 @@ from the service principal, the instance lock keeps credentials off the service 
 Administrative units do not take service principals, so no scoped administration can stand in for this.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier
-from shared.actions.no_way_back import NoWayBack
+from shared.actions.interface import Applied, Before, Drift, Earlier, Means, Planning, Proof, Tier, WayBack
 from shared.actions.registrations import ruled_application
 from shared.actions.writes import outcome_of
 from shared.case import CouldNotLook, Holder, HolderKind, IdentityState, Known, NotLooked, Owner, Owners, Part, PartName
 from shared.credentials import find_holder
 from shared.entries import Change, PlannedStep, WriteOutcome
-from shared.errors import CannotBeRead
+from shared.errors import CannotBeRead, CordonError
 from shared.identity import IdentityKind
 from shared.look import Look, no_image, why_unread
 from shared.signal import JsonObject, JsonValue
-from shared.tenant import AccessWrite, RemoveOwner, SetInstanceLock, SetTags, Tenant
+from shared.tenant import AccessWrite, GiveBack, RemoveOwner, SetInstanceLock, SetTags, Tenant
 
 TAG = "cordon-custody"
 _NEEDED = frozenset({PartName.IDENTITY, PartName.OWNERS})
@@ -28,11 +28,10 @@ _UNITS = "Administrative units do not take service principals, so none is used."
 _FREE = (IdentityKind.MANAGED_IDENTITY, IdentityKind.MICROSOFT, IdentityKind.AGENT)
 
 
-class Custody(NoWayBack):
+class Custody:
     """Remove owners, turn the instance lock on, set a tag."""
 
     name: ClassVar[str] = "custody"
-    lost: ClassVar[str] = "Cordon does not put this back yet; the report names the calls to make by hand."
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None
@@ -79,6 +78,71 @@ class Custody(NoWayBack):
                 return _judge(step, state, owners)
             case (NotLooked() | CouldNotLook() as unread, _) | (_, NotLooked() | CouldNotLook() as unread):
                 return Proof("unknown", f"owners, lock and tags could not be read: {why_unread(unread)}")
+
+    async def way_back(self, step: PlannedStep, earlier: Earlier, look: Look) -> WayBack:
+        now = (await self.capture(step, Earlier(), look)).image
+        return _way_back(step, earlier.image or {}, now)
+
+    async def put_back(self, step: PlannedStep, image: JsonObject, tenant: Tenant) -> Applied:
+        writes = tuple(_backward(step, image))
+        results = await tenant.directory.write_access(writes)
+        return Applied(tuple(outcome_of(_name(w), result) for w, result in zip(writes, results, strict=True)))
+
+    async def verify_back(self, step: PlannedStep, earlier: Earlier, image: JsonObject, look: Look) -> Proof:
+        try:
+            now = (await self.capture(step, Earlier(), look)).image
+        except CordonError as error:
+            return Proof("unknown", str(error))
+        left = _way_back(step, earlier.image or {}, now).writes
+        if left:
+            return Proof("not-held", "; ".join(f"not back yet: {name}" for name in left))
+        return Proof("held", f"owners, lock and tags are as before, read at {look.begun_at:%H:%M:%S} UTC")
+
+
+# The way back
+
+
+def _way_back(step: PlannedStep, first: JsonObject, now: JsonObject) -> WayBack:
+    """What is still as Cordon left it goes back; owners whom others made meanwhile stay."""
+    image: JsonObject = {}
+    drifted: list[Drift] = []
+    tags = [str(tag) for tag in _list(now.get("tags"))]
+    if TAG not in [str(tag) for tag in _list(first.get("tags"))] and TAG in tags:
+        image["tags"] = [tag for tag in tags if tag != TAG]
+    if not _is_whole(first.get("instanceLock")) and "instanceLock" in first:
+        before, shown = first.get("instanceLock"), now.get("instanceLock")
+        left: JsonObject = {**(before if isinstance(before, dict) else {}), **_LOCKED}
+        if _bare(shown) == _bare(left):
+            image["instanceLock"] = before if isinstance(before, dict) else _UNLOCKED
+        elif _bare(shown) != _bare(before if isinstance(before, dict) else _UNLOCKED):
+            texts = (json.dumps(each, sort_keys=True) for each in (before, left, shown))
+            drifted.append(Drift("servicePrincipalLockConfiguration", *texts))
+    for name in ("applicationOwners", "principalOwners"):
+        there = set(_ids(now.get(name)))
+        image[name] = [{"id": id_} for id_ in _ids(first.get(name)) if id_ not in there]
+    return WayBack(tuple(_name(write) for write in _backward(step, image)), image, tuple(drifted))
+
+
+def _bare(lock: JsonValue) -> JsonObject:
+    """Graph writes a part that is off as false or leaves it out."""
+    return {name: on for name, on in lock.items() if on} if isinstance(lock, dict) else {}
+
+
+def _backward(step: PlannedStep, image: JsonObject) -> Iterator[AccessWrite]:
+    """The writes of a way back; owners come last, as they went first."""
+    if "tags" in image:
+        tags = tuple(str(tag) for tag in _list(image["tags"]))
+        yield SetTags(HolderKind(step.target_kind), step.target_id, tags)
+    lock = image.get("instanceLock")
+    if isinstance(lock, dict):
+        yield SetInstanceLock(step.target_id, lock)
+    principal = str(step.options["principal"])
+    for name, holder, object_id in (
+        ("applicationOwners", HolderKind.APPLICATION, step.target_id),
+        ("principalOwners", HolderKind.SERVICE_PRINCIPAL, principal),
+    ):
+        for id_ in _ids(image.get(name)):
+            yield GiveBack("owner", holder, object_id, {"id": id_})
 
 
 # Planning
@@ -162,6 +226,7 @@ def _writes(step: PlannedStep, image: JsonObject) -> Iterator[AccessWrite]:
 
 
 _LOCKED: JsonObject = {"isEnabled": True, "allProperties": True}
+_UNLOCKED: JsonObject = {"isEnabled": False, "allProperties": False}
 
 
 def _is_whole(lock: JsonValue) -> bool:
@@ -182,9 +247,11 @@ def _name(write: AccessWrite) -> str:
         case RemoveOwner():
             return f"DELETE owner {write.owner_id} of {write.holder.value.replace('-', ' ')}"
         case SetInstanceLock():
-            return "PATCH instance lock on"
+            return f"PATCH instance lock {'on' if write.lock.get('isEnabled') else 'off'}"
         case SetTags():
-            return f"PATCH tags with {TAG}"
+            return f"PATCH tags {'with' if TAG in write.tags else 'without'} {TAG}"
+        case GiveBack():
+            return f"POST owner {write.taken['id']} of {write.holder.value.replace('-', ' ')}"
         case _:
             return type(write).__name__
 

@@ -7,8 +7,7 @@ Tokens it already holds live on. Its owners can undo it, so take them away first
 
 from typing import ClassVar
 
-from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier
-from shared.actions.no_way_back import NoWayBack
+from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier, WayBack
 from shared.actions.registrations import ruled_application
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
@@ -18,15 +17,14 @@ from shared.look import Look, no_image, why_unread
 from shared.signal import JsonObject
 from shared.tenant import Tenant
 
-_WRITE = "PATCH isDisabled=true"
+_WRITE, _BACK = "PATCH isDisabled=true", "PATCH isDisabled=false"
 _UNSAID = "the answer does not say whether the application is deactivated"
 
 
-class DeactivateApplication(NoWayBack):
+class DeactivateApplication:
     """Set isDisabled to true on the application."""
 
     name: ClassVar[str] = "deactivate-application"
-    lost: ClassVar[str] = "Cordon does not put this back yet; the report names the calls to make by hand."
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None
@@ -90,6 +88,31 @@ class DeactivateApplication(NoWayBack):
                 return Proof(answer, f"isDisabled is {word}, read at {state.read_at:%H:%M:%S} UTC")
             case NotLooked() | CouldNotLook() as unread:
                 return Proof("unknown", f"the application could not be read: {why_unread(unread)}")
+
+    async def way_back(self, step: PlannedStep, earlier: Earlier, look: Look) -> WayBack:
+        if (earlier.image or {}).get("isDisabled") is not False:
+            return WayBack((), {"active": False})
+        doing = "writing down whether the application is deactivated"
+        match await look.identity():
+            case Known(state) if state.deactivated is None:
+                raise CannotBeRead(doing, f"{_UNSAID}.")
+            case Known(state):
+                return WayBack((_BACK,) if state.deactivated else (), {"active": True, "now": state.deactivated})
+            case NotLooked() | CouldNotLook() as unread:
+                raise no_image(doing, unread)
+
+    async def put_back(self, step: PlannedStep, image: JsonObject, tenant: Tenant) -> Applied:
+        await tenant.directory.set_application_disabled(AppObjectId(step.target_id), disabled=False)
+        return Applied((WriteOutcome(write=_BACK, outcome="accepted"),))
+
+    async def verify_back(self, step: PlannedStep, earlier: Earlier, image: JsonObject, look: Look) -> Proof:
+        if image.get("active") is not True:
+            return Proof("held", "the application was deactivated before Cordon came")
+        match await self.verify(step, earlier, look):
+            case Proof("unknown") as unknown:
+                return unknown
+            case Proof(answer, why):
+                return Proof("not-held" if answer == "held" else "held", why)
 
 
 def _word(deactivated: bool | None) -> str:

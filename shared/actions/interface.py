@@ -87,6 +87,9 @@ class Earlier:
 
     image: JsonObject | None = None
     made: Mapping[str, object] = field(default_factory=dict[str, object])
+    accused: frozenset[str] = frozenset()  # credentials that detections name: undo keeps them away,
+    give_back: frozenset[str] = frozenset()  # but for those that its order names
+    named: bool = False  # the order to undo names this step
 
 
 @dataclass(frozen=True, slots=True)

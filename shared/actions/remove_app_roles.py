@@ -5,7 +5,7 @@ New tokens lack them; tokens that were issued before keep their roles until they
 event of continuous access evaluation (facts: Graph 6, 7).
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from shared.actions.interface import Means, Planning, Tier
 from shared.actions.removing import Held, RemovesGrants, each, plan_removal
@@ -20,6 +20,8 @@ class RemoveAppRoles(RemovesGrants):
 
     name: ClassVar[str] = "remove-app-roles"
     noun: ClassVar[str] = "app role"
+    sort: ClassVar[Literal["app-role", "delegated-grant", "directory-role"]] = "app-role"
+    same: ClassVar[tuple[str, ...]] = ("resourceId", "appRoleId")
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None

@@ -4,7 +4,7 @@ Take away what the identity may do in users' names: its delegated permission gra
 Graph gives no date of a grant. Tokens that were issued before keep their scopes until they end.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from shared.actions.interface import Means, Planning, Tier
 from shared.actions.removing import Held, RemovesGrants, each, plan_removal
@@ -19,6 +19,9 @@ class RemoveDelegatedGrants(RemovesGrants):
 
     name: ClassVar[str] = "remove-delegated-grants"
     noun: ClassVar[str] = "delegated permission grant"
+    sort: ClassVar[Literal["app-role", "delegated-grant", "directory-role"]] = "delegated-grant"
+    same: ClassVar[tuple[str, ...]] = ("resourceId", "consentType", "principalId")
+    valued: ClassVar[str | None] = "scope"
     permissions: ClassVar[tuple[str, ...]] = ("DelegatedPermissionGrant.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Directory.Read.All",)
     licence: ClassVar[str | None] = None

@@ -5,7 +5,7 @@ What it has through a group, or may activate, stays and is said. Whoever may wri
 anybody Global Administrator, so the permission for this is granted only to who uses it (facts: Graph 6).
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from shared.actions.interface import Means, Planning, Tier
 from shared.actions.removing import Held, RemovesGrants, each, plan_removal
@@ -20,6 +20,8 @@ class RemoveDirectoryRoles(RemovesGrants):
 
     name: ClassVar[str] = "remove-directory-roles"
     noun: ClassVar[str] = "directory role"
+    sort: ClassVar[Literal["app-role", "delegated-grant", "directory-role"]] = "directory-role"
+    same: ClassVar[tuple[str, ...]] = ("roleDefinitionId", "directoryScopeId", "appScopeId")
     permissions: ClassVar[tuple[str, ...]] = ("RoleManagement.ReadWrite.Directory",)
     reads: ClassVar[tuple[str, ...]] = ("RoleManagement.Read.Directory",)
     licence: ClassVar[str | None] = None

@@ -9,18 +9,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
-from shared.actions.interface import Applied, Before, Earlier, Planning, Proof
-from shared.actions.no_way_back import NoWayBack
+from shared.actions.interface import Applied, Before, Drift, Earlier, Planning, Proof, WayBack
 from shared.actions.writes import outcome_of
-from shared.case import CouldNotLook, Grants, IdentityState, Known, NotLooked, Part
+from shared.case import CouldNotLook, Grants, HolderKind, IdentityState, Known, NotLooked, Part
 from shared.clock import read_duration
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.identity import IdentityKind
 from shared.look import Look, no_image, why_unread
 from shared.signal import JsonObject
-from shared.tenant import AccessWrite, Tenant
+from shared.tenant import AccessWrite, GiveBack, Tenant
 
 T = TypeVar("T")
 
@@ -37,15 +36,18 @@ class Held:
     image: JsonObject
 
 
-class RemovesGrants(NoWayBack, ABC):
+class RemovesGrants(ABC):
     """
     An action that takes one sort of grant away. The entry of the catalogue says how that sort is read and
     removed, and `noun` what it is called.
     """
 
-    lost: ClassVar[str] = "Cordon does not put this back yet; the report names the calls to make by hand."
     name: ClassVar[str]
     noun: ClassVar[str]
+
+    sort: ClassVar[Literal["app-role", "delegated-grant", "directory-role"]]
+    same: ClassVar[tuple[str, ...]]  # the fields of an image that make two of them the same grant
+    valued: ClassVar[str | None] = None  # the field that may differ between two of the same
 
     @abstractmethod
     def held(self, grants: Grants) -> Part[tuple[Held, ...]]:
@@ -101,6 +103,51 @@ class RemovesGrants(NoWayBack, ABC):
         kept = f" {len(staying)} older stay." if since else ""
         read = f"{look.begun_at:%H:%M:%S} UTC"
         return Proof("held", f"no {self.noun}{which} is held, read at {read}.{kept} Issued tokens keep theirs.")
+
+    async def way_back(self, step: PlannedStep, earlier: Earlier, look: Look) -> WayBack:
+        """Only what the first image holds comes back: what was added in a fight, later ones hold."""
+        match await self._look(look):
+            case Known(held):
+                now = {self._key(each.image): each.image for each in held}
+            case NotLooked() | CouldNotLook() as unread:
+                raise no_image(f"looking what stands in the place of each {self.noun} of {step.target_id}", unread)
+        taken = list(_entries(earlier.image or {}, "removing"))
+        missing = [each for each in taken if self._key(each) not in now]
+        drifted = tuple(drift for each in taken if (drift := self._drift(each, now.get(self._key(each)))))
+        image: JsonObject = {"giving": [*missing], "there": [str(each["id"]) for each in now.values()]}
+        return WayBack(tuple(self._giving(each) for each in missing), image, drifted)
+
+    async def put_back(self, step: PlannedStep, image: JsonObject, tenant: Tenant) -> Applied:
+        giving = list(_entries(image, "giving"))
+        writes = [GiveBack(self.sort, HolderKind.SERVICE_PRINCIPAL, step.target_id, each) for each in giving]
+        results = await tenant.directory.write_access(writes)
+        return Applied(tuple(outcome_of(self._giving(e), r) for e, r in zip(giving, results, strict=True)))
+
+    async def verify_back(self, step: PlannedStep, earlier: Earlier, image: JsonObject, look: Look) -> Proof:
+        match await self._look(look):
+            case Known(held):
+                now = {self._key(each.image) for each in held}
+            case NotLooked() | CouldNotLook() as unread:
+                return Proof("unknown", f"it could not be read which {self.noun} is held: {why_unread(unread)}")
+        taken = list(_entries(earlier.image or {}, "removing"))
+        missing = [each for each in taken if self._key(each) not in now]
+        if missing:
+            return Proof("not-held", "; ".join(f"not back yet: {self._giving(each)}" for each in missing))
+        return Proof("held", f"each {self.noun} is back ({len(taken)}), read at {look.begun_at:%H:%M:%S} UTC")
+
+    def _key(self, image: JsonObject) -> tuple[str, ...]:
+        return tuple(str(image.get(name) or "") for name in self.same)
+
+    def _drift(self, taken: JsonObject, now: JsonObject | None) -> Drift | None:
+        if self.valued is None or now is None:
+            return None
+        before, shown = (str(each.get(self.valued) or "") for each in (taken, now))
+        if sorted(before.split()) == sorted(shown.split()):
+            return None
+        return Drift(f"{self.valued} of {self.noun} on {taken.get('resourceId')}", before, "no such grant", shown)
+
+    def _giving(self, image: JsonObject) -> str:
+        return f"POST {self.noun} {' '.join(each for each in self._key(image) if each)}"
 
     async def _look(self, look: Look) -> Part[tuple[Held, ...]]:
         match await look.grants():
@@ -184,6 +231,13 @@ def _parted(held: Sequence[Held], since: datetime | None) -> tuple[list[Held], l
     """What goes, and what stays because it is surely older."""
     older = [each for each in held if since and each.created and each.created < since]
     return [each for each in held if each not in older], older
+
+
+def _entries(image: JsonObject, name: str) -> Iterator[JsonObject]:
+    value = image.get(name)
+    for entry in value if isinstance(value, list) else ():
+        if isinstance(entry, dict):
+            yield entry
 
 
 def _ids(before: JsonObject) -> Iterator[str]:

@@ -14,8 +14,8 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier
-from shared.actions.no_way_back import NoWayBack
+from shared.actions.credentials_back import name_back, not_back, plan_made, plan_removed, writes_back
+from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier, WayBack
 from shared.case import CouldNotLook, Holder, HolderKind, IdentityState, Known, NotLooked, PartName
 from shared.credentials import (
     InDoubt,
@@ -37,6 +37,7 @@ from shared.refusals import refusal_name
 from shared.signal import JsonObject, JsonValue
 from shared.tenant import (
     CredentialWrite,
+    GiveBack,
     RemoveFederated,
     RemovePassword,
     ReplaceKeys,
@@ -55,11 +56,10 @@ _ACCUSED = "accused"
 _MOST = 100  # credentials named in one choice; Graph holds about as many on one object
 
 
-class ReplaceCredentials(NoWayBack):
+class ReplaceCredentials:
     """Remove the credentials of one object, or put a new certificate on the application."""
 
     name: ClassVar[str] = "replace-credentials"
-    lost: ClassVar[str] = "Cordon does not put this back yet; the report names the calls to make by hand."
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
     licence: ClassVar[str | None] = None
@@ -124,6 +124,8 @@ class ReplaceCredentials(NoWayBack):
         if step.options.get("part") == _RENEW:
             staying = [*_list(image["keptKeys"]), *_list(image["sparedKeys"])]
             return Before({"keptKeys": staying}, ("find or make the certificate", "PATCH keyCredentials"))
+        if found.keys:
+            image["publicKeys"] = await _public_parts(found, holder, earlier.image, look)
         return Before(image, tuple(_name(write) for write in _writes(step, image)))
 
     async def apply(self, step: PlannedStep, before: JsonObject, tenant: Tenant) -> Applied:
@@ -146,6 +148,31 @@ class ReplaceCredentials(NoWayBack):
         if step.options.get("part") == _RENEW:
             return await _verify_new(holder, earlier.made, look)
         return _verify_gone(step, holder, earlier, state)
+
+    async def way_back(self, step: PlannedStep, earlier: Earlier, look: Look) -> WayBack:
+        state, holder = await _read(step, look)
+        if step.options.get("part") == _RENEW:
+            return plan_made(holder, earlier)
+        if not isinstance(holder.federated, Known):
+            raise Unreachable(f"reading the federated credentials of {step.target_id}", why_unread(holder.federated))
+        return plan_removed(holder, state, earlier)
+
+    async def put_back(self, step: PlannedStep, image: JsonObject, tenant: Tenant) -> Applied:
+        writes = tuple(writes_back(HolderKind(step.target_kind), step.target_id, image))
+        results = await tenant.directory.write_credentials(writes)
+        return Applied(tuple(_outcome(name_back(w), result) for w, result in zip(writes, results, strict=True)))
+
+    async def verify_back(self, step: PlannedStep, earlier: Earlier, image: JsonObject, look: Look) -> Proof:
+        try:
+            state, holder = await _read(step, look)
+        except Unreachable as error:
+            return Proof("unknown", str(error))
+        left = not_back(holder, image)
+        if isinstance(image.get("instanceLock"), dict) and not is_locked(state):
+            left.append("the instance lock")
+        if left:
+            return Proof("not-held", "; ".join(f"not back yet: {each}" for each in left))
+        return Proof("held", f"what can come back is there, read at {state.read_at:%H:%M:%S} UTC")
 
 
 # Planning
@@ -383,6 +410,20 @@ async def _read(step: PlannedStep, look: Look) -> tuple[IdentityState, Holder]:
     return state, holder
 
 
+async def _public_parts(found: Sorted, holder: Holder, first: JsonObject | None, look: Look) -> JsonObject:
+    """
+    The public part of each certificate that goes, for undo. The removal waits for this, but not for its success:
+    without it the certificate cannot come back, and undo says so. Later rounds remove what undo never gives back.
+    """
+    if first is not None:
+        return {}
+    match await look.public_keys(holder.kind, holder.object_id):
+        case Known(parts):
+            return {key.key_id: parts[key.key_id] for key in found.keys if key.key_id in parts}
+        case NotLooked() | CouldNotLook():
+            return {}
+
+
 def _image(holder: Holder, found: Sorted) -> JsonObject:
     return {
         "passwords": [p.key_id for p in found.passwords],
@@ -449,6 +490,8 @@ def _name(write: CredentialWrite) -> str:
             return f"DELETE federatedIdentityCredential {write.credential_id}"
         case SetInstanceLock():
             return f"PATCH instance lock {'on' if write.lock.get('isEnabled') else 'off'}"
+        case GiveBack():
+            return name_back(write)
 
 
 def _outcomes(writes: Sequence[CredentialWrite], results: Sequence[WriteResult]) -> tuple[WriteOutcome, ...]:

@@ -9,8 +9,7 @@ only where the risk is high, at the next request for a token; confirm-compromise
 from collections.abc import Iterator
 from typing import ClassVar, cast
 
-from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier
-from shared.actions.no_way_back import NoWayBack
+from shared.actions.interface import Applied, Before, Drift, Earlier, Means, Planning, Proof, Tier, WayBack
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, Part, PartName, RiskPolicy
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.errors import PlatformRefused
@@ -19,7 +18,7 @@ from shared.look import Look, no_image, why_unread
 from shared.signal import JsonObject
 from shared.tenant import RISK_POLICY, Tenant
 
-_WRITE = "cover by Conditional Access policy"
+_WRITE, _LEAVE = "cover by Conditional Access policy", "leave the Conditional Access policy"
 _EVERYONE = "ServicePrincipalsInMyTenant"
 # The word in the policy file -> Graph's state; a later one is stronger.
 _STATES = {"report-only": "enabledForReportingButNotEnforced", "enabled": "enabled"}
@@ -27,11 +26,10 @@ _STRENGTH = {"disabled": 0, "enabledForReportingButNotEnforced": 1, "enabled": 2
 _OUTSIDE = "Conditional Access covers only single-tenant applications that are registered in this tenant, not "
 
 
-class RequireRiskPolicy(NoWayBack):
+class RequireRiskPolicy:
     """Create or extend Cordon's Conditional Access policy."""
 
     name: ClassVar[str] = "require-risk-policy"
-    lost: ClassVar[str] = "Cordon does not put this back yet; the report names the calls to make by hand."
     permissions: ClassVar[tuple[str, ...]] = (
         "Policy.ReadWrite.ConditionalAccess",
         "Policy.Read.All",
@@ -112,6 +110,53 @@ class RequireRiskPolicy(NoWayBack):
                 return Proof("not-held", f"there is no policy named “{RISK_POLICY}”")
             case NotLooked() | CouldNotLook() as unread:
                 return Proof("unknown", f"Conditional Access policies could not be read: {why_unread(unread)}")
+
+    async def way_back(self, step: PlannedStep, earlier: Earlier, look: Look) -> WayBack:
+        first = (earlier.image or {}).get("policy")
+        if isinstance(first, dict) and _covers(_policy(first), step.target_id):
+            return WayBack((), {})
+        policy = _only(await look.ca_policy(), "reading Cordon's Conditional Access policy")
+        if policy is None or step.target_id not in policy.included:
+            return WayBack((), {})
+        ours = not isinstance(first, dict)  # there was none before, so it was made for this incident
+        image: JsonObject = {"policyId": policy.id, "deleteIfOurs": False, "now": _image(policy)}
+        if policy.included != (step.target_id,):
+            return WayBack((_LEAVE,), image)
+        state = _STATES[str(step.options["state"])]
+        untouched = _as_made(policy, state)
+        if ours and untouched:
+            return WayBack((_LEAVE,), {**image, "deleteIfOurs": True})
+        drift = Drift(
+            f"policy “{RISK_POLICY}”",
+            "not there" if ours else "without this identity",
+            f"{state}, for this identity at high risk",
+            f"{policy.state}, for this identity alone, at risk {', '.join(policy.risk_levels)}"
+            + ("" if untouched else "; somebody changed it"),
+        )
+        return WayBack((), {"now": _image(policy)}, (drift,))
+
+    async def put_back(self, step: PlannedStep, image: JsonObject, tenant: Tenant) -> Applied:
+        await tenant.directory.leave_risk_policy(
+            PrincipalId(step.target_id), str(image["policyId"]), delete_if_ours=image.get("deleteIfOurs") is True
+        )
+        return Applied((WriteOutcome(write=_LEAVE, outcome="accepted"),))
+
+    async def verify_back(self, step: PlannedStep, earlier: Earlier, image: JsonObject, look: Look) -> Proof:
+        if "policyId" not in image:
+            return Proof("held", "nothing of Cordon's is to be taken out of the policy")
+        match await look.ca_policy():
+            case Known(policies) if any(step.target_id in each.included for each in policies):
+                return Proof("not-held", f"the policy “{RISK_POLICY}” still includes the identity")
+            case Known():
+                return Proof("held", f"no policy of Cordon's names the identity, read at {look.begun_at:%H:%M:%S} UTC")
+            case NotLooked() | CouldNotLook() as unread:
+                return Proof("unknown", f"Conditional Access policies could not be read: {why_unread(unread)}")
+
+
+def _as_made(policy: RiskPolicy, state: str) -> bool:
+    """Still as Cordon makes it."""
+    plain = not policy.excluded and not policy.other and policy.blocks
+    return plain and policy.state == state and policy.risk_levels == ("high",) and policy.resources == ("All",)
 
 
 def _only(part: Part[tuple[RiskPolicy, ...]], doing: str) -> RiskPolicy | None:

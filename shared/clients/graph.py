@@ -2,9 +2,9 @@
 
 import hashlib
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from shared.case import IdentityState, PartName
+from shared.case import HolderKind, IdentityState, PartName
 from shared.clients.answers import Call
 from shared.clients.deleted_items import DeletedItems
 from shared.clients.graph_http import GraphHttp
@@ -151,6 +151,33 @@ class GraphDirectory:
             raise Unreachable(call.doing, "the answer holds no list of keys")
         return dict(_digest_of(entry, call) for entry in found)
 
+    async def leave_risk_policy(
+        self, principal: PrincipalId, policy_id: str, *, delete_if_ours: bool, check: Check = unchecked
+    ) -> None:
+        """See `Directory`."""
+        doing = "taking the identity out of Cordon's Conditional Access policy"
+        if self._cloud is not None:
+            raise UnavailableInCloud(doing=doing, cloud=self._cloud)
+        if self._writer is None:
+            raise _no_executor(doing)
+        writer = RiskPolicyWriter(self._reader, self._writer)
+        await writer.leave(principal, policy_id, delete_if_ours=delete_if_ours, check=check)
+
+    async def public_keys(self, holder: HolderKind, object_id: str) -> Mapping[str, str]:
+        """See `Directory`. A symmetric key is no public part: it is left out unread."""
+        collection = "applications" if holder is HolderKind.APPLICATION else "servicePrincipals"
+        call = Call(
+            "GET",
+            f"/{collection}/{canonical_guid(object_id)}?$select=id,keyCredentials",
+            f"reading the public keys of {object_id}",
+            READ_DIRECTORY,
+            quota=KEY_SELECTS,
+        )
+        found = (await self._reader.send(call)).get("keyCredentials")
+        if not isinstance(found, list):
+            raise Unreachable(call.doing, "the answer holds no list of keys")
+        return dict(pair for entry in found for pair in _public_part(entry))
+
     async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
         """See `Directory`."""
         return await self._write_in_order(writes, "changing credentials")
@@ -188,6 +215,18 @@ class GraphDirectory:
 
 def _no_executor(doing: str) -> PlatformRefused:
     return PlatformRefused(doing=doing, code="no-executor", why="CORDON_EXECUTOR_CLIENT_ID is not set.")
+
+
+def _public_part(entry: JsonValue) -> Iterator[tuple[str, str]]:
+    """Only what is a certificate by its type and by its bytes: DER begins with a sequence."""
+    if not isinstance(entry, dict) or entry.get("type") != "AsymmetricX509Cert" or entry.get("usage") != "Verify":
+        return
+    key_id, key = entry.get("keyId"), entry.get("key")
+    try:
+        if isinstance(key_id, str) and isinstance(key, str) and b64decode(key, validate=True)[:1] == b"\x30":
+            yield key_id, key
+    except ValueError:
+        return  # not base64, so not a certificate: it is told as lost
 
 
 def _digest_of(entry: JsonValue, call: Call) -> tuple[str, str]:

@@ -48,6 +48,38 @@ class RiskPolicyWriter:
         except Unreadable as problem:
             raise Unreachable("extending Cordon's Conditional Access policy", str(problem)) from None
 
+    async def leave(
+        self, principal: PrincipalId, policy_id: str, *, delete_if_ours: bool, check: Check = unchecked
+    ) -> None:
+        """See `Directory.leave_risk_policy`."""
+        id_, found = canonical_guid(principal), await self._find()
+        if found is None or guid_of(found, "id") != canonical_guid(policy_id):
+            return
+        doing = f"taking service principal {principal} out of Cordon's Conditional Access policy"
+        try:
+            conditions = _inner(found, "conditions")
+            clients = _inner(conditions, "clientApplications")
+        except Unreadable as problem:
+            raise Unreachable(doing, str(problem)) from None
+        included = clients.get("includeServicePrincipals")
+        if not isinstance(included, list) or id_ not in included:
+            return
+        await check()
+        if included == [id_]:
+            if not delete_if_ours:
+                raise PlatformRefused(
+                    doing=doing,
+                    code="covers-nobody-else",
+                    why="it covers nobody else, and Graph takes no policy without a service principal. Delete or "
+                    "change the policy by hand.",
+                )
+            doing = "deleting Cordon's Conditional Access policy, which covers nobody else"
+            await self._writer.send(_write("DELETE", f"{POLICIES}/{canonical_guid(policy_id)}", doing, None))
+            return
+        wanted: JsonObject = {**clients, "includeServicePrincipals": [each for each in included if each != id_]}
+        body: JsonObject = {"conditions": _sendable({**conditions, "clientApplications": wanted})}
+        await self._writer.send(_write("PATCH", f"{POLICIES}/{canonical_guid(policy_id)}", doing, body))
+
     async def _find(self) -> JsonObject | None:
         call = policies_call()
         first = await self._reader.send(call)
@@ -108,7 +140,7 @@ def new_policy(principal: str, state: str) -> JsonObject:
     }
 
 
-def _write(method: Method, path: str, doing: str, body: JsonObject) -> Call:
+def _write(method: Method, path: str, doing: str, body: JsonObject | None) -> Call:
     return Call(
         method,
         path,

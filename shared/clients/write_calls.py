@@ -16,6 +16,7 @@ from shared.tenant import (
     AccessWrite,
     CredentialWrite,
     DeleteApplication,
+    GiveBack,
     NewCertificate,
     PurgeDeleted,
     RemoveAppRole,
@@ -36,6 +37,7 @@ Write: TypeAlias = CredentialWrite | AccessWrite
 WRITE_DIRECTORY = "Application.ReadWrite.All"
 # Graph's list of permissions says that the first does, its page only the second (facts: Graph 13).
 WRITE_APP_ROLES = f"{WRITE_DIRECTORY} or AppRoleAssignment.ReadWrite.All"
+GIVE_APP_ROLES = "AppRoleAssignment.ReadWrite.All with Application.Read.All"
 WRITE_DELEGATED = "DelegatedPermissionGrant.ReadWrite.All"
 WRITE_ROLES = "RoleManagement.ReadWrite.Directory"
 _DISPLAY_NAME = 90  # characters, facts: Graph docs keyCredential
@@ -67,6 +69,8 @@ def call_for(write: Write) -> Call:
             return _call("PATCH", _object(write), f"setting the tags of {write.object_id}", {"tags": [*write.tags]})
         case RemoveAppRole() | RemoveDelegatedGrant() | RemoveDirectoryRole():
             return _removal(write)
+        case GiveBack():
+            return _giving(write)
         case SetAddresses() | DeleteApplication() | RestoreDeleted() | PurgeDeleted():
             return _of_the_whole(write)
 
@@ -111,6 +115,36 @@ def _removal(write: RemoveAppRole | RemoveDelegatedGrant | RemoveDirectoryRole) 
     return Call("DELETE", f"{path}/{_opaque(id_)}", f"removing {what} {id_}", needs, quota=DIRECTORY_WRITES)
 
 
+def _giving(write: GiveBack) -> Call:
+    """Ids in a body are checked like those in a path: a pre-image holds what the tenant once said."""
+    taken, object_id = write.taken, canonical_guid(write.object_id)
+    match write.kind:
+        case "app-role":
+            names = {"resourceId": taken["resourceId"], "appRoleId": taken["appRoleId"]}
+            path, needs = f"/servicePrincipals/{object_id}/appRoleAssignments", GIVE_APP_ROLES
+            body: JsonObject = {"principalId": object_id, **names}
+        case "delegated-grant":
+            path, needs = "/oauth2PermissionGrants", WRITE_DELEGATED
+            body = {"clientId": object_id, **_said(taken, "consentType", "principalId", "resourceId", "scope")}
+        case "directory-role":
+            path, needs = "/roleManagement/directory/roleAssignments", WRITE_ROLES
+            scopes = _said(taken, "directoryScopeId", "appScopeId")
+            body = {"principalId": object_id, "roleDefinitionId": taken["roleDefinitionId"], **scopes}
+        case "owner":
+            path, needs = f"{_object(write)}/owners/$ref", f"{WRITE_DIRECTORY} with Directory.Read.All"
+            owner = canonical_guid(str(taken["id"]))
+            body = {"@odata.id": f"https://graph.microsoft.com/v1.0/directoryObjects/{owner}"}
+        case "federated":
+            path, needs = f"{_object(write)}/federatedIdentityCredentials", WRITE_DIRECTORY
+            body = _said(taken, "name", "issuer", "subject", "audiences", "description", "claimsMatchingExpression")
+    what = write.kind.replace("-", " ")
+    return Call("POST", path, f"giving {what} back to {object_id}", needs, body=body, quota=DIRECTORY_WRITES)
+
+
+def _said(taken: JsonObject, *names: str) -> JsonObject:
+    return {name: taken[name] for name in names if taken.get(name) is not None}
+
+
 def _opaque(id_: str) -> str:
     """The id of an assignment or grant: not a GUID, but letters of base64 that are safe in a path."""
     if not _OPAQUE.fullmatch(id_):
@@ -122,7 +156,7 @@ def _call(method: Method, path: str, doing: str, body: JsonObject | None) -> Cal
     return Call(method, path, doing, WRITE_DIRECTORY, body=body, quota=DIRECTORY_WRITES)
 
 
-def _object(write: RemovePassword | ReplaceKeys | RemoveFederated | RemoveOwner | SetTags) -> str:
+def _object(write: GiveBack | RemovePassword | ReplaceKeys | RemoveFederated | RemoveOwner | SetTags) -> str:
     return f"{_COLLECTIONS[write.holder]}/{canonical_guid(write.object_id)}"
 
 

@@ -22,6 +22,7 @@ from shared.errors import Gone, OutcomeUnknown, PlatformRefused
 from shared.signal import JsonObject
 from shared.tenant import (
     DeleteApplication,
+    GiveBack,
     PurgeDeleted,
     RemoveAppRole,
     RemoveDelegatedGrant,
@@ -125,6 +126,8 @@ def _is_done_already(write: Write, trouble: Trouble) -> bool:
     must say it plainly; the caller's fresh read is the proof in either case.
     """
     error = trouble.error
+    if isinstance(write, GiveBack):
+        return isinstance(error, PlatformRefused) and _says_it_is_there(error.why)
     if isinstance(write, _REMOVALS):
         return isinstance(error, Gone)
     return isinstance(write, RemovePassword) and isinstance(error, PlatformRefused) and _says_unknown(error.why)
@@ -132,6 +135,11 @@ def _is_done_already(write: Write, trouble: Trouble) -> bool:
 
 def _says_unknown(text: str) -> bool:
     return re.search(r"\bno\b[^.]{0,40}\bcredentials?\b[^.]{0,40}\bfound\b", text, re.IGNORECASE) is not None
+
+
+def _says_it_is_there(text: str) -> bool:
+    """What is to be given back is there; Graph words it for each sort in its own way."""
+    return re.search(r"\balready exists?\b|\bconflicting object\b", text, re.IGNORECASE) is not None
 
 
 def _is_race(trouble: Trouble) -> bool:

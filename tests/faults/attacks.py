@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from shared.case import Known, PartName
+from shared.case import HolderKind, Known, PartName
 from shared.identity import AppObjectId, IdentityRef, PrincipalId
 from shared.journal import IncidentId, Journal, Record
 from shared.signal import JsonObject
@@ -136,6 +136,17 @@ class HookedDirectory:
 
     async def key_digests(self, application: AppObjectId) -> Mapping[str, str]:
         return await self.hooks.around("look", lambda: self.inner.key_digests(application))
+
+    async def public_keys(self, holder: HolderKind, object_id: str) -> Mapping[str, str]:
+        return await self.hooks.around("look", lambda: self.inner.public_keys(holder, object_id))
+
+    async def leave_risk_policy(
+        self, principal: PrincipalId, policy_id: str, *, delete_if_ours: bool, check: Check = unchecked
+    ) -> None:
+        await self.hooks.around(
+            "tenant leave policy",
+            lambda: self.inner.leave_risk_policy(principal, policy_id, delete_if_ours=delete_if_ours, check=check),
+        )
 
     async def set_account_enabled(self, principal: PrincipalId, enabled: bool) -> None:
         await self.hooks.around("tenant block", lambda: self.inner.set_account_enabled(principal, enabled))

@@ -1,0 +1,235 @@
+"""
+Undoes an incident: its steps in reverse, each from what was there before its first write.
+
+As with containing, a crash on any line can be resumed: what is put back is in the journal before the first
+write, the answers after it, and what a fresh read shows after that. What somebody changed since is left as
+it is and told. A resumed step looks again first, so that nothing is given back twice.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from shared.actions import action_named
+from shared.actions.interface import Applied, Earlier, WayBack
+from shared.chain import Chain
+from shared.clock import Clock
+from shared.entries import Applied as AppliedEntry
+from shared.entries import (
+    Drifted,
+    HeldBack,
+    Intended,
+    Investigated,
+    Planned,
+    PlannedStep,
+    SignalJoined,
+    UndoApplied,
+    UndoIntended,
+    UndoOrdered,
+    UndoStopped,
+    UndoVerified,
+    WorkStarted,
+    WriteOutcome,
+)
+from shared.errors import CordonError, OperatorMustAct, PlatformRefused, StoppedBySwitch, TimeMayHelp
+from shared.execution import Switch
+from shared.fence import fenced
+from shared.identity import IdentityRef
+from shared.look import Look
+from shared.refusals import refusal_name, todo_for
+from shared.tenant import Check, Tenant
+
+_SILENCE = timedelta(seconds=20)  # as with containing: who was silent for longer looks before its next effect
+_WAITS = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds before each round; replicas may lag that long
+
+
+# What is to be undone. Pure.
+
+
+def undo_begins(chain: Chain) -> int:
+    """The place behind which lies what the newest order undoes: an older order has undone what stands before."""
+    begun = -1
+    for line in chain.lines:
+        if isinstance(line.entry, UndoOrdered) and _acts_between(chain, line.record.sequence):
+            begun = line.record.sequence
+    return begun
+
+
+def _acts_between(chain: Chain, place: int) -> bool:
+    """Whether a step was begun after this place and before the newest order."""
+    return chain.place(Intended) > place
+
+
+def steps_to_undo(chain: Chain) -> tuple[PlannedStep, ...]:
+    """Every step that was begun, the newest first intent first: also those whose outcome nobody knows."""
+    begun, plans = undo_begins(chain), {step.id: step for plan in chain.all(Planned) for step in plan.steps}
+    first: dict[str, int] = {}
+    for line in chain.lines:
+        if isinstance(line.entry, Intended) and line.record.step is not None and line.record.sequence > begun:
+            first.setdefault(line.record.step, line.record.sequence)
+    return tuple(plans[id_] for id_ in sorted(first, key=first.__getitem__, reverse=True) if id_ in plans)
+
+
+def ordered_steps(chain: Chain, order: UndoOrdered) -> tuple[PlannedStep, ...]:
+    """Those of the steps that the order is about."""
+    return tuple(step for step in steps_to_undo(chain) if order.steps is None or step.id in order.steps)
+
+
+def earlier_of(chain: Chain, step: PlannedStep, order: UndoOrdered) -> Earlier:
+    """What the journal holds for the way back of a step."""
+    begun = undo_begins(chain)
+    image = next(
+        dict(line.entry.before)
+        for line in chain.lines
+        if isinstance(line.entry, Intended) and line.record.step == step.id and line.record.sequence > begun
+    )
+    made: dict[str, object] = {}
+    for applied in chain.all(AppliedEntry):
+        made |= applied.made
+    return Earlier(
+        image,
+        made,
+        accused=frozenset(_accused(chain)),
+        give_back=frozenset(order.give_back),
+        named=order.steps is not None,
+    )
+
+
+def _accused(chain: Chain) -> Iterator[str]:
+    """Credentials that detections name, as signals told them and as they were read for a decision."""
+    for signal in chain.all(SignalJoined):
+        ids = signal.facts.get("keyIds")
+        yield from (str(id_) for id_ in ids) if isinstance(ids, list) else ()
+    for seen in chain.all(Investigated):
+        yield from (each.id for each in seen.identity.credentials if each.accused) if seen.identity else ()
+
+
+# Doing it
+
+
+class Undoing:
+    """One instance's work on one order to undo."""
+
+    def __init__(self, tenant: Tenant, chain: Chain, switch: Switch, subject: IdentityRef, clock: Clock) -> None:
+        self._tenant, self._chain, self._switch = tenant, chain, switch
+        self._subject, self._clock = subject, clock
+
+    async def carry_out(self, order: UndoOrdered) -> bool:
+        """
+        Put back step by step, newest first. True if each is proven or stopped; a stopped one does not keep the
+        others from coming back. Raises SequenceTaken when a rival writes.
+        """
+        steps = ordered_steps(self._chain, order)
+        for step in steps:
+            await self._put_back(step, order)
+        return all(self.is_settled(step) for step in steps)
+
+    async def foresee(self, order: UndoOrdered) -> Sequence[tuple[PlannedStep, WayBack | CordonError]]:
+        """What the order would come to now. Changes and writes nothing."""
+        look = self._new_look()
+        return [(step, await self._foresee(step, order, look)) for step in ordered_steps(self._chain, order)]
+
+    async def _foresee(self, step: PlannedStep, order: UndoOrdered, look: Look) -> WayBack | CordonError:
+        try:
+            return await action_named(step.action).way_back(step, earlier_of(self._chain, step, order), look)
+        except CordonError as error:
+            return error
+
+    def is_settled(self, step: PlannedStep) -> bool:
+        """Proven back, or stopped for good, under the newest order."""
+        chain = self._chain
+        since = max(chain.place(UndoIntended, step.id), chain.place(UndoOrdered))
+        if chain.place(UndoStopped, step.id) > since:
+            return True
+        verified = chain.last(UndoVerified, step.id)
+        return verified is not None and verified.answer == "held" and chain.place(UndoVerified, step.id) > since
+
+    async def _put_back(self, step: PlannedStep, order: UndoOrdered) -> None:
+        for wait in _WAITS:
+            if self.is_settled(step):
+                return
+            await asyncio.sleep(wait)
+            if await self._is_stopped():
+                return
+            try:
+                await self._one_round(step, order)
+            except StoppedBySwitch:
+                return  # the intent stands: whoever goes on looks afresh
+            except (OperatorMustAct, PlatformRefused) as error:
+                await self._chain.write(_stopped(error), step=step.id)
+
+    async def _one_round(self, step: PlannedStep, order: UndoOrdered) -> None:
+        """
+        1. Look afresh, and write down what is put back, what has drifted and what is lost.
+        2. Read the stop switch.
+        3. Write to the tenant, and write down what it answered.
+        4. Look again, and write down what is seen.
+        """
+        earlier, chain = earlier_of(self._chain, step, order), self._chain
+        last = chain.last(UndoIntended, step.id)
+        number = last.round + 1 if last else 1
+        try:
+            way = await action_named(step.action).way_back(step, earlier, self._new_look())
+        except TimeMayHelp as error:
+            await chain.write(UndoVerified(round=number, answer="unknown", proof=str(error)), step=step.id)
+            return
+        await chain.write(_intended(number, way), step=step.id)
+        if await self._is_stopped():
+            return
+        applied = await self._apply(step, way) if way.writes else Applied(())
+        await chain.write(UndoApplied(round=number, writes=applied.writes), step=step.id)
+        await self._prove(step, earlier, way, number, applied)
+
+    async def _apply(self, step: PlannedStep, way: WayBack) -> Applied:
+        try:
+            tenant = fenced(self._tenant, self._checking())
+            return await action_named(step.action).put_back(step, way.image, tenant)
+        except TimeMayHelp as error:
+            return Applied((WriteOutcome(write=step.action, outcome="unknown", detail=str(error)),))
+
+    def _checking(self) -> Check:
+        """The fence before each effect of a step; from the second effect on, the stop switch as well."""
+        begun = False
+
+        async def check() -> None:
+            nonlocal begun
+            await self._chain.check(_SILENCE)
+            if begun and await self._is_stopped():
+                raise StoppedBySwitch
+            begun = True
+
+        return check
+
+    async def _prove(self, step: PlannedStep, earlier: Earlier, way: WayBack, number: int, applied: Applied) -> None:
+        look = self._new_look()
+        proof = await action_named(step.action).verify_back(step, earlier, way.image, look)
+        found = UndoVerified(round=number, answer=proof.answer, proof=proof.why, read_at=look.begun_at)
+        await self._chain.write(found, step=step.id)
+        refused = next((write for write in applied.writes if write.stop), None)
+        if proof.answer != "held" and refused is not None and refused.stop is not None:
+            reason = refused.detail or refused.write
+            stopped = UndoStopped(outcome=refused.stop, reason=reason, todo=todo_for(refused.stop))
+            await self._chain.write(stopped, step=step.id)
+
+    def _new_look(self) -> Look:
+        return Look(self._tenant.directory, self._subject, self._clock)
+
+    async def _is_stopped(self) -> bool:
+        reason = await self._switch.why_stopped()
+        if reason is None:
+            return False
+        held, chain = self._chain.last(HeldBack), self._chain
+        if held is None or held.by != "switch" or chain.place(HeldBack) < chain.place(WorkStarted):
+            todo = "Set the switch to running, then order the undo again."
+            await chain.write(HeldBack(by="switch", reason=reason, todo=todo))
+        return True
+
+
+def _intended(number: int, way: WayBack) -> UndoIntended:
+    drifted = tuple(Drifted(property=d.property, before=d.before, left=d.left, now=d.now) for d in way.drifted)
+    return UndoIntended(round=number, image=way.image, writes=way.writes, drifted=drifted, lost=way.lost)
+
+
+def _stopped(error: CordonError) -> UndoStopped:
+    name = refusal_name(error) or "refused-by-platform"
+    return UndoStopped(outcome=name, reason=str(error), todo=todo_for(name))

@@ -1,0 +1,193 @@
+"""The way back of a whole incident, as a person orders it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.case import Known
+from shared.entries import UndoApplied, UndoIntended, UndoOrdered
+from shared.errors import RequestConflicts
+from shared.incident import Status
+from tests.fakes import Crash, certificate, federated, password, payroll
+from tests.faults.test_crash_points import STATE, WITH_CERTIFICATE, Points, mortal
+from tests.stories.world import World, play, with_vault
+
+ORDER = UndoOrdered(by="Ada", reason="a false alarm")
+
+
+async def contained(world: World) -> str:
+    """A leak, contained to its last look; the incident's id."""
+    responder = world.instance()
+    await world.hear_of_leak(responder)
+    await world.work_queue(responder)
+    return (await world.chain()).incident
+
+
+async def undone(world: World, order: UndoOrdered = ORDER) -> str:
+    id_ = await contained(world)
+    await world.instance().undo(id_, order)
+    await world.work_queue(world.instance())
+    return id_
+
+
+def test_undo_brings_back_what_can_come_back() -> None:
+    """Sign-in, the certificate and the federated credential are as before; the secret is named as lost."""
+
+    async def story(world: World) -> None:
+        before = world.directory.state
+        await undone(world)
+        after, chain = world.directory.state, await world.chain()
+        lost = [text for entry in chain.all(UndoIntended) for text in entry.lost]
+
+        assert await world.status() is Status.RELEASED
+        assert after.enabled
+        assert [key.key_id for key in after.holders[0].keys] == [key.key_id for key in before.holders[0].keys]
+        assert isinstance(after.holders[0].federated, Known)
+        assert [trust.name for trust in after.holders[0].federated.value]
+        assert any("Entra never shows its value" in text for text in lost)
+        assert "Cordon.Incident.Released" in [type_ for type_, _ in world.topic.published]
+
+    play(story, payroll(application=[password(1), certificate(2), federated(3)]))
+
+
+def test_undo_twice_is_refused_in_words() -> None:
+    """What is back is back; the second order is told so and does nothing."""
+
+    async def story(world: World) -> None:
+        id_ = await undone(world)
+        effects = len(world.directory.effects)
+
+        with pytest.raises(RequestConflicts, match="back already"):
+            await world.instance().undo(id_, ORDER)
+        assert len(world.directory.effects) == effects
+
+    play(story, STATE)
+
+
+def test_what_was_blocked_before_stays_blocked() -> None:
+    """Undo never allows a sign-in that Cordon did not take away."""
+
+    async def story(world: World) -> None:
+        await undone(world)
+
+        assert not world.directory.state.enabled
+        assert "accountEnabled=True" not in world.directory.effects
+
+    play(story, replace(payroll(application=[password(1)]), enabled=False))
+
+
+def test_a_look_that_comes_after_the_order_does_not_fight_the_undo() -> None:
+    """Messages for later looks are still in the queue when the undo is done; none of them contains again."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=30))
+        id_ = (await world.chain()).incident
+        await responder.undo(id_, ORDER)
+        await world.work_queue(responder)
+
+        assert world.directory.state.enabled
+        assert await world.status() is Status.RELEASED
+
+    play(story, STATE)
+
+
+def test_a_new_signal_after_the_undo_is_decided_anew() -> None:
+    """It opens an incident of its own, which contains the identity again."""
+
+    async def story(world: World) -> None:
+        await undone(world)
+        await world.hear_of_leak(world.instance(), 2)
+        await world.work_queue(world.instance())
+
+        assert not world.directory.state.enabled
+        assert len(await world.store.documents.query("incidents")) == 2
+
+    play(story, STATE)
+
+
+def test_an_undo_is_refused_while_another_incident_is_open() -> None:
+    """The identity is in other hands: the order says whose."""
+
+    async def story(world: World) -> None:
+        id_ = await contained(world)
+        await world.hear_of_leak(world.instance(), 2)
+
+        with pytest.raises(RequestConflicts, match="is open on the same identity"):
+            await world.instance().undo(id_, ORDER)
+
+    play(story, STATE)
+
+
+def test_the_certificate_that_cordon_made_goes_only_if_it_is_named() -> None:
+    """Its owner may use it by now; the order that names the step takes it away."""
+
+    async def story(world: World) -> None:
+        world = with_vault(world)
+        id_ = await undone(world)
+        kept = len(world.directory.state.holders[0].keys)
+        step = next(s.id for s in (await world.instance().incident(id_)).steps if "new-certificate" in s.id)
+        await world.instance().undo(id_, UndoOrdered(by="Ada", reason="not wanted", steps=(step,)))
+        await world.work_queue(world.instance())
+
+        assert len(world.directory.state.holders[0].keys) == kept - 1
+        assert await world.status() is Status.RELEASED
+
+    play(story, STATE, policy=WITH_CERTIFICATE)
+
+
+def test_wherever_an_undo_is_killed_the_end_is_the_same() -> None:
+    """Each point where something becomes durable; the next life finishes, and gives nothing back twice."""
+
+    def run(crash_at: int | None) -> tuple[object, list[str]]:
+        points = Points()
+
+        async def story(world: World) -> object:
+            id_ = await contained(world)
+            points.crash_at, points.passed = crash_at, []
+            world = mortal(world, points)
+            for life in range(3):
+                responder = world.instance(f"life {life}")
+                try:
+                    if (await world.chain()).place(UndoOrdered) < 0:
+                        await responder.undo(id_, ORDER)
+                    await world.work_queue(responder)
+                    break
+                except Crash:
+                    continue
+            state, given = world.directory.state, [e for e in world.directory.effects if e.startswith("give")]
+            keys = [[key.key_id for key in holder.keys] for holder in state.holders]
+            return await world.status(), state.enabled, keys, sorted(given)
+
+        return play(story, STATE), points.passed
+
+    unhurt, points = run(None)
+
+    assert len(points) > 20
+    for crash_at, name in enumerate(points):
+        assert run(crash_at)[0] == unhurt, f"killed at point {crash_at}, {name}"
+
+
+def test_the_stop_switch_stops_an_undo() -> None:
+    """Nothing more is written; the incident needs a person, and the order can be given again."""
+
+    async def story(world: World) -> None:
+        id_ = await contained(world)
+        effects = len(world.directory.effects)
+        await world.switch.set(stopped=True, reason="wait", by="Ada")
+        await world.instance().undo(id_, ORDER)
+        await world.work_queue(world.instance())
+
+        assert len(world.directory.effects) == effects
+        assert not list((await world.chain()).all(UndoApplied))
+        assert await world.status() is Status.NEEDS_ATTENTION
+
+        await world.switch.set(stopped=False, reason="", by="Ada")
+        await world.instance().undo(id_, ORDER)
+        await world.work_queue(world.instance())
+
+        assert await world.status() is Status.RELEASED
+
+    play(story, STATE)

@@ -59,6 +59,21 @@ def test_a_certificate_or_a_trust_can_be_named_as_well(which: str) -> None:
     play(story, powerful(application=TWO))
 
 
+def test_the_other_certificate_goes_on_working() -> None:
+    """The one PATCH of the list sends it back as it was read."""
+    second = "0e0e0e0e-0000-4000-8000-0000000000cc"
+    keys = [{"keyId": CERTIFICATE, "displayName": "old"}, {"keyId": second, "displayName": "in use"}]
+
+    async def story(scene: Scene) -> None:
+        (step,) = await scene.do(ACTION, only=[CERTIFICATE])
+
+        assert second in left(scene)
+        assert CERTIFICATE not in left(scene)
+        assert scene.proof(step).startswith("held")
+
+    play(story, powerful(application={"keyCredentials": keys}))
+
+
 def test_a_named_credential_that_is_gone_is_told_and_nothing_is_written() -> None:
     """The plan has no step for it, and says that it is so already."""
 

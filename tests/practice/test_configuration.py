@@ -1,5 +1,6 @@
 """Changes of an application's own properties: deactivation, lock, tags, URIs. Sources are the notes on Graph."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -163,3 +164,20 @@ def test_whether_a_complex_property_merges_is_a_switch(merges: bool, logout: str
 
     behaviour = Behaviour.gentle(complex_properties_merge=merges)
     at_the_desk(story, payroll(application={"web": web}), behaviour=behaviour)
+
+
+def test_a_deleted_application_is_kept_for_thirty_days() -> None:
+    """Until then it can be restored; after that it is neither listed nor there (Graph 5)."""
+    items = f"/directory/deletedItems/{APPLICATION}"
+
+    async def story(desk: Desk) -> None:
+        await desk.raw("DELETE", APP)
+        await asyncio.sleep(29 * 86_400)
+        kept = await desk.raw("GET", items)
+        await asyncio.sleep(2 * 86_400)
+        listed = await desk.raw("GET", "/directory/deletedItems/microsoft.graph.application")
+
+        assert (kept.status, listed.body["value"]) == (200, [])
+        assert (await desk.raw("POST", f"{items}/restore")).status == 404
+
+    at_the_desk(story)

@@ -1,5 +1,7 @@
 """directory/deletedItems: lists need a cast, restoring brings companions back, purging does not (facts: graph 5)."""
 
+from datetime import datetime, timedelta
+
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
 from drill.practice.graph.audit_trail import AuditTrail
 from drill.practice.graph.lists import first_page, resumed
@@ -10,6 +12,7 @@ from drill.practice.odata import Documented, bad_request, read_filter, read_sele
 from drill.practice.state import TenantState
 from drill.practice.web import NO_CONTENT, Answer, Request, Route
 
+_KEPT = timedelta(days=30)
 _CASTS = {"microsoft.graph.application": APPLICATION, "microsoft.graph.serviceprincipal": SERVICE_PRINCIPAL}
 
 
@@ -28,7 +31,7 @@ def list_deleted(state: TenantState, request: Request, item: str) -> Answer:
         return page
     _check_order(request)
     selected = read_select(request.query, rules, kind)
-    found = [entry.state for entry in state.directory.all(kind, deleted=True)]
+    found = [entry.state for entry in state.directory.all(kind, deleted=True) if not _expired(state, entry)]
     if "$filter" in request.query:
         found = list(filter(read_filter(request.query["$filter"], rules).predicate, found))
     if "$orderby" in request.query:
@@ -89,9 +92,14 @@ def _revive(state: TenantState, trail: AuditTrail, entry: Entry) -> None:
 
 def _deleted(state: TenantState, item: str) -> Entry:
     entry = state.directory.find_deleted(item)
-    if entry is None:
+    if entry is None or _expired(state, entry):
         raise not_found(item)
     return entry
+
+
+def _expired(state: TenantState, entry: Entry) -> bool:
+    """After 30 days a deleted object is gone for ever (facts: graph 5)."""
+    return state.now - datetime.fromisoformat(str(entry.state["deletedDateTime"])) > _KEPT
 
 
 def _check_order(request: Request) -> None:

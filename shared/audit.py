@@ -227,6 +227,49 @@ def _first_target(record: AuditRecord, types: tuple[str, ...]) -> IdentityRef | 
     return None
 
 
+_COUNTER_MOVES = frozenset(
+    normalise_activity(activity)
+    for activity in (
+        "Restore application",
+        "Restore service principal",
+        "Add service principal",
+        "Add service principal credentials",
+        "Add app role assignment to service principal",
+        "Add delegated permission grant",
+        "Consent to application",
+        "Add owner to application",
+        "Add owner to service principal",
+        "Add member to role",
+        "Add eligible member to role",
+        "Add scoped member to role",
+        "Add role assignment to role definition",
+    )
+)
+_POLICY_CHANGES = frozenset(
+    normalise_activity(f"{verb} {what}policy")
+    for verb in ("Add", "Update", "Delete", "Hard Delete", "Restore")
+    for what in ("", "Conditional Access ")
+)
+
+
+def is_counter_move(record: AuditRecord) -> bool:
+    """Whether a record can have worked against a containment: something was given, switched on or edited."""
+    if record.result not in ("success", "unknownFutureValue"):
+        return False
+    if newly_enabled(record) or added_credentials(record) or record.activity in _COUNTER_MOVES:
+        return True
+    return record.activity in _FOLDED_EDITS and not is_echo(record) and not newly_disabled(record)
+
+
+def touches_policy(record: JsonObject) -> bool:
+    """Whether a raw record tells of a policy that was made, edited or deleted: a quick look at its activity alone."""
+    activity = record.get("activityDisplayName")
+    if activity is None:
+        inner = record.get("properties")
+        activity = inner.get("activityDisplayName") if isinstance(inner, dict) else None
+    return isinstance(activity, str) and normalise_activity(activity) in _POLICY_CHANGES
+
+
 def is_echo(record: AuditRecord) -> bool:
     """
     An update that changes nothing it tells of. Every change writes some, beside the record that tells; the

@@ -358,6 +358,7 @@ class RechecksSet(Entry):
     kind = "rechecks-set"
     series: int
     after: tuple[float, ...]
+    chained: bool = False  # only the first was sent; each look sends the next, so that a fight leaves no heap behind
 
 
 class Rechecked(Entry):
@@ -370,6 +371,21 @@ class Rechecked(Entry):
     answer: Literal["held", "not-held", "unknown"]
     findings: tuple[str, ...] = ()
     last: bool = False  # no further recheck is scheduled
+    trigger: Literal["schedule", "news"] = "schedule"  # news: a record or message, not the timetable, called for it
+
+
+class CounterMove(Entry):
+    """Somebody worked against the containment: an audit record, read again. All of it is the log's text."""
+
+    kind = "counter-move"
+    record_id: str
+    activity: str
+    at: datetime
+    actor: str  # for people
+    user_id: str | None = None
+    principal_id: str | None = None
+    client_id: str | None = None
+    ip_address: str | None = None
 
 
 class Escalated(Entry):
@@ -429,6 +445,7 @@ KINDS: tuple[type[Entry], ...] = (
     UndoEnded,
     RechecksSet,
     Rechecked,
+    CounterMove,
     Escalated,
     Closed,
     Published,

@@ -60,9 +60,21 @@ class Switch(Protocol):
 class Execution:
     """One instance's work on one plan."""
 
-    def __init__(self, tenant: Tenant, chain: Chain, switch: Switch, subject: IdentityRef, clock: Clock) -> None:
+    def __init__(
+        self,
+        tenant: Tenant,
+        chain: Chain,
+        switch: Switch,
+        subject: IdentityRef,
+        clock: Clock,
+        planned_at: int | None = None,
+    ) -> None:
         self._tenant, self._chain, self._switch = tenant, chain, switch
-        self._subject, self._clock = subject, clock
+        self._subject, self._clock, self._planned_at = subject, clock, planned_at
+
+    def _planned(self) -> int:
+        """The place of the plan that is worked on: the newest, unless it was said which."""
+        return self._chain.place(Planned) if self._planned_at is None else self._planned_at
 
     async def carry_out(self, plan: Planned, look: Look | None = None) -> bool:
         """
@@ -85,7 +97,7 @@ class Execution:
     def is_settled(self, step: PlannedStep) -> bool:
         """Proven by a read after its last write, or stopped for good, since the plan was made."""
         chain = self._chain
-        since = max(chain.place(Intended, step.id), chain.place(Planned))
+        since = max(chain.place(Intended, step.id), self._planned())
         if chain.place(StepStopped, step.id) > since:
             return True
         verified = chain.last(Verified, step.id)
@@ -155,7 +167,7 @@ class Execution:
         """The intent to carry out now; None if what is there could not be written down (that is recorded)."""
         chain = self._chain
         last = chain.last(Intended, step.id)
-        if last and chain.place(Intended, step.id) > max(chain.place(AppliedEntry, step.id), chain.place(Planned)):
+        if last and chain.place(Intended, step.id) > max(chain.place(AppliedEntry, step.id), self._planned()):
             return None if await self._may_be_in_other_hands(step) else last
         number = last.round + 1 if last else 1
         try:
@@ -216,7 +228,7 @@ class Execution:
 
     def _is_written(self, step: PlannedStep) -> bool:
         chain = self._chain
-        return chain.place(AppliedEntry, step.id) > max(chain.place(StepStopped, step.id), chain.place(Planned))
+        return chain.place(AppliedEntry, step.id) > max(chain.place(StepStopped, step.id), self._planned())
 
     async def _stop_if_refused(self, step: PlannedStep) -> None:
         """A write that was refused for good and whose effect does not show will not come by repeating."""

@@ -22,8 +22,9 @@ from shared.entries import Closed, Opened, SignalJoined, SubjectIds, UndoOrdered
 from shared.errors import JournalDamaged, NotFound, RequestConflicts, SequenceTaken, Unreachable
 from shared.identity import IdentityRef
 from shared.journal import IncidentId
-from shared.signal import JsonObject, Signal
+from shared.signal import JsonObject, PolicyTouched, Signal
 from shared.store import Store
+from shared.watch import send_news, send_policy_news
 
 log = logging.getLogger("cordon")
 
@@ -132,6 +133,14 @@ class Inbox:
         body: JsonObject = {"source": source, "why": why, "at": now.isoformat()}
         await self._store.documents.insert("set-aside", key, body)
 
+    async def policy_touched(self, touched: PolicyTouched) -> None:
+        """Send whoever relies on Cordon's policy to look again, if it is that one."""
+        key = f"policy|{touched.record_id}"
+        if key not in self._known:
+            documents, queue = self._store.documents, self._store.queue
+            await send_policy_news(documents, queue, touched.record_id, touched.policy_ids, named=touched.named)
+            self._remember(key)
+
     async def release(self, incident: IncidentId, ids: Sequence[str]) -> None:
         """Let the next signal about these ids open an incident of its own."""
         for id_ in ids:
@@ -165,13 +174,13 @@ class Inbox:
             return True
         if await self._store.documents.get(f"inbox-{signal.source}", _short(signal.record_id)) is None:
             return False
-        self._remember(signal)
+        self._remember(signal.key)
         return True
 
-    def _remember(self, signal: Signal) -> None:
+    def _remember(self, key: str) -> None:
         if len(self._known) >= _REMEMBERED:
             self._known.pop(next(iter(self._known)))
-        self._known[signal.key] = None
+        self._known[key] = None
 
     async def _join_all(
         self, signals: Sequence[Signal], delay: timedelta, gate: asyncio.Semaphore
@@ -182,13 +191,14 @@ class Inbox:
             for incident in incidents:
                 await self._store.queue.send({"incident": incident, "because": "signal"}, delay)
             for signal in signals:
+                await send_news(self._store.documents, self._store.queue, signal, joined[signal.key])
                 body: JsonObject = {
                     "at": self._clock().isoformat(),
                     "incident": joined[signal.key],
                     "content": _content(signal),
                 }
                 await self._store.documents.insert(f"inbox-{signal.source}", _short(signal.record_id), body)
-                self._remember(signal)
+                self._remember(signal.key)
             return incidents
 
     async def _join(self, signal: Signal) -> IncidentId:

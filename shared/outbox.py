@@ -14,6 +14,7 @@ from shared.entries import (
     SIGNING_KEYS_IN_DOUBT,
     Applied,
     Closed,
+    CounterMove,
     Escalated,
     HeldBack,
     NamedOutcome,
@@ -63,6 +64,8 @@ class Outbox:
             data["noTokenWorksFrom"] = clock.surely_over.isoformat() if clock.surely_over else None
             data["usuallyEndsBy"] = {access.resource: access.usually.isoformat() for access in clock.by_resource}
             data["notKnown"] = clock.not_known
+        if type_ == "Cordon.Incident.Recontained":
+            data["actors"] = sorted({move.actor for move in chain.all(CounterMove)})
         return data
 
     def _due(self, chain: Chain) -> Iterator[tuple[str, str]]:

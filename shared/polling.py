@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from shared.clock import Clock
 from shared.errors import CordonError, MalformedSignal
 from shared.inbox import Inbox
-from shared.signal import JsonObject, NotASignal, Signal
+from shared.signal import JsonObject, NotASignal, PolicyTouched, Signal
 from shared.sources import source_named
 from shared.sources.interface import Source
 from shared.store import Documents
@@ -27,6 +27,7 @@ _SWEEP = timedelta(minutes=4)  # a timer function may run ten minutes; what is l
 
 IsOwnDoing = Callable[[Signal], Awaitable[bool]]
 SeeOwn = Callable[[Sequence[Signal]], Awaitable[None]]
+HearOfPolicy = Callable[[PolicyTouched], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,10 @@ class Polling:
         tenant_id: str,
         is_own_doing: IsOwnDoing,
         see_own: SeeOwn,
+        policy_touched: HearOfPolicy,
         clock: Clock,
     ) -> None:
+        self._policy_touched = policy_touched
         self._feeds, self._inbox, self._documents = feeds, inbox, documents
         self._tenant_id, self._is_own_doing, self._see_own, self._clock = tenant_id, is_own_doing, see_own, clock
 
@@ -150,6 +153,8 @@ class Polling:
                 await self._inbox.set_aside(source.name, problem.why, digest_of(record))
                 aside += 1
                 continue
+            if isinstance(found, PolicyTouched):
+                await self._policy_touched(found)
             if isinstance(found, NotASignal):
                 continue
             (own if await self._is_own_doing(found) else signals).append(found)

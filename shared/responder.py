@@ -50,7 +50,7 @@ from shared.errors import (
     RivalActs,
     SequenceTaken,
 )
-from shared.identity import ClientId, IdentityRef
+from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
 from shared.incident import view_of, what_stands
 from shared.investigation import as_entry, investigate, with_case
 from shared.journal import IncidentId
@@ -63,7 +63,7 @@ from shared.preflight import why_nothing_contains
 from shared.protection import Doubt, why_protected, why_synchronises
 from shared.report import Report, make_report
 from shared.reservations import WindowUnreadable
-from shared.signal import JsonObject, NotASignal, Signal
+from shared.signal import JsonObject, NotASignal, PolicyTouched, Signal
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
 from shared.standing import active_plan, is_decided, known_ids, subject_of, undo_under_way, waiting_plan
@@ -117,6 +117,7 @@ class Responder:
             desk.tenant_id,
             self._is_own_doing,
             witness.see,
+            self._policy_touched,
             desk.clock,
         )
 
@@ -173,6 +174,8 @@ class Responder:
                 aside.append(str(problem))
                 await self._desk.inbox.set_aside(problem.source, problem.why, digest_of(envelope))
                 continue
+            if isinstance(found, PolicyTouched):
+                await self._policy_touched(found)
             if isinstance(found, NotASignal) or await self._is_own_doing(found):
                 not_ours += 1
             else:
@@ -211,6 +214,13 @@ class Responder:
         incident, because = message.get("incident"), message.get("because")
         if not _is_incident(incident) or not isinstance(because, str):
             raise MalformedSignal(source="work queue", why="a message names an incident and why it is sent")
+        if because == "watch":
+            await self._with_chain(IncidentId(incident), lambda work: work.look_at_news())
+            return
+        if because == "lookalike":
+            subject = _named_in(message.get("ids"))
+            await self._with_chain(IncidentId(incident), lambda work: work.tell_of_lookalike(subject))
+            return
         if because != "recheck":
             await self._advance(IncidentId(incident), because)
             return
@@ -572,6 +582,10 @@ class Responder:
         """Cordon's own writes come back as audit records and detections; they are no news."""
         return is_own_doing(signal, await self._own_ids())
 
+    async def _policy_touched(self, touched: PolicyTouched) -> None:
+        if not (await self._own_ids()).intersection(touched.by):
+            await self._desk.inbox.policy_touched(touched)
+
     async def _own_ids(self) -> frozenset[str]:
         """Client and object ids of Cordon's own identities: the audit log names them by object id."""
         if self._own is None:
@@ -604,6 +618,19 @@ _INCIDENT = re.compile(r"[0-9]{8}-[0-9a-f]{12}")
 
 def _is_incident(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and _INCIDENT.fullmatch(value) is not None
+
+
+def _named_in(ids: object) -> IdentityRef:
+    """The ids of a message. Raises MalformedSignal for anything else."""
+    try:
+        principal, client, application = (_member(ids, name) for name in ("principal", "client", "application"))
+        return IdentityRef(
+            PrincipalId(canonical_guid(str(principal))) if principal else None,
+            ClientId(canonical_guid(str(client))) if client else None,
+            AppObjectId(canonical_guid(str(application))) if application else None,
+        )
+    except ValueError as problem:
+        raise MalformedSignal(source="work queue", why=str(problem)) from problem
 
 
 def _check(order: Order) -> None:

@@ -43,3 +43,13 @@ class NotASignal:
     """A well-formed record that is not about a workload identity, or not of a kind that we follow."""
 
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTouched(NotASignal):
+    """A Conditional Access policy was made, edited or deleted. `named`: the record shows the name of Cordon's own."""
+
+    record_id: str = ""
+    policy_ids: tuple[str, ...] = ()
+    named: bool = False
+    by: tuple[str, ...] = ()  # ids of who did it

@@ -10,6 +10,7 @@ from shared.entries import (
     Closed,
     Decided,
     HeldBack,
+    Intended,
     Investigated,
     Opened,
     Planned,
@@ -79,6 +80,26 @@ def active_plan(chain: Chain) -> Planned | None:
     approved = chain.last(Approved)
     lifted = approved is not None and approved.plan_hash == plan.hash and chain.place(Approved) > max(held, default=-1)
     return plan if not held or lifted else None
+
+
+def standing_plan(chain: Chain) -> tuple[Planned, int] | None:
+    """
+    The plan whose effects stand, with its place: the active one, or else the newest that was begun. A later plan
+    that waits for a person, or is held back, takes nothing of it away; only its undoing does.
+    """
+    active = active_plan(chain)
+    if active is not None:
+        return active, chain.place(Planned)
+    begun = False
+    for line in reversed(chain.lines):
+        if line.record.kind.startswith("undo"):
+            return None
+        begun = begun or isinstance(line.entry, Intended)
+        if isinstance(line.entry, Planned):
+            if begun:
+                return line.entry, line.record.sequence
+            begun = False
+    return None
 
 
 def waiting_plan(chain: Chain) -> Planned | None:

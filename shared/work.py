@@ -5,13 +5,16 @@ killed on any line; called again, they go on from what the journal says.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 from shared.actions.interface import Means
 from shared.actions.people import for_deleted, people_needed, same_person
-from shared.case import CouldNotLook, IdentityState, Known, Part
+from shared.audit import is_counter_move
+from shared.case import AuditRecord, CouldNotLook, IdentityState, Known, Part, PartName
 from shared.chain import Chain, Line
 from shared.clock import Clock
 from shared.decision import Decision
@@ -20,11 +23,13 @@ from shared.entries import (
     Applied,
     Approved,
     Closed,
+    CounterMove,
     Decided,
     Entry,
     Escalated,
     HeldBack,
     Intended,
+    Investigated,
     NamedOutcome,
     Opened,
     Planned,
@@ -42,9 +47,9 @@ from shared.entries import (
     WorkEnded,
     WorkStarted,
 )
-from shared.errors import RivalActs
+from shared.errors import RivalActs, Unreachable
 from shared.execution import Execution, Switch
-from shared.identity import PrincipalId
+from shared.identity import IdentityRef, PrincipalId
 from shared.inbox import Inbox
 from shared.investigation import Investigation, as_entry, investigate, read_identity, with_case
 from shared.journal import IncidentId
@@ -71,18 +76,26 @@ from shared.standing import (
     looked_until,
     needs_work,
     signals_of,
+    standing_plan,
     subject_of,
     undo_under_way,
 )
 from shared.store import Store
 from shared.tenant import Tenant
 from shared.undo import Undoing, ordered_steps, steps_to_undo
+from shared.untrusted import one_line
+from shared.watch import mark
 
 RESUME_AFTER = timedelta(seconds=90)  # the hidden message that picks up whoever crashes
 LEASE = timedelta(seconds=45)  # how long another instance's silence is taken for work; spares work, guards nothing
 RECHECKS = (5.0, 60.0, 300.0, 900.0, 5700.0)  # seconds: race window … longest ordinary token + log delay
 _LONGEST_FIRST_LOOK = 45.0
 _REMEMBERED = 10_000  # incidents of which an instance knows when its own resume message is due
+_CLOSE_ROUNDS = 30  # rounds of a fight at that distance; then it doubles with each
+_LONGEST_DISTANCE = 900.0
+_MOVES_A_LOOK = 20  # counter-moves that one look writes down
+FIGHT_WINDOW = timedelta(hours=24)
+FIGHT_ROUNDS = 40  # so many within the window, and it is left to a person; nearly three hours by the distances above
 STRIKES = 3  # so many times undone by somebody else, and a person is called; containment goes on
 
 log = logging.getLogger("cordon")
@@ -126,6 +139,7 @@ class Work:
 
     def __init__(self, desk: Desk, chain: Chain) -> None:
         self._desk, self._chain = desk, chain
+        self._planned_at: int | None = None  # the place of the plan that is looked at, where it is not the newest
 
     @property
     def _incident(self) -> IncidentId:
@@ -139,6 +153,8 @@ class Work:
         4. Carry out what was decided, if it may be.
         5. Say how it ended, and what follows.
         """
+        if self._keeps_distance():
+            return  # the look that is set sees what this message tells of; sent again, messages would heap up
         if self._is_busy():
             await self._send(LEASE, because=because)
             return
@@ -168,13 +184,17 @@ class Work:
 
         A look that a rival kept from being taken is taken later: nobody else would.
         """
-        plan, newest = active_plan(self._chain), self._chain.last(RechecksSet)
-        if plan is None or newest is None or newest.series != series:
+        standing, newest = standing_plan(self._chain), self._chain.last(RechecksSet)
+        if standing is None or newest is None or newest.series != series or self._fight_is_over():
             return
+        plan, self._planned_at = standing
         message = self._recheck_message(series, place)
         if self._is_busy():
             await self._desk.store.queue.send(message, LEASE)
             return
+        if newest.chained and place < len(newest.after) and self._told(series, place) is None:
+            gap = newest.after[place] - newest.after[place - 1]
+            await self._desk.store.queue.send(self._recheck_message(series, place + 1), timedelta(seconds=gap))
         try:
             await self._look_again(plan, series, place)
         except RivalActs:
@@ -186,10 +206,7 @@ class Work:
         """Look, write down what was seen, and do what follows; whoever was killed in between goes on from there."""
         chain = self._chain
         if self._told(series, place) is None:
-            execution = self._execution()
-            proven = [step for step in plan.steps if self._is_watched(step, execution)]
-            await execution.verify(proven, execution.new_look())
-            undone = [step for step in proven if not execution.is_settled(step)]
+            undone = await self._undone(plan)
             await chain.write(self._rechecked(undone, series, place))
         told = self._told(series, place)
         if told is None:
@@ -197,8 +214,75 @@ class Work:
         if isinstance(told.entry, Rechecked) and told.entry.answer != "held":
             if chain.place(WorkStarted) < told.record.sequence:
                 await self._contain_again(plan)
-        elif place == len(RECHECKS) and chain.place(Closed) < told.record.sequence:
+        elif active_plan(chain) is not None and place == len(RECHECKS) and chain.place(Closed) < told.record.sequence:
             await self._close_after_looks(plan)
+
+    async def _undone(self, plan: Planned) -> list[PlannedStep]:
+        """Look, and give the steps that were proven before and do not show now."""
+        execution = self._execution()
+        is_newest = self._planned_at is None or self._planned_at == self._chain.place(Planned)
+        settled = [step for step in plan.steps if execution.is_settled(step) or not is_newest]
+        proven = [step for step in settled if step.watched and not self._is_stopped(step)]
+        await execution.verify(proven, execution.new_look())
+        return [step for step in proven if not execution.is_settled(step)]
+
+    async def look_at_news(self) -> None:
+        """
+        Something happened that may have undone a containment, also one that was closed long ago: look, and
+        contain again what was undone. In a fight the looks that are set keep the distance; news are no excuse.
+        """
+        chain, standing = self._chain, standing_plan(self._chain)
+        if standing is None or chain.last(RechecksSet) is None or self._fight_is_over() or self._keeps_distance():
+            return
+        if self._is_busy():
+            await self._send(LEASE, because="watch")
+            return
+        plan, self._planned_at = standing
+        left_over = self._is_struck() and chain.place(WorkStarted) < chain.place(Rechecked)
+        if not left_over:
+            undone = await self._undone(plan)
+            if undone:
+                await chain.write(self._rechecked(undone, 0, 0, trigger="news"))
+            left_over = bool(undone) and self._is_struck()
+        if left_over:
+            await self._contain_again(plan)
+        await self._desk.outbox.publish_due(chain)
+
+    def _is_struck(self) -> bool:
+        newest = self._chain.last(Rechecked)
+        return newest is not None and newest.answer == "not-held"
+
+    async def tell_of_lookalike(self, subject: IdentityRef) -> None:
+        """
+        Something of a contained identity's name was made again. It is read, pointed at, and left to a person:
+        anybody may choose a name, so that a name alone contains nobody.
+        """
+        chain, standing = self._chain, standing_plan(self._chain)
+        seen = chain.last(Investigated)
+        if standing is None or seen is None or seen.identity is None:
+            return
+        part = await Look(self._desk.tenant.directory, subject, self._desk.clock).identity()
+        if not isinstance(part, Known):
+            if isinstance(part, CouldNotLook) and part.may_help_later:
+                raise Unreachable("reading what was made under a contained identity's name", part.why)
+            return
+        found = part.value.identity
+        same = found.display_name.strip().casefold() == seen.identity.display_name.strip().casefold()
+        told = any(found.principal_id in call.reason for call in chain.all(Escalated))
+        if same and not told and found.principal_id not in known_ids(chain):
+            await chain.write(
+                Escalated(
+                    reason=(
+                        f"Another identity has this one's name: service principal {found.principal_id}, "
+                        f"client {found.client_id}, {found.kind.value.replace('-', ' ')}. It was not touched."
+                    ),
+                    todo=(
+                        "Find out who made it. If it is the same actor's, order its containment: POST /api/incidents "
+                        f"with servicePrincipalId {found.principal_id}."
+                    ),
+                )
+            )
+        await self._desk.outbox.publish_due(chain)
 
     async def _close_after_looks(self, plan: Planned) -> None:
         """Contained is only what was carried out whole: a step that was given up is a person's to do."""
@@ -411,15 +495,16 @@ class Work:
 
     # Doing
 
-    async def _carry_out(self, plan: Planned, look: Look | None) -> bool:
+    async def _carry_out(self, plan: Planned, look: Look | None, *, looked: bool = False) -> bool:
         forbidden = self._forbidden_now(plan)
         if forbidden:
             await self._chain.write(forbidden)
             return True
         execution = self._execution()
-        if look is None:  # resumed, or a new signal about a contained identity: what was proven is proven afresh
-            proven = [step for step in plan.steps if execution.is_settled(step) and not self._is_stopped(step)]
-            await execution.verify(proven, execution.new_look())
+        if look is None and not looked:  # resumed, or news about a contained identity: what was proven is proven afresh
+            undone = await self._undone(plan)
+            if undone and self._chain.last(RechecksSet) is not None:
+                await self._chain.write(self._rechecked(undone, 0, 0, trigger="news"))
         return await execution.carry_out(plan, look)
 
     def _forbidden_now(self, plan: Planned) -> HeldBack | None:
@@ -435,22 +520,65 @@ class Work:
 
     def _execution(self) -> Execution:
         desk = self._desk
-        return Execution(desk.tenant, self._chain, desk.switch, subject_of(self._chain), desk.clock)
+        return Execution(desk.tenant, self._chain, desk.switch, subject_of(self._chain), desk.clock, self._planned_at)
 
     async def _contain_again(self, plan: Planned) -> None:
-        """Somebody undid it: do it again, count the strikes, and call a person at the cap and each time it doubles."""
-        strikes = self._strikes()
+        """Somebody undid it: do it again. The later look that saw it is in the journal, and counts as a strike."""
         await self._send_resume()
         await self._begin("recheck")
-        done = await self._carry_out(plan, None)
-        if strikes in {STRIKES << doubled for doubled in range(32)}:
+        done = await self._carry_out(plan, None, looked=True)
+        await self._end(plan, done=done)
+
+    async def _tell_of_fight(self) -> None:
+        """Name who undid it, and call a person at the cap and each time it doubles."""
+        strikes = self._strikes()
+        calls = strikes in {STRIKES << doubled for doubled in range(32)}
+        if strikes < STRIKES or calls or self._fight_is_over():
+            await self._name_actors()
+        if self._fight_is_over():
             await self._chain.write(
                 Escalated(
-                    reason=f"The containment was undone {strikes} times by somebody else.",
-                    todo="Find the actor in the audit log and contain it too; Cordon keeps containing this one.",
+                    reason=f"The fight goes on: undone {strikes} times, by {self._actors()}. Cordon contained it once "
+                    "more and stops here.",
+                    todo=f"Cut the actor: {self._actors()}. Then order this incident again.",
                 )
             )
-        await self._end(plan, done=done)
+        elif calls:
+            await self._chain.write(
+                Escalated(
+                    reason=f"The containment was undone {strikes} times by somebody else: {self._actors()}.",
+                    todo=f"Contain the actor too: {self._actors()}; Cordon keeps containing this one.",
+                )
+            )
+
+    async def _name_actors(self) -> None:
+        """Read the audit log for who worked against the containment. It lags; what is not there yet is found later."""
+        chain = self._chain
+        gathered = await self._execution().new_look().gather(frozenset({PartName.AUDITS}))
+        if not isinstance(gathered.audits, Known):
+            log.info("incident %s: who undid it could not be read yet", self._incident)
+            return
+        known, since = {move.record_id for move in chain.all(CounterMove)}, self._first_applied()
+        moves = [
+            _counter_move(record)
+            for record in sorted(gathered.audits.value, key=lambda record: record.at)
+            if record.at >= since and record.id not in known and is_counter_move(record) and not self._is_own(record)
+        ]
+        if moves:
+            await chain.write(*moves[:_MOVES_A_LOOK])
+
+    def _first_applied(self) -> datetime:
+        lines = (line.record.time for line in self._chain.lines if isinstance(line.entry, Applied))
+        return next(lines, self._desk.clock())
+
+    def _is_own(self, record: AuditRecord) -> bool:
+        own = self._desk.own_ids
+        return record.actor.principal_id in own or record.actor.client_id in own
+
+    def _actors(self) -> str:
+        """Who did it, most active first."""
+        counted = Counter(move.actor for move in self._chain.all(CounterMove))
+        return ", ".join(actor for actor, _ in counted.most_common(3)) or "somebody the audit log does not show yet"
 
     # Undoing
 
@@ -510,6 +638,13 @@ class Work:
             and stopped.by == "switch"
             and self._chain.place(HeldBack) > self._chain.place(WorkStarted)
         )
+        if self._chain.place(Rechecked) > self._put_down_before() and self._is_struck():
+            await self._tell_of_fight()
+            if self._fight_is_over():
+                why = "it was undone again and again; it was contained once more, and a person was called"
+                await self._close("needs-attention", why)
+                await self._chain.write(WorkEnded())
+                return
         if plan is not None and self._has_proof(plan):
             await self._set_rechecks()
         if (done and not undecided) or switched_off:
@@ -535,16 +670,61 @@ class Work:
         newest = self._chain.last(RechecksSet)
         if newest and self._chain.place(RechecksSet) > self._chain.place(Applied):
             return
+        if newest is None:
+            await self._watch()
         series = newest.series + 1 if newest else 1
-        after = (self._first_look(), *RECHECKS[1:])
-        for place, seconds in enumerate(after, start=1):
+        after = (self._first_look(), *(max(seconds, self._first_look()) for seconds in RECHECKS[1:]))
+        chained = self._recent_strikes() >= STRIKES
+        for place, seconds in enumerate(after[:1] if chained else after, start=1):
             await self._desk.store.queue.send(self._recheck_message(series, place), timedelta(seconds=seconds))
-        await self._chain.write(RechecksSet(series=series, after=after))
+        await self._chain.write(RechecksSet(series=series, after=after, chained=chained))
+
+    async def _watch(self) -> None:
+        """From now on every audit record about this identity, and about the policy that it relies on, is news."""
+        chain, seen = self._chain, self._chain.last(Investigated)
+        steps = [step for plan in chain.all(Planned) for step in plan.steps]
+        made = (applied.made.get("policyId") for applied in chain.all(Applied))
+        await mark(
+            self._desk.store.documents,
+            self._incident,
+            known_ids(chain),
+            seen.identity.display_name if seen and seen.identity else "",
+            policy=any(step.action == "require-risk-policy" for step in steps),
+            policy_id=next((id_ for id_ in made if isinstance(id_, str)), None),
+        )
 
     def _first_look(self) -> float:
         """Seconds; further apart in a fight that lasts, for each round costs quota that others need, and journal."""
-        rounds = max(0, self._strikes() - STRIKES + 1)
-        return min(RECHECKS[0] * 2 ** min(rounds, 10), _LONGEST_FIRST_LOOK)
+        strikes = self._recent_strikes()
+        rounds = max(0, strikes - STRIKES + 1)
+        near = min(RECHECKS[0] * 2 ** min(rounds, 10), _LONGEST_FIRST_LOOK)
+        return min(near * 2 ** max(0, strikes - _CLOSE_ROUNDS), _LONGEST_DISTANCE)
+
+    def _recent_strikes(self) -> int:
+        since = self._desk.clock() - FIGHT_WINDOW
+        lines = (line for line in self._chain.lines if line.record.time > since)
+        return sum(1 for line in lines if isinstance(line.entry, Rechecked) and line.entry.answer == "not-held")
+
+    def _fight_is_over(self) -> bool:
+        return self._recent_strikes() >= FIGHT_ROUNDS
+
+    def _keeps_distance(self) -> bool:
+        """In a fight: whether the next look is set already and not due yet, and no person asks for anything."""
+        chain, struck = self._chain, self._recent_strikes() >= STRIKES
+        newest = chain.last(RechecksSet)
+        behind = max(chain.place(kind) for kind in (Rechecked, Applied, Planned, Approved))
+        if not struck or newest is None or chain.place(RechecksSet) < behind:
+            return False
+        if active_plan(chain) is None or order_in(chain, since=looked_until(chain)) is not None:
+            return False
+        due = chain.records[chain.place(RechecksSet)].time + timedelta(seconds=newest.after[0])
+        return self._desk.clock() < due
+
+    def _put_down_before(self) -> int:
+        """The place where the attempt before this one was put down, or -1."""
+        return max(
+            (line.record.sequence for line in self._chain.lines if isinstance(line.entry, WorkEnded)), default=-1
+        )
 
     def _strikes(self) -> int:
         return sum(1 for entry in self._chain.all(Rechecked) if entry.answer == "not-held")
@@ -614,7 +794,8 @@ class Work:
         return step.watched and execution.is_settled(step) and not self._is_stopped(step)
 
     def _is_stopped(self, step: PlannedStep) -> bool:
-        return self._chain.place(StepStopped, step.id) > self._chain.place(Planned)
+        planned = self._chain.place(Planned) if self._planned_at is None else self._planned_at
+        return self._chain.place(StepStopped, step.id) > planned
 
     def _recheck_message(self, series: int, place: int) -> JsonObject:
         return {"incident": self._incident, "because": "recheck", "series": series, "place": place}
@@ -624,7 +805,9 @@ class Work:
         lines = (line for line in self._chain.lines if isinstance(line.entry, Rechecked))
         return next((line for line in lines if _place_of(line.entry) == (series, place)), None)
 
-    def _rechecked(self, undone: list[PlannedStep], series: int, place: int) -> Rechecked:
+    def _rechecked(
+        self, undone: list[PlannedStep], series: int, place: int, *, trigger: Literal["schedule", "news"] = "schedule"
+    ) -> Rechecked:
         chain = self._chain
         answers = [chain.last(Verified, step.id) for step in undone]
         unknown = bool(undone) and all(v is not None and v.answer == "unknown" for v in answers)
@@ -635,6 +818,7 @@ class Work:
             answer="held" if not undone else "unknown" if unknown else "not-held",
             findings=tuple(v.proof for v in answers if v is not None),
             last=place == len(RECHECKS) and not undone,
+            trigger=trigger,
         )
 
 
@@ -644,7 +828,7 @@ def reservations_of(desk: Desk) -> Reservations:
 
 
 def _place_of(entry: Entry) -> tuple[int, int] | None:
-    return (entry.series, entry.number) if isinstance(entry, Rechecked) else None
+    return (entry.series, entry.number) if isinstance(entry, Rechecked) and entry.trigger == "schedule" else None
 
 
 _MEND_AND_ORDER = (
@@ -679,6 +863,23 @@ def _is_back(chain: Chain, step: PlannedStep) -> bool:
     verified = chain.last(UndoVerified, step.id)
     proven = verified is not None and verified.answer == "held"
     return proven and chain.place(UndoVerified, step.id) > chain.place(Intended, step.id)
+
+
+def _counter_move(record: AuditRecord) -> CounterMove:
+    actor = record.actor
+    where = f" from {actor.ip_address}" if actor.ip_address else ""
+    name = actor.user_name or actor.user_id
+    who = f"user {name}" if name else f"application {actor.principal_id or actor.client_id or 'not named by the log'}"
+    return CounterMove(
+        record_id=record.id,
+        activity=record.activity_as_sent.strip(),
+        at=record.at,
+        actor=one_line(who + where, 300),
+        user_id=actor.user_id,
+        principal_id=actor.principal_id,
+        client_id=actor.client_id,
+        ip_address=actor.ip_address,
+    )
 
 
 _BY_HAND = "Decide yourself and act in the Entra admin centre; Cordon will not."

@@ -12,6 +12,7 @@ from shared.case import (
     Addresses,
     AppRole,
     AuditRecord,
+    AuditRecord,
     CouldNotLook,
     DelegatedGrant,
     DirectoryRole,
@@ -199,6 +200,7 @@ class FakeDirectory:
     grants: Part[Grants] = NO_GRANTS
     owners: Part[Owners] = NO_OWNERS
     policies: Part[tuple[RiskPolicy, ...]] = NO_POLICIES
+    audits: tuple[AuditRecord, ...] = ()
     effects: list[str] = field(default_factory=list[str])
     looks: int = 0
     lag: int = 0
@@ -222,7 +224,7 @@ class FakeDirectory:
         if PartName.DETECTIONS in parts:
             gathered = replace(gathered, detections=Known(self.detections))
         if PartName.AUDITS in parts:
-            gathered = replace(gathered, audits=Known(()))
+            gathered = replace(gathered, audits=Known(self.audits))
         if PartName.GRANTS in parts:
             gathered = replace(gathered, grants=self.grants)
         if PartName.OWNERS in parts:

@@ -8,6 +8,7 @@ from shared.entries import (
     Applied,
     Approved,
     Closed,
+    CounterMove,
     Decided,
     Entry,
     Escalated,
@@ -117,6 +118,8 @@ def _tell_end(entry: Entry) -> str | None:
         case Rechecked() as look:
             found = "".join(f" {finding}." for finding in look.findings)
             return f"Later look {look.number}, after {duration(look.after_seconds)}: {look.answer}.{found}"
+        case CounterMove() as move:
+            return f"Against it: {move.activity} by {move.actor} at {utc(move.at)}."
         case Escalated() as call:
             return f"A person is called. {sentence(call.reason)}"
         case Closed() as closed:

@@ -11,11 +11,13 @@ from shared.audit import (
     newly_enabled,
     read_audit,
     subject_of,
+    touches_policy,
 )
 from shared.case import AuditActor, AuditRecord
 from shared.errors import MalformedSignal
 from shared.identity import IdentityRef
-from shared.signal import JsonObject, JsonValue, NotASignal, Signal
+from shared.signal import JsonObject, JsonValue, NotASignal, PolicyTouched, Signal
+from shared.tenant import RISK_POLICY
 from shared.untrusted import NAME, check_tenant, one_line
 
 _NOT_FOLLOWED = NotASignal("an activity that does not concern workload identities")
@@ -33,7 +35,7 @@ class DirectoryAudit:
     def read(self, record: JsonObject, tenant_id: str) -> Signal | NotASignal:
         check_tenant(record, tenant_id, self.name)
         if not concerns_workloads(record):
-            return _NOT_FOLLOWED
+            return _policy_touched(read_audit(record, self.name)) if touches_policy(record) else _NOT_FOLLOWED
         audit = read_audit(record, self.name)
         if names_no_client(audit):
             raise MalformedSignal(
@@ -52,6 +54,19 @@ class DirectoryAudit:
             summary=_summary(audit, subject),
             facts=_facts(audit),
         )
+
+
+def _policy_touched(audit: AuditRecord) -> PolicyTouched:
+    """The policy's name stands in the target, or, once it was renamed, in what it was before."""
+    texts = [str(text) for t in audit.targets for text in (t.display_name, *((p.old, p.new) for p in t.properties))]
+    actor = audit.actor
+    return PolicyTouched(
+        "it concerns a Conditional Access policy",
+        record_id=audit.id,
+        policy_ids=tuple(target.id for target in audit.targets if target.id),
+        named=not audit.targets or any(RISK_POLICY.casefold() in text.casefold() for text in texts),
+        by=tuple(id_ for id_ in (actor.principal_id, actor.client_id) if id_),
+    )
 
 
 def _summary(audit: AuditRecord, subject: IdentityRef) -> str:
@@ -97,6 +112,9 @@ def _facts(audit: AuditRecord) -> dict[str, JsonValue]:
         "correlationId": audit.correlation_id,
         "initiatedBy": actor,
     }
+    name = next((target.display_name for target in audit.targets if target.id and target.display_name), None)
+    if name and audit.activity.startswith("add ") and not audit.activity.startswith("add owner"):
+        facts["displayName"] = one_line(name, NAME)
     if added:
         facts["addedCredentials"] = added
     if newly_enabled(audit):

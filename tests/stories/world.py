@@ -138,6 +138,10 @@ class World:
         (listed,) = await self.store.documents.query("incidents")
         return await Chain.read(self.store.journal, IncidentId(str(listed.body["incident"])), self.clock)
 
+    async def chain_of(self, incident: str) -> Chain:
+        """The journal of this incident, where there are several."""
+        return await Chain.read(self.store.journal, IncidentId(incident), self.clock)
+
     async def status(self) -> Status:
         return status_of((await self.chain()).records, self.clock())
 

@@ -1,0 +1,102 @@
+"""
+Which incidents are watched after containment: whose ids, whose name, and which rely on Cordon's policy.
+
+An index in the store, written when an identity was first proven contained, and read for every audit record
+that is news. It only points: whoever is sent there looks again at the tenant before it does anything.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from shared.errors import Unreachable
+from shared.journal import IncidentId
+from shared.signal import JsonObject, Signal
+from shared.store import Documents, WorkQueue
+
+_IDS, _NAMES, _POLICY, _POLICY_IDS = "watched", "watched-names", "watched-policy", "risk-policy"
+_TRIES = 20
+_PAGE = 200
+_MADE = ("add application", "add service principal")
+
+
+async def mark(
+    documents: Documents, incident: IncidentId, ids: Iterable[str], name: str, *, policy: bool, policy_id: str | None
+) -> None:
+    """Watch these ids and this name for the incident. May run again."""
+    for id_ in ids:
+        await _point(documents, _IDS, id_, incident)
+    if name:
+        await _point(documents, _NAMES, _key(name), incident)
+    if policy:
+        await documents.insert(_POLICY, incident, {"incident": incident})
+    if policy_id:
+        await documents.insert(_POLICY_IDS, _key(policy_id), {})
+
+
+async def send_news(documents: Documents, queue: WorkQueue, signal: Signal, joined: IncidentId) -> None:
+    """Send the incidents that a signal is news for to look again; not the one that it joined, which looks anyway."""
+    if signal.source != "directory-audit":
+        return
+    subject = signal.subject
+    told = {joined}
+    for id_ in (subject.principal_id, subject.client_id, subject.app_object_id):
+        found = await documents.get(_IDS, id_) if id_ else None
+        if found is not None and (incident := _incident(found.body)) not in told:
+            told.add(incident)
+            await queue.send({"incident": incident, "because": "watch"})
+    name = signal.facts.get("displayName")
+    if signal.facts.get("activity") in _MADE and isinstance(name, str) and name:
+        alike = await documents.get(_NAMES, _key(name))
+        if alike is not None and (incident := _incident(alike.body)) not in told:
+            ids: JsonObject = {
+                "principal": subject.principal_id,
+                "client": subject.client_id,
+                "application": subject.app_object_id,
+            }
+            await queue.send({"incident": incident, "because": "lookalike", "ids": ids})
+
+
+async def send_policy_news(
+    documents: Documents, queue: WorkQueue, record_id: str, ids: Sequence[str], *, named: bool
+) -> bool:
+    """
+    A Conditional Access policy was touched: if it is Cordon's, every incident that relies on it looks again.
+
+    Once for each record. The policy is known by its name, or by its id once a record had both.
+    """
+    seen = f"policy-{hashlib.sha256(record_id.encode()).hexdigest()[:40]}"
+    if await documents.get("inbox-policy", seen) is not None:
+        return False
+    if not named and not [id_ for id_ in ids if await documents.get(_POLICY_IDS, _key(id_)) is not None]:
+        return False
+    for id_ in ids:
+        await documents.insert(_POLICY_IDS, _key(id_), {})
+    after = ""
+    while page := await documents.query(_POLICY, after=after, limit=_PAGE):
+        for watched in page:
+            await queue.send({"incident": _incident(watched.body), "because": "watch"})
+        after = page[-1].key
+    await documents.insert("inbox-policy", seen, {})
+    return True
+
+
+async def _point(documents: Documents, partition: str, key: str, incident: IncidentId) -> None:
+    for _ in range(_TRIES):
+        if await documents.insert(partition, key, {"incident": incident}):
+            return
+        found = await documents.get(partition, key)
+        if found is not None and (
+            found.body.get("incident") == incident
+            or await documents.replace(partition, key, {"incident": incident}, found.etag)
+        ):
+            return
+    raise Unreachable("marking an identity as watched", "others changed the mark without pause")
+
+
+def _incident(body: JsonObject) -> IncidentId:
+    return IncidentId(str(body["incident"]))
+
+
+def _key(text: str) -> str:
+    """Any text of the tenant as a key that holds none of it."""
+    return hashlib.sha256(text.strip().casefold().encode("utf-8", "backslashreplace")).hexdigest()[:40]

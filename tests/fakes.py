@@ -12,7 +12,6 @@ from shared.case import (
     Addresses,
     AppRole,
     AuditRecord,
-    AuditRecord,
     CouldNotLook,
     DelegatedGrant,
     DirectoryRole,

@@ -15,7 +15,7 @@ from typing import cast
 
 from shared.actions.interface import Tier
 from shared.clock import Clock
-from shared.errors import CordonError
+from shared.errors import CordonError, TimeMayHelp
 from shared.limits import Batch, Burst, Deed, Over, Spent, Window, judge, spend
 from shared.muster import Muster
 from shared.policy import Limits
@@ -27,6 +27,7 @@ log = logging.getLogger("cordon")
 
 _PARTITION = "limits"
 _COUNT_LIVES = timedelta(hours=1)
+_PAUSES = (1.0, 3.0)  # seconds between attempts to count
 _PATIENCE = 20  # looks at the list, a second apart, for others to be decided before a batch is held back
 
 
@@ -107,7 +108,7 @@ class Reservations:
         if document and now - datetime.fromisoformat(str(document.body["at"])) < _COUNT_LIVES:
             return int(str(document.body["count"]))
         try:
-            count = await self.directory.count_enabled_principals()
+            count = await self._ask_count()
         except CordonError as error:
             log.warning("the enabled service principals could not be counted: %s", error)
             return int(str(document.body["count"])) if document else None
@@ -117,6 +118,15 @@ class Reservations:
         else:
             await self.documents.insert(_PARTITION, "enabled", body)
         return count
+
+    async def _ask_count(self) -> int:
+        """A passing fault is outwaited for a moment: the alternative is to wait for a person."""
+        for pause in _PAUSES:
+            try:
+                return await self.directory.count_enabled_principals()
+            except TimeMayHelp:
+                await asyncio.sleep(pause)
+        return await self.directory.count_enabled_principals()
 
 
 def read_window(body: JsonObject) -> Window:

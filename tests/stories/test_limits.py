@@ -268,3 +268,23 @@ def test_limits_count_by_tier_in_a_story() -> None:
         assert PAYROLL
 
     play(story, payroll(application=[password(1)], principal=[password(2)]), policy=policy)
+
+
+def test_a_count_that_fails_for_a_moment_asks_nobody() -> None:
+    """Entra is out of reach for one request: no person is waked up for what the next request answers."""
+    failed: list[str] = []
+
+    async def story(world: World) -> None:
+        async def fail(name: str) -> None:
+            if name == "count" and not failed:
+                failed.append(name)
+                raise Unreachable("counting the enabled service principals", "503")
+
+        troubled = hooked(world, fail)
+        await troubled.hear_of_leak(troubled.instance())
+        await troubled.work_queue(troubled.instance())
+
+        assert failed
+        assert await world.status() is Status.CONTAINED
+
+    play(story, STATE)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.entries import Closed, Decided, Planned, RechecksSet
+from shared.entries import Closed, Decided, Planned, RechecksSet, UndoOrdered
 from shared.errors import RequestConflicts
 from shared.identity import IdentityKind
 from shared.incident import Status
@@ -114,3 +114,21 @@ def test_mode_watch_confirms_nothing() -> None:
         assert world.directory.effects == []
 
     play(story, STATE, mode="watch")
+
+
+def test_after_the_undo_the_incident_can_be_dismissed() -> None:
+    """What the refusal told to do is what helps."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        id_ = await incident(world, responder)
+        await world.work_queue(responder, SOON)
+        await responder.undo(id_, UndoOrdered(by="Ada", reason="harmless"))
+        await world.work_queue(responder)
+        view = await responder.judge(id_, "dismissed", reason="a planned migration", by="Ada")
+        await world.work_queue(responder)
+
+        assert world.directory.state.enabled
+        assert (await responder.incident(view.id)).status is Status.IGNORED
+
+    play(story, STATE)

@@ -116,6 +116,7 @@ class AzurePart(Ours):
     role_definitions: Objects = []
     role_assignments: Objects = []
     permissions: dict[str, Objects] = {}
+    workspaces: Objects = []
     vaults: Objects = []
     storage_accounts: Objects = []
 
@@ -176,7 +177,7 @@ class AttackerPart(Ours):
 class FaultPart(Ours):
     """What goes wrong, where and how often (drill/practice/faults.py, for the store drill/store_faults.py)."""
 
-    service: Literal["graph", "vault", "store"] = "graph"
+    service: Literal["graph", "vault", "arm", "logs", "store"] = "graph"
     match: str = "* *"
     kind: Word
     share: float = 1.0

@@ -28,6 +28,11 @@ class Behaviour:
     sign_in_delay: Span = (120.0, 900.0)
     vault_log_delay: Span = (60.0, 300.0)
     access_delay: Span = (20.0, 300.0)  # until roles and access policies rule as written; documented: up to 10 min
+    resource_graph_delay: float = 120.0  # Resource Graph shows what was so long ago; unverified how long
+    activity_delay: Span = (120.0, 600.0)  # until a write is in the activity log
+    partial_logs: bool = False  # queries of logs run into a limit: half the rows, and an error beside them
+    truncated_graph: bool = False  # Resource Graph leaves rows out and says so in resultTruncated only
+    resource_graph_page: int = 1000
     managed_secrets_refuse_set: bool = True  # unverified: seen refused is only the deletion of such secrets
     token_lifetime: Span = (3600.0, 5400.0)  # facts: 60-90 min
     managed_identity_token_lifetime: Span = (86400.0, 86400.0)  # facts: cached about 24 h
@@ -77,6 +82,8 @@ class Behaviour:
             sign_in_delay=(0.0, 0.0),
             vault_log_delay=(0.0, 0.0),
             access_delay=(0.0, 0.0),
+            activity_delay=(0.0, 0.0),
+            resource_graph_delay=0.0,
             certificate_pending=(0.0, 0.0),
             password_settles=0.0,
             policy_delay=0.0,

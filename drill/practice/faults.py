@@ -19,7 +19,7 @@ from drill.practice.shapes import ScenarioMistake, known_keys, seconds
 # Those in the first line strike before the service acts, in the second after it, in the third while it answers.
 REFUSING = frozenset({"401", "403", "404", "409", "429", "500", "502", "503", "504", "timeout", "reset", "html-body"})
 APPLIED = frozenset({"429-applied", "503-applied", "504-applied", "timeout-applied", "reset-applied"})
-ANSWERING = frozenset({"cut-body", "slow", "stale-read", "batch-missing"})
+ANSWERING = frozenset({"cut-body", "slow", "stale-read", "batch-missing", "partial"})
 KINDS = REFUSING | APPLIED | ANSWERING
 ELSEWHERE = frozenset({"store"})  # services whose faults are played by other parts of a drill
 

@@ -126,6 +126,7 @@ class Service:
             if fault.kind == "html-body":
                 return Answer(502, _PAGE, {"content-type": "text/html"})
             request.staleness = fault.delay if fault.kind == "stale-read" else 0.0
+            request.partial = fault.kind == "partial"
         self._gate.authenticate(self._state, request)
         route, parameters = self._gate.find(self._state, request)
         request.operation = route.operation

@@ -7,6 +7,8 @@ from typing import Any
 
 from drill.practice import login, snapshots
 from drill.practice.arm.building import add_access
+from drill.practice.arm.gate import HOST as ARM_HOST
+from drill.practice.arm.gate import ArmGate
 from drill.practice.asgi import AsgiApp, PracticeApp
 from drill.practice.attackers import Attacker, Plan
 from drill.practice.behaviour import Behaviour
@@ -15,6 +17,8 @@ from drill.practice.directory import SERVICE_PRINCIPAL
 from drill.practice.faults import Faults
 from drill.practice.graph.batch import run_batch
 from drill.practice.graph.gate import GraphGate
+from drill.practice.logs.gate import HOST as LOGS_HOST
+from drill.practice.logs.gate import LogsGate
 from drill.practice.service import Service
 from drill.practice.shapes import JsonObject
 from drill.practice.sign_ins import Credential, CredentialKind, SignIn, sign_in
@@ -60,6 +64,8 @@ class PracticeTenant:
         self._faults = Faults(faults, self.state.chance)
         self._graph = Service(self.state, GraphGate(self.state), self._faults, sleep)
         self._vault = Service(self.state, VaultGate(self.state), self._faults, sleep)
+        self._arm = Service(self.state, ArmGate(), self._faults, sleep)
+        self._logs = Service(self.state, LogsGate(), self._faults, sleep)
         self._world = World(
             Timeline(self.state, timeline, sleep),
             [
@@ -109,6 +115,11 @@ class PracticeTenant:
         """`{"tenant": …, "azure": …}` in the scenario's own shape, with no secret in it."""
         return snapshots.snapshot(self.state)
 
+    @property
+    def workspaces(self) -> tuple[str, ...]:
+        """Customer ids of the Log Analytics workspaces."""
+        return tuple(self.state.azure.workspaces)
+
     def now(self) -> datetime:
         """The tenant's time, UTC."""
         return self.state.now
@@ -151,6 +162,10 @@ class PracticeTenant:
             if name not in self.state.vaults:
                 raise ConnectionLost(f"no such host: {request.host}")
             return await self._vault.serve(request)
+        if request.host == ARM_HOST:
+            return await self._arm.serve(request)
+        if request.host == LOGS_HOST:
+            return await self._logs.serve(request)
         if request.host == login.HOST:
             return login.answer(self.state, request)
         if request.path == login.MANAGED_IDENTITY_PATH:

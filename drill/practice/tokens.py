@@ -7,6 +7,8 @@ from drill.practice.chance import Canaries, Chance
 
 GRAPH = "https://graph.microsoft.com"
 VAULT = "https://vault.azure.net"
+ARM = "https://management.azure.com"
+LOGS = "https://api.loganalytics.io"
 
 
 @dataclass(frozen=True, slots=True)

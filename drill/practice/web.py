@@ -59,6 +59,7 @@ class Request:
     operation: str = ""  # the route's, as the service's own log names it
     applied: bool = False  # it was a write and it was done
     staleness: float = 0.0  # seconds: a fault asked for a stale read
+    partial: bool = False  # a fault asked for a part of the result
 
     @property
     def address(self) -> str:

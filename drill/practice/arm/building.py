@@ -1,16 +1,25 @@
 """Azure from the `azure` part of a scenario: subscriptions and their management groups, roles and who has them."""
 
 import re
+import uuid
 from collections.abc import Mapping
 from typing import Any, cast
 
 from drill.practice.arm.roles import CORDON, RoleDefinition
-from drill.practice.arm.state import LONG_AGO, Assignment, Subscription
+from drill.practice.arm.state import LONG_AGO, Assignment, Subscription, Workspace
 from drill.practice.directory import SERVICE_PRINCIPAL
 from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objects
 from drill.practice.state import TenantState
 
-AZURE_KEYS = ("subscriptions", "roleDefinitions", "roleAssignments", "vaults", "permissions", "storageAccounts")
+AZURE_KEYS = (
+    "subscriptions",
+    "roleDefinitions",
+    "roleAssignments",
+    "permissions",
+    "workspaces",
+    "vaults",
+    "storageAccounts",
+)
 DEFAULT_SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 _SUBSCRIPTION_KEYS = ("subscriptionId", "id", "displayName", "managementGroupAncestorsChain")
 _ASSIGNMENT_KEYS = (
@@ -42,6 +51,17 @@ def add_access(state: TenantState, azure: Mapping[str, Any]) -> None:
     for given in objects(azure.get("roleAssignments", [])):
         state.azure.assignments.append(_assignment(state, given))
     _give_cordon(state, azure.get("permissions", {}))
+    _add_workspaces(state, objects(azure.get("workspaces", [])))
+
+
+def _add_workspaces(state: TenantState, listed: list[JsonObject]) -> None:
+    """At least one: the first is where vaults log to, unless they say otherwise."""
+    for given in listed or [{"name": "practice-logs"}]:
+        known_keys(given, ("name", "id", "subscription", "resourceGroup", "customerId"), "azure.workspaces")
+        resource_id = resource_id_of(state, given, "Microsoft.OperationalInsights/workspaces")
+        made = str(uuid.uuid5(uuid.NAMESPACE_URL, resource_id))
+        workspace = Workspace(str(given["name"]), resource_id, str(given.get("customerId") or made))
+        state.azure.workspaces[workspace.customer_id] = workspace
 
 
 def _add_subscription(state: TenantState, given: JsonObject) -> None:
@@ -64,6 +84,13 @@ def subscription_of(state: TenantState, given: JsonObject) -> str:
     if subscription not in state.azure.subscriptions:
         _add_subscription(state, {"subscriptionId": subscription})
     return subscription
+
+
+def resource_id_of(state: TenantState, given: JsonObject, kind: str) -> str:
+    """The ARM id that a resource says it has, or one made from its name and subscription."""
+    group = given.get("resourceGroup") or "practice"
+    made = f"/subscriptions/{subscription_of(state, given)}/resourceGroups/{group}/providers/{kind}/{given['name']}"
+    return str(given.get("id") or made)
 
 
 def _definition(given: JsonObject) -> RoleDefinition:

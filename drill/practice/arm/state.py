@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from drill.practice.arm.roles import BUILT_IN, ROTATOR, RoleDefinition
+from drill.practice.late_log import LateLog
 from drill.practice.shapes import JsonObject, fine_time
 
 T = TypeVar("T")
@@ -105,6 +106,15 @@ class Lagging(Generic[T]):
         return next(value for _, followed, value in reversed(self._versions) if followed <= at)
 
 
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A Log Analytics workspace: queries name it by its customer id, diagnostic settings by its ARM id."""
+
+    name: str
+    resource_id: str
+    customer_id: str
+
+
 @dataclass(slots=True)
 class AzureState:
     """Everything of Azure but the vaults. Ids are kept as written and found in lower case."""
@@ -114,6 +124,8 @@ class AzureState:
         default_factory=lambda: {each.id: each for each in (*BUILT_IN, ROTATOR)}
     )
     assignments: list[Assignment] = field(default_factory=list[Assignment])  # removed ones too
+    workspaces: dict[str, Workspace] = field(default_factory=dict[str, Workspace])  # by customer id
+    activity: LateLog = field(default_factory=lambda: LateLog("eventTimestamp"))  # every write, late
 
     def find_assignment(self, assignment_id: str) -> Assignment | None:
         """The living one with this id."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from drill.practice import pki
-from drill.practice.arm.building import role_by, subscription_of
+from drill.practice.arm.building import resource_id_of, role_by, subscription_of
 from drill.practice.arm.state import LONG_AGO, Assignment, Lagging
 from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objects
 from drill.practice.state import TenantState
@@ -26,6 +26,14 @@ _VAULT_KEYS = (
     "tags",
 )
 _SECRET_KEYS = ("name", "value", "contentType", "attributes", "tags", "managed", "createdDaysAgo")
+_SETTING_KEYS = (
+    "name",
+    "workspaceId",
+    "logAnalyticsDestinationType",
+    "logs",
+    "storageAccountId",
+    "eventHubAuthorizationRuleId",
+)
 _ROTATORS_POLICY: JsonObject = {
     "secrets": ["get", "list", "set"],
     "certificates": ["get", "list", "create", "update"],
@@ -45,13 +53,6 @@ def add_vaults(state: TenantState, azure: Mapping[str, Any]) -> None:
     _grant_handover(state)
 
 
-def resource_id_of(state: TenantState, given: JsonObject, kind: str) -> str:
-    """The ARM id that a resource says it has, or one made from its name and subscription."""
-    group = given.get("resourceGroup") or "practice"
-    made = f"/subscriptions/{subscription_of(state, given)}/resourceGroups/{group}/providers/{kind}/{given['name']}"
-    return str(given.get("id") or made)
-
-
 def _vault(state: TenantState, given: JsonObject, *, trusted: bool) -> Vault:
     known_keys(given, _VAULT_KEYS, "azure.vaults")
     policies = [_policy(state, each) for each in objects(given.get("accessPolicies", []))]
@@ -59,12 +60,12 @@ def _vault(state: TenantState, given: JsonObject, *, trusted: bool) -> Vault:
         policies.append(
             _policy(state, {"objectId": state.cordon["rotator"].object_id, "permissions": _ROTATORS_POLICY})
         )
-    rbac = bool(given.get("rbac", True))
+    rbac = cast("bool | None", given.get("rbac", True))
     vault = Vault(
         name=str(given["name"]).lower(),
         resource_id=resource_id_of(state, given, "Microsoft.KeyVault/vaults"),
         subscription=subscription_of(state, given),
-        diagnostics=given.get("diagnostics", True),
+        settings=_settings(state, given.get("diagnostics", True)),
         firewalled=bool(given.get("firewall", False)),
         rbac=rbac,
         policies=Lagging[tuple[JsonObject, ...]].always(
@@ -77,9 +78,35 @@ def _vault(state: TenantState, given: JsonObject, *, trusted: bool) -> Vault:
     return vault
 
 
+def _settings(state: TenantState, given: object) -> tuple[JsonObject, ...]:
+    """Diagnostic settings: true is the usual one, false none; else one or several, in Azure's own words."""
+    if isinstance(given, bool):
+        return (_setting(state, {}),) if given else ()
+    if isinstance(given, dict):
+        return (_setting(state, cast("JsonObject", given)),)
+    return tuple(_setting(state, each) for each in objects(given))
+
+
+def _setting(state: TenantState, given: JsonObject) -> JsonObject:
+    """All of the audit log to the first workspace, in its dedicated table, unless it says otherwise."""
+    flat: JsonObject = {**given, **given.get("properties", {})}
+    flat.pop("properties", None)
+    known_keys(flat, _SETTING_KEYS, "azure.vaults.diagnostics")
+    usual: JsonObject = {
+        "name": "audit",
+        "workspaceId": next(iter(state.azure.workspaces.values())).resource_id,
+        "logAnalyticsDestinationType": "Dedicated",
+        "logs": [{"category": None, "categoryGroup": "audit", "enabled": True}],
+    }
+    return {**usual, **flat}
+
+
 def _policy(state: TenantState, given: JsonObject) -> JsonObject:
     known_keys(given, ("tenantId", "objectId", "applicationId", "permissions"), "azure.vaults.accessPolicies")
-    permissions: JsonObject = {"keys": [], "secrets": [], "certificates": [], "storage": [], **given["permissions"]}
+    asked = cast("JsonObject", given.get("permissions") or {})
+    kinds = ("keys", "secrets", "certificates", "storage")
+    known_keys(asked, kinds, "azure.vaults.accessPolicies.permissions")
+    permissions = {kind: [str(each).lower() for each in asked.get(kind) or ()] for kind in kinds}
     return {"tenantId": state.id, **given, "permissions": permissions}
 
 

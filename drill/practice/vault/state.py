@@ -57,12 +57,22 @@ class Certificate:
     deleted_at: datetime | None = None
 
 
+def _is_dedicated(setting: JsonObject) -> bool:
+    return setting.get("logAnalyticsDestinationType") == "Dedicated"
+
+
+def _is_audit(log: JsonObject) -> bool:
+    named = log.get("category") == "AuditEvent" or log.get("categoryGroup") in ("audit", "allLogs")
+    return named and bool(log.get("enabled"))
+
+
 @dataclass(slots=True)
 class Vault:
     """
     One vault. `secrets` holds the versions of each, oldest first, by the name as it was first written.
 
-    Where `rbac` is false, `policies` are the entries of its access policies and Azure roles give nothing.
+    Where `rbac` is false, or null as in old vaults, `policies` are the entries of its access policies and Azure
+    roles give nothing.
     """
 
     name: str
@@ -71,9 +81,9 @@ class Vault:
     certificates: dict[str, Certificate] = field(default_factory=dict[str, Certificate])
     secrets: dict[str, list[SecretVersion]] = field(default_factory=dict[str, list[SecretVersion]])
     deleted: dict[str, datetime] = field(default_factory=dict[str, datetime])  # names of secrets, and since when
-    diagnostics: object = True
+    settings: tuple[JsonObject, ...] = ()  # diagnostic settings, with their properties at the top
     firewalled: bool = False
-    rbac: bool = True
+    rbac: bool | None = True
     policies: Lagging[tuple[JsonObject, ...]] = field(
         default_factory=lambda: Lagging[tuple[JsonObject, ...]].always(())
     )
@@ -82,6 +92,15 @@ class Vault:
     @property
     def url(self) -> str:
         return f"https://{self.name}.vault.azure.net"
+
+    @property
+    def workspaces(self) -> dict[str, str]:
+        """ARM ids (lower case) of the workspaces that get its audit log, and the table in which it lands there."""
+        return {
+            str(each["workspaceId"]).lower(): "AZKVAuditLogs" if _is_dedicated(each) else "AzureDiagnostics"
+            for each in self.settings
+            if each.get("workspaceId") and any(map(_is_audit, each.get("logs", [])))
+        }
 
     def known_name(self, name: str) -> str:
         """Names differ in more than case, so that an object is found however its name is written."""
@@ -95,7 +114,7 @@ class Vault:
             "subscription": self.subscription,
             "rbac": self.rbac,
             "accessPolicies": list(self.policies.newest),
-            "diagnostics": self.diagnostics,
+            "diagnostics": list(self.settings),
             "firewall": self.firewalled,
             "secrets": [
                 {"name": name, "version": each.version, "value": "***", "attributes": each.attributes}

@@ -1,0 +1,1 @@
+"""Log Analytics: what the vaults' audit logs say, late."""

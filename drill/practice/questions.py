@@ -1,0 +1,112 @@
+"""
+The questions in query language that the stand-in understands: those that Cordon asks, told by the first line.
+
+    // cordon:reads-by
+    let oid='…'; …
+
+Nothing of the language is understood but what these questions need: values set with `let` or named in a
+list, and the last `project`, whose names choose the columns and their order. Whatever else a query says it
+does not do; a first line that is none of the known ones, a value that is not what it should be or a column
+that does not exist is an error, as bad syntax is to the real service.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from drill.practice.shapes import JsonObject, read_time
+
+Row: TypeAlias = Mapping[str, Any]
+_GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+_ONLY_LETS = re.compile(r"(?:let\s+\w+\s*=[^;]*;\s*)+")
+
+
+class NotUnderstood(Exception):
+    """The query is none that the stand-in knows. The text says what is wrong with it."""
+
+
+def marker_of(query: str) -> str:
+    """What the first line asks: `reads-by` of `// cordon:reads-by`."""
+    first = query.lstrip().partition("\n")[0].strip()
+    found = re.fullmatch(r"// cordon:([a-z-]+)", first)
+    if found is None:
+        raise NotUnderstood("the stand-in knows only queries whose first line is a marker such as // cordon:vaults")
+    return found[1]
+
+
+def guid(query: str, name: str) -> str:
+    """`let NAME='…';`"""
+    return _let(query, name, rf"'({_GUID})'").lower()
+
+
+def moment(query: str, name: str) -> datetime:
+    """`let NAME=datetime(…);`"""
+    text = _let(query, name, r"datetime\(\s*([0-9TZ:.+-]+)\s*\)")
+    try:
+        return read_time(text)
+    except ValueError:
+        raise NotUnderstood(f"{text} is no time") from None
+
+
+def words(query: str, name: str, shape: str) -> tuple[str, ...]:
+    """`let NAME=dynamic(["…",…]);`, each as the pattern `shape` says."""
+    inside = _let(query, name, r"dynamic\(\s*\[([^\]]*)\]\s*\)")
+    return _members(inside, shape, name)
+
+
+def guids_in(query: str, column: str) -> tuple[str, ...]:
+    """`… COLUMN … in~ ('…','…')`: the first list that follows the column's name."""
+    found = re.search(rf"{re.escape(column)}\b[^\n(]*\)?\s+in~\s*\(([^)]*)\)", query)
+    if found is None:
+        raise NotUnderstood(f"the query does not say which {column} it wants, as in {column} in~ ('…')")
+    return tuple(each.lower() for each in _members(found[1], _GUID, column))
+
+
+def _members(inside: str, shape: str, name: str) -> tuple[str, ...]:
+    parts = [part.strip() for part in inside.split(",")] if inside.strip() else []
+    found = [re.fullmatch(rf"""(['"])({shape})\1""", part) for part in parts]
+    if not all(found):
+        raise NotUnderstood(f"a member of {name} is not what it should be")
+    return tuple(each[2] for each in found if each)
+
+
+def _let(query: str, name: str, value: str) -> str:
+    lines = [line.strip() for line in query.splitlines() if line.lstrip().startswith("let ")]
+    if not all(_ONLY_LETS.fullmatch(line) for line in lines):
+        raise NotUnderstood("a line with `let` may hold nothing else")
+    found = re.findall(rf"(?:^|;\s*|\n)let\s+{name}\s*=\s*{value}\s*;", "\n".join(lines))
+    if len(found) != 1:
+        raise NotUnderstood(f"the query must set {name} once, and to a value of the right kind")
+    return str(found[0])
+
+
+def columns(query: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The names of the last `project`; without one, all that the question can give."""
+    last = query.rpartition("| project ")
+    if not last[1]:
+        return (*known,)
+    wanted = tuple(part.split("=")[0].strip() for part in _parts(last[2]))
+    for each in wanted:
+        if each not in known:
+            raise NotUnderstood(f"'project' operator: failed to resolve column named '{each}'")
+    return wanted
+
+
+def _parts(text: str) -> Iterable[str]:
+    """Between the commas that stand in no brackets."""
+    depth, start = 0, 0
+    for place, each in enumerate(text):
+        depth += (each in "([") - (each in ")]")
+        if each == "," and depth == 0:
+            yield text[start:place]
+            start = place + 1
+    yield text[start:]
+
+
+def projected(rows: Iterable[Row], wanted: Sequence[str]) -> list[JsonObject]:
+    return [{name: row[name] for name in wanted} for row in rows]
+
+
+Question: TypeAlias = Callable[..., Sequence[Row]]

@@ -215,6 +215,7 @@ def _environ(scenario: Scenario, choices: Choices, tenant: PracticeTenant, folde
         "CORDON_TOPIC_ENDPOINT": ENDPOINT,
         "CORDON_EVENTS": "practice",
         "CORDON_EVENT_HUB": "entra-logs",
+        "CORDON_LOG_WORKSPACES": ",".join(tenant.workspaces),
         **({"CORDON_HANDOVER_VAULT": run.handover_vault} if run.handover_vault else {}),
         **{f"CORDON_{role.upper()}_CLIENT_ID": each.client_id for role, each in tenant.cordon.items()},
     }

@@ -119,6 +119,12 @@ class AzurePart(Ours):
     workspaces: Objects = []
     vaults: Objects = []
     storage_accounts: Objects = []
+    database_accounts: Objects = []
+    service_bus_namespaces: Objects = []
+    event_hub_namespaces: Objects = []
+    redis_caches: Objects = []
+    postgres_servers: Objects = []
+    sql_servers: Objects = []
 
 
 class LogsPart(Ours):

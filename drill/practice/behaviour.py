@@ -28,6 +28,7 @@ class Behaviour:
     sign_in_delay: Span = (120.0, 900.0)
     vault_log_delay: Span = (60.0, 300.0)
     access_delay: Span = (20.0, 300.0)  # until roles and access policies rule as written; documented: up to 10 min
+    operation: Span = (5.0, 40.0)  # a new Cosmos key, a database server's new password
     resource_graph_delay: float = 120.0  # Resource Graph shows what was so long ago; unverified how long
     activity_delay: Span = (120.0, 600.0)  # until a write is in the activity log
     partial_logs: bool = False  # queries of logs run into a limit: half the rows, and an error beside them
@@ -83,6 +84,7 @@ class Behaviour:
             vault_log_delay=(0.0, 0.0),
             access_delay=(0.0, 0.0),
             activity_delay=(0.0, 0.0),
+            operation=(0.0, 0.0),
             resource_graph_delay=0.0,
             certificate_pending=(0.0, 0.0),
             password_settles=0.0,

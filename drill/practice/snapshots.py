@@ -1,5 +1,6 @@
 """The tenant's state in the shape of a scenario. Secret values are not kept there, so none can be shown."""
 
+from drill.practice.arm.sources import KINDS, settle, shown
 from drill.practice.arm.state import Assignment, Subscription
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
 from drill.practice.graph.navigation import APP_ROLES, GRANTS, ROLES, members
@@ -34,9 +35,15 @@ def snapshot(state: TenantState) -> JsonObject:
 
 def _azure(state: TenantState) -> JsonObject:
     azure = state.azure
+    settle(state)
     return {
         "subscriptions": [_subscription(each) for each in azure.subscriptions.values()],
         "roleAssignments": [_assignment(state, each) for each in azure.assignments if each.removed_at is None],
+        **{
+            kind.name: [shown(each) for each in azure.sources.values() if each.kind is kind]
+            for kind in KINDS
+            if any(each.kind is kind for each in azure.sources.values())
+        },
         "vaults": [state.vaults[name].snapshot() for name in sorted(state.vaults)],
     }
 

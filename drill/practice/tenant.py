@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from drill.practice import login, snapshots
-from drill.practice.arm.building import add_access
+from drill.practice.arm.building import add_access, add_sources
 from drill.practice.arm.gate import HOST as ARM_HOST
 from drill.practice.arm.gate import ArmGate
 from drill.practice.asgi import AsgiApp, PracticeApp
@@ -59,6 +59,7 @@ class PracticeTenant:
         chosen = behaviour or Behaviour.from_scenario(tenant.get("behaviour", {}))
         self.state = build_state(tenant, logs or {}, chosen, clock, seed)
         add_access(self.state, azure or {})
+        add_sources(self.state, azure or {})
         add_vaults(self.state, azure or {})
         self._sleep = sleep
         self._faults = Faults(faults, self.state.chance)

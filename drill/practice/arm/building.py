@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from drill.practice.arm.roles import CORDON, RoleDefinition
+from drill.practice.arm.sources import KINDS, Source, new_source
 from drill.practice.arm.state import LONG_AGO, Assignment, Subscription, Workspace
 from drill.practice.directory import SERVICE_PRINCIPAL
 from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objects
@@ -18,7 +19,7 @@ AZURE_KEYS = (
     "permissions",
     "workspaces",
     "vaults",
-    "storageAccounts",
+    *(kind.name for kind in KINDS),
 )
 DEFAULT_SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 _SUBSCRIPTION_KEYS = ("subscriptionId", "id", "displayName", "managementGroupAncestorsChain")
@@ -33,6 +34,7 @@ _ASSIGNMENT_KEYS = (
     "condition",
 )
 _DEFINITION_KEYS = ("id", "name", "roleName", "type", "permissions", "assignableScopes", "description")
+_SOURCE_KEYS = ("name", "id", "subscription", "resourceGroup", "authorizationRules")
 _GROUP_SCOPE = "/providers/Microsoft.Management/managementGroups/"
 
 
@@ -41,9 +43,8 @@ def add_access(state: TenantState, azure: Mapping[str, Any]) -> None:
     known_keys(azure, AZURE_KEYS, "azure")
     for given in objects(azure.get("subscriptions", [])):
         _add_subscription(state, given)
-    for name in ("vaults",):
-        for given in objects(azure.get(name, [])):
-            subscription_of(state, given)
+    for given in objects(azure.get("vaults", [])):
+        subscription_of(state, given)
     subscription_of(state, {})
     for given in objects(azure.get("roleDefinitions", [])):
         definition = _definition(given)
@@ -52,6 +53,26 @@ def add_access(state: TenantState, azure: Mapping[str, Any]) -> None:
         state.azure.assignments.append(_assignment(state, given))
     _give_cordon(state, azure.get("permissions", {}))
     _add_workspaces(state, objects(azure.get("workspaces", [])))
+
+
+def add_sources(state: TenantState, azure: Mapping[str, Any]) -> None:
+    """The services whose keys and passwords lie in vaults."""
+    for kind in KINDS:
+        for given in objects(azure.get(kind.name, [])):
+            known_keys(given, _SOURCE_KEYS, f"azure.{kind.name}")
+            resource_id = resource_id_of(state, given, kind.type)
+            rules = tuple(given.get("authorizationRules", ("RootManageSharedAccessKey",)))
+            source = new_source(state, kind, str(given["name"]).lower(), resource_id, rules)
+            state.azure.sources[resource_id.lower()] = source
+
+
+def source_named(state: TenantState, name: str) -> Source:
+    """By name or ARM id."""
+    wanted = name.lower()
+    found = [each for key, each in state.azure.sources.items() if wanted in (key, each.name)]
+    if len(found) != 1:
+        raise ScenarioMistake(f"azure: {len(found)} services are called {name}; give the ARM id of one that is listed")
+    return found[0]
 
 
 def _add_workspaces(state: TenantState, listed: list[JsonObject]) -> None:

@@ -8,7 +8,7 @@ the call is about: a management group, a subscription, a resource group, a resou
 import math
 import re
 
-from drill.practice.arm import assignments, resource_graph, subscriptions, vaults
+from drill.practice.arm import assignments, keys, resource_graph, subscriptions, vaults
 from drill.practice.arm.access import is_allowed
 from drill.practice.shapes import fine_time
 from drill.practice.state import TenantState
@@ -21,6 +21,7 @@ ROUTES: tuple[Route[TenantState], ...] = (
     *subscriptions.ROUTES,
     *assignments.ROUTES,
     *vaults.ROUTES,
+    *keys.ROUTES,
     *resource_graph.ROUTES,
 )
 _API_VERSION = re.compile(r"20\d\d-\d\d-\d\d(-preview)?")

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from drill.practice.arm.roles import BUILT_IN, ROTATOR, RoleDefinition
 from drill.practice.late_log import LateLog
 from drill.practice.shapes import JsonObject, fine_time
+
+if TYPE_CHECKING:
+    from drill.practice.arm.sources import Operation, Source
 
 T = TypeVar("T")
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -125,6 +128,12 @@ class AzureState:
     )
     assignments: list[Assignment] = field(default_factory=list[Assignment])  # removed ones too
     workspaces: dict[str, Workspace] = field(default_factory=dict[str, Workspace])  # by customer id
+    sources: "dict[str, Source]" = field(default_factory=dict[str, "Source"])  # by ARM id in lower case
+    operations: "dict[str, Operation]" = field(default_factory=dict[str, "Operation"])
+    # Where the value of a secret counts, by vault and name: at a "source", with a "service" that takes what is in
+    # `accepted`, or in the "vault" from which both sides read it.
+    origins: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    accepted: dict[tuple[str, str], set[str]] = field(default_factory=dict[tuple[str, str], set[str]], repr=False)
     activity: LateLog = field(default_factory=lambda: LateLog("eventTimestamp"))  # every write, late
 
     def find_assignment(self, assignment_id: str) -> Assignment | None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from drill.practice import pki
-from drill.practice.arm.building import resource_id_of, role_by, subscription_of
+from drill.practice.arm.building import resource_id_of, role_by, source_named, subscription_of
 from drill.practice.arm.state import LONG_AGO, Assignment, Lagging
 from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objects
 from drill.practice.state import TenantState
@@ -25,7 +25,17 @@ _VAULT_KEYS = (
     "firewall",
     "tags",
 )
-_SECRET_KEYS = ("name", "value", "contentType", "attributes", "tags", "managed", "createdDaysAgo")
+_SECRET_KEYS = (
+    "name",
+    "value",
+    "valueOf",
+    "countsAt",
+    "contentType",
+    "attributes",
+    "tags",
+    "managed",
+    "createdDaysAgo",
+)
 _SETTING_KEYS = (
     "name",
     "workspaceId",
@@ -138,19 +148,50 @@ def _add_secret(state: TenantState, vault: Vault, given: JsonObject) -> None:
     versions = vault.secrets.setdefault(name, [])
     version = _secret(state, given, len(versions))
     versions.append(version)
+    _note_origin(state, (vault.name, name), given, version.value)
     if version.managed:
         _add_certificate(state, vault, name, version)
 
 
 def _secret(state: TenantState, given: JsonObject, number: int) -> SecretVersion:
-    value = given.get("value")
-    text = state.canaries.make(lambda canary: canary) if value is None else str(value)
+    text = _value(state, given)
     at = state.now - timedelta(days=float(given.get("createdDaysAgo", 120)), minutes=-number)
     version = new_version(state, text, given, at)
     version.managed = bool(given.get("managed", False))
     if version.managed:
         version.content_type = version.content_type or "application/x-pkcs12"
     return version
+
+
+def _value(state: TenantState, given: JsonObject) -> str:
+    """
+    As given, made up, or what opens a service of this tenant:
+    `{resource: NAME or ARM id, key: key1, as: key | connectionString}` or a client secret, `{keyId: …}`.
+    """
+    wanted = cast("JsonObject | None", given.get("valueOf"))
+    if wanted is None:
+        value = given.get("value")
+        return state.canaries.make(lambda canary: canary) if value is None else str(value)
+    known_keys(wanted, ("resource", "key", "as", "keyId"), "azure.vaults.secrets.valueOf")
+    if "keyId" in wanted:
+        if wanted["keyId"] not in state.secrets:
+            raise ScenarioMistake(f"azure.vaults.secrets.valueOf: there is no client secret {wanted['keyId']}")
+        return state.secrets[wanted["keyId"]]
+    source, key = source_named(state, str(wanted.get("resource"))), str(wanted.get("key"))
+    if key not in source.keys:
+        raise ScenarioMistake(f"azure.vaults.secrets.valueOf: {source.name} has the keys {', '.join(source.keys)}")
+    whole = wanted.get("as", "key") == "connectionString"
+    return source.text(key) if whole else source.keys[key].value
+
+
+def _note_origin(state: TenantState, secret: tuple[str, str], given: JsonObject, value: str) -> None:
+    """Where the value counts. Of what nobody knows the service of, only its owner can change what it takes."""
+    counts_at = str(given.get("countsAt", "source" if "valueOf" in given else "service"))
+    if counts_at not in ("source", "service", "vault"):
+        raise ScenarioMistake(f"azure.vaults.secrets.countsAt: {counts_at} is not one of service, vault")
+    state.azure.origins[secret] = counts_at
+    if counts_at == "service":
+        state.azure.accepted[secret] = {value}  # of several versions only the newest
 
 
 def _add_certificate(state: TenantState, vault: Vault, name: str, secret: SecretVersion) -> None:

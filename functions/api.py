@@ -296,6 +296,7 @@ ENDPOINTS: tuple[openapi.AnyEndpoint, ...] = (
     show_report,
     answer_plan,
     judge_incident,
+    undo_incident,
     set_switch,
     show_health,
     show_openapi,

@@ -73,6 +73,15 @@ async def judge_incident(req: func.HttpRequest) -> func.HttpResponse:
     return await api.judge_incident(req)
 
 
+@bp.function_name("undo_incident")
+@bp.route("incidents/{id}/undo", methods=["POST"])
+async def undo_incident(req: func.HttpRequest) -> func.HttpResponse:
+    """Take a person's order to undo an incident, or show what that would do."""
+    from functions import api
+
+    return await api.undo_incident(req)
+
+
 @bp.function_name("set_switch")
 @bp.route("switch", methods=["POST"])
 async def set_switch(req: func.HttpRequest) -> func.HttpResponse:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.entries import Decided, Opened, SignalJoined, SubjectIds
+from shared.entries import Decided, Opened, SignalJoined, SubjectIds, UndoOrdered
 from shared.incident import Status
 from shared.journal import NO_RECORD, IncidentId, Record, seal
 from shared.orders import Order
 from shared.report import Report, make_report
 from shared.responder import Intake
 from shared.signal import JsonObject
-from shared.views import Health, IncidentPage, IncidentView, Preview, SwitchView
+from shared.views import Health, IncidentPage, IncidentView, Preview, SwitchView, UndoPreview
 
 NOW = datetime(2026, 3, 2, 3, 4, 5, tzinfo=UTC)
 INCIDENT = IncidentId("20260302-030405-1f2e")
@@ -99,6 +99,14 @@ class FakeResponder:
     async def judge(self, id_: str, verdict: str, *, reason: str, by: str) -> IncidentView:
         self._note("judge", (id_, verdict, reason, by))
         return VIEW
+
+    async def undo(self, id_: str, wanted: UndoOrdered) -> IncidentView:
+        self._note("undo", (id_, wanted))
+        return VIEW
+
+    async def preview_undo(self, id_: str, wanted: UndoOrdered) -> UndoPreview:
+        self._note("preview_undo", (id_, wanted))
+        return UndoPreview(incident=id_, steps=())
 
     async def incidents(self, limit: int, after: str) -> IncidentPage:
         self._note("incidents", (limit, after))

@@ -7,6 +7,7 @@ import azure.functions as func
 import pytest
 
 from functions.contract import LARGEST_BODY
+from shared.entries import UndoOrdered
 from shared.errors import (
     CordonError,
     Gone,
@@ -445,6 +446,18 @@ async def test_a_waiting_plan_is_answered_by_its_hash(responder: FakeResponder) 
 
     assert response.status_code == 200
     assert responder.asked[0] == ("approve", (INCIDENT, "a" * 64, True, "the owner confirms", "night shift"))
+
+
+async def test_an_undo_is_ordered_or_only_previewed(responder: FakeResponder) -> None:
+    """Without a reason nothing is asked for; with `preview` nothing is ordered."""
+    body = {"reason": "a false alarm", "by": "Ada", "giveBack": ["k1"]}
+    ordered = await post(f"/api/incidents/{INCIDENT}/undo", body)
+    preview = await post(f"/api/incidents/{INCIDENT}/undo", {**body, "preview": True})
+    bare = await post(f"/api/incidents/{INCIDENT}/undo", {})
+
+    wanted = UndoOrdered(by="Ada", reason="a false alarm", give_back=("k1",))
+    assert (ordered.status_code, preview.status_code, bare.status_code) == (202, 200, 400)
+    assert responder.asked == [("undo", (INCIDENT, wanted)), ("preview_undo", (INCIDENT, wanted))]
 
 
 async def test_a_verdict_is_handed_over_with_its_reason(responder: FakeResponder) -> None:

@@ -70,6 +70,7 @@ def test_every_operation_says_what_it_does_and_how_it_fails(served: dict[str, An
         "order_containment",
         "answer_plan",
         "judge_incident",
+        "undo_incident",
         "set_switch",
     }
 

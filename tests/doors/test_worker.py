@@ -66,6 +66,7 @@ async def test_the_worker_finds_every_function_with_its_trigger(host: WorkerHost
         "show_report": "httpTrigger",
         "answer_plan": "httpTrigger",
         "judge_incident": "httpTrigger",
+        "undo_incident": "httpTrigger",
         "set_switch": "httpTrigger",
         "show_health": "httpTrigger",
         "show_openapi": "httpTrigger",

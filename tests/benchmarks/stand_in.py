@@ -203,7 +203,23 @@ class Workloads:
 _EMPTY_LISTS = ("/federatedIdentityCredentials", "/appRoleAssignments", "/oauth2PermissionGrants", "/roleAssignments")
 
 
+# Graph's own principal, and what Cordon has been granted on it: what preflight reads before anything begins.
+_GRAPH = "00000003-0000-0000-c000-000000000000"
+_APP_ROLES: list[JsonObject] = [
+    {"id": "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30", "value": "Application.Read.All"},
+    {"id": "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9", "value": "Application.ReadWrite.All"},
+]
+
+
+def _granted() -> list[JsonObject]:
+    return [{"appRoleId": role["id"], "resourceId": _GRAPH} for role in _APP_ROLES]
+
+
 def _read(identity: Identity, path: str) -> tuple[int, JsonObject]:
+    if _GRAPH in path:
+        return 200, {"id": _GRAPH, "appRoles": _APP_ROLES}
+    if "/appRoleAssignments" in path and identity.number == _CORDON:
+        return 200, {"value": _granted()}
     if any(part in path for part in _EMPTY_LISTS):
         return 200, {"value": []}
     if path.startswith("/identityProtection/"):

@@ -26,7 +26,8 @@ from shared.errors import (
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId
 from shared.orders import Order
 from shared.policy import ActionChoice
-from tests.doors.fake_responder import APP_ID, HEALTH, INCIDENT, FakeResponder
+from shared.views import ObstacleView, PreflightView, ReadinessView, RightsView
+from tests.doors.fake_responder import APP_ID, HEALTH, INCIDENT, NOW, FakeResponder
 from tests.doors.http_host import answer, post
 
 pytestmark = pytest.mark.anyio
@@ -351,6 +352,30 @@ async def test_health_is_told_by_the_status_too(state: str, status: int, respond
 
     assert response.status_code == status
     assert read(response)["status"] == state
+
+
+async def test_health_tells_of_each_action_whether_it_can_run(responder: FakeResponder) -> None:
+    """Names are Graph's way of writing them; what to do stands beside what is wrong."""
+    obstacle = ObstacleView(outcome="permission-missing", reason="The executor lacks it.", todo="Grant it.")
+    action = ReadinessView(
+        action="block-sign-in",
+        state="not-ready",
+        contains=True,
+        armed_by=("leak",),
+        obstacles=(obstacle,),
+        doubts=(),
+        notes=(),
+    )
+    rights = RightsView(identity="executor", missing=("Application.ReadWrite.All",), beyond=(), unread=None)
+    preflight = PreflightView(read_at=NOW, actions=(action,), identities=(rights,), hints=())
+    responder.health_now = HEALTH.model_copy(update={"preflight": preflight})
+
+    told = read(await answer("GET", "/api/health"))["preflight"]
+
+    assert told["readAt"] == "2026-03-02T03:04:05Z"
+    assert told["actions"][0]["armedBy"] == ["leak"]
+    assert told["actions"][0]["obstacles"] == [obstacle.model_dump()]
+    assert told["identities"][0]["missing"] == ["Application.ReadWrite.All"]
 
 
 @pytest.mark.parametrize(

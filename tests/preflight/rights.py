@@ -1,5 +1,6 @@
 """Rights that a story gives and takes, and what preflight makes of them."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -35,17 +36,19 @@ class FakeRights:
     premium: bool = True
     error: CordonError | None = None
     asked: int = 0
+    seconds: float = 0.0  # that an answer takes
 
     async def granted(self, client_id: str) -> frozenset[str]:
-        self._ask()
+        await self._ask()
         return self.held[client_id]
 
     async def has_premium(self) -> bool:
-        self._ask()
+        await self._ask()
         return self.premium
 
-    def _ask(self) -> None:
+    async def _ask(self) -> None:
         self.asked += 1
+        await asyncio.sleep(self.seconds)
         if self.error:
             raise self.error
 

@@ -12,6 +12,7 @@ from shared.identity import IdentityRef
 from shared.incident import Status
 from shared.orders import Order
 from shared.policy import ActionChoice
+from shared.readiness import Asked, ReadinessCheck
 from tests.fakes import PAYROLL, password, payroll
 from tests.preflight.rights import ACT, EXECUTOR, FORBIDDEN, READER, TOO_OLD, FakeRights, check, instance
 from tests.stories.world import POLICY, World, play
@@ -130,6 +131,40 @@ def test_what_cannot_be_read_again_blocks_nothing() -> None:
         await world.work_queue(responder)
 
         assert await world.status() is Status.CONTAINED
+
+    play(story, STATE)
+
+
+def test_a_tenant_that_answers_slowly_holds_no_containment_up() -> None:
+    """The old no is not confirmed within seconds, so it blocks nothing, and the block is not late by more."""
+
+    async def story(world: World) -> None:
+        rights = FakeRights()
+        rights.revoke(EXECUTOR, "Application.ReadWrite.All")
+        responder = instance(world, rights)
+        await responder.warm_up()
+        rights.seconds = 60.0
+        await asyncio.sleep(TOO_OLD.total_seconds())
+        begun = world.clock()
+        await world.hear_of_leak(responder)
+
+        assert not world.directory.state.enabled
+        assert world.clock() - begun < timedelta(seconds=10)
+
+    play(story, STATE)
+
+
+def test_what_was_read_of_other_identities_is_no_answer() -> None:
+    """After the executor was replaced in the settings, what the old one held counts for nothing."""
+
+    async def story(world: World) -> None:
+        rights = FakeRights()
+        await check(world, rights).told()
+        other = ReadinessCheck(
+            world.policy, ACT, Asked(rights, {"reader": READER, "executor": "new"}), world.store.documents, world.clock
+        )
+
+        assert (await other.known()).of("block-sign-in").state == "unknown"
 
     play(story, STATE)
 

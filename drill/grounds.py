@@ -180,7 +180,8 @@ def lay_grounds(
     Raises ScenarioMistake, SettingsWrong or PolicyWrong.
     """
     seed = scenario.file.seed if choices.seed is None else choices.seed
-    tenant, topic = PracticeTenant(**scenario.world(), clock=clock, seed=seed), OutgoingTopic()
+    tenant = PracticeTenant(**scenario.world(), clock=clock, seed=seed)
+    topic = OutgoingTopic(tenant.hear)
     way = ways(in_front_of(topic, tenant.asgi))
     environ = {**_environ(scenario, choices, tenant, folder), **way.settings}
     store = _open_store(scenario.file.run.store, folder, clock)

@@ -17,6 +17,8 @@ everything around them is ours, and strict. A mistake names file, line and the n
       - {at: PT7M, kill: true}                    # the function app's process dies and is started again
     crowd: {count: 10000, at: PT1M}   # so many principals alike, each reported at this moment
     attackers: [{identity: ID, does: use-token, every: PT30S}]
+    consumers: [{name: web, vault: shop, secret: storage, every: PT1M, refresh: PT1H}]
+    owners: [{name: billing, vault: shop, secret: partner-key, hears: request, after: PT20M}]
     faults: [{service: graph, match: "PATCH /servicePrincipals/*", kind: 503, count: 1}]
     run: {until: PT2H, mode: act, instances: 2, policy: FILE or an inline policy}
     expect: see expect.py
@@ -180,6 +182,30 @@ class AttackerPart(Ours):
     secret: str | None = None
 
 
+class ConsumerPart(Ours):
+    """A service that lives on a secret (drill/practice/consumers.py)."""
+
+    name: str
+    vault: str
+    secret: str
+    every: Duration | None = None
+    refresh: Duration | None = None
+    version: str | None = None
+    identity: str | None = None
+    from_: Duration | None = Field(None, alias="from")
+
+
+class OwnerPart(Ours):
+    """Whoever can rotate a secret that Cordon cannot (drill/practice/owners.py)."""
+
+    name: str
+    vault: str
+    secret: str
+    hears: Literal["request", "near-expiry"] = "request"
+    after: Duration | None = None
+    grace: Duration | None = None
+
+
 class FaultPart(Ours):
     """What goes wrong, where and how often (drill/practice/faults.py, for the store drill/store_faults.py)."""
 
@@ -290,6 +316,8 @@ class ScenarioFile(Ours):
     timeline: list[HappeningPart] = []
     crowd: CrowdPart | None = None
     attackers: list[AttackerPart] = []
+    consumers: list[ConsumerPart] = []
+    owners: list[OwnerPart] = []
     faults: list[FaultPart] = []
     run: RunPart = RunPart()
     expect: ExpectPart = ExpectPart()
@@ -318,6 +346,8 @@ class Scenario:
             "logs": self.given.get("logs", {}),
             "timeline": played,
             "attackers": self.given.get("attackers", []),
+            "consumers": self.given.get("consumers", []),
+            "owners": self.given.get("owners", []),
             "faults": [{**fault, "kind": str(fault["kind"])} for fault in self.given.get("faults", [])],
         }
 

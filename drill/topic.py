@@ -21,6 +21,7 @@ App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 class OutgoingTopic:
     """The topic, and what was published to it."""
 
+    hear: Callable[[Mapping[str, Any]], None] | None = None  # who listens to it
     events: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
 
     async def answer(self, request: Request) -> Answer:
@@ -33,7 +34,10 @@ class OutgoingTopic:
         events = cast("list[object]", body) if isinstance(body, list) else [body]
         if not all(isinstance(event, dict) and "specversion" in event for event in events):
             return Answer(400)
-        self.events += cast("list[Mapping[str, Any]]", events)
+        for event in cast("list[Mapping[str, Any]]", events):
+            self.events.append(event)
+            if self.hear:
+                self.hear(event)
         return Answer(200)
 
 

@@ -1,5 +1,5 @@
 """
-The practice tenant: an Entra tenant with vaults, in memory, strict and nasty by default.
+The practice tenant: an Entra tenant with Azure around it, in memory, strict and nasty by default.
 
     tenant = PracticeTenant(
         scenario["tenant"],
@@ -7,6 +7,8 @@ The practice tenant: an Entra tenant with vaults, in memory, strict and nasty by
         logs=scenario.get("logs"),
         timeline=scenario.get("timeline", ()),
         attackers=scenario.get("attackers", ()),
+        consumers=scenario.get("consumers", ()),               # consumers.py: who lives on secrets
+        owners=scenario.get("owners", ()),                     # owners.py: who rotates what Cordon cannot
         faults=scenario.get("faults", ()),
         clock=virtual_clock().now,
         seed=7,
@@ -29,8 +31,19 @@ The practice tenant: an Entra tenant with vaults, in memory, strict and nasty by
     tenant.sign_in(principal_id, Credential(CredentialKind.SECRET, key_id))   # would it still get a token?
 
 It works on any event loop; under `drill.virtual_time.run` it takes no time. It serves graph.microsoft.com,
-<vault>.vault.azure.net (the vault `handover` is always there) and login.microsoftonline.com, picked by the
-Host header or X-Original-Host. A request to 127.0.0.1 is taken for Graph.
+<vault>.vault.azure.net (the vault `handover` is always there), management.azure.com, api.loganalytics.io and
+login.microsoftonline.com, picked by the Host header or X-Original-Host. A request to 127.0.0.1 is taken for Graph.
+
+`azure` takes subscriptions (`subscriptionId`, `managementGroupAncestorsChain`), roleDefinitions, roleAssignments
+(`principalId`, `roleDefinitionId` or `roleDefinitionName`, `scope`), `permissions` ({reader|executor|rotator:
+[assignments]}: what Cordon may do instead of its usual roles at the root management group), workspaces, vaults
+(`rbac` true, false or null, `accessPolicies`, `firewall`, `diagnostics` true, false or settings, `secrets`) and
+the services in arm/sources.py: storageAccounts, databaseAccounts, serviceBusNamespaces, eventHubNamespaces,
+redisCaches, postgresServers, sqlServers. A secret has a `value`, or `valueOf` a service's key or a client secret
+({resource, key, as: key | connectionString} or {keyId}); `countsAt: vault` says that both sides read it from
+there. Several secrets of one name are its versions. `arm.sources.works(state, vault, secret, text)` tells whether
+a value opens anything today. The questions of Resource Graph and Log Analytics and their columns stand in
+arm/resource_graph.py and logs/queries.py, the roles that Cordon has in arm/roles.py.
 
 Scenario keys that are the practice tenant's own: `tenant.behaviour` (see Behaviour), `tenant.permissions`
 ({reader|executor|rotator: [Graph permissions]}), `servicePrincipalLockConfiguration` on a service principal

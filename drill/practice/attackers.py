@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from drill.practice import pki
+from drill.practice.arm.sources import works
 from drill.practice.building import microsoft_graph
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
 from drill.practice.graph.credentials import new_key
@@ -18,12 +19,13 @@ from drill.practice.service import NoAnswer
 from drill.practice.shapes import JsonObject, ScenarioMistake, fine_time, graph_time, known_keys, seconds
 from drill.practice.sign_ins import Credential, CredentialKind, sign_in
 from drill.practice.state import TenantState
-from drill.practice.tokens import GRAPH, VAULT, Token
+from drill.practice.tokens import ARM, GRAPH, VAULT, Token
 from drill.practice.web import Answer, ConnectionLost, Request
 
 Sleep = Callable[[float], Awaitable[None]]
 Serve = Callable[[Request], Awaitable[Answer]]
 _GLOBAL_ADMINISTRATOR = "62e90394-69f5-4237-9190-012177145e10"
+_SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
 _MANAGE_ROLES = "9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8"  # RoleManagement.ReadWrite.Directory
 
 
@@ -109,8 +111,10 @@ class Attacker:
     sleep: Sleep
     serve_graph: Serve
     serve_vault: Serve
+    serve_arm: Serve
     credentials: list[Credential] = field(default_factory=list[Credential])
     tokens: dict[str, Token] = field(default_factory=dict[str, Token])
+    loot: str | None = field(default=None, repr=False)  # the last value that it read
 
     @property
     def name(self) -> str:
@@ -129,8 +133,7 @@ class Attacker:
             self.tokens[GRAPH] = self._admin_token()
             return
         self.credentials = self._stolen()
-        audiences = (GRAPH, VAULT) if "read-secret" in self.plan.does else (GRAPH,)
-        for audience in audiences:
+        for audience in dict.fromkeys((GRAPH, *(_AUDIENCES.get(each, GRAPH) for each in self.plan.does))):
             self._sign_in(audience)
 
     async def attack(self) -> None:
@@ -143,7 +146,7 @@ class Attacker:
             wait = self.plan.starts + turn * self.plan.every - self.state.elapsed
 
     async def _act(self, does: str) -> None:
-        audience = VAULT if does == "read-secret" else GRAPH
+        audience = _AUDIENCES.get(does, GRAPH)
         token = self._usable_token(audience)
         status: int | None = None
         if token:
@@ -304,7 +307,31 @@ class Attacker:
     async def read_secret(self, token: Token) -> Answer:
         request = self._request(token, "GET", f"/secrets/{self.plan.secret}", None, "api-version=7.5")
         request.host = f"{self.plan.vault}.vault.azure.net"
-        return await self.serve_vault(request)
+        answer = await self.serve_vault(request)
+        if answer.status == 200 and isinstance(answer.body, dict):
+            self.loot = str(answer.body["value"])
+        return answer
+
+    async def use_secret(self, token: Token) -> Answer:
+        """Whether what it read last still opens anything; who has read nothing yet has nothing to try."""
+        del token
+        secret = self.plan.vault, self.plan.secret
+        return Answer(200 if self.loot is not None and works(self.state, *secret, self.loot) else 401)
+
+    async def grant_access(self, token: Token) -> Answer:
+        """Give itself the right to read the vault's secrets, which some roles can."""
+        vault = self.state.vaults[self.plan.vault]
+        if vault.rbac:
+            name = self.state.chance.guid("attacker's assignment")
+            path = f"{vault.resource_id}/providers/Microsoft.Authorization/roleAssignments/{name}"
+            properties: JsonObject = {"principalId": self.plan.identity, "roleDefinitionId": _SECRETS_USER}
+        else:
+            path = f"{vault.resource_id}/accessPolicies/add"
+            entry: JsonObject = {"tenantId": self.state.id, "objectId": self.plan.identity}
+            properties = {"accessPolicies": [{**entry, "permissions": {"secrets": ["get", "list"]}}]}
+        request = self._request(token, "PUT", path, {"properties": properties}, "api-version=2023-07-01")
+        request.host = "management.azure.com"
+        return await self.serve_arm(request)
 
     def _credential_holder(self) -> str:
         """The application where there is one, since its credentials work everywhere; else the service principal."""
@@ -334,6 +361,7 @@ class Attacker:
         )
 
 
+_AUDIENCES = {"read-secret": VAULT, "use-secret": VAULT, "grant-access": ARM}  # all others want Graph
 ACTS: dict[str, Callable[[Attacker, Token], Awaitable[Answer]]] = {
     "add-password": Attacker.add_password,
     "add-certificate": Attacker.add_certificate,
@@ -346,4 +374,6 @@ ACTS: dict[str, Callable[[Attacker, Token], Awaitable[Answer]]] = {
     "edit-policy": Attacker.edit_policy,
     "use-token": Attacker.use_token,
     "read-secret": Attacker.read_secret,
+    "use-secret": Attacker.use_secret,
+    "grant-access": Attacker.grant_access,
 }

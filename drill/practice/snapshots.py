@@ -44,6 +44,7 @@ def _azure(state: TenantState) -> JsonObject:
             for kind in KINDS
             if any(each.kind is kind for each in azure.sources.values())
         },
+        "consumers": state.consumers,
         "vaults": [state.vaults[name].snapshot() for name in sorted(state.vaults)],
     }
 

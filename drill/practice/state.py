@@ -1,10 +1,10 @@
 """Everything the practice tenant is at one moment. Handlers of all services change this and nothing else."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drill.practice.arm.state import AzureState
 from drill.practice.behaviour import Behaviour
@@ -83,6 +83,8 @@ class TenantState:
     effects: list[JsonObject] = field(default_factory=list[JsonObject])
     requests: list[Seen] = field(default_factory=list[Seen])
     azure: AzureState = field(default_factory=AzureState)
+    consumers: list[JsonObject] = field(default_factory=list[JsonObject])  # what came of them, see consumers.py
+    heard: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])  # events that Cordon published
     attempts: list[JsonObject] = field(default_factory=list[JsonObject])
 
     @property

@@ -13,12 +13,14 @@ from drill.practice.asgi import AsgiApp, PracticeApp
 from drill.practice.attackers import Attacker, Plan
 from drill.practice.behaviour import Behaviour
 from drill.practice.building import build_state, cordon_client_id, cordon_object_id
+from drill.practice.consumers import Consumer
 from drill.practice.directory import SERVICE_PRINCIPAL
 from drill.practice.faults import Faults
 from drill.practice.graph.batch import run_batch
 from drill.practice.graph.gate import GraphGate
 from drill.practice.logs.gate import HOST as LOGS_HOST
 from drill.practice.logs.gate import LogsGate
+from drill.practice.owners import Owner
 from drill.practice.service import Service
 from drill.practice.shapes import JsonObject
 from drill.practice.sign_ins import Credential, CredentialKind, SignIn, sign_in
@@ -50,6 +52,8 @@ class PracticeTenant:
         logs: Mapping[str, Any] | None = None,
         timeline: Iterable[Mapping[str, Any]] = (),
         attackers: Iterable[Mapping[str, Any]] = (),
+        consumers: Iterable[Mapping[str, Any]] = (),
+        owners: Iterable[Mapping[str, Any]] = (),
         faults: Iterable[Mapping[str, Any]] = (),
         behaviour: Behaviour | None = None,
         clock: Callable[[], datetime],
@@ -70,9 +74,13 @@ class PracticeTenant:
         self._world = World(
             Timeline(self.state, timeline, sleep),
             [
-                Attacker(self.state, Plan.from_scenario(each), sleep, self._graph.serve, self._vault.serve)
+                Attacker(
+                    self.state, Plan.from_scenario(each), sleep, self._graph.serve, self._vault.serve, self._arm.serve
+                )
                 for each in attackers
             ],
+            [Consumer.begin(self.state, each, sleep, self._vault.serve) for each in consumers],
+            [Owner.begin(self.state, each, sleep, self._vault.serve) for each in owners],
         )
         self.asgi: AsgiApp = PracticeApp(self)
 
@@ -84,6 +92,10 @@ class PracticeTenant:
         """The world alone, until nothing more happens."""
         async with asyncio.TaskGroup() as group:
             self.start(group)
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """An event that Cordon published reaches whoever listens to the topic."""
+        self.state.heard.append(event)
 
     def happen(self, entry: Mapping[str, Any]) -> None:
         """Let what one entry of a timeline says happen now. Raises ScenarioMistake."""

@@ -1,22 +1,28 @@
-"""What happens in the tenant without Cordon: the timeline of the scenario, and attackers."""
+"""What happens in the tenant without Cordon: the timeline, attackers, consumers of secrets, and their owners."""
 
 import asyncio
 from dataclasses import dataclass
 
 from drill.practice.attackers import Attacker
+from drill.practice.consumers import Consumer
+from drill.practice.owners import Owner
 from drill.practice.timeline import Timeline
 
 
 @dataclass(slots=True)
 class World:
-    """Timeline and attackers together."""
+    """All of them together."""
 
     timeline: Timeline
     attackers: list[Attacker]
+    consumers: list[Consumer]
+    owners: list[Owner]
 
     def start(self, group: asyncio.TaskGroup) -> list["asyncio.Task[None]"]:
-        """Begin, as tasks of this group; they end when the scenario has nothing more to happen."""
+        """Begin, as tasks of this group; consumers and owners go on until cancelled."""
         for attacker in self.attackers:
             attacker.prepare()
         running = [group.create_task(self.timeline.play(), name="practice timeline")]
-        return running + [group.create_task(each.attack(), name=each.name) for each in self.attackers]
+        running += [group.create_task(each.attack(), name=each.name) for each in self.attackers]
+        running += [group.create_task(each.live(), name=each.name) for each in self.consumers]
+        return running + [group.create_task(each.work(), name=f"owner:{each.name}") for each in self.owners]

@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any, cast
 
 from drill.practice import pki
-from drill.practice.arm.building import resource_id_of, role_by, source_named, subscription_of
-from drill.practice.arm.state import LONG_AGO, Assignment, Lagging
+from drill.practice.arm.building import resource_id_of, source_named, subscription_of
+from drill.practice.arm.state import Lagging
 from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objects
 from drill.practice.state import TenantState
+from drill.practice.vault.granting import give_role
 from drill.practice.vault.secrets import new_version
 from drill.practice.vault.state import Certificate, CertificateVersion, SecretVersion, Vault
 
@@ -122,21 +123,8 @@ def _policy(state: TenantState, given: JsonObject) -> JsonObject:
 
 def _grant_handover(state: TenantState) -> None:
     """Those of Cordon's identities that replace credentials may make certificates here."""
-    scope = state.vaults[HANDOVER].resource_id
     for role in ("executor", "rotator"):
-        name = state.chance.guid("role assignment")
-        state.azure.assignments.append(
-            Assignment(
-                id=f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}",
-                scope=scope,
-                principal_id=state.cordon[role].object_id,
-                principal_type="ServicePrincipal",
-                role=role_by(state, {"roleDefinitionName": "Key Vault Certificates Officer"}),
-                condition=None,
-                created_at=LONG_AGO,
-                rules_from=LONG_AGO,
-            )
-        )
+        give_role(state, state.vaults[HANDOVER], state.cordon[role].object_id, "Key Vault Certificates Officer")
 
 
 def _add_secret(state: TenantState, vault: Vault, given: JsonObject) -> None:

@@ -238,12 +238,12 @@ class Work:
             await self._send(LEASE, because="watch")
             return
         plan, self._planned_at = standing
-        left_over = self._is_struck() and chain.place(WorkStarted) < chain.place(Rechecked)
+        left_over = self._is_set_back() and chain.place(WorkStarted) < chain.place(Rechecked)
         if not left_over:
             undone = await self._undone(plan)
             if undone:
                 await chain.write(self._rechecked(undone, 0, 0, trigger="news"))
-            left_over = bool(undone) and self._is_struck()
+            left_over = bool(undone)  # what could not be seen is tried for again, or nobody would look any more
         if left_over:
             await self._contain_again(plan)
         await self._desk.outbox.publish_due(chain)
@@ -251,6 +251,11 @@ class Work:
     def _is_struck(self) -> bool:
         newest = self._chain.last(Rechecked)
         return newest is not None and newest.answer == "not-held"
+
+    def _is_set_back(self) -> bool:
+        """Undone by somebody else, or not to be seen: either is contained again."""
+        newest = self._chain.last(Rechecked)
+        return newest is not None and newest.answer != "held"
 
     async def tell_of_lookalike(self, subject: IdentityRef) -> None:
         """
@@ -551,6 +556,18 @@ class Work:
                 )
             )
 
+    async def _tell_of_blind_looks(self) -> None:
+        """Each look that cannot see leads to another write: that has an end as well, and no actor."""
+        look = self._chain.last(Rechecked)
+        findings = "; ".join(look.findings) if look else ""
+        await self._chain.write(
+            Escalated(
+                reason=f"Later looks found it undone or could not be read, {self._recent_setbacks()} times within a "
+                f"day, the last time: {findings}. Cordon contained it once more and stops looking.",
+                todo="Look at the identity yourself. When the read works again, order this incident again.",
+            )
+        )
+
     async def _name_actors(self) -> None:
         """Read the audit log for who worked against the containment. It lags; what is not there yet is found later."""
         chain = self._chain
@@ -638,10 +655,13 @@ class Work:
             and stopped.by == "switch"
             and self._chain.place(HeldBack) > self._chain.place(WorkStarted)
         )
-        if self._chain.place(Rechecked) > self._put_down_before() and self._is_struck():
-            await self._tell_of_fight()
+        if self._chain.place(Rechecked) > self._put_down_before() and self._is_set_back():
+            if self._is_struck():
+                await self._tell_of_fight()
+            elif self._fight_is_over():
+                await self._tell_of_blind_looks()
             if self._fight_is_over():
-                why = "it was undone again and again; it was contained once more, and a person was called"
+                why = "a later look failed again and again; it was contained once more, and a person was called"
                 await self._close("needs-attention", why)
                 await self._chain.write(WorkEnded())
                 return
@@ -674,7 +694,7 @@ class Work:
             await self._watch()
         series = newest.series + 1 if newest else 1
         after = (self._first_look(), *(max(seconds, self._first_look()) for seconds in RECHECKS[1:]))
-        chained = self._recent_strikes() >= STRIKES
+        chained = self._recent_setbacks() >= STRIKES
         for place, seconds in enumerate(after[:1] if chained else after, start=1):
             await self._desk.store.queue.send(self._recheck_message(series, place), timedelta(seconds=seconds))
         await self._chain.write(RechecksSet(series=series, after=after, chained=chained))
@@ -695,22 +715,23 @@ class Work:
 
     def _first_look(self) -> float:
         """Seconds; further apart in a fight that lasts, for each round costs quota that others need, and journal."""
-        strikes = self._recent_strikes()
+        strikes = self._recent_setbacks()
         rounds = max(0, strikes - STRIKES + 1)
         near = min(RECHECKS[0] * 2 ** min(rounds, 10), _LONGEST_FIRST_LOOK)
         return min(near * 2 ** max(0, strikes - _CLOSE_ROUNDS), _LONGEST_DISTANCE)
 
-    def _recent_strikes(self) -> int:
+    def _recent_setbacks(self) -> int:
+        """Looks that found it undone, and those that could not see: both are contained again, so both keep distance."""
         since = self._desk.clock() - FIGHT_WINDOW
         lines = (line for line in self._chain.lines if line.record.time > since)
-        return sum(1 for line in lines if isinstance(line.entry, Rechecked) and line.entry.answer == "not-held")
+        return sum(1 for line in lines if isinstance(line.entry, Rechecked) and line.entry.answer != "held")
 
     def _fight_is_over(self) -> bool:
-        return self._recent_strikes() >= FIGHT_ROUNDS
+        return self._recent_setbacks() >= FIGHT_ROUNDS
 
     def _keeps_distance(self) -> bool:
         """In a fight: whether the next look is set already and not due yet, and no person asks for anything."""
-        chain, struck = self._chain, self._recent_strikes() >= STRIKES
+        chain, struck = self._chain, self._recent_setbacks() >= STRIKES
         newest = chain.last(RechecksSet)
         behind = max(chain.place(kind) for kind in (Rechecked, Applied, Planned, Approved))
         if not struck or newest is None or chain.place(RechecksSet) < behind:

@@ -11,7 +11,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.entries import Entry, Intended, Planned, PlannedStep, Rechecked, SignalJoined, Verified, read_entry
+from shared.entries import (
+    Entry,
+    Intended,
+    Planned,
+    PlannedStep,
+    Rechecked,
+    SignalJoined,
+    UndoEnded,
+    UndoIntended,
+    UndoOrdered,
+    Verified,
+    read_entry,
+)
 from shared.incident import Status, status_of
 from shared.journal import Record, check_chain
 from tests.faults.chronicle import Appended, Chronicle, Wrote
@@ -23,6 +35,7 @@ KINDS = (
     "outside the plan",
     "false contained",
     "less contained",
+    "not put back",
     "secret bytes",
     "too many restarts",
     "effect after stop",
@@ -32,7 +45,14 @@ RACE_WINDOW = 5.0  # seconds between the proof of a write and the look that make
 AFTER_STOP = 25.0  # seconds in which what was already let through may still arrive
 OURS = frozenset({"unlocked"})  # what Cordon itself opens for a moment, and must have closed at the end
 RESTING = frozenset(
-    {Status.CONTAINED, Status.NEEDS_ATTENTION, Status.IGNORED, Status.WATCHED, Status.AWAITING_APPROVAL}
+    {
+        Status.CONTAINED,
+        Status.NEEDS_ATTENTION,
+        Status.IGNORED,
+        Status.WATCHED,
+        Status.AWAITING_APPROVAL,
+        Status.RELEASED,
+    }
 )
 
 # Which write belongs to which action, by the first word of its name.
@@ -47,6 +67,15 @@ _LEVERS = {
     "create": "require-risk-policy",
     "extend": "require-risk-policy",
 }
+
+_WAYS_BACK = {
+    "accountEnabled=True": "block-sign-in",
+    "isDisabled=False": "deactivate-application",
+    "keyCredentials": "replace-credentials",
+    "delete policy": "require-risk-policy",
+    "leave policy": "require-risk-policy",
+}
+LOST_FOR_GOOD = ("password", "unconfirmed")  # no undo brings these back (a secret's value, a word to Microsoft)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +103,7 @@ def check(chronicle: Chronicle, expected: Expected, *, lives: int = 1, canary: s
         *_outside_the_plan(chronicle),
         *_false_contained(chronicle),
         *_less_contained(chronicle),
+        *_not_put_back(chronicle),
         *_secrets(chronicle, canary),
         *_restarts(lives, expected),
         *_after_stop(chronicle),
@@ -109,31 +139,44 @@ def _made_twice(chronicle: Chronicle) -> Iterator[Violation]:
     for operation, count in chronicle.made.items():
         if count > 1:
             yield Violation("made twice", f"{count} certificates for operation {operation}")
-    policies = [event for event in chronicle.events if isinstance(event, Wrote) and event.what == "create policy"]
-    if len(policies) > 1 and not any("policy" in attack.detail for attack in chronicle.all("attack")):
-        yield Violation("made twice", f"{len(policies)} Conditional Access policies were made")
+    writes = [event.what for event in chronicle.events if isinstance(event, Wrote)]
+    policies = writes.count("create policy") - writes.count("delete policy")
+    if policies > 1 and not any("policy" in attack.detail for attack in chronicle.all("attack")):
+        yield Violation("made twice", f"{policies} Conditional Access policies were made")
 
 
 def _outside_the_plan(chronicle: Chronicle) -> Iterator[Violation]:
-    """Each write must be named by an intent that stood in the journal when it was sent."""
+    """Each write must be named by an intent that stood in the journal when it was sent; so must each way back."""
     intents: list[tuple[PlannedStep, str]] = []
+    ways_back: list[tuple[PlannedStep, UndoIntended]] = []
     steps: dict[tuple[str, str], PlannedStep] = {}
-    for event in sorted(chronicle.events, key=lambda each: each.sent_at if isinstance(each, Wrote) else each.at):
+    for event in _as_sent(chronicle):
         if isinstance(event, Appended):
             for record in event.records:
-                entry = read_entry(record)
+                entry, id_ = read_entry(record), (record.incident, record.step or "")
                 if isinstance(entry, Planned):
                     steps |= {(record.incident, step.id): step for step in entry.steps}
                 if isinstance(entry, Intended):
-                    step = steps[record.incident, record.step or ""]
-                    intents.append((step, json.dumps(record.data) + step.model_dump_json()))
-        elif isinstance(event, Wrote) and not any(_allows(step, text, event.what) for step, text in intents):
+                    intents.append((steps[id_], json.dumps(record.data) + steps[id_].model_dump_json()))
+                if isinstance(entry, UndoIntended):
+                    ways_back.append((steps[id_], entry))
+            continue
+        named = any(_allows(step, text, event.what) for step, text in intents)
+        if not named and not any(_allows_back(step, way, event.what) for step, way in ways_back):
             yield Violation("outside the plan", f"{event.what} at {event.at:.1f} s, named by no intent before it")
+
+
+def _as_sent(chronicle: Chronicle) -> list[Appended | Wrote]:
+    """Records and writes, in the order in which they left their instance."""
+    events = [event for event in chronicle.events if isinstance(event, Appended | Wrote)]
+    return sorted(events, key=lambda each: each.sent_at if isinstance(each, Wrote) else each.at)
 
 
 def _allows(step: PlannedStep, text: str, what: str) -> bool:
     first, _, rest = what.partition(" ")
     name = first.partition("=")[0]
+    if what in ("accountEnabled=True", "isDisabled=False"):
+        return False
     if name in ("lock", "tags"):
         return step.action in ("custody", "replace-credentials")
     if name == "remove":  # the id of what is taken away stands in the image
@@ -141,6 +184,19 @@ def _allows(step: PlannedStep, text: str, what: str) -> bool:
     if name in ("removePassword", "removeFederated"):
         return rest in text and step.action == _LEVERS[name]
     return step.action == _LEVERS.get(name)
+
+
+def _allows_back(step: PlannedStep, way: UndoIntended, what: str) -> bool:
+    """Whether what is written back stands in the way back that was written down, and not only its action."""
+    first, _, rest = what.partition(" ")
+    name, text = first.partition("=")[0], json.dumps(way.image)
+    if not way.writes:
+        return False
+    if name == "give":  # kind and id (or name) of what is given back
+        return rest.rpartition(" ")[2] in text
+    if name in ("lock", "tags"):
+        return step.action in ("custody", "replace-credentials")
+    return step.action == _WAYS_BACK.get(what, _WAYS_BACK.get(name))
 
 
 def _false_contained(chronicle: Chronicle) -> Iterator[Violation]:
@@ -194,11 +250,63 @@ def _closed_by(step: PlannedStep) -> tuple[str, ...]:
 
 
 def _less_contained(chronicle: Chronicle) -> Iterator[Violation]:
-    for event in chronicle.events:
-        if isinstance(event, Wrote) and event.opened - OURS:
-            yield Violation("less contained", f"{event.what} at {event.at:.1f} s opened {sorted(event.opened)}")
+    """Only an undo that a person ordered may open anything, and of that only what stood open before Cordon came."""
+    images: dict[tuple[str, str], tuple[str, Intended]] = {}
+    actions: dict[tuple[str, str], str] = {}
+    ordered, old = set[str](), set[tuple[str, str]]()
+    for event in _as_sent(chronicle):
+        if isinstance(event, Wrote):
+            found = [image for (incident, _), image in images.items() if incident in ordered]
+            wrong = {thing for thing in event.opened - OURS if not any(_was_open(thing, *image) for image in found)}
+            if wrong:
+                yield Violation("less contained", f"{event.what} at {event.at:.1f} s opened {sorted(wrong)}")
+            continue
+        for record in event.records:
+            entry, id_ = read_entry(record), (record.incident, record.step or "")
+            match entry:
+                case Planned():
+                    actions |= {(record.incident, step.id): step.action for step in entry.steps}
+                case Intended() if id_ not in images or id_ in old:
+                    images[id_] = actions[id_], entry
+                    old.discard(id_)
+                case UndoOrdered():
+                    ordered.add(record.incident)
+                case UndoEnded():
+                    old |= {known for known in images if known[0] == record.incident}
+                    ordered.discard(record.incident)
+                case _:
+                    pass
     if chronicle.truth and "unlocked" in chronicle.truth[-1][1] - chronicle.truth[0][1]:
         yield Violation("less contained", "the instance lock was lifted and is not back")
+
+
+def _was_open(thing: str, action: str, image: Intended) -> bool:
+    """Whether the pre-image of a step of this action says that this stood open."""
+    name, _, id_ = thing.partition(" ")
+    if name not in CLOSES[action]:
+        return False
+    match name:
+        case "enabled":
+            return image.before.get("accountEnabled") is True
+        case "active":
+            return image.before.get("isDisabled") is False
+        case "uncovered" | "untagged":
+            return True
+        case _:
+            return bool(id_) and id_ in json.dumps(image.before)
+
+
+def _not_put_back(chronicle: Chronicle) -> Iterator[Violation]:
+    """What is called released is as it was before Cordon came, but for what no undo can bring back."""
+    if len(chronicle.journals) != 1 or chronicle.all("attack"):
+        return
+    ((incident, chain),) = chronicle.journals.items()
+    records = [record for _, record in chain]
+    if status_of(records, records[-1].time) is Status.RELEASED:
+        gone = chronicle.truth[0][1] - chronicle.truth[-1][1]
+        left = sorted(thing for thing in gone if not thing.startswith(LOST_FOR_GOOD))
+        if left:
+            yield Violation("not put back", f"{incident} is called released, and {left} did not come back")
 
 
 def _secrets(chronicle: Chronicle, canary: str | None) -> Iterator[Violation]:

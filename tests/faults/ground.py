@@ -15,6 +15,7 @@ from drill.virtual_time import run, virtual_clock
 from shared.actions import ACTIONS
 from shared.actions.interface import Means
 from shared.clock import Clock
+from shared.entries import UndoOrdered
 from shared.errors import CordonError, SequenceTaken
 from shared.journal import IncidentId, Record, check_append
 from shared.policy import Policy, read_policy
@@ -96,6 +97,7 @@ class Ground:
     topic: FakeTopic = field(default_factory=FakeTopic)
     switch: FakeSwitch = field(default_factory=FakeSwitch)
     lives: int = 0
+    undo_from: int | None = None  # the number of the first call since an undo was ordered
     working: str = "one"  # the instance that the host gives messages to
     on_strike: Callable[[Life, Call, str], None] = lambda life, call, kind: None
 
@@ -161,6 +163,25 @@ class Ground:
                 continue
             self.chronicle.happened(self.now(), "acknowledged", str(cast("JsonObject", event["data"])["id"]))
             return
+
+    async def order_undo(self, after: float, to: str | None = None) -> None:
+        """A person orders the way back of whatever incident there is, and asks again where the answer is an error."""
+        await asyncio.sleep(after)
+        if self.undo_from is None:
+            self.undo_from = len(self.gate.calls)
+        for wait in AGAIN:
+            await asyncio.sleep(wait)
+            _, responder = self.instance(to or self.working)
+            try:
+                for incident in self.chronicle.journals:
+                    await responder.undo(incident, UndoOrdered(by="a responder", reason="a false alarm"))
+            except (CordonError, Crash) as error:
+                self.chronicle.happened(self.now(), "undo refused", str(error))
+                if "under way" in str(error) or "back already" in str(error):
+                    return
+                continue
+            if self.chronicle.journals:
+                return
 
     async def work(self, until: float, *, name: Callable[[], str]) -> None:
         """The host: hands over each message when it is due; what fails comes back, five times at most."""

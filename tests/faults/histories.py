@@ -13,6 +13,7 @@ from shared.case import Grants, Known, Owners
 from shared.errors import CordonError
 from shared.incident import Status
 from shared.signal import JsonObject
+from shared.work import RECHECKS
 from tests.fakes import (
     PAYROLL,
     PAYROLL_CLIENT,
@@ -33,6 +34,7 @@ from tests.faults.matrix import Outcome, policy
 from tests.stories.world import leak
 
 UNTIL = 5 * 3600.0
+UNDONE = 0.3  # share of the histories that a person has undone
 TROUBLE = 1800.0  # seconds after which nobody disturbs any more
 _PASSING = ("timeout-applied", "timeout", "429", "429-applied", "503", "stale-404")
 _ENDS = frozenset({Status.CONTAINED, Status.NEEDS_ATTENTION})
@@ -51,6 +53,7 @@ class Weather:
     duplicates: tuple[float, ...]
     skew: timedelta
     stop: tuple[float, float] | None
+    undos: tuple[tuple[float, str], ...] = ()  # when a person orders the way back, and of whom
 
 
 def weather_of(random: Random) -> Weather:
@@ -69,13 +72,22 @@ def weather_of(random: Random) -> Weather:
     )
 
 
+def undos_of(random: Random) -> tuple[tuple[float, str], ...]:
+    """In some histories: in the midst of the work, at the very moment of a later look, late, or twice."""
+    if random.random() > UNDONE:
+        return ()
+    times = (random.uniform(0, 5), random.choice(RECHECKS[:3]), random.uniform(1, TROUBLE))
+    chosen = random.sample(times, random.choice((1, 1, 2)))
+    return tuple((at, random.choice(("one", "two"))) for at in chosen)
+
+
 def play_seed(seed: int) -> Outcome:
     """Play the history of one seed and judge it."""
     seen: list[Ground] = []
 
     async def story() -> Chronicle:
         random = Random(seed)  # noqa: S311 - a history, no secret
-        weather = weather_of(random)
+        weather = replace(weather_of(random), undos=undos_of(Random(f"undo of {seed}")))  # noqa: S311 - the same
         ground = Ground(lambda call: None, policy(), virtual_now(), Chronicle(lag=weather.lag))
         seen.append(ground)
         ground.gate.fate = _fate(weather, random, ground)
@@ -92,7 +104,8 @@ def play_seed(seed: int) -> Outcome:
     chronicle = play(story)
     (ground,) = seen
     deaths = len(chronicle.all("struck"))
-    expected = Expected(_ENDS, most_lives=2 + deaths)
+    ends = _ENDS | {Status.RELEASED} if ground.undo_from is not None else _ENDS
+    expected = Expected(ends, most_lives=2 + deaths)
     violations = check(chronicle, expected, lives=ground.lives, canary=CANARY)
     return Outcome(chronicle, tuple(violations), tuple(ground.gate.calls))
 
@@ -117,6 +130,8 @@ def _begin(ground: Ground, weather: Weather, random: Random) -> None:
         ground.start(_attack(ground, at, name, number))
     if random.random() < 0.5:
         ground.start(_sweeps(ground, random.choice(("one", "two"))))
+    for at, name in weather.undos:
+        ground.start(ground.order_undo(at, name))
     if weather.stop:
         ground.start(_stop(ground, *weather.stop))
 

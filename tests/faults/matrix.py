@@ -19,6 +19,8 @@ from tests.faults.ground import CANARY, Ground, event, play, reference_policy, v
 
 RECOVERIES = ("same", "rival")
 UNTIL = 4 * 3600.0
+UNDO_AT = 40.0  # seconds after the signal, in the midst of the later looks
+_UNDO = "undo/"
 # Faults that a person has to see to. What they may end with is told, never hidden.
 _FOR_PEOPLE = frozenset({"403-from-here", "409", "stale-404", "401"})
 _EITHER = frozenset({Status.CONTAINED, Status.NEEDS_ATTENTION})
@@ -37,20 +39,23 @@ class Strike:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One history of the matrix; two strikes are a pair."""
+    """One history of the matrix; two strikes are a pair. `undo`: a person orders the way back of it."""
 
     strikes: tuple[Strike, ...]
     recovery: str
+    undo: bool = False
 
     def __str__(self) -> str:
-        return f"{'+'.join(map(str, self.strikes))}@{self.recovery}"
+        return f"{_UNDO if self.undo else ''}{'+'.join(map(str, self.strikes))}@{self.recovery}"
 
     @classmethod
     def read(cls, text: str) -> "Cell":
         """What `str` of a cell says. Raises ValueError for anything else."""
-        strikes, _, recovery = text.partition("@")
+        strikes, _, recovery = text.removeprefix(_UNDO).partition("@")
         parts = [part.partition(":") for part in strikes.split("+")]
-        return cls(tuple(Strike(int(number), kind) for number, _, kind in parts if kind), recovery)
+        return cls(
+            tuple(Strike(int(number), kind) for number, _, kind in parts if kind), recovery, text.startswith(_UNDO)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Outcome:
     chronicle: Chronicle
     violations: tuple[Violation, ...]
     calls: tuple[Call, ...]
+    undo_from: int | None = None
 
 
 def play_cell(cell: Cell) -> Outcome:
@@ -73,6 +79,8 @@ def play_cell(cell: Cell) -> Outcome:
         if cell.recovery == "rival":
             ground.on_strike = lambda life, call, kind: _let_a_rival_in(ground, life)
         ground.start(ground.deliver(event()))
+        if cell.undo:
+            ground.start(ground.order_undo(UNDO_AT))
         await ground.work(UNTIL, name=lambda: ground.working)
         return ground.finish()
 
@@ -80,7 +88,7 @@ def play_cell(cell: Cell) -> Outcome:
     (ground,) = seen
     expected = Expected(_ends(cell), most_lives=3 if len(cell.strikes) == 1 else 4)
     violations = check(chronicle, expected, lives=ground.lives, canary=CANARY)
-    return Outcome(chronicle, tuple(violations), tuple(ground.gate.calls))
+    return Outcome(chronicle, tuple(violations), tuple(ground.gate.calls), ground.undo_from)
 
 
 @cache
@@ -97,23 +105,35 @@ def _let_a_rival_in(ground: Ground, life: Life) -> None:
 
 
 def _ends(cell: Cell) -> frozenset[Status]:
-    if any(strike.kind in _FOR_PEOPLE for strike in cell.strikes):
-        return _EITHER
-    return frozenset({Status.CONTAINED})
+    kinds = {strike.kind for strike in cell.strikes}
+    whole = frozenset({Status.RELEASED if cell.undo else Status.CONTAINED})
+    if "409" in kinds:  # of the journal: a signal of a rival, which is decided on after the undo
+        return whole | _EITHER
+    return whole | {Status.NEEDS_ATTENTION} if kinds & _FOR_PEOPLE else whole
 
 
 def record() -> tuple[Call, ...]:
     """The calls of the history that nothing strikes. Raises AssertionError if even that one is wrong."""
-    outcome = play_cell(Cell((), "same"))
+    return _recorded(Cell((), "same")).calls
+
+
+def record_undo() -> tuple[Call, ...]:
+    """The calls of the undo of that history, from the order on."""
+    outcome = _recorded(Cell((), "same", undo=True))
+    return outcome.calls[outcome.undo_from :]
+
+
+def _recorded(cell: Cell) -> Outcome:
+    outcome = play_cell(cell)
     assert not outcome.violations, list(map(str, outcome.violations))
-    return outcome.calls
+    return outcome
 
 
-def cells(calls: Iterable[Call]) -> Iterator[Cell]:
+def cells(calls: Iterable[Call], *, undo: bool = False) -> Iterator[Cell]:
     """Every cell of the matrix."""
     for call in calls:
         for kind, recovery in product(call.kinds(), RECOVERIES):
-            yield Cell((Strike(call.number, kind),), recovery)
+            yield Cell((Strike(call.number, kind),), recovery, undo)
 
 
 def pairs(calls: Sequence[Call], seed: int) -> Iterator[Cell]:

@@ -7,10 +7,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.entries import Closed, Rechecked, RechecksSet, WorkStarted
+from shared.case import CouldNotLook, PartName
+from shared.entries import Closed, Escalated, Rechecked, RechecksSet, WorkStarted
 from shared.errors import PermissionMissing
+from shared.identity import IdentityRef
 from shared.incident import Status
-from tests.fakes import Crash, password, payroll
+from shared.tenant import Gathered
+from shared.work import FIGHT_ROUNDS
+from tests.fakes import Crash, FakeDirectory, password, payroll
 from tests.faults.attacks import hooked, is_clean
 from tests.stories.world import World, play
 
@@ -130,5 +134,73 @@ def test_contained_is_not_the_word_for_half_a_plan() -> None:
         assert await world.status() is Status.NEEDS_ATTENTION
         assert closed is not None
         assert closed.outcome == "needs-attention"
+
+    play(story, STATE)
+
+
+POLICY_OF_TWO = """
+version: 1
+rules:
+  - name: leaked-credential
+    when: {risk-detection: {types: [leakedCredentials]}}
+    verdict: contain
+    actions: [block-sign-in, confirm-compromised]
+"""
+
+
+class Flickering(FakeDirectory):
+    """A directory whose list of risks can be read each second time only: for a proof, never for the look after."""
+
+    read = 0
+
+    async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+        seen = await super().look(subject, parts)
+        if PartName.RISK not in parts:
+            return seen
+        self.read += 1
+        return seen if self.read % 2 else replace(seen, risk=CouldNotLook("Graph answers 503", may_help_later=True))
+
+
+def test_a_read_that_fails_at_every_later_look_is_not_written_against_for_ever() -> None:
+    """Each look is blind and each new proof is not: the looks grow apart, and a person is called in the end."""
+
+    async def story(world: World) -> None:
+        directory = Flickering(world.directory.state, world.clock, detections=world.directory.detections)
+        world = replace(world, directory=directory)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(hours=6))
+        chain = await world.chain()
+        call, closed = chain.last(Escalated), chain.last(Closed)
+
+        assert sum(look.answer == "unknown" for look in chain.all(Rechecked)) == FIGHT_ROUNDS
+        assert directory.effects.count("confirmCompromised") <= FIGHT_ROUNDS + 1
+        assert call is not None
+        assert "could not be read" in call.reason
+        assert "by somebody" not in call.reason
+        assert closed is not None
+        assert closed.outcome == "needs-attention"
+        assert not directory.state.enabled
+        assert await world.store.queue.next_due() is None
+
+    play(story, STATE, policy=POLICY_OF_TWO)
+
+
+def test_a_look_that_news_called_for_and_that_could_not_see_is_taken_again() -> None:
+    """It was switched on long after the last look, the log tells of it, and just then Graph does not answer."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder)
+        world.directory.state = replace(world.directory.state, enabled=True)
+        world.directory.unreadable = CouldNotLook("Graph answers 503", may_help_later=True)
+        incident = (await world.chain()).incident
+        await world.store.queue.send({"incident": incident, "because": "watch"})
+        await world.work_queue(responder, timedelta(seconds=1))
+        world.directory.unreadable = None
+        await world.work_queue(responder, timedelta(minutes=5))
+
+        assert is_clean(world)
 
     play(story, STATE)

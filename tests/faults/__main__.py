@@ -19,7 +19,7 @@ from tests.faults.checker import KINDS, Violation
 from tests.faults.fuzz import ENTRIES, fuzz
 from tests.faults.histories import play_seed
 from tests.faults.kept_journals import keep
-from tests.faults.matrix import Cell, Outcome, cells, pairs, play_cell, points, record
+from tests.faults.matrix import Cell, Outcome, cells, pairs, play_cell, points, record, record_undo
 
 T = TypeVar("T")
 
@@ -86,10 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _all(depth: Depth, seed: int) -> int:
     calls = record()
-    all_cells = list(cells(calls))
+    back = record_undo()
+    all_cells, undone = list(cells(calls)), list(cells(back, undo=True))
     print(f"{len(calls)} calls, {points(calls)} moments to die at, {len(all_cells)} cells")
+    print(f"undo: {len(back)} calls, {points(back)} moments to die at, {len(undone)} cells")
     tallies = [
         _play("cells", all_cells[seed % depth.every :: depth.every]),
+        _play("undo", undone[seed % depth.every :: depth.every]),
         _play("pairs", list(islice(pairs(calls, seed), depth.pairs))),
         _histories(range(seed * 1_000_000, seed * 1_000_000 + depth.seeds)),
         *(_fuzz(entry, range(seed, seed + depth.inputs)) for entry in ENTRIES),

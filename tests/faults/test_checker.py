@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from shared.incident import Status
 from tests.faults.checker import KINDS, Expected, check
 from tests.faults.chronicle import Appended, Chronicle, Wrote
 from tests.faults.ground import CANARY
@@ -83,6 +84,53 @@ PLANTS: dict[str, tuple[str, Plant]] = {
 }
 
 
+def _given_away(chronicle: Chronicle) -> None:
+    """The undo gave back what no way back names."""
+    chronicle.events.append(Wrote(3000.0, 3000.0, "one", "give app-role role-99"))
+
+
+def _back_before_its_intent(chronicle: Chronicle) -> None:
+    """Sign-in was allowed before the way back was written down."""
+    place = next(n for n, e in enumerate(chronicle.events) if isinstance(e, Wrote) and e.what == "accountEnabled=True")
+    write = chronicle.events[place]
+    assert isinstance(write, Wrote)
+    chronicle.events[place] = replace(write, sent_at=50.0)
+
+
+def _opened_more(chronicle: Chronicle) -> None:
+    """An undo opened what was not open before Cordon came."""
+    place = next(n for n, e in enumerate(chronicle.events) if isinstance(e, Wrote) and e.opened)
+    write = chronicle.events[place]
+    assert isinstance(write, Wrote)
+    chronicle.events[place] = replace(write, opened=write.opened | {"grant grant-99"})
+
+
+def _left_closed(chronicle: Chronicle) -> None:
+    """Sign-in is still blocked at the end."""
+    at, things = chronicle.truth[-1]
+    chronicle.truth.append((at + 1, things - {"enabled"}))
+
+
+UNDO_PLANTS: dict[str, tuple[str, Plant]] = {
+    "given back, named by nothing": ("outside the plan", _given_away),
+    "given back before its intent": ("outside the plan", _back_before_its_intent),
+    "more opened than was open": ("less contained", _opened_more),
+    "released and still blocked": ("not put back", _left_closed),
+}
+
+
+@pytest.mark.parametrize("name", UNDO_PLANTS)
+def test_what_is_planted_in_an_undo_is_found(name: str) -> None:
+    """One violation in an otherwise clean undo."""
+    kind, plant = UNDO_PLANTS[name]
+    chronicle, expected = play_cell(Cell((), "same", undo=True)).chronicle, Expected(frozenset({Status.RELEASED}))
+    assert check(chronicle, expected, canary=CANARY) == []
+
+    plant(chronicle)
+
+    assert kind in {violation.kind for violation in check(chronicle, expected, canary=CANARY)}
+
+
 @pytest.mark.parametrize("name", PLANTS)
 def test_what_is_planted_is_found(name: str) -> None:
     """One violation in an otherwise clean history."""
@@ -104,7 +152,7 @@ def test_too_many_restarts_are_found() -> None:
 
 def test_every_kind_has_its_plant() -> None:
     """A kind that nothing can raise is a zero that says nothing."""
-    planted = {kind for kind, _ in PLANTS.values()} | {"too many restarts"}
+    planted = {kind for kind, _ in (PLANTS | UNDO_PLANTS).values()} | {"too many restarts"}
 
     assert set(KINDS) - planted == {"does not reproduce"}
 

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drill.virtual_time import run, virtual_clock
+from shared.case import Holder, IdentityState, Known
 from shared.clients.sqlite_store import open_sqlite_store
+from shared.entries import UndoOrdered
 from shared.errors import RequestConflicts
 from shared.identity import PrincipalId
 from shared.incident import Status
@@ -23,7 +25,7 @@ from shared.policy import Limits, read_policy
 from shared.reservations import Reservations
 from shared.standing import waiting_plan
 from shared.store import LocalStore, memory_store
-from tests.fakes import START, FakeDirectory, password, payroll
+from tests.fakes import START, FakeDirectory, certificate, federated, password, payroll
 from tests.stories.world import POLICY, World, play
 
 CALM = settings(max_examples=25, deadline=None, database=None, derandomize=True)
@@ -94,6 +96,103 @@ def test_nothing_happens_that_nobody_approved(moves: Sequence[Move]) -> None:
             assert await world.status() is not Status.CONTAINED
 
     play(story, STATE, policy=POLICY, mode="ask")
+
+
+# Undo
+
+UNDONE = payroll(application=[password(1), certificate(2), federated(3)])
+TURNS = st.tuples(st.sampled_from(["undo", "undo", "a stranger's key", "enable", "leak", "work", "wait"]), INSTANCES)
+
+
+@dataclass
+class PutBack:
+    """What the model knows: how it was before Cordon came, how many orders were taken, what strangers put there."""
+
+    world: World
+    before: IdentityState
+    orders: int = 0
+    leaks: int = 1
+    strangers: int = 0
+
+    async def move(self, name: str, instance: str) -> None:
+        world, responder = self.world, self.world.instance(instance)
+        match name:
+            case "undo":
+                await self._undo(instance)
+            case "a stranger's key":
+                self.strangers += 1
+                held = self._holder()
+                more = replace(held, keys=(*held.keys, certificate(100 + self.strangers)))
+                world.directory.state = replace(world.directory.state, application=more)
+            case "enable":
+                world.directory.state = replace(world.directory.state, enabled=True)
+            case "leak":
+                self.leaks += 1
+                await world.hear_of_leak(responder, self.leaks)
+            case "work":
+                await world.work_queue(responder, timedelta(minutes=2))
+            case _:
+                await asyncio.sleep(3 * 3600)
+        effects = world.directory.effects
+        assert effects.count("accountEnabled=True") <= self.orders, "sign-in was given back more often than ordered"
+        assert effects.count("give federated fic-3") <= self.orders
+
+    async def _undo(self, instance: str) -> None:
+        """Ordered and worked off, or refused without any effect; the same order again does nothing more."""
+        world = self.world
+        if await self._is_refused(instance):
+            return
+        self.orders += 1
+        held = {key.key_id for key in self._holder().keys}
+        await world.work_queue(world.instance(instance), timedelta(minutes=1))
+        self._judge(held)
+        effects = list(world.directory.effects)
+        assert await self._is_refused(instance), "the same order was taken twice"
+        await world.work_queue(world.instance(instance), timedelta(hours=3))
+        assert world.directory.effects == effects, "something was done after the undo"
+
+    def _judge(self, held: set[str]) -> None:
+        """As it was before, but for the secret; and what was there when it was ordered is there still."""
+        state, keys = self.world.directory.state, {key.key_id for key in self._holder().keys}
+        assert state.enabled
+        assert keys >= held | {key.key_id for key in self._holder(self.before).keys}, "a stranger's key was overwritten"
+        assert _trusts(self._holder()) == _trusts(self._holder(self.before))
+
+    async def _is_refused(self, instance: str) -> bool:
+        effects = list(self.world.directory.effects)
+        listed = await self.world.store.documents.query("incidents")
+        newest = await asyncio.gather(*(self.world.chain_of(str(each.body["incident"])) for each in listed))
+        chain = max(newest, key=lambda chain: chain.records[0].time)
+        try:
+            await self.world.instance(instance).undo(chain.incident, UndoOrdered(by="a person", reason="a test"))
+        except RequestConflicts:
+            assert self.world.directory.effects == effects
+            return True
+        return False
+
+    def _holder(self, state: IdentityState | None = None) -> Holder:
+        held = (state or self.world.directory.state).application
+        assert held is not None
+        return held
+
+
+def _trusts(holder: Holder) -> set[str]:
+    assert isinstance(holder.federated, Known)
+    return {trust.name for trust in holder.federated.value}
+
+
+@CALM
+@given(st.lists(TURNS, max_size=6))
+def test_an_undo_leaves_it_as_it_was_once_and_only_when_ordered(moves: Sequence[Move]) -> None:
+    """Whatever strangers do in between: contained, undone as it was, not undone again, theirs not overwritten."""
+
+    async def story(world: World) -> None:
+        await world.hear_of_leak(world.instance())
+        model = PutBack(world, UNDONE)
+        for name, instance in [*moves, ("undo", "one")]:
+            await model.move(name, instance)
+
+    play(story, UNDONE, policy=POLICY)
 
 
 # Limits

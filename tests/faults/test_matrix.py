@@ -1,6 +1,7 @@
 """A bounded part of the matrix, of pairs of faults and of random histories; `make faults` plays more of them."""
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from tests.faults.attacks import DEPTH
 from tests.faults.gate import KINDS
 from tests.faults.ground import reference_actions
 from tests.faults.histories import play_seed
-from tests.faults.matrix import Cell, Strike, cells, pairs, play_cell, record
+from tests.faults.matrix import Cell, Strike, cells, pairs, play_cell, record, record_undo
 from tests.faults.realm import APART, CLOSES
 
 FLOOR = Path(__file__).with_name("floor.json")  # raised on purpose, with the commit that adds the cells
@@ -28,12 +29,25 @@ def test_a_sample_of_the_matrix_is_green(part: int) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("part", range(2))
+def test_a_sample_of_the_undo_is_green(part: int) -> None:
+    """A person orders the way back of the reference history, and a fault strikes while it is carried out."""
+    chosen = list(cells(record_undo(), undo=True))[part * 53 :: max(1, 107 // DEPTH)]
+
+    wrong = [f"{cell}: {violation}" for cell in chosen for violation in play_cell(cell).violations]
+
+    assert len({cell.strikes[0].kind for cell in chosen}) >= len(KINDS) // 2
+    assert wrong == []
+
+
 def test_the_matrix_does_not_shrink() -> None:
-    """A step that silently leaves the reference plan would take its cells along."""
-    calls, floor = record(), json.loads(FLOOR.read_text())
+    """A step that silently leaves the reference plan, or its undo, would take its cells along."""
+    calls, back, floor = record(), record_undo(), json.loads(FLOOR.read_text())
 
     assert len(calls) >= floor["calls"]
     assert len(list(cells(calls))) >= floor["cells"]
+    assert len(back) >= floor["undo_calls"]
+    assert len(list(cells(back, undo=True))) >= floor["undo_cells"]
 
 
 def test_every_action_is_in_the_matrix_or_apart_on_purpose() -> None:
@@ -79,5 +93,7 @@ def test_a_seed_leaves_the_same_trace_each_time(seed: int) -> None:
 def test_a_cell_is_told_and_read_again() -> None:
     """What a failure prints is what replays it."""
     cell = next(iter(pairs(record(), 2)))
+    undone = replace(cell, undo=True)
 
     assert Cell.read(str(cell)) == cell
+    assert Cell.read(str(undone)) == undone

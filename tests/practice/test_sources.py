@@ -186,6 +186,25 @@ def test_a_value_works_as_long_as_its_source_takes_it() -> None:
     at_the_desk(story, azure=azure(*secrets))
 
 
+def test_a_renewed_certificate_works_and_a_disabled_version_does_not() -> None:
+    """The secret of a certificate counts as long as the vault gives it out (Azure 3.1)."""
+
+    async def story(desk: Desk) -> None:
+        state, certificates = desk.tenant.state, desk.certificates("rotator", "shop")
+        old = state.vaults["shop"].secrets["tls"][0]
+        policy = await certificates.get_certificate_policy("tls")
+        await certificates.create_certificate("tls", policy)
+        new = await desk.secrets("rotator", "shop").get_secret("tls")
+        before = works(state, "shop", "tls", old.value)
+        await certificates.update_certificate_properties("tls", old.version, enabled=False)
+
+        assert before
+        assert works(state, "shop", "tls", str(new.value))
+        assert not works(state, "shop", "tls", old.value)
+
+    at_the_desk(story, azure=azure({"name": "tls", "managed": True}))
+
+
 def test_a_value_of_a_service_that_is_not_there_is_a_mistake() -> None:
     """A typo must not make a secret opaque."""
     with pytest.raises(ScenarioMistake, match="services are called shopdate"):

@@ -173,8 +173,12 @@ def _value(state: TenantState, given: JsonObject) -> str:
 
 
 def _note_origin(state: TenantState, secret: tuple[str, str], given: JsonObject, value: str) -> None:
-    """Where the value counts. Of what nobody knows the service of, only its owner can change what it takes."""
-    counts_at = str(given.get("countsAt", "source" if "valueOf" in given else "service"))
+    """
+    Where the value counts. Of what nobody knows the service of, only its owner can change what it takes; a
+    certificate works as long as the vault gives it out.
+    """
+    usual = "source" if "valueOf" in given else "vault" if given.get("managed") else "service"
+    counts_at = str(given.get("countsAt", usual))
     if counts_at not in ("source", "service", "vault"):
         raise ScenarioMistake(f"azure.vaults.secrets.countsAt: {counts_at} is not one of service, vault")
     state.azure.origins[secret] = counts_at

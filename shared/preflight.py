@@ -18,6 +18,7 @@ from shared.conditions.groups import All, AnyOf, Not
 from shared.conditions.interface import Condition
 from shared.entries import NamedOutcome, Planned
 from shared.policy import Policy, Verdict
+from shared.tenant import DIRECTORY_ROLE
 
 State: TypeAlias = Literal["ready", "not-ready", "unknown"]
 Role: TypeAlias = Literal["reader", "executor"]
@@ -254,6 +255,9 @@ def _judge_rights(
         case Known(held):
             if missing := [name for name in needed if not serves(held, name)]:
                 lacking = ", ".join(missing)
+                if any(each.startswith(DIRECTORY_ROLE) for each in held):
+                    doubts.append(f"the {role} lacks {lacking}; a directory role that it holds may allow the same")
+                    return
                 obstacles.append(Obstacle("permission-missing", f"The {role} lacks {lacking}.", _grant(role)))
         case CouldNotLook(why):
             doubts.append(f"the permissions of the {role} could not be read: {why}")

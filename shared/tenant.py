@@ -368,11 +368,17 @@ class Publisher(Protocol):
     async def publish(self, type: str, subject: str, id: str, data: Mapping[str, object]) -> None: ...
 
 
+DIRECTORY_ROLE = "directory role "
+
+
 class Rights(Protocol):
     """What Cordon's own identities may do, and what the tenant is licensed for: read from Graph, not from a token."""
 
     async def granted(self, client_id: str) -> frozenset[str]:
-        """Graph application permissions, by name, that this identity has been granted."""
+        """
+        Graph application permissions, by name, that this identity has been granted, and each directory role that is
+        assigned to it, as DIRECTORY_ROLE and the role definition's id. Roles that come through a group are not seen.
+        """
         ...
 
     async def has_premium(self) -> bool:

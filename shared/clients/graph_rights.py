@@ -6,12 +6,14 @@ Read from the directory: a token's text is not ours to read, and a managed ident
 
 from shared.clients.answers import Call
 from shared.clients.graph_http import GraphHttp
-from shared.clients.graph_requests import READ_DIRECTORY
+from shared.clients.graph_requests import READ_DIRECTORY, READ_ROLES, filtered
 from shared.errors import Unreachable
 from shared.identity import canonical_guid
 from shared.signal import JsonObject, JsonValue
+from shared.tenant import DIRECTORY_ROLE
 
 _GRAPH = "00000003-0000-0000-c000-000000000000"  # Graph's client id, the same in every tenant and cloud
+_ROLES = "/roleManagement/directory/roleAssignments"
 READ_LICENCES = "LicenseAssignment.Read.All"
 # Service plans of Workload ID Premium, P1 and P2: ids stay, names are for people.
 _PREMIUM = frozenset({"84c289f0-efcb-486f-8581-07f44fc9efad", "7dc0e92d-bf15-401d-907e-0884efe7c760"})
@@ -36,7 +38,12 @@ class GraphRights:
             f"/servicePrincipals/{canonical_guid(_text(own, 'id', doing))}/appRoleAssignments", doing, READ_DIRECTORY
         )
         ids = [_text(each, "appRoleId", doing) for each in held if each.get("resourceId") == graph_id]
-        return frozenset(names.get(each, each) for each in ids)
+        roles = await self._directory_roles(canonical_guid(_text(own, "id", doing)), doing)
+        return frozenset(names.get(each, each) for each in ids) | roles
+
+    async def _directory_roles(self, principal: str, doing: str) -> frozenset[str]:
+        held = await self._all(filtered(_ROLES, f"principalId eq '{principal}'"), doing, READ_ROLES)
+        return frozenset(f"{DIRECTORY_ROLE}{_text(each, 'roleDefinitionId', doing)}" for each in held)
 
     async def has_premium(self) -> bool:
         """See `Rights`."""

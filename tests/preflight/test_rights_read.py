@@ -23,6 +23,7 @@ class OneAnswer:
 
     def __init__(self, *listed: JsonObject) -> None:
         self._listed = list(listed)
+        self.roles: list[JsonObject] = []
 
     async def send(self, call: Call) -> JsonObject:
         if "appRoles" in call.path:
@@ -30,7 +31,7 @@ class OneAnswer:
         return {"id": OWN}
 
     async def pages(self, call: Call) -> AsyncIterator[list[JsonObject]]:
-        yield self._listed
+        yield self.roles if "roleManagement" in call.path else self._listed
 
 
 def rights(*listed: JsonObject) -> GraphRights:
@@ -51,6 +52,16 @@ async def test_a_role_that_graph_does_not_list_is_told_by_its_id() -> None:
     found = rights({"appRoleId": OTHER, "resourceId": GRAPH})
 
     assert await found.granted(CLIENT) == {OTHER}
+
+
+async def test_a_directory_role_is_told_beside_the_permissions() -> None:
+    """A role such as Application Administrator allows part of what permissions allow."""
+    answers = OneAnswer({"appRoleId": WRITE, "resourceId": GRAPH})
+    answers.roles = [{"id": "x", "roleDefinitionId": OTHER, "principalId": OWN}]
+
+    found = await GraphRights(cast("GraphHttp", answers)).granted(CLIENT)
+
+    assert found == {"Application.ReadWrite.All", f"directory role {OTHER}"}
 
 
 @pytest.mark.parametrize(

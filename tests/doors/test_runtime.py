@@ -1,6 +1,8 @@
 """The doors with the real Responder, built from the environment, on a file of its own."""
 
+import gc
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,9 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     runtime.use(None)
     yield
     runtime.use(None)
+    with warnings.catch_warnings():  # connections live as long as their process, which here goes on
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 async def got(url: str) -> Any:

@@ -8,9 +8,10 @@ ARGS ?=
 WORKERS ?= 2
 export VENV PYTHON
 IN := $(VENV)/bin
+CORE := shared/journal.py,shared/execution.py,shared/limits.py,shared/plan.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test faults check bench lint types imports format generated lock clean
+.PHONY: help setup run serve test faults check coverage mutants bench lint types imports format generated lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +27,13 @@ serve: setup ## the same in real time over loopback, to look at and to call
 
 test: setup ## all tests
 	@$(IN)/python -m pytest -rs -n $(WORKERS) --dist loadfile $(ARGS)
+
+coverage: setup ## every line and branch of the engine's core is reached by its own tests, in seconds
+	@$(IN)/python -m coverage run --data-file=.coverage-core --branch --include=$(CORE) -m pytest tests/engine
+	@$(IN)/python -m coverage report --data-file=.coverage-core --show-missing --fail-under=100
+
+mutants: setup ## break the engine's core in a thousand ways, and see that its tests notice (minutes)
+	@nice -n 15 $(IN)/python -m tests.engine.mutants
 
 bench: setup ## measure against the limits; ratios taken in one run
 	@$(IN)/python -m tests.benchmarks $(ARGS)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from shared.actions import action_named
 from shared.actions.interface import Means, Planning
 from shared.actions.people import for_deleted
-from shared.case import CouldNotLook, Holder, IdentityState, Known, NotLooked
+from shared.case import Holder, IdentityState, Known
 from shared.entries import NamedOutcome, Planned, PlannedStep
 from shared.policy import ActionChoice
 
@@ -88,11 +88,8 @@ def _addresses(state: IdentityState) -> list[object]:
 
 
 def _credentials(holder: Holder) -> list[object]:
-    match holder.federated:
-        case Known(value):
-            federated: object = sorted(credential.id for credential in value)
-        case CouldNotLook() | NotLooked():
-            federated = "unread"
+    read = holder.federated
+    federated = sorted(credential.id for credential in read.value) if isinstance(read, Known) else "unread"
     return [
         holder.object_id,
         sorted(password.key_id for password in holder.passwords),

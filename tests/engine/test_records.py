@@ -1,16 +1,18 @@
 """A record of the journal: what its hash covers, what may be appended, what is told of damage."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.errors import JournalDamaged
+from shared.errors import JournalDamaged, SequenceTaken
 from shared.journal import (
     MOST_AT_ONCE,
     NO_RECORD,
     IncidentId,
+    MemoryJournal,
     Record,
     check_append,
     check_chain,
@@ -174,3 +176,20 @@ def test_records_that_do_not_follow_each_other_are_not_appended_together(field: 
     check_append([one, two, three])
     with pytest.raises(ValueError, match=r"^records .* must follow each other in one incident$"):
         check_append([one, two, wrong])
+
+
+def test_a_taken_place_is_named_and_an_empty_append_changes_nothing() -> None:
+    """In memory as in every store."""
+    records = chain(INCIDENT, 3)
+
+    async def story() -> None:
+        journal = MemoryJournal()
+        await journal.append([])
+        await journal.append(records[:2])
+        with pytest.raises(SequenceTaken) as caught:
+            await journal.append(records[1:])
+
+        assert (caught.value.incident, caught.value.sequence) == (INCIDENT, 1)
+        assert list(await journal.read(INCIDENT)) == records[:2]
+
+    asyncio.run(story())

@@ -28,6 +28,11 @@ from shared.entries import (
     Rechecked,
     SignalJoined,
     StepStopped,
+    UndoEnded,
+    UndoIntended,
+    UndoOrdered,
+    UndoStopped,
+    UndoVerified,
     Verified,
     WorkStarted,
     read_entry,
@@ -209,6 +214,31 @@ def _tell_stop(entry: StepStopped, step: str | None) -> Iterable[str]:
     yield f"{step} stops, {entry.outcome}: {entry.reason} To do: {entry.todo}"
 
 
+def _tell_undo_order(entry: UndoOrdered, _: str | None) -> Iterable[str]:
+    yield f"{entry.by} orders the undo: {entry.reason}"
+
+
+def _tell_undo_intent(entry: UndoIntended, step: str | None) -> Iterable[str]:
+    yield f"{step}: to be put back: {'; '.join(entry.writes) or 'nothing'}"
+    for drift in entry.drifted:
+        yield f"{step}: {drift.property} was changed meanwhile and stays: {drift.before} / {drift.left} / {drift.now}"
+    for lost in entry.lost:
+        yield f"{step}: does not come back: {lost}"
+
+
+def _tell_undo_proof(entry: UndoVerified, step: str | None) -> Iterable[str]:
+    words = {"held": "is back", "not-held": "is not back", "unknown": "could not be read back"}
+    yield f"{step} {words[entry.answer]}: {entry.proof}"
+
+
+def _tell_undo_stop(entry: UndoStopped, step: str | None) -> Iterable[str]:
+    yield f"{step} is not put back, {entry.outcome}: {entry.reason} To do: {entry.todo}"
+
+
+def _tell_undo_end(entry: UndoEnded, _: str | None) -> Iterable[str]:
+    yield f"the undo ends, {'whole' if entry.whole else 'with something left'}: {entry.reason}"
+
+
 def _tell_recheck(entry: Rechecked, _: str | None) -> Iterable[str]:
     words = {"held": "still in place", "not-held": "was undone", "unknown": "could not be read"}
     yield f"looks again after {entry.after_seconds:.0f} s: {words[entry.answer]}"
@@ -238,6 +268,11 @@ _TELLERS: Mapping[type[Entry], Callable[[Any, str | None], Iterable[str]]] = {
     Applied: _tell_writes,
     Verified: _tell_proof,
     StepStopped: _tell_stop,
+    UndoOrdered: _tell_undo_order,
+    UndoIntended: _tell_undo_intent,
+    UndoVerified: _tell_undo_proof,
+    UndoStopped: _tell_undo_stop,
+    UndoEnded: _tell_undo_end,
     Rechecked: _tell_recheck,
     Escalated: _tell_escalation,
     Closed: _tell_closing,

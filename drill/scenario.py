@@ -138,7 +138,10 @@ class LogsPart(Ours):
 
 
 class HttpCallPart(Ours):
-    """A responder's call. The key is added; an answer other than `status` is a difference."""
+    """
+    A responder's call. The key is added; an answer other than `status` is a difference. In the path, `{incident ID}`
+    is the newest incident of the identity that has this id.
+    """
 
     method: Literal["GET", "POST"] = "GET"
     path: str

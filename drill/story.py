@@ -6,7 +6,9 @@ What happens inside the tenant is played by the practice tenant itself; here it 
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -27,6 +29,7 @@ _RETRIES = (10.0, 30.0, 60.0, 300.0, 600.0, 1800.0)
 _RECEIVER = "receive_event"
 _WATCH_EVERY = 5.0  # seconds
 _DOWN = 503
+_INCIDENT_OF = re.compile(r"\{incident ([0-9A-Za-z-]+)\}")
 _HERE = "http://localhost:7071"
 _WAITS_FOR_ANSWER = 30.0  # seconds, as Event Grid waits
 
@@ -90,10 +93,21 @@ class Story:
     async def _call(self, call: HttpCallPart) -> None:
         """A responder calls the API."""
         headers = {"x-functions-key": self._grounds.keys.function}
-        status, text = await self._send(self._apps[0], call.method, call.path, headers, call.body)
-        self._grounds.narrator.tell("Person", f"{call.method} {call.path}: {status} {text}")
+        path = await self._with_incident(call.path, headers)
+        status, text = await self._send(self._apps[0], call.method, path, headers, call.body)
+        self._grounds.narrator.tell("Person", f"{call.method} {path}: {status} {text}")
         if call.status is not None and status != call.status:
-            self.differences.append(f"{call.method} {call.path} was answered {status}, expected {call.status}: {text}")
+            self.differences.append(f"{call.method} {path} was answered {status}, expected {call.status}: {text}")
+
+    async def _with_incident(self, path: str, headers: Mapping[str, str]) -> str:
+        """The path with the newest incident of an identity in it, as a person would look it up first."""
+        named = _INCIDENT_OF.search(path)
+        if named is None:
+            return path
+        status, text = await self._send(self._apps[0], "GET", "/api/incidents", headers, None)
+        listed: list[dict[str, Any]] = json.loads(text)["incidents"] if status == HTTPStatus.OK else []
+        id_: str = next((str(each["id"]) for each in listed if named[1] in (each["identity"] or {}).values()), "none")
+        return path.replace(named[0], id_)
 
     async def _send(
         self, app: AppProcess, method: str, path: str, headers: Mapping[str, str], body: object

@@ -44,7 +44,7 @@ from shared.journal import IncidentId, Record
 
 E = TypeVar("E", bound=Entry)
 
-StepState: TypeAlias = Literal["planned", "intended", "applied", "held", "not-held", "unknown", "stopped"]
+StepState: TypeAlias = Literal["planned", "intended", "applied", "held", "not-held", "unknown", "stopped", "put-back"]
 
 # Work renews itself: a crashed worker's message comes back within minutes, attempts are at most 10 minutes
 # apart, and the longest pause between two rechecks is 80. Who was silent for longer than this is not at
@@ -65,6 +65,7 @@ class StepStory:
     planned: PlannedStep | None
     lines: tuple[Line, ...] = ()
     since: int = -1  # the place of the plan that it has to be proven for
+    undone: bool = False  # an undo wrote to it, or may have, since the last that is told of it
 
     @property
     def newest(self) -> Entry | None:
@@ -74,6 +75,8 @@ class StepStory:
 
     @property
     def state(self) -> StepState:
+        if self.undone:
+            return "put-back"
         match self.newest:
             case Intended():
                 return "intended"
@@ -213,9 +216,18 @@ class History:
         for line in self.lines:  # what was undone before the newest decision is another story
             if isinstance(line.entry, _OF_A_STEP) and line.record.step is not None and line.record.sequence > undone:
                 told.setdefault(line.record.step, []).append(line)
-        return tuple(
-            StepStory(name, plans.get(name), tuple(lines), placed.get(name, -1)) for name, lines in told.items()
-        )
+        undoing = {
+            line.record.step: line.record.sequence
+            for line in self.lines
+            if isinstance(line.entry, UndoIntended) and line.entry.writes
+        }
+
+        def story(name: str, lines: list[Line]) -> StepStory:
+            last = max(lines[-1].record.sequence if lines else -1, placed.get(name, -1))
+            undone = undoing.get(name, -1) > last
+            return StepStory(name, plans.get(name), tuple(lines), placed.get(name, -1), undone)
+
+        return tuple(story(name, lines) for name, lines in told.items())
 
     # What follows from it
 

@@ -250,7 +250,7 @@ def _asked_for_now(history: History, now: datetime) -> Iterator[str]:
         yield held_back.todo
     elif status is Status.AWAITING_APPROVAL and history.planned is not None:
         yield f"Look at the plan; let it go by approving its hash {history.planned.hash}."
-    if status is Status.NEEDS_ATTENTION and history.is_abandoned(now):
+    if status is Status.NEEDS_ATTENTION and history.is_abandoned(now) and history.undo_ended is None:
         yield (
             f"Nothing was written to this incident since {history.lines[-1].record.time:%Y-%m-%d %H:%M:%S} UTC, and it "
             "is not finished. Check that Cordon's workers run, look at the poison queue, order the incident again."

@@ -51,7 +51,7 @@ class StepView(View):
     action: str
     target: str
     describe: str
-    state: Literal["planned", "intended", "applied", "held", "not-held", "unknown", "stopped"]
+    state: Literal["planned", "intended", "applied", "held", "not-held", "unknown", "stopped", "put-back"]
     proof: str | None = None
     grade: Literal["accepted", "read-back", "held", "seen-in-logs", "probed"] | None = None
     evidence: tuple[EvidenceView, ...] = ()

@@ -133,7 +133,10 @@ class RemovesGrants(ABC):
         missing = [each for each in taken if self._key(each) not in now]
         if missing:
             return Proof("not-held", "; ".join(f"not back yet: {self._giving(each)}" for each in missing))
-        return Proof("held", f"each {self.noun} is back ({len(taken)}), read at {look.begun_at:%H:%M:%S} UTC")
+        return Proof(
+            "held",
+            f"each {self.noun} that was taken is there again ({len(taken)}), read at {look.begun_at:%H:%M:%S} UTC",
+        )
 
     def _key(self, image: JsonObject) -> tuple[str, ...]:
         return tuple(str(image.get(name) or "") for name in self.same)

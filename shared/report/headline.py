@@ -37,13 +37,25 @@ def _what(history: History, status: Status, since: datetime | None) -> str:
             return f"{name} is being contained and not contained yet: {_held(history)}."
         case Status.AWAITING_APPROVAL:
             return f"{_unchanged(history)} {name} waits for a person: {sentence(_reason(history))}"
+        case Status.RELEASED | Status.RELEASING:
+            return f"{name} {_released(history, status)}"
         case Status.WATCHED | Status.IGNORED:
             return f"Nothing was changed. {name} is {status.value}: {sentence(_reason(history))}"
         case Status.OPEN:
             return f"Nothing was changed yet. {name} was taken in and is not decided or not begun."
+        case _ if history.undo is not None:
+            left = history.undo_ended.reason if history.undo_ended else _reason(history)
+            return f"{name} NEEDS ATTENTION: it is not contained any more, and not wholly released. {sentence(left)}"
         case _:
             why = sentence(_reason(history))
             return f"{name} NEEDS ATTENTION and is not known to be contained: {why} {_so_far(history)}"
+
+
+def _released(history: History, status: Status) -> str:
+    by = history.undo.by if history.undo else "a person"
+    if status is Status.RELEASED:
+        return f"is released: by order of {by}, everything that can come back was put back and read back."
+    return f"is being released by order of {by}; not everything is proven back yet."
 
 
 def _unchanged(history: History) -> str:

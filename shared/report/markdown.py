@@ -17,6 +17,7 @@ from shared.report.model import (
     RuleTold,
     StepAhead,
     StepTold,
+    Undone,
     WayBack,
 )
 from shared.report.plain import code, plain
@@ -173,6 +174,7 @@ _STATES = {
     "not-held": "DOES NOT HOLD",
     "unknown": "NOT PROVEN",
     "stopped": "STOPPED",
+    "put-back": "PUT BACK, wholly or in part, by the undo below",
 }
 
 _GRADES = {
@@ -340,6 +342,8 @@ def _moment(moment: Moment) -> Sequence[str]:
 
 
 def _undo(report: Report) -> Iterator[str]:
+    if report.undone is not None:
+        yield from _undone(report.undone)
     if not report.undo:
         yield "There is nothing to undo: no step was begun."
         return
@@ -348,6 +352,23 @@ def _undo(report: Report) -> Iterator[str]:
     yield ""
     for way in report.undo:
         yield from _way(way)
+
+
+def _undone(undone: Undone) -> Iterator[str]:
+    end = {True: "Cordon has undone it", False: "Cordon has undone a part of it", None: "Cordon is undoing it"}
+    yield (
+        f"**{end[undone.whole]}**, by order of {plain(undone.by, _NAME)} (as they gave their name): "
+        f"{plain(undone.reason)}. {plain(undone.outcome, 2000)}."
+    )
+    yield ""
+    for step in undone.steps:
+        word = "back" if step.back else "NOT back"
+        yield f"- **{plain(step_name(step.step))}**: {word}; {plain(step.proof or 'no look yet')}"
+        for drift in step.drifted:
+            values = f"Before: {plain(drift.before)}; left by Cordon: {plain(drift.left)}; now: {plain(drift.now)}"
+            yield f"  - Changed by somebody else, and left so: {plain(drift.name)}. {values}"
+        yield from (f"  - Does not come back: {plain(text, 2000)}" for text in step.lost)
+    yield ""
 
 
 def _way(way: WayBack) -> Iterator[str]:

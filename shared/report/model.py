@@ -206,6 +206,36 @@ class WayBack(Told):
     cannot: str | None
 
 
+class DriftTold(Told):
+    """A property that somebody changed after Cordon did: undo left it as it was then."""
+
+    name: str
+    before: str
+    left: str
+    now: str
+
+
+class StepUndone(Told):
+    """One step under an order to undo. `back`: a fresh read shows that what can come back is there."""
+
+    step: str
+    back: bool
+    writes: tuple[str, ...]
+    proof: str | None
+    drifted: tuple[DriftTold, ...]
+    lost: tuple[str, ...]
+
+
+class Undone(Told):
+    """The newest order to undo and how it went. `whole` is None while it is under way."""
+
+    by: str
+    reason: str
+    whole: bool | None
+    outcome: str
+    steps: tuple[StepUndone, ...]
+
+
 class Appendix(Told):
     """What identifies the evidence."""
 
@@ -240,4 +270,5 @@ class Report(Told):
     credentials: tuple[Credential, ...]
     tokens: TokenLife
     undo: tuple[WayBack, ...]
+    undone: Undone | None = None
     appendix: Appendix

@@ -59,7 +59,7 @@ def _unproven(step: StepStory) -> NotDone | None:
     if step.stopped is not None:
         stopped = step.stopped
         return NotDone(what=step.id, outcome=stopped.outcome, why=stopped.reason, todo=stopped.todo)
-    if step.state in ("held", "planned"):
+    if step.state in ("held", "planned", "put-back"):
         return None
     why = step.verified.proof if step.verified else "no fresh read has shown its effect yet"
     return NotDone(what=step.id, outcome=step.state, why=why, todo="Look at the object in the Entra admin centre.")
@@ -73,11 +73,16 @@ def tell_tasks(
 ) -> Iterator[str]:
     """Most pressing first, each once: calls of the journal, what was not done, then the cleaning up."""
     tasks = [*open_tasks(history, now), *(told.todo for told in not_done if told.todo)]
-    if history.begun:
+    if history.undo:
+        tasks += [_LOST] if any(credential.fate == "removed" for credential in credentials) else []
+    elif history.begun:
         tasks += _after_containment(history, now, credentials, tokens)
     elif history.held_back and history.held_back.by == "mode" and history.mode == "watch":
         tasks.append("Read what would have been done and decide yourself: the identity is as free as it was before.")
     yield from dict.fromkeys(tasks)
+
+
+_LOST = "Tell the owners that their credentials are gone; they need new ones once the identity is clean."
 
 
 def _after_containment(
@@ -95,7 +100,7 @@ def _after_containment(
     if young:
         yield f"Check in the audit log who added these shortly before the signal: {', '.join(map(_dated, young))}."
     if any(credential.fate == "removed" for credential in credentials):
-        yield "Tell the owners that their credentials are gone; they need new ones once the identity is clean."
+        yield _LOST
     if tokens.ordinary_until is not None and now > tokens.ordinary_until:
         until = utc_at_latest(tokens.ordinary_until)
         yield f"Look at what the identity did until {until}, when its last ordinary token ended."

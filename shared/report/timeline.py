@@ -23,6 +23,12 @@ from shared.entries import (
     SeenInLogs,
     SignalJoined,
     StepStopped,
+    UndoApplied,
+    UndoEnded,
+    UndoIntended,
+    UndoOrdered,
+    UndoStopped,
+    UndoVerified,
     Verified,
     WorkEnded,
     WorkStarted,
@@ -54,7 +60,8 @@ def accepted_at(history: History) -> datetime | None:
 
 
 def _tell(line: Line) -> str:
-    return _tell_way(line) or _tell_step(line.entry) or _tell_end(line.entry) or line.entry.kind
+    told = _tell_way(line) or _tell_step(line.entry) or _tell_undo(line.entry) or _tell_end(line.entry)
+    return told or line.entry.kind
 
 
 def _tell_way(line: Line) -> str | None:
@@ -99,6 +106,29 @@ def _tell_step(entry: Entry) -> str | None:
             return f"The audit log tells of our own write, {utc(seen.at)}: {seen.activity} ({seen.audit_id})."
         case StepStopped() as stopped:
             return f"Stopped: {stopped.outcome}. {sentence(stopped.reason)}"
+        case _:
+            return None
+
+
+def _tell_undo(entry: Entry) -> str | None:
+    match entry:
+        case UndoOrdered() as order:
+            which = f" of {', '.join(order.steps)}" if order.steps else ""
+            return f"Undo{which} ordered by {order.by}: {sentence(order.reason)}"
+        case UndoIntended() as intended:
+            drifted = "".join(f" {d.property} was changed by somebody else and stays." for d in intended.drifted)
+            writes = "; ".join(intended.writes) or "nothing, as it is so already"
+            lost = "".join(f" Does not come back: {sentence(text)}" for text in intended.lost)
+            return f"To be put back: {writes}.{drifted}{lost}"
+        case UndoApplied() as applied:
+            return "The service answered: " + ("; ".join(map(_tell_write, applied.writes)) or "nothing to write") + "."
+        case UndoVerified() as look:
+            words = {"held": "back", "not-held": "not back", "unknown": "unknown"}
+            return f"Fresh read: {words[look.answer]}. {sentence(look.proof)}"
+        case UndoStopped() as stopped:
+            return f"Not put back: {stopped.outcome}. {sentence(stopped.reason)}"
+        case UndoEnded() as ended:
+            return f"Undo ended, {'whole' if ended.whole else 'with something left'}. {sentence(ended.reason)}"
         case _:
             return None
 

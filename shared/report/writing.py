@@ -44,6 +44,7 @@ from shared.report.tasks import tell_not_done, tell_tasks
 from shared.report.timeline import accepted_at, tell_timeline
 from shared.report.tokens import tell_tokens
 from shared.report.undoing import tell_undo
+from shared.report.undone import tell_undone
 
 # Records that leave a contained incident as it is, however many of them there are.
 _SAYS_NOTHING = (SignalJoined, SeenInLogs, Published, WorkStarted, WorkEnded, RechecksSet, Investigated)
@@ -79,6 +80,7 @@ def make_report(records: Sequence[Record], now: datetime) -> Report:
         credentials=credentials,
         tokens=tokens,
         undo=tuple(tell_undo(history)),
+        undone=tell_undone(history),
         appendix=_tell_appendix(history),
     )
 

@@ -109,6 +109,7 @@ def test_the_shipped_scenarios_are_there_and_each_says_what_it_is_about() -> Non
         "rogue-credential",
         "stop-switch-in-mid-plan",
         "two-instances",
+        "undo-after-drift",
     }
     assert all(each.file.about and each.file.expect.untouched for each in scenarios)
     assert all(each.path.stem == each.name for each in scenarios)

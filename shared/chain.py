@@ -125,6 +125,8 @@ class Chain:
 
         Raises SequenceTaken if another worker has written since.
         """
+        if not self._is_lost and abs(self._clock() - self._known_at) <= silence:
+            return  # without waiting for what others of ours write: it is too soon for anybody to take over
         async with self._lock:
             if self._is_lost:
                 raise self._lost()

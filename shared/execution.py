@@ -6,9 +6,9 @@ fresh read shows after that. `apply` may therefore run twice, and must not mind.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from shared.actions import action_named
 from shared.actions.interface import Applied, Earlier
@@ -39,7 +39,9 @@ from shared.look import Look
 from shared.refusals import refusal_name, todo_for
 from shared.signal import JsonObject
 from shared.tenant import Check, Tenant
+from shared.together import together
 
+_SWITCH_HOLDS = timedelta(seconds=1)  # so long before an effect the switch may have been read
 _FRESH = timedelta(seconds=20)  # a look older than this is no pre-image
 _SILENCE = timedelta(seconds=20)  # well below the time after which a silent instance is taken for dead
 _LONGEST_LIFE = timedelta(minutes=11)  # the platform ends a function after ten (host.json)
@@ -87,12 +89,12 @@ class Execution:
         groups: dict[str, list[PlannedStep]] = {}
         for step in plan.steps:
             groups.setdefault(action_named(step.action).proof_part.value, []).append(step)
-        await _all(*(self._work_stages(steps, look) for steps in groups.values()))
+        await together(*(self._work_stages(steps, look) for steps in groups.values()))
         return all(self.is_settled(step) for step in plan.steps)
 
     async def verify(self, steps: Sequence[PlannedStep], look: Look) -> None:
         """Judge these steps by one look and write down the answers."""
-        await _all(*(self._verify_step(step, look) for step in steps))
+        await together(*(self._verify_step(step, look) for step in steps))
 
     def is_settled(self, step: PlannedStep) -> bool:
         """Proven by a read after its last write, or stopped for good, since the plan was made."""
@@ -141,7 +143,7 @@ class Execution:
             finally:
                 done[step.id].set()
 
-        await _all(*(run(step, _overlapping(step, steps[:n])) for n, step in enumerate(steps)))
+        await together(*(run(step, _overlapping(step, steps[:n])) for n, step in enumerate(steps)))
 
     async def _run_step(self, step: PlannedStep, look: Look) -> None:
         """
@@ -152,7 +154,7 @@ class Execution:
         """
         try:
             intent = await self._intend(step, look)
-            if intent is None or await self._is_stopped():
+            if intent is None:
                 return
             applied = await self._apply(step, dict(intent.before))
             await self._chain.write(
@@ -164,11 +166,15 @@ class Execution:
             await self._chain.write(_stopped(error), step=step.id)
 
     async def _intend(self, step: PlannedStep, look: Look) -> Intended | None:
-        """The intent to carry out now; None if what is there could not be written down (that is recorded)."""
+        """
+        The durable intent to carry out now, by a switch that was read since what is there was.
+
+        None if what is there could not be written down, or if effects are stopped (that is recorded).
+        """
         chain = self._chain
         last = chain.last(Intended, step.id)
         if last and chain.place(Intended, step.id) > max(chain.place(AppliedEntry, step.id), self._planned()):
-            return None if await self._may_be_in_other_hands(step) else last
+            return None if await self._may_be_in_other_hands(step) or await self._is_stopped() else last
         number = last.round + 1 if last else 1
         try:
             before = await action_named(step.action).capture(step, self._earlier(step), look)
@@ -176,8 +182,11 @@ class Execution:
             await chain.write(Verified(round=number, answer="unknown", proof=str(error)), step=step.id)
             return None
         intent = Intended(round=number, before=before.image, writes=before.writes)
-        await chain.write(intent, step=step.id)
-        return intent
+        asked_at = self._clock()
+        reason, _ = await together(self._switch.why_stopped(), chain.write(intent, step=step.id))
+        if self._clock() - asked_at > _SWITCH_HOLDS:  # the write took its time, and somebody may have used it
+            reason = await self._switch.why_stopped()
+        return None if await self._note_stop(reason) else intent
 
     async def _may_be_in_other_hands(self, step: PlannedStep) -> bool:
         """
@@ -264,7 +273,9 @@ class Execution:
         return Earlier(dict(first.before) if first else None, made)
 
     async def _is_stopped(self) -> bool:
-        reason = await self._switch.why_stopped()
+        return await self._note_stop(await self._switch.why_stopped())
+
+    async def _note_stop(self, reason: str | None) -> bool:
         if reason is None:
             return False
         held, chain = self._chain.last(HeldBack), self._chain
@@ -282,14 +293,3 @@ def _overlapping(step: PlannedStep, earlier: Sequence[PlannedStep]) -> list[Plan
 def _stopped(error: CordonError) -> StepStopped:
     name = refusal_name(error) or "refused-by-platform"
     return StepStopped(outcome=name, reason=str(error), todo=todo_for(name))
-
-
-async def _all(*coroutines: Coroutine[Any, Any, None]) -> None:
-    """Run side by side; the first error cancels the others and is raised as it is."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,10 +10,10 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from shared.chain import Chain
 from shared.clock import Clock
@@ -23,7 +23,8 @@ from shared.errors import JournalDamaged, NotFound, RequestConflicts, SequenceTa
 from shared.identity import IdentityRef
 from shared.journal import IncidentId
 from shared.signal import JsonObject, PolicyTouched, Signal
-from shared.store import Store
+from shared.store import Document, Store
+from shared.together import together
 from shared.watch import send_news, send_policy_news
 
 log = logging.getLogger("cordon")
@@ -34,9 +35,22 @@ _ASIDE_REMEMBERED = 10_000  # records that this instance knows to be set aside t
 _REMEMBERED = 200_000  # keys of signals that this instance knows to have joined
 
 
-Announce: TypeAlias = Callable[[Sequence[Signal]], Awaitable[None]]
+Announce: TypeAlias = Callable[[Sequence[Signal]], Coroutine[Any, Any, None]]
+AtOnce: TypeAlias = Callable[[Sequence[Chain]], Coroutine[Any, Any, None]]
 _Seen: TypeAlias = dict[IncidentId, Chain]
 """Chains that one attempt to join a signal has read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What the store showed of a signal before anything was changed: who its ids point to, and its own incident."""
+
+    pointers: tuple[Document | None, ...]
+    own: Chain
+
+    @property
+    def is_new(self) -> bool:
+        return not self.own and not any(self.pointers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,41 +80,74 @@ class Inbox:
         self._known: dict[str, None] = {}
         self._set_aside: dict[str, int] = {}  # how often each came
 
-    async def take(self, signals: Sequence[Signal], delay: timedelta = timedelta()) -> Taken:
+    async def take(
+        self, signals: Sequence[Signal], delay: timedelta = timedelta(), at_once: AtOnce | None = None
+    ) -> Taken:
         """
         Join each signal to its incident and send a message that works it after `delay`.
 
         When this returns, nothing of the batch can get lost any more. Signals of one identity are joined in
-        the order given.
+        the order given. `at_once` is given the incidents as soon as their messages are sent; that the signals are
+        known is written down beside it, for without that they only come once more.
         """
         unique = {signal.key: signal for signal in signals}
-        fresh = [signal for signal in unique.values() if not await self._is_known(signal)]
+        gate = asyncio.Semaphore(_AT_ONCE)
+        fresh, sights = await self._sort_out(list(unique.values()), gate)
         by_subject: dict[str, list[Signal]] = {}
         for signal in fresh:
             by_subject.setdefault(_first_id(signal.subject), []).append(signal)
-        gate = asyncio.Semaphore(_AT_ONCE)
-        if len(by_subject) == 1:  # it is nobody's batch but its own: nothing has to wait
-            alone = self._join_or_set_aside(fresh, delay, gate)
-            _, incidents = await asyncio.gather(self._announce(fresh), alone)
-            return Taken(incidents, len(fresh), len(signals) - len(fresh))
-        if fresh:
-            await self._announce(fresh)
-        joined = await asyncio.gather(*(self._join_or_set_aside(group, delay, gate) for group in by_subject.values()))
-        incidents = dict.fromkeys(incident for group in joined for incident in group)
-        return Taken(tuple(incidents), len(fresh), len(signals) - len(fresh))
+        groups = [self._join_or_set_aside(group, delay, gate, sights) for group in by_subject.values()]
+        if len(groups) == 1:  # it is nobody's batch but its own: nothing has to wait
+            joined = [(await together(self._announce(fresh), groups[0]))[1]]
+        else:
+            if fresh:
+                await self._announce(fresh)
+            joined = await asyncio.gather(*groups)
+        by_key = {key: chain for group in joined for key, chain in group.items()}
+        chains = {chain.incident: chain for chain in by_key.values()}
+        noting = self._note_all([signal for signal in fresh if signal.key in by_key], by_key, gate)
+        await _to_their_end(noting, at_once(list(chains.values())) if at_once and chains else _nothing())
+        return Taken(tuple(chains), len(fresh), len(signals) - len(fresh))
+
+    async def _sort_out(
+        self, signals: Sequence[Signal], gate: asyncio.Semaphore
+    ) -> tuple[list[Signal], dict[str, _Sight]]:
+        """The signals that are new. Of a single one it is seen in the same moment where it belongs."""
+
+        async def is_known(signal: Signal) -> bool:
+            async with gate:
+                return await self._is_known(signal)
+
+        if len(signals) == 1 and signals[0].key not in self._known:
+            known, sight = await together(is_known(signals[0]), self._sight(signals[0]))
+            return ([], {}) if known else (list(signals), {signals[0].key: sight} if sight else {})
+        known_ones = await together(*(is_known(signal) for signal in signals))
+        return [signal for signal, known in zip(signals, known_ones, strict=True) if not known], {}
+
+    async def _sight(self, signal: Signal) -> _Sight | None:
+        """None if its journal is damaged: that is met again, and told, by whoever joins it."""
+        ids = _ids(signal.subject)
+        try:
+            own, pointers = await together(
+                self._read(self._name(signal)),
+                together(*(self._pointer(id_) for id_ in ids)),
+            )
+        except JournalDamaged:
+            return None
+        return _Sight(pointers, own)
 
     async def _join_or_set_aside(
-        self, signals: Sequence[Signal], delay: timedelta, gate: asyncio.Semaphore
-    ) -> tuple[IncidentId, ...]:
+        self, signals: Sequence[Signal], delay: timedelta, gate: asyncio.Semaphore, sights: Mapping[str, _Sight]
+    ) -> dict[str, Chain]:
         """A damaged journal holds up its own identity, and nobody else's."""
         try:
-            return await self._join_all(signals, delay, gate)
+            return await self._join_all(signals, delay, gate, sights)
         except JournalDamaged as damage:
             log.error("%s signal(s) about %s were set aside: %s", len(signals), signals[0].subject, damage)  # noqa: TRY400
             for signal in signals:
                 why = f"the journal of its incident is damaged ({signal.key})"
                 await self.set_aside(signal.source, why, _short(f"damaged|{signal.key}"))
-            return ()
+            return {}
 
     async def incident_of(self, signal: Signal) -> IncidentId:
         """
@@ -155,11 +202,12 @@ class Inbox:
         The first id alone settles which of several incidents goes on: two that looked at each other's would
         both hand over. Whoever had one of the other ids finds this incident when it asks for the first.
         """
-        holder = await self._point(ids[0], incident, {})
+        pointers = await together(*(self._pointer(id_) for id_ in ids))
+        holder = await self._point(ids[0], incident, {}, pointers[0])
         if holder != incident and await self._is_born(holder):
             return holder
-        for id_ in ids:
-            await self._take(id_, incident)
+        seen = zip(ids, pointers, strict=True)
+        await together(*(self._take(id_, incident, pointer) for id_, pointer in seen))
         return None
 
     async def holders(self, ids: Sequence[str]) -> tuple[IncidentId, ...]:
@@ -183,39 +231,76 @@ class Inbox:
         self._known[key] = None
 
     async def _join_all(
-        self, signals: Sequence[Signal], delay: timedelta, gate: asyncio.Semaphore
-    ) -> tuple[IncidentId, ...]:
+        self, signals: Sequence[Signal], delay: timedelta, gate: asyncio.Semaphore, sights: Mapping[str, _Sight]
+    ) -> dict[str, Chain]:
+        """The chain of the incident that each signal joined, by the signal's key."""
         async with gate:
-            joined = {signal.key: await self._join(signal) for signal in signals}
-            incidents = tuple(dict.fromkeys(joined.values()))  # in order, so that the same seed sends the same
+            joined = {signal.key: await self._join(signal, sights.get(signal.key)) for signal in signals}
+            incidents = dict.fromkeys(chain.incident for chain in joined.values())  # in order: same seed, same trace
             for incident in incidents:
                 await self._store.queue.send({"incident": incident, "because": "signal"}, delay)
+            return joined
+
+    async def _note_all(self, signals: Sequence[Signal], joined: Mapping[str, Chain], gate: asyncio.Semaphore) -> None:
+        """Only once the message is sent: whoever was killed before is mended by the same record coming again."""
+        by_incident: dict[IncidentId, list[Signal]] = {}
+        for signal in signals:
+            by_incident.setdefault(joined[signal.key].incident, []).append(signal)
+        await together(*(self._note(incident, group, gate) for incident, group in by_incident.items()))
+
+    async def _note(self, incident: IncidentId, signals: Sequence[Signal], gate: asyncio.Semaphore) -> None:
+        async with gate:
             for signal in signals:
-                await send_news(self._store.documents, self._store.queue, signal, joined[signal.key])
+                await send_news(self._store.documents, self._store.queue, signal, incident)
                 body: JsonObject = {
                     "at": self._clock().isoformat(),
-                    "incident": joined[signal.key],
+                    "incident": incident,
                     "content": _content(signal),
                 }
                 await self._store.documents.insert(f"inbox-{signal.source}", _short(signal.record_id), body)
                 self._remember(signal.key)
-            return incidents
 
-    async def _join(self, signal: Signal) -> IncidentId:
+    async def _join(self, signal: Signal, sight: _Sight | None) -> Chain:
         """
         1. Find the open incident of one of the subject's ids, or name a new one.
         2. Point every id of the subject to it.
         3. Append the signal, unless it stands there already.
         """
+        if sight and sight.is_new and (chain := await self._open(signal, sight.own)):
+            return chain
         for _ in range(_TRIES):
             seen: _Seen = {}
             incident = await self._point_all(_ids(signal.subject), self._name(signal), seen)
             try:
-                if await self._append(incident, signal, seen):
-                    return incident
+                if chain := await self._append(incident, signal, seen):
+                    return chain
             except SequenceTaken:
                 continue  # somebody else wrote; read the chain again
         raise Unreachable(f"taking in signal {signal.key}", "its incident was written to by others without pause")
+
+    async def _open(self, signal: Signal, own: Chain) -> Chain | None:
+        """
+        Open an incident where nobody had one a moment ago, all ids side by side. None if somebody was faster.
+
+        Then the ids that were pointed to ours, which nobody will open, follow the first one, which settles it.
+        """
+        ids, name, documents = _ids(signal.subject), own.incident, self._store.documents
+        *pointed, _ = await together(
+            *(documents.insert("subjects", id_, {"incident": name}) for id_ in ids),
+            documents.insert("incidents", _listing(name, signal), {"incident": name}),
+        )
+        if all(pointed):
+            try:
+                await own.write(self._opened(signal.subject), _joined(signal), only_next=True)
+            except SequenceTaken:
+                return None
+            return own
+        first = await self._point(ids[0], name, {})
+        if first != name and not await self._is_born(name):
+            for id_, is_ours in zip(ids, pointed, strict=True):
+                if is_ours:
+                    await self._take(id_, first)
+        return None
 
     def _name(self, signal: Signal) -> IncidentId:
         """The id follows from what is reported: the same signal can never open two incidents."""
@@ -234,10 +319,10 @@ class Inbox:
                     await self._take(id_, incident)
         return incident
 
-    async def _take(self, id_: str, incident: IncidentId) -> None:
-        """Point an id to an incident, whatever it points to."""
-        for _ in range(_TRIES):
-            pointer = await self._store.documents.get("subjects", id_)
+    async def _take(self, id_: str, incident: IncidentId, *known: Document | None) -> None:
+        """Point an id to an incident, whatever it points to; `known` is its pointer, where it was read just now."""
+        for attempt in range(_TRIES):
+            pointer = known[attempt] if attempt < len(known) else await self._pointer(id_)
             if pointer is None:
                 if await self._store.documents.insert("subjects", id_, {"incident": incident}):
                     return
@@ -247,13 +332,20 @@ class Inbox:
                 return
         raise Unreachable(f"pointing {id_} to its incident", "its pointer was changed by others without pause")
 
-    async def _point(self, id_: str, incident: IncidentId, seen: _Seen) -> IncidentId:
-        """Point an id to an incident, unless it points to an open one already. Gives where it points now."""
-        for _ in range(_TRIES):
-            if await self._store.documents.insert("subjects", id_, {"incident": incident}):
-                return incident
-            pointer = await self._store.documents.get("subjects", id_)
+    async def _pointer(self, id_: str) -> Document | None:
+        return await self._store.documents.get("subjects", id_)
+
+    async def _point(self, id_: str, incident: IncidentId, seen: _Seen, *known: Document | None) -> IncidentId:
+        """
+        Point an id to an incident, unless it points to an open one already. Gives where it points now.
+
+        `known` is its pointer, where it was read just now.
+        """
+        for attempt in range(_TRIES):
+            pointer = known[attempt] if attempt < len(known) else await self._pointer(id_)
             if pointer is None:
+                if await self._store.documents.insert("subjects", id_, {"incident": incident}):
+                    return incident
                 continue
             holder = IncidentId(str(pointer.body["incident"]))
             if holder == incident or not await self._is_closed(holder, seen):
@@ -273,30 +365,24 @@ class Inbox:
     async def _read(self, incident: IncidentId) -> Chain:
         return await read_noting(self._store, incident, self._clock)
 
-    async def _append(self, incident: IncidentId, signal: Signal, seen: _Seen) -> bool:
+    async def _append(self, incident: IncidentId, signal: Signal, seen: _Seen) -> Chain | None:
         """
-        Append the signal, unless it stands there already. False if the incident was closed meanwhile.
+        Append the signal, unless it stands there already. None if the incident was closed meanwhile.
 
         What was read to find the incident is good enough: whoever has written since has taken our place.
         """
         chain = seen[incident] if incident in seen else await self._read(incident)
         if any((s.source, s.record_id) == (signal.source, signal.record_id) for s in chain.all(SignalJoined)):
-            return True
+            return chain
         if chain.place(Closed) > chain.place(UndoOrdered):
-            return False
-        joined = SignalJoined(
-            source=signal.source,
-            record_id=signal.record_id,
-            observed_at=signal.observed_at,
-            summary=signal.summary,
-            facts=dict(signal.facts),
-        )
+            return None
+        joined = _joined(signal)
         if chain:  # only next: by another route the same signal may be the one that joins meanwhile
             await chain.write(joined, only_next=True)
-            return True
+            return chain
         await self._store.documents.insert("incidents", _listing(incident, signal), {"incident": incident})
         await chain.write(self._opened(signal.subject), joined, only_next=True)
-        return True
+        return chain
 
     def _opened(self, subject: IdentityRef) -> Opened:
         return Opened.model_validate(
@@ -311,6 +397,27 @@ class Inbox:
                 "policy": self._stamp.policy,
             }
         )
+
+
+async def _nothing() -> None:
+    """Nobody works at once."""
+
+
+async def _to_their_end(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Side by side; an error of one is raised only when the other has ended, for neither may be cut short."""
+    for result in await asyncio.gather(*coroutines, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+
+
+def _joined(signal: Signal) -> SignalJoined:
+    return SignalJoined(
+        source=signal.source,
+        record_id=signal.record_id,
+        observed_at=signal.observed_at,
+        summary=signal.summary,
+        facts=dict(signal.facts),
+    )
 
 
 def _listing(incident: IncidentId, signal: Signal) -> str:

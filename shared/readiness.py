@@ -25,6 +25,7 @@ log = logging.getLogger("cordon")
 
 FRESH = timedelta(hours=1)  # how long what was read is good for telling
 CERTAIN = timedelta(minutes=1)  # and for refusing
+_ASKED = timedelta(seconds=10)  # who asked the store a moment ago and found nothing does not ask again
 _PATIENCE = 5.0  # seconds that anybody may wait for it
 _PARTITION, _KEY = "preflight", "facts"
 
@@ -46,14 +47,18 @@ class ReadinessCheck:
         self._policy, self._setting, self._asked = policy, setting, asked
         self._documents, self._clock = documents, clock
         self._facts: Facts | None = None
+        self._asked_at: datetime | None = None  # when the store was
         self._told: tuple[str, ...] | None = None
         self._reading = asyncio.Lock()
 
     async def known(self) -> Preflight:
         """What is known already, from memory or the store; nothing is asked of the tenant. Never raises."""
-        if not self._is_younger(FRESH):
+        if not self._is_younger(FRESH) and not self._has_just_asked():
             await self._recall()
         return self._judged()
+
+    def _has_just_asked(self) -> bool:
+        return self._asked_at is not None and self._clock() - self._asked_at < _ASKED
 
     async def told(self, within: timedelta = FRESH) -> Preflight:
         """What holds now: read again if what is known is older than `within`. Never raises for what cannot be read."""
@@ -137,6 +142,7 @@ class ReadinessCheck:
 
     async def _recall(self) -> None:
         """What another instance read, if it is younger than ours and about the same identities."""
+        self._asked_at = self._clock()
         try:
             document = await self._documents.get(_PARTITION, _KEY)
         except CordonError as error:

@@ -22,6 +22,7 @@ from shared.policy import Limits
 from shared.signal import JsonObject, JsonValue
 from shared.store import Document, Documents
 from shared.tenant import Directory
+from shared.together import together
 
 log = logging.getLogger("cordon")
 
@@ -36,6 +37,14 @@ class WindowUnreadable(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """The tenant's enabled principals (None: not counted), and who else is undecided."""
+
+    enabled: int | None
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
 class Reservations:
     """Reserves places for identities that effects are about to be let through on."""
 
@@ -45,22 +54,32 @@ class Reservations:
     limits: Limits
     clock: Clock
 
-    async def reserve(self, wanted: Spent, own: Sequence[str], *, confirmed: bool = False) -> Over | None:
+    async def look_ahead(self, own: Sequence[str]) -> Ahead:
+        """What `reserve` reads first; it may be read beside other things, a moment before."""
+        enabled, batch = await together(self._count_enabled(), self.muster.others(own))
+        return Ahead(enabled, batch)
+
+    async def reserve(
+        self, wanted: Spent, own: Sequence[str], *, confirmed: bool = False, ahead: Ahead | None = None
+    ) -> Over | None:
         """
         Reserve a place, or say which limit is reached; then nothing was reserved.
 
         `own` are the identity's ids. A person who confirmed this very plan is who a limit asks: the place is
         taken and counted all the same. Raises what the store raises: then nothing may be done.
         """
-        enabled = None if confirmed else await self._count_enabled()
-        looks = 0
+        if confirmed:
+            ahead = Ahead(None, Batch())
+        elif ahead is None:
+            ahead = await self.look_ahead(own)
+        enabled, batch, looks = ahead.enabled, ahead.batch, 0
         while True:
-            batch = Batch() if confirmed else await self.muster.others(own)
             verdict = await self._settle(wanted, batch, enabled, confirmed=confirmed, last=looks >= _PATIENCE)
             if verdict is None or verdict.window is None:
                 break
             looks += 1
             await asyncio.sleep(1.0)
+            batch = Batch() if confirmed else await self.muster.others(own)
         if verdict:
             log.warning("limit reached, containment of %s waits for a person: %s", wanted.principal_id, verdict.reason)
         return verdict

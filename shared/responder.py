@@ -185,27 +185,28 @@ class Responder:
     async def _take_in(self, signals: Sequence[Signal], intake: Intake) -> Intake:
         """A few incidents are worked on at once; the message that resumes them is in the queue before that."""
         few = len(signals) <= _AT_ONCE
-        taken = await self._desk.inbox.take(signals, RESUME_AFTER if few else timedelta())
-        if few and taken.incidents:
-            await self._work_at_once(taken.incidents)
+        if few:
+            taken = await self._desk.inbox.take(signals, RESUME_AFTER, self._work_at_once)
+        else:
+            taken = await self._desk.inbox.take(signals)
         return replace(intake, accepted=taken.accepted, duplicates=taken.duplicates)
 
-    async def _work_at_once(self, incidents: Sequence[IncidentId]) -> None:
+    async def _work_at_once(self, chains: Sequence[Chain]) -> None:
         """What goes wrong or takes too long here is taken up by the resume message; the signals are safe."""
         try:
             async with asyncio.timeout(_DOOR_TIME):
-                await asyncio.gather(*(self._work_now(incident) for incident in incidents))
+                await asyncio.gather(*(self._work_now(chain) for chain in chains))
         except TimeoutError:
-            log.warning("work on %s goes on off the queue", ", ".join(incidents))
+            log.warning("work on %s goes on off the queue", ", ".join(chain.incident for chain in chains))
 
-    async def _work_now(self, incident: IncidentId) -> None:
+    async def _work_now(self, chain: Chain) -> None:
         """What goes wrong with one incident is dealt with here, so that the others are not left alone."""
         try:
-            await self._advance(incident, "signal", resume_sent=True)
+            await self._advance(chain.incident, "signal", written=chain)
         except CordonError as error:
-            log.warning("work on %s goes on off the queue: %s", incident, error)
+            log.warning("work on %s goes on off the queue: %s", chain.incident, error)
         except Exception:
-            log.exception("work on %s failed by a fault of Cordon's own; it goes on off the queue", incident)
+            log.exception("work on %s failed by a fault of Cordon's own; it goes on off the queue", chain.incident)
 
     # The queue
 
@@ -548,17 +549,24 @@ class Responder:
         if self._desk.readiness is not None:
             await self._desk.readiness.refuse([choice.name for choice in order.actions or ()])
 
-    async def _advance(self, incident: IncidentId, because: str, *, resume_sent: bool = False) -> None:
-        await self._with_chain(incident, lambda work: work.advance(because, resume_sent=resume_sent))
+    async def _advance(self, incident: IncidentId, because: str, *, written: Chain | None = None) -> None:
+        """`written` is the chain that a signal has just joined; then the message that resumes it is sent, too."""
+        await self._with_chain(incident, lambda work: work.advance(because, resume_sent=written is not None), written)
 
-    async def _with_chain(self, incident: IncidentId, do: Callable[[Work], Awaitable[None]]) -> None:
+    async def _with_chain(
+        self, incident: IncidentId, do: Callable[[Work], Awaitable[None]], written: Chain | None = None
+    ) -> None:
         """
         Work on an incident. Messages about one incident are worked one after the other in this process;
         where a rival instance was faster, it is left to that one.
+
+        `written` is the chain as a moment ago; it is read again if others worked on it here meanwhile. Of others
+        elsewhere its next write will tell.
         """
         lock = self._in_hand.setdefault(incident, asyncio.Lock())
+        is_newest = written is not None and not lock.locked()
         async with lock:
-            chain = await self._chain(incident)
+            chain = written if written is not None and is_newest else await self._chain(incident)
             if not chain:
                 log.warning("a message names incident %s, which has no journal; it is dropped", incident)
                 return

@@ -63,7 +63,7 @@ from shared.policy import ActionChoice, Policy, Verdict
 from shared.preflight import outcomes, why_nothing_contains
 from shared.protection import Doubt, why_ids_protected, why_protected, why_synchronises
 from shared.readiness import ReadinessCheck
-from shared.reservations import Reservations
+from shared.reservations import Ahead, Reservations
 from shared.signal import JsonObject
 from shared.standing import (
     RETRIES,
@@ -82,6 +82,7 @@ from shared.standing import (
 )
 from shared.store import Store
 from shared.tenant import Tenant
+from shared.together import together
 from shared.undo import Undoing, ordered_steps, steps_to_undo
 from shared.untrusted import one_line
 from shared.watch import mark
@@ -310,11 +311,12 @@ class Work:
         if is_decided(chain) or (standing is not None and order is None):
             return standing, None
         found, _ = await asyncio.gather(self._investigate(order), self._desk.recall_readiness())
-        if await self._joins_another(found):
+        joins, ahead = await together(self._joins_another(found), self._look_ahead(found))
+        if joins:
             return None, None
         if self._waits_for_better_times(found):
             return None, None
-        return await self._conclude(found, order), found.look
+        return await self._conclude(found, order, ahead), found.look
 
     async def _begin_approved(self, plan: Planned) -> tuple[Planned | None, Look | None]:
         """
@@ -384,7 +386,13 @@ class Work:
         undecided = found.decision.verdict is Verdict.ASK or found.state is None
         return undecided and bool(found.passing_faults) and attempts_left(self._chain)
 
-    async def _conclude(self, found: Investigation, order: Order | None) -> Planned | None:
+    async def _look_ahead(self, found: Investigation) -> Ahead | None:
+        """What the limits will ask first, while other things are read; only where they will be asked."""
+        if found.state is None or found.decision.verdict is not Verdict.CONTAIN or self._mode != "act":
+            return None
+        return await reservations_of(self._desk).look_ahead(self._own_ids(found.state))
+
+    async def _conclude(self, found: Investigation, order: Order | None, ahead: Ahead | None) -> Planned | None:
         """Write down case, decision and plan in one piece; give the plan if it may be carried out."""
         decided, entries = self._decided(found.decision, order), (as_entry(found.case),)
         if found.decision.verdict in (Verdict.IGNORE, Verdict.WATCH):
@@ -399,7 +407,7 @@ class Work:
             await self._close("not-in-tenant", f"{why} It can be restored for 30 days.", *entries, decided)
             return None
         plan = await self._plan(found.decision.actions, found.state, found.look)
-        held = await self._hold_back(found.state, found, plan, order)
+        held = await self._hold_back(found.state, found, plan, order, ahead)
         if held and held.by == "mode" and self._mode == "watch":
             await self._close("watched", "mode watch: decided, and nothing was changed", *entries, decided, plan, held)
             return None
@@ -431,7 +439,7 @@ class Work:
         )
 
     async def _hold_back(
-        self, state: IdentityState, found: Investigation, plan: Planned, order: Order | None
+        self, state: IdentityState, found: Investigation, plan: Planned, order: Order | None, ahead: Ahead | None
     ) -> HeldBack | None:
         """What keeps this plan from being carried out now, hardest first."""
         refused = self._refuse(state, plan) or await self._spare_synchronisation(state, found.look)
@@ -446,7 +454,7 @@ class Work:
             return self._held("mode", "Mode ask: every plan waits for a person.", _approve(plan))
         if found.decision.verdict is Verdict.ASK and not confirmed:
             return self._held("verdict", "The policy asks a person.", _approve(plan))
-        return await self._over_limit(state, plan, confirmed=confirmed)
+        return await self._over_limit(state, plan, confirmed=confirmed, ahead=ahead)
 
     def _refuse(self, state: IdentityState, plan: Planned) -> HeldBack | None:
         """What no person's word can lift."""
@@ -480,12 +488,18 @@ class Work:
             return self._held("protected", f"Nothing was changed: {found.why}.", _MEND_AND_ORDER)
         return self._held("protected", f"This identity is never touched: {found}.", _BY_HAND) if found else None
 
-    async def _over_limit(self, state: IdentityState, plan: Planned, *, confirmed: bool) -> HeldBack | None:
-        desk, principal, ids = self._desk, state.identity.principal_id, known_ids(self._chain)
+    async def _over_limit(
+        self, state: IdentityState, plan: Planned, *, confirmed: bool, ahead: Ahead | None = None
+    ) -> HeldBack | None:
+        desk, principal = self._desk, state.identity.principal_id
         wanted = Spent(principal, desk.clock(), deeds_of(plan.steps), self._known_as(principal))
-        own = [*ids, *(id_ for id_ in (state.identity.client_id, state.identity.app_object_id, principal) if id_)]
-        over = await reservations_of(desk).reserve(wanted, own, confirmed=confirmed)
+        over = await reservations_of(desk).reserve(wanted, self._own_ids(state), confirmed=confirmed, ahead=ahead)
         return self._held("limits", f"Over the limit: {over.reason}.", _approve(plan)) if over else None
+
+    def _own_ids(self, state: IdentityState) -> list[str]:
+        found = state.identity
+        also = (found.client_id, found.app_object_id, found.principal_id)
+        return [*known_ids(self._chain), *(id_ for id_ in also if id_)]
 
     def _known_as(self, principal: PrincipalId) -> str | None:
         """The id under which the first signal reported it, where that is another than the principal's."""

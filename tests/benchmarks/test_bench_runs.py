@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.rows import Row, as_table, compared, slope
+from tests.benchmarks.store_calls import measure
 
 _QUICK = """
 import sys
@@ -33,6 +34,14 @@ def test_the_quick_benchmarks_run_and_leave_a_table_and_a_file(tmp_path: Path) -
     assert calls["ours"] == 4
     assert all(row["ours"] > 0 for row in rows)
     assert calls["name"] in ran.stdout
+
+
+def test_at_most_twelve_store_calls_stand_one_after_the_other_before_the_block() -> None:
+    """Under virtual time, so that it is the same on every machine: in Azure each of them is a round trip."""
+    calls = measure()
+
+    assert calls.depth <= 12
+    assert calls.count >= calls.depth
 
 
 def test_ratios_are_taken_between_neighbours() -> None:

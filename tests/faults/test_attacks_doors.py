@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.chain import Chain
 from shared.clients.risk_policy import RiskPolicyWriter
 from shared.errors import JournalDamaged, SequenceTaken
 from shared.identity import PrincipalId
@@ -86,12 +87,12 @@ def test_one_incident_that_fails_at_a_door_leaves_no_other_alone() -> None:
         responder, finished = world.instance(), list[str]()
         advance = responder._advance  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
 
-        async def some_fail(incident: IncidentId, because: str, *, resume_sent: bool = False) -> None:
+        async def some_fail(incident: IncidentId, because: str, *, written: Chain | None = None) -> None:
             if not finished and not started:
                 started.append(incident)
                 raise RuntimeError("a fault of its own")
             await asyncio.sleep(3)
-            await advance(incident, because, resume_sent=resume_sent)
+            await advance(incident, because, written=written)
             finished.append(incident)
 
         started: list[str] = []

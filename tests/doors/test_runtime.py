@@ -21,6 +21,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.setenv("CORDON_TENANT_ID", TENANT)
     monkeypatch.setenv("CORDON_READER_CLIENT_ID", APP_ID)
     monkeypatch.setenv("CORDON_POLICY", "policies/default.yaml")
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")  # no tokens, and no waiting for one
     monkeypatch.setenv("CORDON_STORE", f"sqlite:{tmp_path / 'cordon.db'}")
     runtime.use(None)
     yield

@@ -325,6 +325,22 @@ class AuditRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SignIn:
+    """
+    One record of the sign-in log about a workload: a token was issued (`error_code` 0) or refused. Texts are
+    as Graph sent them; `credential_id` is the key id, or the id of a federated credential.
+    """
+
+    id: str
+    at: datetime
+    error_code: int
+    address: str | None
+    credential_id: str | None
+    credential_type: str | None
+    resource: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """What is known about one identity at `now`, the moment of decision."""
 

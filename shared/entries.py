@@ -352,6 +352,38 @@ class UndoEnded(Entry):
     reason: str
 
 
+class TokenIssued(Detail):
+    """A sign-in that succeeded after the cut. Texts are the log's, each as one short line."""
+
+    at: datetime
+    address: str | None = None
+    credential_id: str | None = None
+    credential_type: str | None = None
+    resource: str | None = None
+
+
+class SignInsSeen(Entry):
+    """
+    The sign-in log as a later look found it: which attempts to get a token were refused because of the cut, and
+    which succeeded in spite of it. It tells of `since` to `read_at`; the newest half hour may not be in it yet.
+    """
+
+    kind = "sign-ins-seen"
+    series: int
+    number: int  # the later look that it belongs to
+    steps: tuple[str, ...]  # the cuts that were proven, and that it tells of
+    since: datetime  # the first proof of the cut
+    grace_until: datetime  # a token issued up to here may still be one that Entra's replicas let through
+    read_at: datetime
+    refused: int = 0  # with the error code that shows the cut; of a long list only those of its first page
+    refused_at: datetime | None = None  # the newest of them
+    error_code: int = 0
+    issued: int = 0  # after the grace
+    tokens: tuple[TokenIssued, ...] = ()  # the newest of them
+    issued_in_grace: int = 0
+    not_checkable: str | None = None  # what could not be looked at, and why; nothing follows from it
+
+
 class RechecksSet(Entry):
     """Messages for later looks were sent: `after` holds their delays in seconds. A new series replaces the last."""
 
@@ -443,6 +475,7 @@ KINDS: tuple[type[Entry], ...] = (
     UndoVerified,
     UndoStopped,
     UndoEnded,
+    SignInsSeen,
     RechecksSet,
     Rechecked,
     CounterMove,

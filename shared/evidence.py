@@ -7,7 +7,7 @@ How well the effect of a step is proven, told from the journal alone. Pure.
 | `read-back`    | a fresh read after the write showed the effect                                       |
 | `held`         | another read after the race window showed it again                                   |
 | `seen-in-logs` | the directory's audit log tells of Cordon's own write, as a success                  |
-| `probed`       | the identity was seen to be refused a token after the cut                            |
+| `probed`       | the sign-in log tells of an attempt after the cut that was refused because of it, and of no success |
 
 Nothing of it outlives the last proof: a later write, look or call that takes a proof away takes the grades
 that rest on it as well.
@@ -18,15 +18,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from shared.entries import Applied, Intended, Rechecked, SeenInLogs, Verified
+from shared.entries import Applied, Intended, Rechecked, SeenInLogs, SignInsSeen, Verified
 from shared.history import History, StepStory, is_proof
 
 Grade: TypeAlias = Literal["accepted", "read-back", "held", "seen-in-logs", "probed"]
 
-NOT_PROBED = (
-    "not checkable, because Cordon holds no credential of the identity and does not read the sign-in log: look "
-    "there for sign-ins after the cut (error 7000112 is a refusal, 0 a success)"
-)
+CUTS = ("block-sign-in", "deactivate-application")  # each alone stops every new token of the identity here
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +42,46 @@ def evidence_of(step: StepStory, history: History) -> tuple[Evidence, ...]:
         return tuple(_accepted(step))
     if step.state != "held":
         return ()
-    return (*_accepted(step), *_read_back(step), *_held(step, history), *_in_logs(step, history))
+    return (
+        *_accepted(step),
+        *_read_back(step),
+        *_held(step, history),
+        *_in_logs(step, history),
+        *_probed(step, history),
+    )
 
 
 def grade_of(evidence: tuple[Evidence, ...]) -> Grade | None:
-    """The best grade that has all the ones below it: a log line does not stand in for a second look."""
+    """
+    The best grade that has the ones below it: a log line does not stand in for a second look. A refused attempt
+    needs no line of the audit log beside it; what was so already has none.
+    """
     reached = {each.grade for each in evidence}
     best: Grade | None = "accepted" if "accepted" in reached else None
-    for grade in ("read-back", "held", "seen-in-logs", "probed"):
+    for grade in ("read-back", "held"):
         if grade not in reached:
             return best
         best = grade
-    return best
+    return "probed" if "probed" in reached else "seen-in-logs" if "seen-in-logs" in reached else best
+
+
+def tell_sign_ins(history: History) -> str | None:
+    """What the sign-in log showed of the cut, as far as it was read; None where nothing was cut that it could show."""
+    if not any(step.planned and step.planned.action in CUTS and step.lines for step in history.steps):
+        return None
+    seen = history.last(SignInsSeen)
+    if seen is None:
+        return "not looked at yet: the sign-in log is read 15 and 95 minutes after the cut, because it is late"
+    between = f"between {seen.since:%H:%M:%S} and {seen.read_at:%Y-%m-%d %H:%M:%S} UTC, the last half hour not surely"
+    grace = f"; {seen.issued_in_grace} succeeded in the minutes of grace" if seen.issued_in_grace else ""
+    if seen.issued:
+        return f"{seen.issued} sign-in(s) SUCCEEDED after the cut, {between}"
+    if seen.not_checkable:
+        return f"not checkable, because {seen.not_checkable}"
+    if seen.refused_at is None:
+        return f"no attempt seen {between}{grace}; that nobody tried shows nothing"
+    many = f"{seen.refused} or more attempt(s) refused"
+    return f"{many} with error {seen.error_code}, the newest at {seen.refused_at:%H:%M:%S}, none succeeded; {between}{grace}"
 
 
 def _accepted(step: StepStory) -> Iterator[Evidence]:
@@ -107,6 +132,17 @@ def _in_logs(step: StepStory, history: History) -> Iterator[Evidence]:
         if isinstance(line.entry, SeenInLogs) and line.record.step == step.id and line.record.sequence > _written(step):
             said = f"audit record {line.entry.audit_id}: {line.entry.activity}"
             yield Evidence("seen-in-logs", line.record.time, line.record.sequence, said)
+            return
+
+
+def _probed(step: StepStory, history: History) -> Iterator[Evidence]:
+    """The first reading of the log since the unbroken row of proofs began that tells of refusals and of no success."""
+    begun = next((each.record for each in _read_back(step)), len(history.lines))
+    for line in history.lines[begun + 1 :]:
+        seen = line.entry
+        if isinstance(seen, SignInsSeen) and step.id in seen.steps and seen.refused_at and not seen.issued:
+            said = f"a sign-in at {seen.refused_at:%H:%M:%S} UTC was refused with error {seen.error_code}"
+            yield Evidence("probed", line.record.time, line.record.sequence, said)
             return
 
 

@@ -21,6 +21,7 @@ from shared.entries import (
 from shared.evidence import (
     evidence_of,
     grade_of,
+    tell_sign_ins,
 )
 from shared.history import History, StepStory
 from shared.journal import Record
@@ -209,6 +210,7 @@ def view_of(records: Sequence[Record], now: datetime) -> "IncidentView":
         not_done=history.not_done,
         todo=tuple(open_tasks(history, now)),
         residual=_residual_view(history) if history.begun else None,
+        seen_in_practice=tell_sign_ins(history),
     )
 
 

@@ -26,7 +26,7 @@ Role: TypeAlias = Literal["reader", "executor"]
 # What each permission is read for; the reader has no other use in the tenant.
 READING: Mapping[str, str] = {
     "Application.Read.All": "applications, service principals, their credentials, owners and roles",
-    "AuditLog.Read.All": "the directory's audit log",
+    "AuditLog.Read.All": "the directory's audit log, and the sign-in log after a cut",
     "IdentityRiskEvent.Read.All": "risk detections",
     "IdentityRiskyServicePrincipal.Read.All": "the risk state of service principals",
     "LicenseAssignment.Read.All": "which licences the tenant has",

@@ -64,7 +64,7 @@ def residual_of(history: History) -> Residual:
     blocks = [step for step in history.steps if step.planned and step.planned.action == BLOCK]
     if not any(step.lines for step in blocks):
         return Residual(None, NO_BLOCK)
-    proven = [_proven_since(step, history) for step in blocks]
+    proven = [proven_since(step, history) for step in blocks]
     known = [time for time in proven if time is not None]
     if len(known) < len(proven):
         return Residual(None, UNPROVEN)
@@ -92,7 +92,7 @@ def _by_resource(proven: datetime, kind: str | None) -> tuple[Access, ...]:
     return (Access("Microsoft Graph", proven + ORDINARY, longest, graph), others)
 
 
-def _proven_since(step: StepStory, history: History) -> datetime | None:
+def proven_since(step: StepStory, history: History) -> datetime | None:
     """
     When the block was first proven after the last time that it was written or did not show.
 

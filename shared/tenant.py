@@ -24,6 +24,7 @@ from shared.case import (
     RiskDetection,
     RiskPolicy,
     RiskState,
+    SignIn,
 )
 from shared.identity import AppObjectId, IdentityRef, PrincipalId
 from shared.signal import JsonObject
@@ -328,11 +329,14 @@ class Directory(Protocol):
         ...
 
 
+SignInType: TypeAlias = Literal["servicePrincipal", "managedIdentity"]  # of signInEventTypes
+
+
 class Feeds(Protocol):
     """
-    What must be polled. Each gives pages of raw records, all of them or an error: IncompleteAnswer when a
-    next link is missing where one was due, repeats, or points to another host. The next page is fetched
-    when the iterator is asked for it; memory holds one page.
+    What must be polled, and the sign-in log. Each gives pages of records (raw, but for sign-ins), all of them or
+    an error: IncompleteAnswer when a next link is missing where one was due, repeats, or points to another
+    host. The next page is fetched when the iterator is asked for it; memory holds one page.
     """
 
     def risky_principals(self) -> AsyncIterator[Sequence[JsonObject]]: ...
@@ -341,6 +345,15 @@ class Feeds(Protocol):
 
     def audits(self, since: datetime, until: datetime) -> AsyncIterator[Sequence[JsonObject]]:
         """Audit records with since <= activityDateTime < until (UTC), any activity."""
+        ...
+
+    def sign_ins(
+        self, principal: PrincipalId, type_: SignInType, error_code: int, since: datetime
+    ) -> AsyncIterator[Sequence[SignIn]]:
+        """
+        The identity's sign-ins from `since` on that ended with this code (0: a token was issued), newest first,
+        as far as the log shows them by now. It is 15 to 30 minutes late.
+        """
         ...
 
 

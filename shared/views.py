@@ -80,6 +80,7 @@ class IncidentView(View):
     not_done: tuple[NamedOutcome, ...]
     todo: tuple[str, ...]
     residual: ResidualView | None = None
+    seen_in_practice: str | None = None  # what the sign-in log showed of the cut, or why it was not looked at
 
 
 class DamagedView(View):

@@ -37,6 +37,7 @@ from shared.entries import (
     Rechecked,
     RechecksSet,
     SignalJoined,
+    SignInsSeen,
     StepStopped,
     UndoEnded,
     UndoIntended,
@@ -49,6 +50,7 @@ from shared.entries import (
 )
 from shared.errors import RivalActs, Unreachable
 from shared.execution import Execution, Switch
+from shared.history import History
 from shared.identity import IdentityRef, PrincipalId
 from shared.inbox import Inbox
 from shared.investigation import Investigation, as_entry, investigate, read_identity, with_case
@@ -64,6 +66,7 @@ from shared.preflight import outcomes, why_nothing_contains
 from shared.protection import Doubt, why_ids_protected, why_protected, why_synchronises
 from shared.readiness import ReadinessCheck
 from shared.reservations import Ahead, Reservations
+from shared.sign_ins import LOOKS, call_for, look_at_sign_ins, tell_token
 from shared.signal import JsonObject
 from shared.standing import (
     RETRIES,
@@ -208,7 +211,9 @@ class Work:
         chain = self._chain
         if self._told(series, place) is None:
             undone = await self._undone(plan)
-            await chain.write(self._rechecked(undone, series, place))
+            calls, holes = await self._read_sign_ins(series, place)
+            undone += [step for step in plan.steps if step.id in holes and step not in undone]
+            await chain.write(*calls, self._rechecked(undone, series, place))
         told = self._told(series, place)
         if told is None:
             return
@@ -222,7 +227,9 @@ class Work:
         """Look, and give the steps that were proven before and do not show now."""
         execution = self._execution()
         is_newest = self._planned_at is None or self._planned_at == self._chain.place(Planned)
-        settled = [step for step in plan.steps if execution.is_settled(step) or not is_newest]
+        settled = [
+            step for step in plan.steps if execution.is_settled(step) or self._was_just_lost(step) or not is_newest
+        ]
         proven = [step for step in settled if step.watched and not self._is_stopped(step)]
         await execution.verify(proven, execution.new_look())
         return [step for step in proven if not execution.is_settled(step)]
@@ -289,6 +296,32 @@ class Work:
                 )
             )
         await self._desk.outbox.publish_due(chain)
+
+    async def _read_sign_ins(self, series: int, place: int) -> tuple[tuple[Escalated, ...], tuple[str, ...]]:
+        """
+        Ask the sign-in log about the cuts that this look found in place, once for a look. Where it tells of a
+        token that was issued all the same, the cut does not hold, whatever a read shows: a person is called.
+        """
+        chain, desk = self._chain, self._desk
+        if place not in LOOKS:
+            return (), ()
+        read = (each for each in chain.all(SignInsSeen) if (each.series, each.number) == (series, place))
+        seen = next(read, None)
+        if seen is None:
+            seen = await look_at_sign_ins(desk.tenant.feeds, History(chain.lines), series, place, desk.clock())
+            if seen is None:
+                return (), ()
+            await chain.write(seen)
+        if not seen.tokens:
+            return (), ()
+        for step in seen.steps:
+            intent = chain.last(Intended, step)
+            proof = f"the sign-in log tells otherwise: {tell_token(seen.tokens[0])}"
+            await chain.write(
+                Verified(round=intent.round if intent else 1, answer="not-held", proof=proof, read_at=seen.read_at),
+                step=step,
+            )
+        return (call_for(seen),), seen.steps
 
     async def _close_after_looks(self, plan: Planned) -> None:
         """Contained is only what was carried out whole: a step that was given up is a person's to do."""
@@ -827,6 +860,12 @@ class Work:
 
     def _is_watched(self, step: PlannedStep, execution: Execution) -> bool:
         return step.watched and execution.is_settled(step) and not self._is_stopped(step)
+
+    def _was_just_lost(self, step: PlannedStep) -> bool:
+        """A look found it undone, and was killed before it could say so: nothing was written down since."""
+        answer, chain = self._chain.last(Verified, step.id), self._chain
+        told = max(chain.place(Rechecked), chain.place(WorkStarted), chain.place(RechecksSet))
+        return step.watched and answer is not None and answer.answer != "held" and chain.place(Verified, step.id) > told
 
     def _is_stopped(self, step: PlannedStep) -> bool:
         planned = self._chain.place(Planned) if self._planned_at is None else self._planned_at

@@ -30,6 +30,7 @@ from shared.case import (
     RiskDetection,
     RiskPolicy,
     RiskState,
+    SignIn,
 )
 from shared.errors import CordonError, Gone
 from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, PrincipalId, WorkloadIdentity
@@ -55,6 +56,7 @@ from shared.tenant import (
     SetAddresses,
     SetInstanceLock,
     SetTags,
+    SignInType,
     WriteDone,
     WriteRefused,
     WriteResult,
@@ -543,6 +545,9 @@ class FakeFeeds:
     page_size: int = 100
     asked: list[tuple[datetime, datetime]] = field(default_factory=list[tuple[datetime, datetime]])
     failure: Callable[[], CordonError] = lambda: Gone("reading")
+    sign_in_log: list[SignIn] = field(default_factory=list[SignIn])  # what it shows now
+    sign_ins_fail: Exception | None = None
+    sign_ins_asked: list[tuple[str, str, int, datetime]] = field(default_factory=list[tuple[str, str, int, datetime]])
 
     def risky_principals(self) -> AsyncIterator[Sequence[JsonObject]]:
         return _pages(self.risky)
@@ -557,6 +562,15 @@ class FakeFeeds:
             if self.fail_audits_after is not None and number >= self.fail_audits_after:
                 raise self.failure()
             yield due[start : start + self.page_size]
+
+    async def sign_ins(
+        self, principal: PrincipalId, type_: SignInType, error_code: int, since: datetime
+    ) -> AsyncIterator[Sequence[SignIn]]:
+        self.sign_ins_asked.append((principal, type_, error_code, since))
+        if self.sign_ins_fail is not None:
+            raise self.sign_ins_fail
+        found = [each for each in self.sign_in_log if each.error_code == error_code and each.at >= since]
+        yield sorted(found, key=lambda each: each.at, reverse=True)
 
 
 async def _pages(pages: Sequence[Sequence[JsonObject] | CordonError]) -> AsyncIterator[Sequence[JsonObject]]:

@@ -51,6 +51,8 @@ class Behaviour:
     unlicensed: str = "hidden"  # or "forbidden": what identity protection does without Workload ID Premium
     risk_filters: str = "documented"  # or "generous": riskState and date ranges too
     risk_page: tuple[int, int] = (100, 500)  # default, maximum; unverified
+    sign_ins_need_directory_read: bool = False  # unverified: older pages demand Directory.Read.All as well
+    sign_in_page: tuple[int, int] = (1000, 1000)
     audit_page: tuple[int, int] = (100, 1000)
     directory_page: tuple[int, int] = (100, 999)
     throttling: bool = True

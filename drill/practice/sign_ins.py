@@ -16,6 +16,7 @@ from drill.practice.graph.permissions import BY_APP_ROLE_ID, BY_DIRECTORY_ROLE
 from drill.practice.shapes import JsonObject, fine_time, read_time
 from drill.practice.state import TenantState
 from drill.practice.tokens import GRAPH, Token
+from drill.practice.web import address_of
 
 OK = 0
 DISABLED = 7000112
@@ -164,6 +165,8 @@ def _record(
     log = complete_sign_in(
         state,
         {
+            "signInEventTypes": [_EVENT_TYPES.get(credential.kind, "servicePrincipal")],
+            "ipAddress": address_of(by or ""),
             "appId": entry.state["appId"] if entry else None,
             "servicePrincipalId": principal_id,
             "servicePrincipalName": entry.state.get("displayName") if entry else None,
@@ -178,6 +181,7 @@ def _record(
     state.sign_ins.add(log, state.now, state.chance.between("sign-in delay", state.behaviour.sign_in_delay))
 
 
+_EVENT_TYPES = {CredentialKind.MANAGED_IDENTITY: "managedIdentity"}
 _CREDENTIAL_TYPES = {
     CredentialKind.SECRET: "clientSecret",
     CredentialKind.CERTIFICATE: "certificate",

@@ -106,3 +106,8 @@ class TenantState:
     def has_premium(self) -> bool:
         """Workload ID Premium, which identity protection for workloads needs (facts: graph 1)."""
         return "WorkloadIdentitiesPremium" in self.licences
+
+    @property
+    def has_sign_in_log(self) -> bool:
+        """Microsoft Entra ID P1 or P2, by their SKU part numbers, which the sign-in log takes (facts: graph 3)."""
+        return not self.licences.isdisjoint(("AAD_PREMIUM", "AAD_PREMIUM_P2"))

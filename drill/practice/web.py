@@ -14,6 +14,11 @@ S = TypeVar("S")
 _ADDRESSES = {"attacker": "198.51.100.66", "consumer": "10.4.0.11", "owner": "10.4.0.53"}
 
 
+def address_of(by: str) -> str:
+    """Where it seems to come from, for logs: attackers and owners' services sit elsewhere than Cordon."""
+    return _ADDRESSES.get(by.partition(":")[0], "203.0.113.7")
+
+
 class ConnectionLost(Exception):
     """The connection breaks now. In-process transports turn it into what their client would see."""
 
@@ -63,8 +68,7 @@ class Request:
 
     @property
     def address(self) -> str:
-        """Where it seems to come from, for logs: attackers and owners' services sit elsewhere than Cordon."""
-        return _ADDRESSES.get(self.by.partition(":")[0], "203.0.113.7")
+        return address_of(self.by)
 
     @property
     def reads_new_enum_members(self) -> bool:

@@ -31,6 +31,9 @@ from shared.signal import JsonObject, JsonValue
 
 NO_SUCH_SEGMENT = "not found for the segment"  # what Graph says of a path that its model does not have
 
+VERSION = "/v1.0"
+BETA = "/beta"
+
 Method: TypeAlias = Literal["GET", "POST", "PATCH", "DELETE"]
 
 
@@ -52,6 +55,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     quota: Quota | None = None
     urgent: bool = True
+    version: str = VERSION  # of the API; what is only in beta is never sent in a batch
 
     @property
     def is_write(self) -> bool:

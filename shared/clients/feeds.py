@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from shared.case import SignIn
 from shared.clients.answers import Call
 from shared.clients.graph_http import GraphHttp, read_page
 from shared.clients.graph_requests import (
@@ -15,24 +16,34 @@ from shared.clients.graph_requests import (
     READ_RISK,
     filtered,
     graph_time,
+    sign_ins_call,
 )
-from shared.clients.graph_shapes import Unreadable, read_time
+from shared.clients.graph_shapes import Unreadable, read_time, sign_in_of
 from shared.clients.pacing import IDENTITY_PROTECTION, REPORTS
 from shared.errors import Gone, IncompleteAnswer, InstanceLocked, PlatformRefused, UnavailableInCloud
+from shared.identity import PrincipalId
 from shared.signal import JsonObject
+from shared.tenant import SignInType
 
 RISK_PAGE = 100  # facts: no maximum is documented
 AUDIT_PAGE = 500
+SIGN_IN_PAGE = 1000  # facts: default and maximum
 
 
 class GraphFeeds:
     """See `shared.tenant.Feeds`. `cloud` names a cloud without identity protection."""
 
     def __init__(
-        self, http: GraphHttp, *, cloud: str | None = None, risk_page: int = RISK_PAGE, audit_page: int = AUDIT_PAGE
+        self,
+        http: GraphHttp,
+        *,
+        cloud: str | None = None,
+        risk_page: int = RISK_PAGE,
+        audit_page: int = AUDIT_PAGE,
+        sign_in_page: int = SIGN_IN_PAGE,
     ) -> None:
         self._http, self._cloud = http, cloud
-        self._risk_page, self._audit_page = risk_page, audit_page
+        self._risk_page, self._audit_page, self._sign_in_page = risk_page, audit_page, sign_in_page
         self._refused: dict[str, int] = {}  # list -> how many options it turned out not to take
 
     async def risky_principals(self) -> AsyncIterator[Sequence[JsonObject]]:
@@ -77,6 +88,24 @@ class GraphFeeds:
         if any(str(record.get("id")) not in known for record in behind):
             raise IncompleteAnswer(f"Not done: {call.doing}. A full page had no next link although more follows.")
 
+    async def sign_ins(
+        self, principal: PrincipalId, type_: SignInType, error_code: int, since: datetime
+    ) -> AsyncIterator[Sequence[SignIn]]:
+        """See `Feeds`. A record that answers another question means that the log's answer is not understood."""
+        call, last = sign_ins_call(principal, type_, error_code, since), list[SignIn]()
+        async for page in self._http.pages(call, await self._first(call, self._sign_in_options())):
+            last = _sign_ins(call, page, principal, error_code)
+            yield [each for each in last if each.at >= since]
+        if len(last) == self._sign_in_page:
+            oldest, known = min(each.at for each in last), {each.id for each in last}
+            call = sign_ins_call(principal, type_, error_code, since, oldest)
+            behind = read_page(call, await self._first(call, self._sign_in_options()))
+            if any(each.id not in known for each in _sign_ins(call, behind, principal, error_code)):
+                raise IncompleteAnswer(f"Not done: {call.doing}. A full page had no next link although more follows.")
+
+    def _sign_in_options(self) -> tuple[str, ...]:
+        return (f"$top={self._sign_in_page}",)
+
     def _audit_options(self) -> tuple[str, ...]:
         return (f"$top={self._audit_page}", "$orderby=activityDateTime")
 
@@ -108,6 +137,13 @@ class GraphFeeds:
                 if isinstance(refusal, Gone | InstanceLocked) or not kept:
                     raise
                 self._refused[call.doing] = left_out + 1
+
+
+def _sign_ins(call: Call, page: Sequence[JsonObject], principal: str, error_code: int) -> list[SignIn]:
+    try:
+        return [sign_in_of(record, principal, error_code) for record in page]
+    except Unreadable as why:
+        raise IncompleteAnswer(f"Not done: {call.doing}. A record cannot be used: {why}.") from None
 
 
 def _audits_call(since: datetime, until: datetime) -> Call:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from shared.clients.answers import Answer, Call, check, lost, not_sent, read_object
+from shared.clients.answers import VERSION, Answer, Call, check, lost, not_sent, read_object
 from shared.clients.batch import MOST, NOT_TRIED, batch_body, read_batch
 from shared.clients.guard import Failed, ForeignHost, Guard, TooLarge, origin_of
 from shared.clients.pacing import Pace
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 Outcome: TypeAlias = JsonObject | CordonError
 
-VERSION = "/v1.0"
 MOST_PAGES = 10_000
 _REST = 1.0  # seconds for which a quota rests after a 429 that does not say how long
 _CONNECT_SECONDS = 5.0
@@ -65,7 +64,7 @@ class GraphHttp:
         random: Callable[[], float],
         patience: Patience | None = None,
     ) -> None:
-        self._base = graph_url.rstrip("/") + VERSION
+        self._host = graph_url.rstrip("/")
         self._url = graph_url
         self._origin = origin_of(graph_url)
         self._tokens = TokenSource(credential, scope, clock)
@@ -164,18 +163,19 @@ class GraphHttp:
         except (ValueError, ForeignHost):
             parts, origin = urlsplit(""), None
         path = parts.path
-        if origin != self._origin or not path.startswith(f"{VERSION}/") or ".." in path or parts.fragment:
+        if origin != self._origin or not path.startswith(f"{call.version}/") or ".." in path or parts.fragment:
             raise IncompleteAnswer(f"Not done: {call.doing}. The next link leads somewhere else: {fit(link, 80)}")
         query = f"?{parts.query}" if parts.query else ""
         return Call(
             "GET",
-            path.removeprefix(VERSION) + query,
+            path.removeprefix(call.version) + query,
             call.doing,
             call.needs,
             licence=call.licence,
             headers=call.headers,
             quota=call.quota,
             urgent=call.urgent,
+            version=call.version,
         )
 
     async def _take_turn(self, call: Call) -> None:
@@ -252,7 +252,7 @@ class GraphHttp:
         adapter = self._ready()
         request = RequestInformation()
         request.http_method = Method[call.method]
-        request.url = self._base + call.path
+        request.url = self._host + call.version + call.path
         for name, value in {**_priority(call), **call.headers, "Authorization": f"Bearer {token}"}.items():
             request.headers.add(name, value)
         if call.body is not None:
@@ -262,7 +262,7 @@ class GraphHttp:
 
     def _ready(self) -> "GraphRequestAdapter":
         if self._adapter is None:
-            self._adapter = _make_adapter(Guard(self._transport(), self._url, seconds=_SECONDS), self._base)
+            self._adapter = _make_adapter(Guard(self._transport(), self._url, seconds=_SECONDS), self._host + VERSION)
         return self._adapter
 
 

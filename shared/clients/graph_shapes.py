@@ -20,6 +20,7 @@ from shared.case import (
     Part,
     Password,
     RiskPolicy,
+    SignIn,
 )
 from shared.identity import IdentityKind, canonical_guid
 from shared.signal import JsonObject, JsonValue
@@ -106,6 +107,26 @@ def read_time(text: str) -> datetime:
     except ValueError:
         raise Unreadable("a time is not readable") from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def sign_in_of(record: JsonObject, principal: str, error_code: int) -> SignIn:
+    """A record of the sign-in log; Unreadable also if it is about anything but what was asked for."""
+    status, at = record.get("status"), time_of(record, "createdDateTime")
+    code = status.get("errorCode") if isinstance(status, dict) else None
+    if at is None or code != error_code or isinstance(code, bool) or guid_of(record, "servicePrincipalId") != principal:
+        raise Unreadable("a sign-in lacks its time, or another identity or error code was asked for")
+    key, federated = (
+        optional_text_of(record, name) for name in ("servicePrincipalCredentialKeyId", "federatedCredentialId")
+    )
+    return SignIn(
+        id=text_of(record, "id"),
+        at=at,
+        error_code=error_code,
+        address=optional_text_of(record, "ipAddress"),
+        credential_id=key or federated,
+        credential_type=optional_text_of(record, "clientCredentialType"),
+        resource=optional_text_of(record, "resourceDisplayName"),
+    )
 
 
 def password_of(record: JsonObject) -> Password:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 
-from shared.evidence import NOT_PROBED
 from shared.report.model import (
     Altered,
     ConditionTold,
@@ -118,7 +117,8 @@ def _done(report: Report) -> Iterator[str]:
     if not report.done:
         yield "Nothing was done: no step was begun."
     else:
-        yield f"Seen in practice (grade probed): {plain(NOT_PROBED)}."
+        practice = report.seen_in_practice or "not checkable, because no step stops every new token of the identity"
+        yield f"Seen in practice (sign-in log): {plain(practice, 1500)}."
         yield ""
     for step in report.done:
         yield from _step(step)
@@ -182,7 +182,7 @@ _GRADES = {
     "read-back": "read back, not seen again yet",
     "held": "read back, and seen again after the race window",
     "seen-in-logs": "read back, seen again after the race window, and told by the audit log",
-    "probed": "read back, seen again, told by the audit log, and a sign-in was seen to be refused",
+    "probed": "read back, seen again after the race window, and a sign-in was seen to be refused",
 }
 
 

@@ -115,7 +115,8 @@ class StepTold(Told):
     One step that was begun, with its proof.
 
     `grade` says how good the proof is: accepted (the service's word), read-back (a fresh read), held (read
-    again after the race window), seen-in-logs (the audit log tells of the write), probed; `evidence` holds each
+    again after the race window), seen-in-logs (the audit log tells of the write), probed (a sign-in was
+    refused because of it); `evidence` holds each
     with its record. `before` is what was there before the first write.
     """
 
@@ -265,6 +266,7 @@ class Report(Told):
     timeline: tuple[Moment, ...]
     why: Why
     done: tuple[StepTold, ...]
+    seen_in_practice: str | None = None  # what the sign-in log showed of the cut, or why it was not looked at
     ahead: tuple[StepAhead, ...]
     not_done: tuple[NotDone, ...]
     credentials: tuple[Credential, ...]

@@ -22,6 +22,7 @@ from shared.entries import (
     RechecksSet,
     SeenInLogs,
     SignalJoined,
+    SignInsSeen,
     StepStopped,
     UndoApplied,
     UndoEnded,
@@ -104,6 +105,8 @@ def _tell_step(entry: Entry) -> str | None:
             return f"Fresh read: {word}. {sentence(look.proof)}"
         case SeenInLogs() as seen:
             return f"The audit log tells of our own write, {utc(seen.at)}: {seen.activity} ({seen.audit_id})."
+        case SignInsSeen() as seen:
+            return _tell_sign_ins(seen)
         case StepStopped() as stopped:
             return f"Stopped: {stopped.outcome}. {sentence(stopped.reason)}"
         case _:
@@ -131,6 +134,13 @@ def _tell_undo(entry: Entry) -> str | None:
             return f"Undo ended, {'whole' if ended.whole else 'with something left'}. {sentence(ended.reason)}"
         case _:
             return None
+
+
+def _tell_sign_ins(seen: SignInsSeen) -> str:
+    found = f"{seen.refused} refused with {seen.error_code}, {seen.issued} succeeded"
+    grace = f", {seen.issued_in_grace} in the minutes of grace" if seen.issued_in_grace else ""
+    missing = f" Not checkable: {sentence(seen.not_checkable)}" if seen.not_checkable else ""
+    return f"The sign-in log since {utc(seen.since)}: {found}{grace}.{missing}"
 
 
 def _tell_write(write: WriteOutcome) -> str:

@@ -16,11 +16,12 @@ from shared.entries import (
     RuleAnswer,
     SeenInLogs,
     SignalJoined,
+    SignInsSeen,
     Verified,
     WorkEnded,
     WorkStarted,
 )
-from shared.evidence import evidence_of, grade_of
+from shared.evidence import evidence_of, grade_of, tell_sign_ins
 from shared.history import History, StepStory, is_proof
 from shared.incident import Status, status_in
 from shared.journal import Record
@@ -47,7 +48,7 @@ from shared.report.undoing import tell_undo
 from shared.report.undone import tell_undone
 
 # Records that leave a contained incident as it is, however many of them there are.
-_SAYS_NOTHING = (SignalJoined, SeenInLogs, Published, WorkStarted, WorkEnded, RechecksSet, Investigated)
+_SAYS_NOTHING = (SignalJoined, SeenInLogs, SignInsSeen, Published, WorkStarted, WorkEnded, RechecksSet, Investigated)
 
 
 def make_report(records: Sequence[Record], now: datetime) -> Report:
@@ -75,6 +76,7 @@ def make_report(records: Sequence[Record], now: datetime) -> Report:
         timeline=tuple(tell_timeline(history)),
         why=_tell_why(history),
         done=tuple(_tell_step(step, step.planned, history) for step in history.steps if step.planned and step.lines),
+        seen_in_practice=tell_sign_ins(history),
         ahead=tuple(_tell_ahead(step.planned) for step in history.steps if step.planned and not step.newest),
         not_done=not_done,
         credentials=credentials,

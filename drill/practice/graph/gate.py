@@ -15,6 +15,7 @@ from drill.practice.graph import (
     organization,
     owners,
     risk,
+    sign_in_logs,
     workloads,
 )
 from drill.practice.graph.objects import SETS, denied, not_found
@@ -36,6 +37,7 @@ ROUTES: tuple[Route[TenantState], ...] = (
     *deleted_items.ROUTES,
     *risk.ROUTES,
     *audit_logs.ROUTES,
+    *sign_in_logs.ROUTES,
     *organization.ROUTES,
 )
 JSON = "application/json"

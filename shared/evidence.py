@@ -80,8 +80,10 @@ def tell_sign_ins(history: History) -> str | None:
         return f"not checkable, because {seen.not_checkable}"
     if seen.refused_at is None:
         return f"no attempt seen {between}{grace}; that nobody tried shows nothing"
-    many = f"{seen.refused} or more attempt(s) refused"
-    return f"{many} with error {seen.error_code}, the newest at {seen.refused_at:%H:%M:%S}, none succeeded; {between}{grace}"
+    refused = (
+        f"{seen.refused} attempt(s) refused with error {seen.error_code}, the newest at {seen.refused_at:%H:%M:%S}"
+    )
+    return f"{refused}, none succeeded; {between}{grace}"
 
 
 def _accepted(step: StepStory) -> Iterator[Evidence]:

@@ -122,11 +122,11 @@ def call_for(seen: SignInsSeen) -> Escalated:
     return Escalated(
         reason=(
             f"After the cut was proven ({seen.since:%Y-%m-%d %H:%M:%S} UTC, and {GRACE.seconds // 60} minutes of "
-            f"grace) {tell_token(seen.tokens[0])}.{more} Reads show the cut in place all the same; it is made once more."
+            f"grace) {tell_token(seen.tokens[0])}.{more} Reads show the cut in place; it is made once more."
         ),
         todo=(
             "Find out in the audit log whether somebody let the identity sign in between two looks, and contain who "
-            "did. Take the tokens in the sign-in log for live, up to 24 hours, and close what they reach. If nobody did, "
+            "did. Take the tokens for live, up to 24 hours, and close what they reach. If nobody did, "
             "Entra does not keep the block: delete the application, and tell Microsoft."
         ),
     )

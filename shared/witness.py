@@ -26,8 +26,7 @@ _CREDENTIALS = (
     "remove service principal credentials",
     "update application",
 )
-# What the log calls the writes of an action, as `normalise_activity` gives it. An action that is not here
-# writes nothing that the followed activities tell of.
+# What the log calls the writes of an action, as `normalise_activity` gives it.
 ACTIVITIES: dict[str, tuple[str, ...]] = {
     "block-sign-in": ("update service principal",),
     "replace-credentials": _CREDENTIALS,
@@ -40,6 +39,17 @@ ACTIVITIES: dict[str, tuple[str, ...]] = {
     "delete-application": ("delete application",),
     "restore-application": ("restore application",),
     "purge-application": ("hard delete application",),
+    "deactivate-application": ("update application",),
+    "revert-configuration": ("update application",),
+}
+# Other writes of Cordon's are called "update application", too: these tell of the action only if they name its
+# property. How the log spells isDisabled is unverified; spelled otherwise, there is no evidence and nothing worse.
+PROPERTIES: dict[str, tuple[str, ...]] = {
+    "deactivate-application": ("isdisabled",),
+    "revert-configuration": ("appaddress", "identifieruri", "logout"),
+}
+NO_ACTIVITIES: dict[str, str] = {
+    "require-risk-policy": "its record is about the policy and names no identity, and such records are not followed",
 }
 
 
@@ -111,6 +121,9 @@ def _tells_of(signal: Signal, step: PlannedStep) -> bool:
     on_it = any(id_ in (step.target_id, step.options.get("principal")) for id_ in _ids(signal))
     if not on_it or signal.facts.get("activity") not in ACTIVITIES.get(step.action, ()):
         return False
+    if named := PROPERTIES.get(step.action):
+        changed = signal.facts.get("changed")
+        return isinstance(changed, list) and any(part in str(name) for name in changed for part in named)
     return step.action != "block-sign-in" or signal.facts.get("accountEnabled") is False
 
 

@@ -9,8 +9,10 @@ from typing import TypeVar
 
 import pytest
 
+from shared import witness
 from shared.actions import ACTIONS, action_named
 from shared.actions.interface import Action, Earlier, Means, Planning, Proof
+from shared.audit import is_followed, normalise_activity
 from shared.case import Grants, IdentityState, Known, Owners, RiskState
 from shared.conditions import CONDITIONS
 from shared.entries import PlannedStep
@@ -234,3 +236,12 @@ def test_a_plan_is_a_whole_diff(action: Action, options: dict[str, object]) -> N
         assert step.breaks
         assert step.cannot_be_proven or not step.contains
         assert step.reversible or step.cannot_be_undone
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
+def test_the_audit_log_can_bear_witness_to_an_action_or_it_is_said_why_not(action: Action) -> None:
+    """A new action names what the log calls its writes, in a spelling that is followed, or why it cannot."""
+    activities = witness.ACTIVITIES.get(action.name, ())
+
+    assert bool(activities) is not bool(witness.NO_ACTIVITIES.get(action.name))
+    assert all(is_followed(activity) and normalise_activity(activity) == activity for activity in activities)

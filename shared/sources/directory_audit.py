@@ -95,6 +95,13 @@ def _ids(subject: IdentityRef) -> tuple[str | None, ...]:
     return (subject.principal_id, subject.client_id, subject.app_object_id)
 
 
+def _changed(audit: AuditRecord) -> list[JsonValue]:
+    """The names of the properties that an edit of an application tells of, folded; the services' own words."""
+    if audit.activity != "update application":
+        return []
+    return [one_line(each.name, NAME).casefold() for target in audit.targets for each in target.properties][:20]
+
+
 def _facts(audit: AuditRecord) -> dict[str, JsonValue]:
     change = credential_change(audit)
     added: list[JsonValue] = [
@@ -115,6 +122,8 @@ def _facts(audit: AuditRecord) -> dict[str, JsonValue]:
     name = next((target.display_name for target in audit.targets if target.id and target.display_name), None)
     if name and audit.activity.startswith("add ") and not audit.activity.startswith("add owner"):
         facts["displayName"] = one_line(name, NAME)
+    if changed := _changed(audit):
+        facts["changed"] = changed
     if added:
         facts["addedCredentials"] = added
     if newly_enabled(audit):

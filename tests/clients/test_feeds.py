@@ -7,10 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.case import SignIn
 from shared.clients.feeds import GraphFeeds
 from shared.errors import IncompleteAnswer, LicenceMissing, PermissionMissing, UnavailableInCloud, Unreachable
+from shared.identity import PrincipalId
 from shared.signal import JsonObject
 from tests.clients.fake_graph import GRAPH, Answering, Asked, FakeGraph, error, in_turn, ok, page, play
+from tests.fakes import PAYROLL
 
 SINCE = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 UNTIL = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
@@ -262,3 +265,55 @@ def test_the_cloud_without_identity_protection_says_so() -> None:
         with pytest.raises(UnavailableInCloud):
             feed(in_turn(page()), cloud="china")
     assert audits(in_turn(page()), cloud="china")[0] == [[]]
+
+
+def sign_in(number: int, **more: Any) -> JsonObject:
+    record: JsonObject = {
+        "id": f"s{number}",
+        "createdDateTime": f"2026-03-02T02:{number:02d}:00Z",
+        "servicePrincipalId": PAYROLL,
+        "status": {"errorCode": 0},
+        "ipAddress": "198.51.100.66",
+        **more,
+    }
+    return record
+
+
+def sign_ins(answer: Answering, **more: Any) -> tuple[list[Sequence[SignIn]], FakeGraph]:
+    graph = FakeGraph(answer)
+
+    async def story() -> list[Sequence[SignIn]]:
+        found = graph.feeds(**more).sign_ins(PrincipalId(PAYROLL), "servicePrincipal", 0, SINCE)
+        return [each async for each in found]
+
+    return play(story), graph
+
+
+def test_sign_ins_are_read_in_beta_to_the_last_page() -> None:
+    """Workloads' sign-ins are in beta only, and so are the links to the pages that follow."""
+    link = f"{GRAPH}/beta/auditLogs/signIns?$skiptoken=a"
+    pages, graph = sign_ins(in_turn(page(sign_in(5), next=link), page(sign_in(4))))
+
+    assert [[each.id for each in found] for found in pages] == [["s5"], ["s4"]]
+    assert all("/beta/auditLogs/signIns" in asked.path for asked in graph.asked)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"servicePrincipalId": "99999999-0000-4000-8000-000000000001"},
+        {"status": {"errorCode": 7000112}},
+        {"status": None},
+        {"createdDateTime": None},
+    ],
+)
+def test_sign_ins_that_were_not_asked_for_make_the_answer_unusable(odd: JsonObject) -> None:
+    """A service that ignores the filter would show other people's sign-ins as this one's."""
+    with pytest.raises(IncompleteAnswer):
+        sign_ins(in_turn(page(sign_in(5, **odd))))
+
+
+def test_a_full_page_of_sign_ins_without_a_link_is_looked_behind() -> None:
+    """A link that got lost would hide the older ones."""
+    with pytest.raises(IncompleteAnswer, match="more follows"):
+        sign_ins(in_turn(page(sign_in(5), sign_in(4)), page(sign_in(4), sign_in(3))), sign_in_page=2)

@@ -12,7 +12,7 @@ from drill.practice.graph.objects import denied
 from drill.practice.graph.permissions import READ_AUDITS
 from drill.practice.late_log import Kept
 from drill.practice.odata import Documented, Filter, bad_request, read_filter
-from drill.practice.shapes import JsonObject, dump
+from drill.practice.shapes import JsonObject
 from drill.practice.state import TenantState
 from drill.practice.web import Answer, Refusal, Request, Route
 

@@ -99,7 +99,10 @@ def _changed(audit: AuditRecord) -> list[JsonValue]:
     """The names of the properties that an edit of an application tells of, folded; the services' own words."""
     if audit.activity != "update application":
         return []
-    return [one_line(each.name, NAME).casefold() for target in audit.targets for each in target.properties][:20]
+    names: list[JsonValue] = [
+        one_line(each.name, NAME).casefold() for target in audit.targets for each in target.properties
+    ]
+    return names[:20]
 
 
 def _facts(audit: AuditRecord) -> dict[str, JsonValue]:

@@ -249,11 +249,11 @@ def test_a_proof_that_came_back_is_told() -> None:
 
 
 def test_each_grade_is_told_with_its_record() -> None:
-    """A responder finds the record that a grade rests on, and reads what cannot be looked at."""
+    """A responder finds the record that a grade rests on, and reads what was not looked at yet."""
     text = as_markdown(_told(*beginning(), planned(BLOCK), *done(BLOCK), rechecked(1, at=7)))
 
     assert "Evidence: accepted " in text
     assert "; read back " in text
     assert "; held " in text
-    assert "not checkable, because" in text
+    assert "not looked at yet" in text
     assert "Before: `{" not in text

@@ -11,7 +11,7 @@ from shared.errors import RequestConflicts
 from shared.incident import Status
 from tests.fakes import Crash, certificate, federated, password, payroll
 from tests.faults.test_crash_points import STATE, WITH_CERTIFICATE, Points, mortal
-from tests.stories.world import World, play, with_vault
+from tests.stories.world import World, detection, play, with_vault
 
 ORDER = UndoOrdered(by="Ada", reason="a false alarm")
 
@@ -191,3 +191,26 @@ def test_the_stop_switch_stops_an_undo() -> None:
         assert await world.status() is Status.RELEASED
 
     play(story, STATE)
+
+
+def test_an_accused_certificate_comes_back_only_if_the_order_names_it() -> None:
+    """A detection names its id: undo keeps it away and says so; a later order that names it brings it back."""
+    accused = certificate(2).key_id
+
+    async def story(world: World) -> None:
+        world.directory.detections = (replace(detection(), key_ids=(accused,)),)
+        id_ = await undone(world)
+        kept_away = [text for entry in (await world.chain()).all(UndoIntended) for text in entry.lost]
+        first = [key.key_id for key in world.directory.state.holders[0].keys]
+        await world.instance().undo(id_, replace_order(accused))
+        await world.work_queue(world.instance())
+
+        assert any(accused in text and "kept away" in text for text in kept_away)
+        assert first == [certificate(3).key_id]
+        assert accused in [key.key_id for key in world.directory.state.holders[0].keys]
+
+    play(story, payroll(application=[certificate(2), certificate(3)]))
+
+
+def replace_order(accused: str) -> UndoOrdered:
+    return UndoOrdered(by="Ada", reason="its owner has checked it", give_back=(accused,))

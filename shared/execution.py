@@ -21,7 +21,7 @@ from shared.entries import (
     Planned,
     PlannedStep,
     StepStopped,
-    UndoOrdered,
+    UndoVerified,
     Verified,
     WorkStarted,
     WriteOutcome,
@@ -38,6 +38,7 @@ from shared.identity import IdentityRef
 from shared.look import Look
 from shared.refusals import refusal_name, todo_for
 from shared.signal import JsonObject
+from shared.standing import back_since, is_back
 from shared.tenant import Check, Tenant
 from shared.together import together
 
@@ -258,7 +259,7 @@ class Execution:
         )
 
     def _earlier(self, step: PlannedStep) -> Earlier:
-        undone = self._chain.place(UndoOrdered)  # what was there before an undo is no pre-image of what came after it
+        undone = self._undone_until(step)
         first = next(
             (
                 line.entry
@@ -271,6 +272,11 @@ class Execution:
         for applied in self._chain.all(AppliedEntry):
             made |= applied.made
         return Earlier(dict(first.before) if first else None, made)
+
+    def _undone_until(self, step: PlannedStep) -> int:
+        """The place up to which what the journal holds of a step is no pre-image any more."""
+        place = self._chain.place(UndoVerified, step.id)
+        return place if is_back(self._chain, step.id) else back_since(self._chain, step.id)
 
     async def _is_stopped(self) -> bool:
         return await self._note_stop(await self._switch.why_stopped())

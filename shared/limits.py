@@ -93,14 +93,22 @@ def deeds_of(steps: Iterable[PlannedStep]) -> frozenset[Deed]:
 
 
 def judge(
-    limits: Limits, window: Window, wanted: Spent, *, batch: Batch | None = None, enabled: int | None, now: datetime
+    limits: Limits,
+    window: Window,
+    wanted: Spent,
+    *,
+    batch: Batch | None = None,
+    named: bool = False,
+    enabled: int | None,
+    now: datetime,
 ) -> Allowed | Over:
     """
     May these deeds on this identity go on now?
 
     An identity that is in the window already was let through: only deeds that are new count, and no batch holds
     it up. `enabled` is the number of enabled service principals, None if it could not be counted: then the
-    share cannot be judged, and an unknown is never a yes. A small tenant may always contain one identity.
+    share cannot be judged, and an unknown is never a yes. A small tenant may always contain one identity. `named`: a
+    person named this very identity, so that it is nobody's batch, and no burst holds it up.
     """
     known = _recent(window, now)
     spent = {each.principal_id for each in known.spent}
@@ -112,7 +120,7 @@ def judge(
     if alone:
         return Over(alone)
     burst = known.burst
-    if burst and now - burst.last < BURST:
+    if burst and not named and now - burst.last < BURST:
         renewed = replace(known, burst=replace(burst, last=now)) if now - burst.last >= _RENEWED else None
         return Over(burst.reason, True, renewed)
     together = _over(limits, known, wanted, len(others), enabled)

@@ -5,10 +5,11 @@ It enters as a signal of the source `manual`, so that it is journaled and resume
 limits, the stop switch and the protected list hold for it as well.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from shared.actions.people import UNNAMED as UNNAMED
+from shared.actions.people import people_needed
 from shared.case import Case
 from shared.chain import Chain
 from shared.decision import Decision, decide
@@ -16,7 +17,7 @@ from shared.entries import Decided, SignalJoined
 from shared.identity import IdentityRef
 from shared.policy import ActionChoice, Policy, Verdict
 from shared.signal import JsonObject, JsonValue
-from shared.standing import looked_until, subject_of
+from shared.standing import looked_until, standing_plan, subject_of
 
 _USUAL = (ActionChoice("block-sign-in", {}), ActionChoice("replace-credentials", {}))
 
@@ -83,8 +84,37 @@ def order_in(chain: Chain, since: int) -> Order | None:
 def chosen(chain: Chain) -> tuple[ActionChoice, ...]:
     """The actions of the newest decision, with their options."""
     decided = chain.last(Decided)
-    names, options = (decided.actions, decided.action_options) if decided else ((), {})
-    return tuple(ActionChoice(name, dict(options.get(name, {}))) for name in names)
+    return _choices(decided) if decided else ()
+
+
+def standing_choices(chain: Chain) -> tuple[ActionChoice, ...]:
+    """What the plan is made of that is carried out or stands, but for what only tells, and what takes people."""
+    standing = standing_plan(chain)
+    if standing is None:
+        return ()
+    decisions = [line.entry for line in chain.lines[: standing[1]] if isinstance(line.entry, Decided)]
+    return tuple(
+        choice
+        for choice in (_choices(decisions[-1]) if decisions else ())
+        if choice.name != "dismiss-risk" and not people_needed((choice.name,))
+    )
+
+
+def with_standing(decision: Decision, standing: Sequence[ActionChoice]) -> Decision:
+    """
+    The decision with what stands already: a plan that left it out would end the looks at it. What is asked for
+    anew goes before what stands under the same name; deleting and dismissing are orders of their own.
+    """
+    alone = any(choice.name == "dismiss-risk" or people_needed((choice.name,)) for choice in decision.actions)
+    if alone or not standing or decision.verdict not in (Verdict.CONTAIN, Verdict.ASK):
+        return decision
+    actions = {choice.name: choice for choice in (*standing, *decision.actions)}
+    return replace(decision, actions=tuple(actions.values()))
+
+
+def _choices(decided: Decided) -> tuple[ActionChoice, ...]:
+    options = decided.action_options
+    return tuple(ActionChoice(name, dict(options.get(name, {}))) for name in decided.actions)
 
 
 def dismissed_because(chain: Chain) -> str | None:

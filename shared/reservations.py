@@ -60,26 +60,36 @@ class Reservations:
         return Ahead(enabled, batch)
 
     async def reserve(
-        self, wanted: Spent, own: Sequence[str], *, confirmed: bool = False, ahead: Ahead | None = None
+        self,
+        wanted: Spent,
+        own: Sequence[str],
+        *,
+        confirmed: bool = False,
+        named: bool = False,
+        ahead: Ahead | None = None,
     ) -> Over | None:
         """
         Reserve a place, or say which limit is reached; then nothing was reserved.
 
         `own` are the identity's ids. A person who confirmed this very plan is who a limit asks: the place is
-        taken and counted all the same. Raises what the store raises: then nothing may be done.
+        taken and counted all the same.
+
+        `named`: a person ordered this identity by name. Raises what the store raises: then nothing may be done.
         """
         if confirmed:
             ahead = Ahead(None, Batch())
         elif ahead is None:
             ahead = await self.look_ahead(own)
-        enabled, batch, looks = ahead.enabled, ahead.batch, 0
+        enabled, batch, looks = ahead.enabled, Batch() if named else ahead.batch, 0
         while True:
-            verdict = await self._settle(wanted, batch, enabled, confirmed=confirmed, last=looks >= _PATIENCE)
+            verdict = await self._settle(
+                wanted, batch, enabled, confirmed=confirmed, named=named, last=looks >= _PATIENCE
+            )
             if verdict is None or verdict.window is None:
                 break
             looks += 1
             await asyncio.sleep(1.0)
-            batch = Batch() if confirmed else await self.muster.others(own)
+            batch = Batch() if confirmed or named else await self.muster.others(own)
         if verdict:
             log.warning("limit reached, containment of %s waits for a person: %s", wanted.principal_id, verdict.reason)
         return verdict
@@ -91,7 +101,7 @@ class Reservations:
         return burst if burst and self.clock() - burst.last < timedelta(hours=1) else None
 
     async def _settle(
-        self, wanted: Spent, batch: Batch, enabled: int | None, *, confirmed: bool, last: bool
+        self, wanted: Spent, batch: Batch, enabled: int | None, *, confirmed: bool, named: bool, last: bool
     ) -> Over | None:
         """Judge and store what follows, until nobody else was faster."""
         while True:
@@ -104,7 +114,7 @@ class Reservations:
             verdict = (
                 spend(window, wanted, now)
                 if confirmed
-                else judge(self.limits, window, wanted, batch=batch, enabled=enabled, now=now)
+                else judge(self.limits, window, wanted, batch=batch, named=named, enabled=enabled, now=now)
             )
             if isinstance(verdict, Over):
                 is_known = window.burst is not None and verdict.reason == window.burst.reason

@@ -52,10 +52,10 @@ from shared.errors import (
 )
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
 from shared.incident import view_of, what_stands
-from shared.investigation import as_entry, investigate, with_case
+from shared.investigation import Investigation, as_entry, investigate, with_case
 from shared.journal import IncidentId
 from shared.look import Look
-from shared.orders import Order, chosen
+from shared.orders import Order, chosen, standing_choices, with_standing
 from shared.plan import make_plan
 from shared.policy import ActionChoice
 from shared.polling import Polling, Swept, digest_of
@@ -66,7 +66,7 @@ from shared.reservations import WindowUnreadable
 from shared.signal import JsonObject, NotASignal, PolicyTouched, Signal
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
-from shared.standing import active_plan, is_decided, known_ids, subject_of, undo_under_way, waiting_plan
+from shared.standing import active_plan, is_decided, known_ids, standing_plan, subject_of, undo_under_way, waiting_plan
 from shared.undo import Undoing, steps_to_undo
 from shared.untrusted import one_line
 from shared.views import (
@@ -82,7 +82,7 @@ from shared.views import (
     UndoPreview,
 )
 from shared.witness import Witness
-from shared.work import RESUME_AFTER, Desk, Work, reservations_of
+from shared.work import RESUME_AFTER, Desk, Work, reservations_of, watched_by
 
 log = logging.getLogger("cordon")
 
@@ -279,6 +279,7 @@ class Responder:
             judge=order.decision,
             deleted_first=for_deleted(choice.name for choice in order.actions or ()),
         )
+        found = replace(found, decision=with_standing(found.decision, await self._what_stands(found)))
         entry = as_entry(found.case)
         plan: Planned | None = None
         held: str | None = None
@@ -311,6 +312,16 @@ class Responder:
             plan=plan,
             held_back=held,
         )
+
+    async def _what_stands(self, found: Investigation) -> tuple[ActionChoice, ...]:
+        """What the identity is contained with already, in its open incident and in the one that watches it."""
+        if found.state is None:
+            return ()
+        identity = found.state.identity
+        ids = [id_ for id_ in (identity.principal_id, identity.client_id, identity.app_object_id) if id_]
+        watching, holders = await asyncio.gather(watched_by(self._desk, ids), self._desk.inbox.holders(ids))
+        chains = [await self._chain(holder) for holder in holders]
+        return tuple(choice for chain in (watching, *chains) if chain for choice in standing_choices(chain))
 
     async def order(self, order: Order) -> IncidentId:
         """
@@ -409,7 +420,7 @@ class Responder:
     async def preview_undo(self, id_: str, wanted: UndoOrdered) -> UndoPreview:
         """What this order would put back now, what has drifted, what is lost. Nothing is changed or stored."""
         chain = await self._known_chain(id_)
-        refused = self._why_no_undo(chain, wanted) or _another(chain, await self._desk.inbox.holders(known_ids(chain)))
+        refused = await self._why_no_undo_now(chain, wanted)
         desk = self._desk
         undoing = Undoing(desk.tenant, chain, desk.switch, subject_of(chain), desk.clock)
         steps = tuple(_step_back(step, way) for step, way in await undoing.foresee(wanted))
@@ -425,7 +436,7 @@ class Responder:
         """
         chain = await self._known_chain(id_)
         desk, ids = self._desk, known_ids(chain)
-        why = self._why_no_undo(chain, wanted) or _another(chain, await desk.inbox.holders(ids))
+        why = await self._why_no_undo_now(chain, wanted)
         if why is None:
             other = await desk.inbox.claim(chain.incident, ids)
             why = _another(chain, (other,) if other else ())
@@ -439,6 +450,12 @@ class Responder:
             raise RequestConflicts("Nothing was undone: the incident has gone on meanwhile. Look again.") from taken
         await desk.store.queue.send(message)
         return view_of(chain.records, desk.clock())
+
+    async def _why_no_undo_now(self, chain: Chain, wanted: UndoOrdered) -> str | None:
+        """Why this order cannot be taken, or None; also where a newer incident stands on the same identity."""
+        ids = known_ids(chain)
+        why = self._why_no_undo(chain, wanted) or _another(chain, await self._desk.inbox.holders(ids))
+        return why or _stands_on_it(chain, await watched_by(self._desk, ids))
 
     def _why_no_undo(self, chain: Chain, wanted: UndoOrdered) -> str | None:
         """Why this order cannot be taken as things stand in the journal, or None."""
@@ -717,6 +734,15 @@ def _another(chain: Chain, holders: Iterable[IncidentId]) -> str | None:
     """Why the identity is in other hands, or None."""
     other = next((holder for holder in holders if holder != chain.incident), None)
     return f"Incident {other} is open on the same identity. Undo or close that one first." if other else None
+
+
+def _stands_on_it(chain: Chain, watching: Chain | None) -> str | None:
+    """Why the identity would be contained again at the next news, or None."""
+    if not watching or watching.incident == chain.incident or standing_plan(watching) is None:
+        return None
+    if watching.records[0].time < chain.records[0].time:
+        return None
+    return f"Incident {watching.incident} contained the same identity later, and stands. Undo that one first."
 
 
 def _was_given_up(chain: Chain) -> bool:

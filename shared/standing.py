@@ -17,6 +17,7 @@ from shared.entries import (
     SignalJoined,
     UndoEnded,
     UndoOrdered,
+    UndoVerified,
     WorkEnded,
     WorkStarted,
 )
@@ -60,6 +61,32 @@ def looked_until(chain: Chain) -> int:
 def is_decided(chain: Chain) -> bool:
     """Whether the newest decision looked at every signal."""
     return chain.place(Decided) >= 0 and chain.place(SignalJoined) <= looked_until(chain)
+
+
+def back_since(chain: Chain, step: str) -> int:
+    """
+    The place at which an undo last proved this step back before its newest intent, or -1: what was there before
+    that is no pre-image of what came after it. An undo that left the step alone takes nothing of its way back.
+    """
+    newest = chain.place(Intended, step)
+    return max(
+        (
+            line.record.sequence
+            for line in chain.lines
+            if isinstance(line.entry, UndoVerified)
+            and line.record.step == step
+            and line.entry.answer == "held"
+            and line.record.sequence < newest
+        ),
+        default=-1,
+    )
+
+
+def is_back(chain: Chain, step: str) -> bool:
+    """Whether an undo since the step's last write has put it back."""
+    verified = chain.last(UndoVerified, step)
+    proven = verified is not None and verified.answer == "held"
+    return proven and chain.place(UndoVerified, step) > chain.place(Intended, step)
 
 
 def undo_under_way(chain: Chain) -> UndoOrdered | None:

@@ -37,6 +37,7 @@ from shared.fence import fenced
 from shared.identity import IdentityRef
 from shared.look import Look
 from shared.refusals import refusal_name, todo_for
+from shared.standing import back_since, is_back
 from shared.tenant import Check, Tenant
 
 _SILENCE = timedelta(seconds=20)  # as with containing: who was silent for longer looks before its next effect
@@ -61,11 +62,20 @@ def _acts_between(chain: Chain, place: int) -> bool:
 
 
 def steps_to_undo(chain: Chain) -> tuple[PlannedStep, ...]:
-    """Every step that was begun, the newest first intent first: also those whose outcome nobody knows."""
+    """
+    Every step that was begun, the newest first intent first: also those whose outcome nobody knows, and those that
+    an older order left as they were.
+    """
     begun, plans = undo_begins(chain), {step.id: step for plan in chain.all(Planned) for step in plan.steps}
+    left = (id_ for id_ in plans if chain.place(Intended, id_) > begun or not is_back(chain, id_))
+    since = {id_: back_since(chain, id_) for id_ in left}
     first: dict[str, int] = {}
     for line in chain.lines:
-        if isinstance(line.entry, Intended) and line.record.step is not None and line.record.sequence > begun:
+        if (
+            isinstance(line.entry, Intended)
+            and line.record.step in since
+            and (line.record.sequence > since[line.record.step])
+        ):
             first.setdefault(line.record.step, line.record.sequence)
     return tuple(plans[id_] for id_ in sorted(first, key=first.__getitem__, reverse=True) if id_ in plans)
 
@@ -77,7 +87,7 @@ def ordered_steps(chain: Chain, order: UndoOrdered) -> tuple[PlannedStep, ...]:
 
 def earlier_of(chain: Chain, step: PlannedStep, order: UndoOrdered) -> Earlier:
     """What the journal holds for the way back of a step."""
-    begun = undo_begins(chain)
+    begun = back_since(chain, step.id)
     image = next(
         dict(line.entry.before)
         for line in chain.lines

@@ -33,6 +33,14 @@ async def mark(
         await documents.insert(_POLICY_IDS, _key(policy_id), {})
 
 
+async def watcher(documents: Documents, ids: Iterable[str]) -> IncidentId | None:
+    """The incident that watches the identity with these ids: the newest in which it was contained. All are marked."""
+    for id_ in ids:
+        if (found := await documents.get(_IDS, id_)) is not None:
+            return _incident(found.body)
+    return None
+
+
 async def send_news(documents: Documents, queue: WorkQueue, signal: Signal, joined: IncidentId) -> None:
     """Send the incidents that a signal is news for to look again; not the one that it joined, which looks anyway."""
     if signal.source != "directory-audit":

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -17,6 +17,7 @@ from shared.audit import is_counter_move
 from shared.case import AuditRecord, CouldNotLook, IdentityState, Known, Part, PartName
 from shared.chain import Chain, Line
 from shared.clock import Clock
+from shared.damage import read_noting
 from shared.decision import Decision
 from shared.entries import (
     SIGNING_KEYS_IN_DOUBT,
@@ -43,12 +44,11 @@ from shared.entries import (
     UndoIntended,
     UndoOrdered,
     UndoStopped,
-    UndoVerified,
     Verified,
     WorkEnded,
     WorkStarted,
 )
-from shared.errors import RivalActs, Unreachable
+from shared.errors import JournalDamaged, RivalActs, Unreachable
 from shared.execution import Execution, Switch
 from shared.history import History
 from shared.identity import IdentityRef, PrincipalId
@@ -58,7 +58,7 @@ from shared.journal import IncidentId
 from shared.limits import Spent, deeds_of
 from shared.look import Look
 from shared.muster import Muster
-from shared.orders import Order, chosen, dismissed_because, order_in
+from shared.orders import Order, chosen, dismissed_because, order_in, standing_choices, with_standing
 from shared.outbox import Outbox
 from shared.plan import fingerprint, make_plan
 from shared.policy import ActionChoice, Policy, Verdict
@@ -74,6 +74,7 @@ from shared.standing import (
     attempts,
     attempts_left,
     due_at,
+    is_back,
     is_decided,
     known_ids,
     looked_until,
@@ -88,7 +89,7 @@ from shared.tenant import Tenant
 from shared.together import together
 from shared.undo import Undoing, ordered_steps, steps_to_undo
 from shared.untrusted import one_line
-from shared.watch import mark
+from shared.watch import mark, watcher
 
 RESUME_AFTER = timedelta(seconds=90)  # the hidden message that picks up whoever crashes
 LEASE = timedelta(seconds=45)  # how long another instance's silence is taken for work; spares work, guards nothing
@@ -343,13 +344,21 @@ class Work:
             return await self._begin_approved(standing)
         if is_decided(chain) or (standing is not None and order is None):
             return standing, None
-        found, _ = await asyncio.gather(self._investigate(order), self._desk.recall_readiness())
+        found, elsewhere, _ = await asyncio.gather(
+            self._investigate(order), self._stands_elsewhere(), self._desk.recall_readiness()
+        )
+        found = replace(found, decision=with_standing(found.decision, (*elsewhere, *standing_choices(chain))))
         joins, ahead = await together(self._joins_another(found), self._look_ahead(found))
         if joins:
             return None, None
         if self._waits_for_better_times(found):
             return None, None
         return await self._conclude(found, order, ahead), found.look
+
+    async def _stands_elsewhere(self) -> tuple[ActionChoice, ...]:
+        """What a closed incident of the same identity has contained it with: from now on this one watches it."""
+        other = await watched_by(self._desk, known_ids(self._chain))
+        return standing_choices(other) if other is not None and other.incident != self._incident else ()
 
     async def _begin_approved(self, plan: Planned) -> tuple[Planned | None, Look | None]:
         """
@@ -487,7 +496,7 @@ class Work:
             return self._held("mode", "Mode ask: every plan waits for a person.", _approve(plan))
         if found.decision.verdict is Verdict.ASK and not confirmed:
             return self._held("verdict", "The policy asks a person.", _approve(plan))
-        return await self._over_limit(state, plan, confirmed=confirmed, ahead=ahead)
+        return await self._over_limit(state, plan, confirmed=confirmed, named=order is not None, ahead=ahead)
 
     def _refuse(self, state: IdentityState, plan: Planned) -> HeldBack | None:
         """What no person's word can lift."""
@@ -522,11 +531,18 @@ class Work:
         return self._held("protected", f"This identity is never touched: {found}.", _BY_HAND) if found else None
 
     async def _over_limit(
-        self, state: IdentityState, plan: Planned, *, confirmed: bool, ahead: Ahead | None = None
+        self,
+        state: IdentityState,
+        plan: Planned,
+        *,
+        confirmed: bool,
+        named: bool = False,
+        ahead: Ahead | None = None,
     ) -> HeldBack | None:
         desk, principal = self._desk, state.identity.principal_id
         wanted = Spent(principal, desk.clock(), deeds_of(plan.steps), self._known_as(principal))
-        over = await reservations_of(desk).reserve(wanted, self._own_ids(state), confirmed=confirmed, ahead=ahead)
+        own = self._own_ids(state)
+        over = await reservations_of(desk).reserve(wanted, own, confirmed=confirmed, named=named, ahead=ahead)
         return self._held("limits", f"Over the limit: {over.reason}.", _approve(plan)) if over else None
 
     def _own_ids(self, state: IdentityState) -> list[str]:
@@ -770,7 +786,8 @@ class Work:
     def _recent_setbacks(self) -> int:
         """Looks that found it undone, and those that could not see: both are contained again, so both keep distance."""
         since = self._desk.clock() - FIGHT_WINDOW
-        lines = (line for line in self._chain.lines if line.record.time > since)
+        undone = self._chain.place(UndoOrdered)  # what was struck before was given up with it
+        lines = (line for line in self._chain.lines[undone + 1 :] if line.record.time > since)
         return sum(1 for line in lines if isinstance(line.entry, Rechecked) and line.entry.answer != "held")
 
     def _fight_is_over(self) -> bool:
@@ -795,7 +812,8 @@ class Work:
         )
 
     def _strikes(self) -> int:
-        return sum(1 for entry in self._chain.all(Rechecked) if entry.answer == "not-held")
+        lines = self._chain.lines[self._chain.place(UndoOrdered) + 1 :]
+        return sum(1 for line in lines if isinstance(line.entry, Rechecked) and line.entry.answer == "not-held")
 
     async def _close(self, outcome: str, reason: str, *entries: Entry) -> None:
         """
@@ -896,6 +914,21 @@ class Work:
         )
 
 
+async def watched_by(desk: Desk, ids: Sequence[str]) -> Chain | None:
+    """
+    The incident that watches an identity. One whose journal is damaged is told as such in health; it stops nothing
+    that is decided now.
+    """
+    incident = await watcher(desk.store.documents, ids)
+    if incident is None:
+        return None
+    try:
+        return await read_noting(desk.store, incident, desk.clock)
+    except JournalDamaged as damage:
+        log.error("what stands of incident %s is not watched on: %s", incident, damage)  # noqa: TRY400 - says it all
+        return None
+
+
 def reservations_of(desk: Desk) -> Reservations:
     """The limits' window, by this desk's policy."""
     return Reservations(desk.store.documents, desk.tenant.directory, desk.muster, desk.policy.limits, desk.clock)
@@ -928,15 +961,8 @@ def _left_of_undo(chain: Chain, order: UndoOrdered, undoing: Undoing) -> Iterato
                 f"left by Cordon {drift.left}, now {drift.now}"
             )
     for step in steps_to_undo(chain):
-        if step not in chosen and not _is_back(chain, step):
+        if step not in chosen and not is_back(chain, step.id):
             yield f"{step.id} was not part of the order, and stands"
-
-
-def _is_back(chain: Chain, step: PlannedStep) -> bool:
-    """Whether an order since the step's last write has put it back."""
-    verified = chain.last(UndoVerified, step.id)
-    proven = verified is not None and verified.answer == "held"
-    return proven and chain.place(UndoVerified, step.id) > chain.place(Intended, step.id)
 
 
 def _counter_move(record: AuditRecord) -> CounterMove:

@@ -68,7 +68,12 @@ def _so_far(history: History) -> str:
     return f"So far: {_held(history)}." if history.begun else "Nothing was changed."
 
 
-_STATES = {"planned": "not proven anew", "intended": "outcome not known", "applied": "written, not proven"}
+_STATES = {
+    "planned": "not proven anew",
+    "intended": "outcome not known",
+    "applied": "written, not proven",
+    "undone": "put back",
+}
 
 
 def _held(history: History) -> str:

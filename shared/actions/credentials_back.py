@@ -37,8 +37,11 @@ def plan_removed(holder: Holder, state: IdentityState, earlier: Earlier) -> WayB
 def plan_made(holder: Holder, earlier: Earlier) -> WayBack:
     """The certificate that Cordon made stays, for its owner may use it by now, unless the order names its step."""
     thumbprint = earlier.made.get("thumbprint")
-    ours = [key for key in holder.keys if same_thumbprint(key.custom_key_identifier, str(thumbprint))]
-    if not isinstance(thumbprint, str) or not ours:
+    if not isinstance(thumbprint, str):  # the work ended before an answer was written down
+        why = "A new certificate may have been made and is not told from others: look for one that is nobody's."
+        return WayBack((), {}, lost=(why,))
+    ours = [key for key in holder.keys if same_thumbprint(key.custom_key_identifier, thumbprint)]
+    if not ours:
         return WayBack((), {})
     if not earlier.named:
         why = f"The new certificate {thumbprint} stays: its owner may use it. Name this step to take it away."

@@ -1,5 +1,6 @@
 """The way back of a whole incident, as a person orders it."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -136,6 +137,36 @@ def test_the_certificate_that_cordon_made_goes_only_if_it_is_named() -> None:
         assert await world.status() is Status.RELEASED
 
     play(story, STATE, policy=WITH_CERTIFICATE)
+
+
+def test_an_undo_goes_through_where_nobody_knows_whether_a_certificate_was_made() -> None:
+    """The process died while the vault made it, and the order came next: the rest comes back, and the doubt is told."""
+
+    async def story(world: World) -> None:
+        world = with_vault(world)
+        assert world.vault is not None
+        world.vault.after_make = _die
+        with suppress(Crash):
+            await world.hear_of_leak(world.instance())
+        application = world.directory.state.application
+        assert application is not None
+        other = replace(
+            application, keys=(*application.keys, replace(certificate(50), custom_key_identifier="AB" * 20))
+        )
+        world.directory.state = replace(world.directory.state, application=other)
+        await world.instance("two").undo((await world.chain()).incident, ORDER)
+        await world.work_queue(world.instance("two"))
+        chain = await world.chain()
+
+        assert world.directory.state.enabled
+        assert await world.status() is Status.RELEASED
+        assert any("may have been made" in text for entry in chain.all(UndoIntended) for text in entry.lost)
+
+    play(story, STATE, policy=WITH_CERTIFICATE)
+
+
+def _die() -> None:
+    raise Crash("while the vault made it")
 
 
 def test_wherever_an_undo_is_killed_the_end_is_the_same() -> None:

@@ -15,6 +15,7 @@ from shared.entries import (
     PlannedStep,
     StepStopped,
     UndoOrdered,
+    UndoVerified,
     Verified,
     WorkStarted,
     WriteOutcome,
@@ -207,7 +208,7 @@ def test_a_later_round_without_a_pre_image_says_which_round_it_was() -> None:
 
 
 def test_only_what_this_step_wrote_down_before_counts_as_its_first_image() -> None:
-    """Whether the policy may have been made already is told by this step's own intents, since the last undo."""
+    """Whether the policy may have been made already is told by this step's own intents since it was put back."""
 
     async def story(bench: Bench) -> None:
         plan = await bench.plan("block-sign-in", "require-risk-policy")
@@ -222,6 +223,7 @@ def test_only_what_this_step_wrote_down_before_counts_as_its_first_image() -> No
 
         first, second = await sent_before(), await sent_before()
         await bench.chain.write(UndoOrdered(by="night shift", reason="wrong target"))
+        await bench.chain.write(UndoVerified(answer="held", proof="no longer covered"), step=step.id)
 
         assert (first, second, await sent_before(), await sent_before()) == (False, True, False, True)
 
@@ -675,6 +677,30 @@ def test_a_stop_after_the_intent_leaves_the_intent_and_no_effect() -> None:
 
         assert stopped == ["intended"]
         assert bench.kinds(step) == ["intended", "applied", "verified"]
+
+    play(story, STATE)
+
+
+class SlowSwitch(FakeSwitch):
+    """Its second answer takes two seconds, and meanwhile somebody sets it."""
+
+    async def why_stopped(self) -> str | None:
+        await super().why_stopped()
+        if self.reads == 2:
+            await asyncio.sleep(2)
+            return None
+        return "stop" if self.reads > 2 else None
+
+
+def test_an_answer_of_the_switch_that_is_old_by_now_is_asked_for_again() -> None:
+    """Writing the intent down took its time: what the switch said before is no leave to change anything."""
+
+    async def story(bench: Bench) -> None:
+        bench.switch = SlowSwitch()
+        plan = await bench.plan("block-sign-in")
+        assert not await bench.carry_out(plan)
+
+        assert bench.directory.effects == []
 
     play(story, STATE)
 

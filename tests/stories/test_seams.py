@@ -41,7 +41,10 @@ async def undone(world: World, id_: str, wanted: UndoOrdered = ORDER) -> None:
 
 
 def test_what_was_undone_shows_no_proof_and_no_clock() -> None:
-    """A released identity may sign in: no grade says that it is held, and no clock says when access ends."""
+    """
+    A released identity may sign in: no grade says that this is blocked, and no clock says when access ends. Removed
+    secrets do not come back, so their removal goes on being held.
+    """
 
     async def story(world: World) -> None:
         id_ = await contained(world)
@@ -49,7 +52,9 @@ def test_what_was_undone_shows_no_proof_and_no_clock() -> None:
         view = await world.instance().incident(id_)
 
         assert view.status is Status.RELEASED
-        assert [(step.id, step.state, step.grade) for step in view.steps if step.grade or step.state == "held"] == []
+        assert [(step.state, step.grade) for step in view.steps if step.action == "block-sign-in"] == [
+            ("put-back", None)
+        ]
         assert view.residual is not None
         assert view.residual.proven_at is None
         assert view.residual.not_known

@@ -12,6 +12,7 @@ from shared.errors import Unreachable
 from shared.journal import IncidentId
 from shared.signal import JsonObject, Signal
 from shared.store import Documents, WorkQueue
+from shared.together import together
 
 _IDS, _NAMES, _POLICY, _POLICY_IDS = "watched", "watched-names", "watched-policy", "risk-policy"
 _TRIES = 20
@@ -35,10 +36,8 @@ async def mark(
 
 async def watcher(documents: Documents, ids: Iterable[str]) -> IncidentId | None:
     """The incident that watches the identity with these ids: the newest in which it was contained. All are marked."""
-    for id_ in ids:
-        if (found := await documents.get(_IDS, id_)) is not None:
-            return _incident(found.body)
-    return None
+    marks = await together(*(documents.get(_IDS, id_) for id_ in ids))
+    return next((_incident(found.body) for found in marks if found is not None), None)
 
 
 async def send_news(documents: Documents, queue: WorkQueue, signal: Signal, joined: IncidentId) -> None:

@@ -344,11 +344,11 @@ class Work:
             return await self._begin_approved(standing)
         if is_decided(chain) or (standing is not None and order is None):
             return standing, None
-        found, elsewhere, _ = await asyncio.gather(
-            self._investigate(order), self._stands_elsewhere(), self._desk.recall_readiness()
+        found, _ = await asyncio.gather(self._investigate(order), self._desk.recall_readiness())
+        joins, ahead, elsewhere = await together(
+            self._joins_another(found), self._look_ahead(found), self._stands_elsewhere()
         )
         found = replace(found, decision=with_standing(found.decision, (*elsewhere, *standing_choices(chain))))
-        joins, ahead = await together(self._joins_another(found), self._look_ahead(found))
         if joins:
             return None, None
         if self._waits_for_better_times(found):

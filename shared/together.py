@@ -8,10 +8,15 @@ from typing import Any, TypeVar, overload
 
 A = TypeVar("A")
 B = TypeVar("B")
+C = TypeVar("C")
 
 
 @overload
 async def together(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B], /) -> tuple[A, B]: ...
+@overload
+async def together(
+    first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B], third: Coroutine[Any, Any, C], /
+) -> tuple[A, B, C]: ...
 @overload
 async def together(*coroutines: Coroutine[Any, Any, A]) -> tuple[A, ...]: ...
 async def together(*coroutines: Coroutine[Any, Any, object]) -> tuple[object, ...]:

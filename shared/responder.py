@@ -55,7 +55,7 @@ from shared.incident import view_of, what_stands
 from shared.investigation import Investigation, as_entry, investigate, with_case
 from shared.journal import IncidentId
 from shared.look import Look
-from shared.orders import Order, chosen, standing_choices, with_standing
+from shared.orders import Order, standing_choices, with_standing
 from shared.plan import make_plan
 from shared.policy import ActionChoice
 from shared.polling import Polling, Swept, digest_of
@@ -66,7 +66,7 @@ from shared.reservations import WindowUnreadable
 from shared.signal import JsonObject, NotASignal, PolicyTouched, Signal
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
-from shared.standing import active_plan, is_decided, known_ids, standing_plan, subject_of, undo_under_way, waiting_plan
+from shared.standing import is_decided, known_ids, standing_plan, subject_of, undo_under_way, waiting_plan
 from shared.undo import Undoing, steps_to_undo
 from shared.untrusted import one_line
 from shared.views import (
@@ -141,14 +141,14 @@ class Responder:
     async def receive_events(self, events: Sequence[JsonObject]) -> Intake:
         """Take in Event Grid events ({type, id, source, subject, time, data}); the type picks the source."""
         return await self._receive(
-            [(source_for_event(str(event.get("type"))), event.get("data"), event) for event in events]
+            [(source_for_event(_word(event, "type")), event.get("data"), event) for event in events]
         )
 
     async def receive_stream(self, bodies: Sequence[bytes]) -> Intake:
         """Take in diagnostic records ({"records": […]} per body); the category picks the source."""
         records = [record for body in bodies for record in self._records(body)]
         return await self._receive(
-            [(source_for_category(str(_member(record, "category"))), record, record) for record in records]
+            [(source_for_category(_word(record, "category")), record, record) for record in records]
         )
 
     def _records(self, body: bytes) -> list[object]:
@@ -389,10 +389,10 @@ class Responder:
         return await self._dismiss(chain, reason, by)
 
     async def _confirm(self, chain: Chain, reason: str, by: str) -> IncidentView:
-        """What stands goes on being watched: the plan is made of it and of the confirmation."""
+        """What stands goes on being watched, as with every order."""
         if self._desk.mode == "watch":
             raise RequestConflicts("Mode watch: Cordon changes nothing. Confirm it in the Entra admin centre.")
-        order = _verdict(chain, "compromised", (*_standing(chain), ActionChoice("confirm-compromised", {})), reason, by)
+        order = _verdict(chain, "compromised", (ActionChoice("confirm-compromised", {}),), reason, by)
         preview = await self.preview(order)
         plan = preview.plan
         if plan is None or not any(step.action == "confirm-compromised" for step in plan.steps):
@@ -699,15 +699,6 @@ def _verdict(chain: Chain, verdict: str, actions: Sequence[ActionChoice], reason
     return Order(_one_id(subject), reason, by, tuple(unique.values()), None, id_, verdict)
 
 
-def _standing(chain: Chain) -> tuple[ActionChoice, ...]:
-    """What the plan that is being carried out or watched is made of; what only tells is not sent again."""
-    if active_plan(chain) is None or chain.place(Closed) >= 0:
-        return ()
-    return tuple(
-        choice for choice in chosen(chain) if choice.name != "dismiss-risk" and not people_needed((choice.name,))
-    )
-
-
 def _one_id(subject: IdentityRef) -> IdentityRef:
     """An order names an identity by exactly one id."""
     if subject.principal_id:
@@ -763,9 +754,15 @@ def _member(value: object, name: str) -> object:
     return cast("dict[str, object]", value).get(name) if isinstance(value, dict) else None
 
 
+def _word(value: object, name: str) -> str:
+    """A member that is text, or nothing: to print anything else can go deeper than Python does."""
+    member = _member(value, name)
+    return member if isinstance(member, str) else ""
+
+
 def _read(source: Source | None, record: object, envelope: object, tenant_id: str) -> Signal | NotASignal:
     if source is None:
-        kind = one_line(str(_member(envelope, "type") or _member(envelope, "category") or "an unknown sender"))[:80]
+        kind = one_line(_word(envelope, "type") or _word(envelope, "category") or "an unknown sender")[:80]
         raise MalformedSignal(source=kind, why=record if isinstance(record, str) else "no source reads this type")
     if not isinstance(record, dict):
         raise MalformedSignal(source=source.name, why="the record is not an object")

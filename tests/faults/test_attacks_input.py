@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import pytest
 
@@ -50,6 +51,23 @@ HOSTILE = {
         }.items()
     },
 }
+
+
+def test_an_event_whose_type_is_no_word_takes_no_other_event_with_it() -> None:
+    """The host hands over what it could parse; a type that is nested for ever is printed by nobody."""
+
+    async def story(world: World) -> None:
+        kind: list[object] = []
+        for _ in range(100_000):
+            kind = [kind]
+        good: JsonObject = {"type": "Cordon.Signal.RiskDetection", "id": "e1", "source": "t", "data": leak()}
+        odd = cast("JsonObject", {"type": kind, "id": "e2", "source": "t", "data": leak()})
+        taken = await world.instance().receive_events([odd, good])
+
+        assert taken.accepted == 1
+        assert len(taken.set_aside) == 1
+
+    play(story, STATE)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

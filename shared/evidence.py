@@ -77,7 +77,7 @@ def tell_sign_ins(history: History) -> str | None:
     if seen.issued:
         return f"{seen.issued} sign-in(s) SUCCEEDED after the cut, {between}"
     if seen.not_checkable:
-        return f"not checkable, because {seen.not_checkable}"
+        return f"not checkable: {seen.not_checkable.rstrip('.')}"
     if seen.refused_at is None:
         return f"no attempt seen {between}{grace}; that nobody tried shows nothing"
     refused = (

@@ -117,7 +117,7 @@ def _done(report: Report) -> Iterator[str]:
     if not report.done:
         yield "Nothing was done: no step was begun."
     else:
-        practice = report.seen_in_practice or "not checkable, because no step stops every new token of the identity"
+        practice = report.seen_in_practice or "not checkable: no step stops every new token of the identity"
         yield f"Seen in practice (sign-in log): {plain(practice, 1500)}."
         yield ""
     for step in report.done:
@@ -347,8 +347,13 @@ def _undo(report: Report) -> Iterator[str]:
     if not report.undo:
         yield "There is nothing to undo: no step was begun."
         return
-    yield "By hand, by a person with the role Application Administrator, in this order. Check first that the identity"
-    yield "is clean, and that what is there now is what Cordon left. Calls are Microsoft Graph v1.0."
+    if report.undone is None:
+        path = f"POST /api/incidents/{report.incident}/undo"
+        yield f"Cordon does it with {code(path)}, and leaves alone what somebody changed since; with"
+        yield "a preview it only shows what it would do. Check first that the identity is clean."
+        yield ""
+    yield "By hand, by a person with the role Application Administrator, in this order. Check first that what is there"
+    yield "now is what Cordon left. Calls are Microsoft Graph v1.0."
     yield ""
     for way in report.undo:
         yield from _way(way)

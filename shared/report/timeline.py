@@ -137,10 +137,13 @@ def _tell_undo(entry: Entry) -> str | None:
 
 
 def _tell_sign_ins(seen: SignInsSeen) -> str:
+    told = f"The sign-in log since {utc(seen.since)}"
+    if seen.not_checkable and not (seen.refused or seen.issued or seen.issued_in_grace):
+        return f"{told}: not checkable. {sentence(seen.not_checkable)}"
     found = f"{seen.refused} refused with {seen.error_code}, {seen.issued} succeeded"
     grace = f", {seen.issued_in_grace} in the minutes of grace" if seen.issued_in_grace else ""
-    missing = f" Not checkable: {sentence(seen.not_checkable)}" if seen.not_checkable else ""
-    return f"The sign-in log since {utc(seen.since)}: {found}{grace}.{missing}"
+    missing = f" Not all was checkable: {sentence(seen.not_checkable)}" if seen.not_checkable else ""
+    return f"{told}: {found}{grace}.{missing}"
 
 
 def _tell_write(write: WriteOutcome) -> str:

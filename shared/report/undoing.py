@@ -1,5 +1,6 @@
 """
-The way back, step by step and by hand, from the recorded pre-images. Newest step first.
+The way back, step by step and by hand, from the recorded pre-images, for whoever would rather not order the undo.
+Newest step first.
 """
 
 import json
@@ -85,7 +86,8 @@ def _lost(step: StepStory) -> str | None:
     if secrets:
         parts.append(f"secrets {', '.join(secrets)}: Entra never shows their values; make new ones")
     if keys:
-        parts.append(f"certificates {', '.join(keys)}: their owner can upload the public part again, better a new one")
+        by_cordon = " (Cordon's undo puts back those whose public part it could write down)"
+        parts.append(f"certificates {', '.join(keys)}: their owner can upload the public part again{by_cordon}")
     return "; ".join(parts) or None
 
 

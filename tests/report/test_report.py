@@ -373,6 +373,15 @@ def test_the_way_back_names_calls_ids_and_what_cannot_come_back() -> None:
     assert "AB" * 20 in ways[RENEW].restores
 
 
+def test_the_way_back_begins_with_the_order_that_lets_cordon_go_it() -> None:
+    """By hand is for whoever would rather not; what was undone already is not offered again."""
+    told = report(contained(BLOCK, REMOVE))
+    text = as_markdown(told)
+
+    assert f"POST /api/incidents/{told.incident}/undo" in text
+    assert text.index("/undo") < text.index("By hand, by a person")
+
+
 def test_what_was_so_before_is_not_given_back() -> None:
     """An identity that was disabled before Cordon came stays disabled."""
     entries = [intended(BLOCK, before={"accountEnabled": False}), applied(BLOCK, "already"), verified(BLOCK)]

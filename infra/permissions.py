@@ -2,7 +2,8 @@
 Which Graph application permissions each of Cordon's identities needs: what the actions declare, and what reading takes.
 
 Some actions need more than the shipped policy does, up to what could make anybody Global Administrator. Nobody holds
-that unasked: it stands under `optional`, by action, and is granted for an action by name.
+that unasked: it stands under `optional`, by action, and is granted for an action by name. What only an undo
+needs stands there as `undo-` and the action's name.
 
     python -m infra.permissions          writes infra/graph_permissions.json, which grant.py reads
 
@@ -31,7 +32,14 @@ def wanted() -> dict[str, object]:
     return {
         "reader": sorted(READING),
         "executor": sorted(WRITING),
-        "optional": {action.name: more for action in ACTIONS if (more := _beyond(action))},
+        "optional": {
+            **{action.name: more for action in ACTIONS if (more := _beyond(action))},
+            **{
+                f"undo-{each.name}": {"executor": sorted(each.gives_back_with)}
+                for each in ACTIONS
+                if each.gives_back_with
+            },
+        },
     }
 
 

@@ -320,8 +320,9 @@ def _needs_of(role: Role, policy: Policy) -> tuple[frozenset[str], frozenset[str
     armed = [action for action in ACTIONS if _armed_by(action.name, policy)]
     base = frozenset(READING) if role == "reader" else frozenset[str]()
     needed = base.union(*(action.reads if role == "reader" else action.permissions for action in armed))
-    usual = WRITING if role == "executor" else ()
-    return needed, needed.union(usual)
+    if role == "reader":
+        return needed, needed
+    return needed, needed.union(WRITING, *(action.gives_back_with for action in armed))
 
 
 def _blind(policy: Policy, setting: Setting, facts: Facts | None) -> Iterator[str]:

@@ -25,6 +25,7 @@ class BlockSignIn:
     name: ClassVar[str] = "block-sign-in"
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
+    gives_back_with: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str | None] = None
     tier: ClassVar[Tier] = Tier.REVERSIBLE
     missing_in: ClassVar[tuple[str, ...]] = ()

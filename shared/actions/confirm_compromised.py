@@ -30,6 +30,7 @@ class ConfirmCompromised(NoWayBack):
     )
     permissions: ClassVar[tuple[str, ...]] = ("IdentityRiskyServicePrincipal.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("IdentityRiskyServicePrincipal.Read.All",)
+    gives_back_with: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str | None] = "Workload Identities Premium"
     tier: ClassVar[Tier] = Tier.REVERSIBLE
     missing_in: ClassVar[tuple[str, ...]] = ("china",)

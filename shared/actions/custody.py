@@ -34,6 +34,7 @@ class Custody:
     name: ClassVar[str] = "custody"
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
+    gives_back_with: ClassVar[tuple[str, ...]] = ("Directory.Read.All",)
     licence: ClassVar[str | None] = None
     tier: ClassVar[Tier] = Tier.GRANTS
     missing_in: ClassVar[tuple[str, ...]] = ()

@@ -27,6 +27,7 @@ class DeactivateApplication:
     name: ClassVar[str] = "deactivate-application"
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
+    gives_back_with: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str | None] = None
     tier: ClassVar[Tier] = Tier.REVERSIBLE
     missing_in: ClassVar[tuple[str, ...]] = ()

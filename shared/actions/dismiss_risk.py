@@ -29,6 +29,7 @@ class DismissRisk(NoWayBack):
     lost: ClassVar[str] = "A dismissed risk does not come back; confirming the compromise raises a new one."
     permissions: ClassVar[tuple[str, ...]] = ("IdentityRiskyServicePrincipal.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("IdentityRiskyServicePrincipal.Read.All",)
+    gives_back_with: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str | None] = "Workload Identities Premium"
     tier: ClassVar[Tier] = Tier.REVERSIBLE
     missing_in: ClassVar[tuple[str, ...]] = ("china",)

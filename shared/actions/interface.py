@@ -126,6 +126,7 @@ class Action(Protocol):
     name: ClassVar[str]
     permissions: ClassVar[tuple[str, ...]]  # Graph application permissions that `apply` needs
     reads: ClassVar[tuple[str, ...]]  # and those that `capture` and `verify` need
+    gives_back_with: ClassVar[tuple[str, ...]]  # and those that `put_back` needs beyond `permissions`
     licence: ClassVar[str | None]  # licence that the tenant needs, if any
     tier: ClassVar[Tier]  # which of the limits on actions counts it
     missing_in: ClassVar[tuple[str, ...]]  # clouds (as CORDON_CLOUD names them) that do not offer it

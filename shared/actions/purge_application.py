@@ -31,6 +31,7 @@ class PurgeApplication(NoWayBack):
     name: ClassVar[str] = "purge-application"
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
+    gives_back_with: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str | None] = None
     missing_in: ClassVar[tuple[str, ...]] = ()
     contains: ClassVar[bool] = False

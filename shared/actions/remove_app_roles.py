@@ -24,6 +24,7 @@ class RemoveAppRoles(RemovesGrants):
     same: ClassVar[tuple[str, ...]] = ("resourceId", "appRoleId")
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
+    gives_back_with: ClassVar[tuple[str, ...]] = ("AppRoleAssignment.ReadWrite.All",)
     licence: ClassVar[str | None] = None
     tier: ClassVar[Tier] = Tier.GRANTS
     missing_in: ClassVar[tuple[str, ...]] = ()

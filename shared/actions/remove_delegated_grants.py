@@ -24,6 +24,7 @@ class RemoveDelegatedGrants(RemovesGrants):
     valued: ClassVar[str | None] = "scope"
     permissions: ClassVar[tuple[str, ...]] = ("DelegatedPermissionGrant.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Directory.Read.All",)
+    gives_back_with: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str | None] = None
     tier: ClassVar[Tier] = Tier.GRANTS
     missing_in: ClassVar[tuple[str, ...]] = ()

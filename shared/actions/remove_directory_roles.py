@@ -24,6 +24,7 @@ class RemoveDirectoryRoles(RemovesGrants):
     same: ClassVar[tuple[str, ...]] = ("roleDefinitionId", "directoryScopeId", "appScopeId")
     permissions: ClassVar[tuple[str, ...]] = ("RoleManagement.ReadWrite.Directory",)
     reads: ClassVar[tuple[str, ...]] = ("RoleManagement.Read.Directory",)
+    gives_back_with: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str | None] = None
     tier: ClassVar[Tier] = Tier.GRANTS
     missing_in: ClassVar[tuple[str, ...]] = ()

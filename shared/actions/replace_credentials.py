@@ -62,6 +62,7 @@ class ReplaceCredentials:
     name: ClassVar[str] = "replace-credentials"
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
+    gives_back_with: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str | None] = None
     tier: ClassVar[Tier] = Tier.CREDENTIALS
     missing_in: ClassVar[tuple[str, ...]] = ()

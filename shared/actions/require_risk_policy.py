@@ -36,6 +36,7 @@ class RequireRiskPolicy:
         "Application.Read.All",
     )
     reads: ClassVar[tuple[str, ...]] = ("Policy.Read.All",)
+    gives_back_with: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str | None] = "Workload Identities Premium"
     tier: ClassVar[Tier] = Tier.REVERSIBLE
     missing_in: ClassVar[tuple[str, ...]] = ("china",)

@@ -29,6 +29,7 @@ class RestoreApplication:
     name: ClassVar[str] = "restore-application"
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All",)
+    gives_back_with: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str | None] = None
     missing_in: ClassVar[tuple[str, ...]] = ()
     contains: ClassVar[bool] = False

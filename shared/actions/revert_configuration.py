@@ -52,6 +52,7 @@ class RevertConfiguration:
     name: ClassVar[str] = "revert-configuration"
     permissions: ClassVar[tuple[str, ...]] = ("Application.ReadWrite.All",)
     reads: ClassVar[tuple[str, ...]] = ("Application.Read.All", "AuditLog.Read.All")
+    gives_back_with: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str | None] = None
     missing_in: ClassVar[tuple[str, ...]] = ()
     contains: ClassVar[bool] = False

@@ -84,6 +84,17 @@ def test_rights_beyond_what_is_needed_are_told() -> None:
     assert found.problems == ()
 
 
+def test_what_an_undo_needs_is_not_beyond_where_its_action_is_armed() -> None:
+    """Giving app roles back takes more than taking them did."""
+    held = facts(executor=Known(WRITES | {"AppRoleAssignment.ReadWrite.All"}))
+
+    (_, armed) = judge(policy("remove-app-roles"), ACT, held).identities
+    (_, other) = judge(policy(), ACT, held).identities
+
+    assert armed.beyond == ()
+    assert other.beyond == ("AppRoleAssignment.ReadWrite.All",)
+
+
 def test_one_identity_for_all_holds_what_both_need() -> None:
     """Giving up the separation is said in the settings; it is no excess of either role."""
     both = Known(READS | WRITES)

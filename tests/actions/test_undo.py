@@ -1,5 +1,6 @@
 """The way back on the practice tenant: contain, undo, and every reversible field is as it was."""
 
+import json
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -89,6 +90,27 @@ def test_a_grant_that_somebody_gave_anew_is_left_and_shown() -> None:
 
         assert (drift.before, drift.now) == (given["scope"], "User.Read")
         assert [each["scope"] for each in scene.tenant()["oauth2PermissionGrants"]] == ["User.Read"]
+        assert scene.tenant()["servicePrincipals"][0]["accountEnabled"]
+
+    play(story)
+
+
+def test_a_lock_that_somebody_set_otherwise_is_left_and_shown() -> None:
+    """Cordon locked everything, and a person has opened a part since: that stays, and the rest comes back."""
+    loosened = {"isEnabled": True, "allProperties": False, "credentialsWithUsageVerify": True}
+
+    async def story(scene: Scene) -> None:
+        await scene.do("block-sign-in", "custody")
+        change = {"servicePrincipalLockConfiguration": loosened}
+        reply = await Desk(scene.practice).raw("PATCH", f"/applications/{APPLICATION}", change, role="executor")
+        assert reply.status == 204
+        await undo(scene)
+        (drift,) = [drift for entry in scene.chain.all(UndoIntended) for drift in entry.drifted]
+        lock = scene.tenant()["applications"][0]["servicePrincipalLockConfiguration"]
+
+        assert drift.property == "servicePrincipalLockConfiguration"
+        assert json.loads(drift.now)["allProperties"] is False
+        assert {name: lock[name] for name in loosened} == loosened
         assert scene.tenant()["servicePrincipals"][0]["accountEnabled"]
 
     play(story)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.actions import ACTIONS, check_policy_action
-from shared.entries import Closed, Decided, Planned, Verified
+from shared.entries import Approved, Closed, Decided, Planned, Verified
 from shared.errors import PolicyWrong, RequestConflicts, RequestRefused
 from shared.identity import IdentityRef
 from shared.incident import Status
@@ -126,6 +126,23 @@ def test_a_purge_waits_for_somebody_else_in_every_mode() -> None:
         verified = (await world.chain()).last(Verified)
         assert verified is not None
         assert verified.proof.startswith("it is neither there nor among the deleted items")
+
+    play(story, STATE)
+
+
+def test_an_approval_that_slipped_in_under_the_same_name_purges_nothing() -> None:
+    """Whoever wrote it into the journal, and past the door: it is looked at once more before the effect."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        incident, hash_ = await waiting(world, responder)
+        await (await world.chain()).write(Approved(plan_hash=hash_, by="Ada", reason="go"))
+        await world.store.queue.send({"incident": incident, "because": "approval"})
+        await world.work_queue(responder, SOON)
+
+        assert world.directory.effects == []
+        assert world.directory.deleted
+        assert await world.status() is not Status.CONTAINED
 
     play(story, STATE)
 

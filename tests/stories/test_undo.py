@@ -66,6 +66,33 @@ def test_undo_twice_is_refused_in_words() -> None:
     play(story, STATE)
 
 
+def test_a_trust_that_somebody_made_anew_is_left_and_shown() -> None:
+    """Under the same name stands another issuer by now: undo takes neither, and a person is told of both."""
+
+    async def story(world: World) -> None:
+        id_ = await contained(world)
+        other = federated(1)
+        other = replace(
+            other, issuer="https://elsewhere.example", raw={**other.raw, "issuer": "https://elsewhere.example"}
+        )
+        application = world.directory.state.application
+        assert application is not None
+        mine = replace(application, federated=Known((other,)))
+        world.directory.state = replace(world.directory.state, application=mine)
+        await world.instance().undo(id_, ORDER)
+        await world.work_queue(world.instance())
+        (drift,) = [drift for entry in (await world.chain()).all(UndoIntended) for drift in entry.drifted]
+        now = world.directory.state.application
+
+        assert "https://token.example" in drift.before
+        assert "https://elsewhere.example" in drift.now
+        assert now is not None
+        assert now.federated == Known((other,))
+        assert await world.status() is Status.NEEDS_ATTENTION
+
+    play(story, payroll(application=[federated(1)]))
+
+
 def test_what_was_blocked_before_stays_blocked() -> None:
     """Undo never allows a sign-in that Cordon did not take away."""
 

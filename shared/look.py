@@ -29,6 +29,7 @@ from shared.identity import AppObjectId, IdentityRef
 from shared.tenant import Directory, Gathered
 
 _ORDER = tuple(PartName)
+_PUBLIC_KEYS_WITHIN = 2.0  # seconds
 
 
 class Look:
@@ -85,9 +86,15 @@ class Look:
             return CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp))
 
     async def public_keys(self, holder: HolderKind, object_id: str) -> Part[Mapping[str, str]]:
-        """The public part of each certificate of an object, by key id; read each time it is asked for."""
+        """
+        The public part of each certificate of an object, by key id; read each time it is asked for. Its quota is
+        small (facts: Graph 4), and only undo needs it: whoever removes credentials waits no longer than two seconds.
+        """
         try:
-            return Known(await self._directory.public_keys(holder, object_id))
+            async with asyncio.timeout(_PUBLIC_KEYS_WITHIN):
+                return Known(await self._directory.public_keys(holder, object_id))
+        except TimeoutError:
+            return CouldNotLook(f"the public keys of {object_id} did not come within {_PUBLIC_KEYS_WITHIN:.0f} s", True)
         except CordonError as error:
             return CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp))
 

@@ -1,16 +1,18 @@
 """The way back of a whole incident, as a person orders it."""
 
+import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 
-from shared.case import Known
+from shared.case import HolderKind, Known
 from shared.entries import UndoApplied, UndoIntended, UndoOrdered
 from shared.errors import RequestConflicts
 from shared.incident import Status
-from tests.fakes import Crash, certificate, federated, password, payroll
+from tests.fakes import Crash, FakeDirectory, certificate, federated, password, payroll
 from tests.faults.test_crash_points import STATE, WITH_CERTIFICATE, Points, mortal
 from tests.stories.world import World, detection, play, with_vault
 
@@ -249,6 +251,38 @@ def test_the_stop_switch_stops_an_undo() -> None:
         assert await world.status() is Status.RELEASED
 
     play(story, STATE)
+
+
+@dataclass
+class Busy(FakeDirectory):
+    """Its quota for reading public keys is used up for the next minute."""
+
+    async def public_keys(self, holder: HolderKind, object_id: str) -> Mapping[str, str]:
+        await asyncio.sleep(60)
+        return await super().public_keys(holder, object_id)
+
+
+def test_no_credential_stays_because_the_way_back_has_to_wait() -> None:
+    """What only undo needs is waited for two seconds; then the certificate goes, and undo names it as lost."""
+
+    async def story(world: World) -> None:
+        directory = world.directory
+        busy = Busy(directory.state, world.clock, detections=directory.detections)
+        world = replace(world, directory=busy)
+        begun = world.clock()
+        await world.hear_of_leak(world.instance())
+        took = world.clock() - begun
+        left = [key for holder in busy.state.holders for key in holder.keys]
+        await world.work_queue(world.instance())
+        await world.instance().undo((await world.chain()).incident, ORDER)
+        await world.work_queue(world.instance())
+        lost = [text for entry in (await world.chain()).all(UndoIntended) for text in entry.lost]
+
+        assert left == []
+        assert took < timedelta(seconds=4)
+        assert any("its public part was not written down" in text for text in lost)
+
+    play(story, payroll(application=[certificate(1)]))
 
 
 def test_an_accused_certificate_comes_back_only_if_the_order_names_it() -> None:

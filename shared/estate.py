@@ -45,6 +45,7 @@ class SecretRead:
     count: int
     addresses: tuple[str, ...]
     reader: str  # the reader's object id; the client id where the log gives no other
+    client: str | None = None  # the client id with which it was read, where the log gives one
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,243 @@
+"""
+Which secrets an identity exposed, and in what order they must be made worthless. Pure: told from what was
+gathered, and from nothing else.
+
+Tier 1 are secrets that it read, and those of which nobody can say that it did not; tier 2 what else lies in
+the vaults that it read from; tier 3 what else it reaches.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import groupby
+from typing import Literal, TypeAlias
+
+from shared.case import CouldNotLook, Known, NotLooked, Part
+from shared.estate import Grant, Reach, Reached, SecretRead, SecretRef, SecretSeen
+
+Tier: TypeAlias = Literal[1, 2, 3]
+
+_SHOWN = 5  # addresses or grants in a sentence; all of them are in the values
+_SINGLE = "/secrets/"
+_NO_LOG = "reads in this vault are not logged to a workspace that Cordon reads"
+_NOBODY_LOOKED = "nobody has looked yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """
+    One secret that must be made worthless. `seen` is its newest version. `reads` are those of the identity, as
+    one; None if none is known. `readers` are the others who read it, whom a rotation may break;
+    `more_readers` says why there may be others besides, None that these are all.
+    """
+
+    seen: SecretSeen
+    tier: Tier
+    why: str
+    reads: SecretRead | None = None
+    readers: tuple[SecretRead, ...] = ()
+    more_readers: str | None = _NOBODY_LOOKED
+
+    @property
+    def ref(self) -> SecretRef:
+        return self.seen.ref
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """
+    What one identity exposed. `secrets` stand in the order in which they are to be rotated: by tier, and what was
+    read comes first. `missing` was read, but its vault does not show it: nobody can rotate it there. `unseen`
+    names what could not be looked at, each with its reason; while there is something, more may be exposed.
+    `unlogged` are names of vaults whose reads nobody can tell, with the reason.
+    """
+
+    secrets: tuple[Exposed, ...]
+    unseen: tuple[str, ...] = ()
+    missing: tuple[SecretRead, ...] = ()
+    reach: Reach = field(default_factory=lambda: Reach(()))
+    unlogged: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def of_tier(self, tier: Tier) -> tuple[Exposed, ...]:
+        return tuple(each for each in self.secrets if each.tier == tier)
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """
+    What was looked at. `logged` and `secrets` are by the vault's name. `own_vault` is the name of Cordon's own, in
+    which a mistake would cut off the responder itself.
+    """
+
+    reads: Part[tuple[SecretRead, ...]]
+    reach: Reach
+    logged: Mapping[str, Part[bool]]
+    secrets: Mapping[str, Part[tuple[SecretSeen, ...]]]
+    own_vault: str | None = None
+
+
+def find_exposure(gathered: Gathered) -> Exposure:
+    """Tell the tiers. Who else reads the secrets is added by `with_readers`, because it is asked afterwards."""
+    judge = _Judge.of(gathered)
+    listed = [seen for part in gathered.secrets.values() if isinstance(part, Known) for seen in part.value]
+    found = [exposed for seen in listed if (exposed := judge.exposed(seen))]
+    shown = {seen.ref for seen in listed}
+    missing = tuple(read for ref, read in sorted(judge.reads.items()) if ref not in shown)
+    return Exposure(
+        secrets=tuple(sorted(found, key=_order(gathered.own_vault))),
+        unseen=tuple(dict.fromkeys((*_unseen(gathered), *map(_tell_missing, missing)))),
+        missing=missing,
+        reach=gathered.reach,
+        unlogged=judge.unlogged,
+    )
+
+
+def with_readers(
+    exposure: Exposure, readers: Part[tuple[SecretRead, ...]], mine: Callable[[SecretRead], bool]
+) -> Exposure:
+    """Say of each secret who else read it. `mine` tells the reads of the identity, and of Cordon itself."""
+    others: dict[SecretRef, list[SecretRead]] = {}
+    for read in sorted(readers.value, key=_place) if isinstance(readers, Known) else ():
+        if not mine(read):
+            others.setdefault(read.secret, []).append(read)
+    more = None if isinstance(readers, Known) else _why(readers)
+    secrets = tuple(
+        replace(
+            each,
+            readers=tuple(others.get(each.ref, ())),
+            more_readers=more or exposure.unlogged.get(each.ref.vault),
+        )
+        for each in exposure.secrets
+    )
+    unseen = exposure.unseen if more is None or not secrets else (*exposure.unseen, f"who else reads them: {more}")
+    return replace(exposure, secrets=secrets, unseen=unseen)
+
+
+def merged(reads: Iterable[SecretRead]) -> dict[SecretRef, SecretRead]:
+    """The reads of each secret as one: several workspaces, and several names of one reader, give several rows."""
+    ordered = sorted(reads, key=_place)
+    return {ref: _merge(tuple(rows)) for ref, rows in groupby(ordered, key=lambda each: each.secret)}
+
+
+def _place(read: SecretRead) -> tuple[SecretRef, str, datetime]:
+    return read.secret, read.reader, read.first
+
+
+def _merge(rows: tuple[SecretRead, ...]) -> SecretRead:
+    return replace(
+        rows[0],
+        versions=tuple(dict.fromkeys(each for row in rows for each in row.versions)),
+        first=min(row.first for row in rows),
+        last=max(row.last for row in rows),
+        count=sum(row.count for row in rows),
+        addresses=tuple(dict.fromkeys(each for row in rows for each in row.addresses)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Says of one secret whether it is exposed, and how badly."""
+
+    reads: Mapping[SecretRef, SecretRead]
+    read_vaults: frozenset[str]
+    reached: Mapping[str, Reached]
+    unlogged: Mapping[str, str]
+
+    @classmethod
+    def of(cls, gathered: Gathered) -> "_Judge":
+        reads = merged(gathered.reads.value) if isinstance(gathered.reads, Known) else {}
+        return cls(
+            reads=reads,
+            read_vaults=frozenset(ref.vault for ref in reads),
+            reached={each.vault.name: each for each in gathered.reach.vaults},
+            unlogged=dict(_unlogged(gathered)),
+        )
+
+    def exposed(self, seen: SecretSeen) -> Exposed | None:
+        ref = seen.ref
+        reads = self.reads.get(ref)
+        if reads is not None:
+            return Exposed(seen, 1, _tell_reads(reads), reads)
+        reached = self.reached.get(ref.vault)
+        ways = _ways(reached, ref) if reached else ()
+        if any(way.reads for way in ways) and ref.vault in self.unlogged:
+            why = f"the identity can read it, and nobody can say that it did not: {self.unlogged[ref.vault]}"
+            return Exposed(seen, 1, why)
+        if ref.vault in self.read_vaults:
+            return Exposed(seen, 2, "it lies in a vault from which the identity read other secrets")
+        if ways:
+            return Exposed(seen, 3, _tell_ways(ways, self.unlogged.get(ref.vault)))
+        return None
+
+
+def _ways(reached: Reached, ref: SecretRef) -> tuple[Grant, ...]:
+    """The grants that count for this secret: a scope may be a single one."""
+    return tuple(each for each in reached.grants if _SINGLE not in each.scope or each.scope.endswith(f"/{ref.name}"))
+
+
+def _unlogged(gathered: Gathered) -> Iterable[tuple[str, str]]:
+    """The reached vaults of which it is not known who read what, by name, and why."""
+    for each in gathered.reach.vaults:
+        name = each.vault.name
+        part = gathered.logged.get(name, NotLooked())
+        if not isinstance(gathered.reads, Known):
+            yield name, f"the vaults' logs could not be read: {_why(gathered.reads)}"
+        elif not isinstance(part, Known):
+            yield name, f"whether its reads are logged could not be looked at: {_why(part)}"
+        elif not part.value:
+            yield name, _NO_LOG
+
+
+def _unseen(gathered: Gathered) -> Iterable[str]:
+    yield from gathered.reach.unseen
+    if not isinstance(gathered.reads, Known):
+        yield f"which secrets the identity read: {_why(gathered.reads)}"
+    for name, part in sorted(gathered.secrets.items()):
+        if not isinstance(part, Known):
+            yield f"the secrets of vault {name}: {_why(part)}"
+    for name, part in sorted(gathered.logged.items()):
+        if not isinstance(part, Known):
+            yield f"whether reads in vault {name} are logged: {_why(part)}"
+
+
+def _tell_missing(read: SecretRead) -> str:
+    ref = read.secret
+    return (
+        f"secret {ref.name} of vault {ref.vault} was read, but the vault does not show it: "
+        "what it opens may still be open, and must be closed there"
+    )
+
+
+def _tell_reads(reads: SecretRead) -> str:
+    times = "once" if reads.count == 1 else f"{reads.count} times"
+    span = _time(reads.first) if reads.first == reads.last else f"{_time(reads.first)} to {_time(reads.last)}"
+    where = f", from {_some(reads.addresses)}" if reads.addresses else ""
+    return f"the identity read it {times}, {span}{where}"
+
+
+def _tell_ways(ways: tuple[Grant, ...], unlogged: str | None) -> str:
+    """Only what decides: who can read need not give itself anything."""
+    reading = tuple(way for way in ways if way.reads)
+    told = _some(tuple(dict.fromkeys(f"{way.role} at {way.scope}" for way in reading or ways)))
+    if reading:
+        return f"the identity can read it, by {told}; the log shows no read"
+    doubt = f"; whether it did is not known: {unlogged}" if unlogged else ""
+    return f"the identity cannot read it, but can give itself the right, by {told}{doubt}"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _why(part: NotLooked | CouldNotLook) -> str:
+    return part.why if isinstance(part, CouldNotLook) else "it was not looked at"
+
+
+def _order(own_vault: str | None) -> Callable[[Exposed], tuple[int, bool, bool, SecretRef]]:
+    """By tier. In each, Cordon's own vault comes last, and what was surely read before what only may have been."""
+    return lambda each: (each.tier, each.ref.vault == own_vault, each.reads is None, each.ref)

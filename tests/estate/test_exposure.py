@@ -1,0 +1,172 @@
+"""Tiers of exposed secrets, told from what was gathered: nothing that could not be looked at counts as clean."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from shared.case import CouldNotLook, Known, Part
+from shared.estate import Grant, Reach, Reached, SecretRead, SecretRef, SecretSeen, VaultSeen
+from shared.exposure import Exposure, Gathered, find_exposure, with_readers
+
+T0 = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
+US = "0c0c0c0c-0000-4000-8000-00000000cccc"
+OTHER = "0c0c0c0c-1111-4000-8000-00000000cccc"
+
+
+def read(vault: str, name: str, hours: int = 0, **more: object) -> SecretRead:
+    """One read by the identity."""
+    at = T0 + timedelta(hours=hours)
+    whole = SecretRead(SecretRef(vault, name), (), at, at, 1, ("198.51.100.9",), US)
+    return replace(whole, **more)  # type: ignore[arg-type]
+
+
+def seen(vault: str, name: str) -> SecretSeen:
+    return SecretSeen(SecretRef(vault, name), None, True, T0, T0)
+
+
+def grant(vault: str, *, reads: bool = True, secret: str = "") -> Grant:
+    scope = f"/subscriptions/s1/vaults/{vault}" + (f"/secrets/{secret}" if secret else "")
+    role = "Key Vault Secrets User" if reads else "Contributor"
+    return Grant("role-assignment", f"{scope}/r1", US, scope, role, reads, not reads, {})
+
+
+def reached(vault: str, *grants: Grant) -> Reached:
+    whole = VaultSeen(f"/subscriptions/s1/vaults/{vault}", vault, "s1", rbac=True)
+    return Reached(whole, grants or (grant(vault),))
+
+
+def gathered(
+    *vaults: Reached,
+    reads: Part[tuple[SecretRead, ...]] | None = None,
+    logged: dict[str, Part[bool]] | None = None,
+    unseen: tuple[str, ...] = (),
+) -> Gathered:
+    """Vaults with the secrets a and b, all of them logged, of which nothing was read."""
+    return Gathered(
+        reads=reads or Known(()),
+        reach=Reach(vaults, unseen),
+        logged={each.vault.name: Known(True) for each in vaults} | (logged or {}),
+        secrets={each.vault.name: Known((seen(each.vault.name, "b"), seen(each.vault.name, "a"))) for each in vaults},
+    )
+
+
+def tiers(exposure: Exposure) -> dict[str, int]:
+    return {f"{each.ref.vault}/{each.ref.name}": each.tier for each in exposure.secrets}
+
+
+def test_what_was_read_comes_first_then_its_vault_then_what_else_is_within_reach() -> None:
+    """The order that was asked for: read, same vault, the rest of the reach."""
+    found = find_exposure(gathered(reached("far"), reached("shop"), reads=Known((read("shop", "b"),))))
+
+    assert list(tiers(found).items()) == [("shop/b", 1), ("shop/a", 2), ("far/a", 3), ("far/b", 3)]
+    assert found.secrets[0].why == "the identity read it once, 2026-03-02T03:00:00Z, from 198.51.100.9"
+    assert "Key Vault Secrets User at /subscriptions/s1/vaults/far" in found.secrets[2].why
+
+
+def test_rows_of_one_secret_are_told_as_one_reading() -> None:
+    """Two workspaces, or a row by object id and one by client id, are no two secrets."""
+    rows = (
+        read("shop", "a", 5, versions=("v2",), addresses=("203.0.113.1",), count=2),
+        read("shop", "a", 1, versions=("v1", "v2")),
+    )
+
+    (whole,) = (each.reads for each in find_exposure(gathered(reached("shop"), reads=Known(rows))).of_tier(1))
+
+    assert whole is not None
+    assert (whole.count, whole.first, whole.last) == (3, T0 + timedelta(hours=1), T0 + timedelta(hours=5))
+    assert (set(whole.versions), set(whole.addresses)) == ({"v1", "v2"}, {"203.0.113.1", "198.51.100.9"})
+
+
+def test_a_readable_vault_without_a_log_is_not_known_to_be_clean() -> None:
+    """No row is no proof: its secrets count as read, and the report says why."""
+    found = find_exposure(gathered(reached("dark"), reached("shop"), logged={"dark": Known(False)}))
+
+    assert tiers(found) == {"dark/a": 1, "dark/b": 1, "shop/a": 3, "shop/b": 3}
+    assert "nobody can say that it did not" in found.secrets[0].why
+    assert found.secrets[0].reads is None
+
+
+def test_not_knowing_whether_a_vault_is_logged_is_like_having_no_log() -> None:
+    """A right that Cordon lacks makes nothing clean, and is named."""
+    found = find_exposure(gathered(reached("dark"), logged={"dark": CouldNotLook("403 from ARM")}))
+
+    assert tiers(found) == {"dark/a": 1, "dark/b": 1}
+    assert found.unseen == ("whether reads in vault dark are logged: 403 from ARM",)
+
+
+def test_logs_that_cannot_be_read_make_everything_readable_exposed() -> None:
+    """A result that is not whole proves as little as none."""
+    found = find_exposure(gathered(reached("shop"), reads=CouldNotLook("the result is not whole")))
+
+    assert tiers(found) == {"shop/a": 1, "shop/b": 1}
+    assert found.unseen == ("which secrets the identity read: the result is not whole",)
+
+
+def test_a_grant_on_one_secret_reaches_no_other() -> None:
+    """A role may be given at a single secret."""
+    found = find_exposure(gathered(reached("shop", grant("shop", secret="a"))))
+
+    assert tiers(found) == {"shop/a": 3}
+
+
+def test_who_can_only_give_itself_access_has_not_read_without_a_log() -> None:
+    """It is within reach and says so; that its reads are not logged is told as a doubt."""
+    vault = reached("shop", grant("shop", reads=False), grant("shop", secret="a"))
+
+    found = find_exposure(gathered(vault, logged={"shop": Known(False)}))
+
+    assert tiers(found) == {"shop/a": 1, "shop/b": 3}
+    assert "can give itself the right, by Contributor" in found.secrets[1].why
+    assert "whether it did is not known" in found.secrets[1].why
+
+
+def test_a_secret_that_was_read_and_is_no_longer_there_is_named() -> None:
+    """Deleting it in the vault closed nothing that it opens."""
+    found = find_exposure(gathered(reached("shop"), reads=Known((read("shop", "gone"), read("lost", "x")))))
+
+    assert [each.secret.name for each in found.missing] == ["x", "gone"]
+    assert "secret gone of vault shop was read, but the vault does not show it" in found.unseen[1]
+    assert tiers(found) == {"shop/a": 2, "shop/b": 2}
+
+
+def test_what_could_not_be_listed_is_named_and_not_empty() -> None:
+    """A firewalled vault, and subscriptions that Cordon may not read."""
+    whole = gathered(reached("shut"), unseen=("subscription s2: no Reader",))
+    shut = replace(whole, secrets={"shut": CouldNotLook("the vault's firewall")})
+
+    assert find_exposure(shut).unseen == (
+        "subscription s2: no Reader",
+        "the secrets of vault shut: the vault's firewall",
+    )
+
+
+def test_cordons_own_vault_comes_last_in_its_tier() -> None:
+    """A mistake there would cut off the responder itself."""
+    whole = gathered(reached("handover"), reached("shop"), reads=Known((read("handover", "a"), read("shop", "b"))))
+
+    found = find_exposure(replace(whole, own_vault="handover"))
+
+    assert list(tiers(found)) == ["shop/b", "handover/a", "shop/a", "handover/b"]
+
+
+def test_other_readers_are_told_and_the_identity_is_none_of_them() -> None:
+    """They are who breaks."""
+    rows = (read("shop", "a"), read("shop", "a", reader=OTHER), read("elsewhere", "a", reader=OTHER))
+    found = find_exposure(gathered(reached("shop"), reached("dark"), logged={"dark": Known(False)}))
+
+    told = with_readers(found, Known(rows), lambda row: row.reader == US)
+    by_name = {(each.ref.vault, each.ref.name): each for each in told.secrets}
+
+    assert [row.reader for row in by_name["shop", "a"].readers] == [OTHER]
+    assert (by_name["shop", "b"].readers, by_name["shop", "b"].more_readers) == ((), None)
+    assert "not logged" in (by_name["dark", "a"].more_readers or "")
+
+
+def test_readers_that_could_not_be_asked_for_are_not_nobody() -> None:
+    """The report says that there may be some."""
+    found = find_exposure(gathered(reached("shop")))
+
+    told = with_readers(found, CouldNotLook("throttled"), lambda row: False)
+
+    assert found.secrets[0].more_readers == "nobody has looked yet"
+    assert {each.more_readers for each in told.secrets} == {"throttled"}
+    assert told.unseen == ("who else reads them: throttled",)

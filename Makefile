@@ -38,7 +38,7 @@ mutants: setup ## break the engine's core in a thousand ways, and see that its t
 bench: setup ## measure against the limits; ratios taken in one run
 	@$(IN)/python -m tests.benchmarks $(ARGS)
 
-faults: setup ## strike the engine with faults; ARGS="--depth full|quick|N --seed N", "replay CELL"
+faults: setup ## strike the engine with faults; ARGS="--depth full|quick|N --jobs N --shard K/N", "replay CELL"
 	@$(IN)/python -m tests.faults $(ARGS)
 
 check: setup ## formatting, lint, strict types, import rules

@@ -1,47 +1,30 @@
 """
 Strike the engine with faults and count what went wrong: nothing may.
 
-    python -m tests.faults [--depth quick|full|N] [--seed N]
-    python -m tests.faults replay CELL|SEED          one history again, with its journal
+    python -m tests.faults [--depth quick|full|N] [--seed N] [--only cells,pairs] [--jobs N] [--shard K/N]
+    python -m tests.faults replay TEXT               a cell, a seed or an input again, with its journal
     python -m tests.faults keep NAME                 keep journals of this version as fixtures
 """
 
 import argparse
 import sys
-import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
 
-from tests.faults.checker import KINDS, Violation
-from tests.faults.fuzz import ENTRIES, fuzz
-from tests.faults.histories import play_seed
+from tests.fakes import Crash
+from tests.faults.checker import KINDS
+from tests.faults.fuzz import ENTRIES
+from tests.faults.gate import Call
 from tests.faults.kept_journals import keep
-from tests.faults.matrix import Cell, Outcome, cells, pairs, play_cell, points, record, record_undo
+from tests.faults.matrix import Outcome, cells, pairs, points, undone_from
+from tests.faults.playing import BROKE, NOT_BORNE, Tally, judge, play, tally
 
-T = TypeVar("T")
-
-TENTHS = 10
 FULL_PAIRS, FULL_SEEDS, FULL_INPUTS = 5000, 10_000, 20_000
-
-
-@dataclass(slots=True)
-class Tally:
-    """What was played of one sort, and what was wrong with it."""
-
-    name: str
-    played: int = 0
-    seconds: float = 0.0
-    wrong: Counter[str] = field(default_factory=Counter[str])
-    shown: list[str] = field(default_factory=list[str])
-
-    def note(self, violations: Sequence[Violation], replay: str) -> None:
-        self.played += 1
-        self.wrong.update(violation.kind for violation in violations)
-        if violations:
-            self.shown.append(f"{violations[0]}\n    again: python -m tests.faults replay {replay}")
+SHOWN = 10
+SORTS = ("cells", "undo", "pairs", "histories", "inputs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,103 +48,123 @@ class Depth:
                 return cls(max(1, 1000 // max(1, number)), number, number, number)
 
 
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The `number`-th of `of` parts, counted from 1: all parts together are the whole, and none overlap."""
+
+    number: int = 1
+    of: int = 1
+
+    @classmethod
+    def read(cls, text: str) -> "Shard":
+        number, _, of = text.partition("/")
+        shard = cls(int(number), int(of))
+        if not 1 <= shard.number <= shard.of:
+            raise ValueError(text)
+        return shard
+
+    def share(self, texts: Sequence[str]) -> Sequence[str]:
+        return texts[self.number - 1 :: self.of]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 if nothing was wrong."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("what", nargs="*", default=["all"], help="replay CELL|SEED, or keep NAME")
-    parser.add_argument("--depth", default="quick", help="quick, full, or a number")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", nargs="*", default=["all"], help="replay TEXT, or keep NAME")
+    parser.add_argument("--depth", type=Depth.read, default="quick", help="quick, full, or a number")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=_sorts, default=SORTS, help=f"some of {','.join(SORTS)}")
+    parser.add_argument("--jobs", type=int, default=1, help="how many processes at once")
+    parser.add_argument("--shard", type=Shard.read, default="1/1", help="K/N: the K-th of N parts")
     given = parser.parse_args(arguments)
     match given.what:
         case ["all"]:
-            return _all(Depth.read(given.depth), given.seed)
+            return _all(given.depth, given.seed, given.only, given.jobs, given.shard)
         case ["replay", what]:
             return _replay(what)
         case ["keep", name]:
             print("\n".join(str(path) for path in keep(name)))
             return 0
         case _:
-            return parser.error("there is nothing to do but: replay CELL|SEED, keep NAME, or no word at all")
+            return parser.error("there is nothing to do but: replay TEXT, keep NAME, or no word at all")
 
 
-def _all(depth: Depth, seed: int) -> int:
-    calls = record()
-    back = record_undo()
-    all_cells, undone = list(cells(calls)), list(cells(back, undo=True))
-    print(f"{len(calls)} calls, {points(calls)} moments to die at, {len(all_cells)} cells")
-    print(f"undo: {len(back)} calls, {points(back)} moments to die at, {len(undone)} cells")
-    tallies = [
-        _play("cells", all_cells[seed % depth.every :: depth.every]),
-        _play("undo", undone[seed % depth.every :: depth.every]),
-        _play("pairs", list(islice(pairs(calls, seed), depth.pairs))),
-        _histories(range(seed * 1_000_000, seed * 1_000_000 + depth.seeds)),
-        *(_fuzz(entry, range(seed, seed + depth.inputs)) for entry in ENTRIES),
-    ]
+def _sorts(text: str) -> tuple[str, ...]:
+    chosen = tuple(text.split(","))
+    if not set(chosen) <= set(SORTS):
+        raise ValueError(text)
+    return chosen
+
+
+def _all(depth: Depth, seed: int, only: Sequence[str], jobs: int, shard: Shard) -> int:
+    calm = tally("calm", ("@same", "undo/@same"), _tell)
+    tallies = [calm]
+    for name, texts in _texts(depth, seed, only, calm):
+        tallies.append(tally(name, shard.share(texts), _tell, jobs=jobs))
     print("\n" + "\n".join(_table(tallies)))
-    for tally in tallies:
-        for shown in tally.shown[:TENTHS]:
-            print(f"{tally.name}: {shown}")
-    return 1 if any(tally.wrong for tally in tallies) else 0
+    for each in tallies:
+        for shown in each.shown[:SHOWN]:
+            print(f"{each.name}: {shown}")
+    return 1 if any(each.wrong for each in tallies) else 0
 
 
-def _play(name: str, chosen: Sequence[Cell]) -> Tally:
-    tally = Tally(name)
-    for cell in _shown(name, chosen):
-        with_clock = time.perf_counter()
-        tally.note(play_cell(cell).violations, f"'{cell}'")
-        tally.seconds += time.perf_counter() - with_clock
-    return tally
+def _texts(depth: Depth, seed: int, only: Sequence[str], calm: Tally) -> Iterator[tuple[str, Sequence[str]]]:
+    """Every sort with the texts of it that this depth plays."""
+    if calm.wrong:
+        print("The history that nothing strikes is wrong itself, so there are no cells to play.")
+    else:
+        yield from _of_the_matrix(depth, seed, only)
+    if "histories" in only:
+        yield "histories", [str(seed * 1_000_000 + number) for number in range(depth.seeds)]
+    if "inputs" in only:
+        for entry in ENTRIES:
+            yield f"inputs: {entry}", [f"{entry}:{seed + number}" for number in range(depth.inputs)]
 
 
-def _histories(seeds: range) -> Tally:
-    tally = Tally("histories")
-    for seed in _shown("histories", seeds):
-        begun = time.perf_counter()
-        outcome = play_seed(seed)
-        tally.seconds += time.perf_counter() - begun
-        again = outcome if seed % TENTHS else play_seed(seed)
-        reproduces = again.chronicle.digest() == outcome.chronicle.digest()
-        unlike = () if reproduces else (Violation("does not reproduce", f"seed {seed} left another trace"),)
-        tally.note((*outcome.violations, *unlike), str(seed))
-    return tally
+def _of_the_matrix(depth: Depth, seed: int, only: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    calls, back = play("@same").calls, undone_from(play("undo/@same"))
+    every_cell, every_undo = list(map(str, cells(calls))), list(map(str, cells(back, undo=True)))
+    print(f"{_counted(calls)}, {len(every_cell)} cells\nundo: {_counted(back)}, {len(every_undo)} cells", flush=True)
+    if "cells" in only:
+        yield "cells", every_cell[seed % depth.every :: depth.every]
+    if "undo" in only:
+        yield "undo", every_undo[seed % depth.every :: depth.every]
+    if "pairs" in only:
+        yield "pairs", [str(pair) for pair in islice(pairs(calls, seed), depth.pairs)]
 
 
-def _fuzz(entry: str, seeds: range) -> Tally:
-    tally, begun = Tally(f"inputs: {entry}"), time.perf_counter()
-    for found in fuzz(entry, seeds):
-        tally.note((Violation("not borne", found.what),) if found else (), f"'{entry}:{found.seed}'" if found else "")
-    tally.seconds = time.perf_counter() - begun
-    return tally
+def _counted(calls: Sequence[Call]) -> str:
+    return f"{len(calls)} calls, {points(calls)} moments to die at"
 
 
-def _shown(name: str, chosen: Sequence[T]) -> Iterator[T]:
-    """The same, with a word on how far it is."""
-    for number, each in enumerate(chosen):
-        if number % max(1, len(chosen) // TENTHS) == 0:
-            print(f"{name} {number}/{len(chosen)}", file=sys.stderr, flush=True)
-        yield each
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _table(tallies: Sequence[Tally]) -> Iterator[str]:
     yield f"{'what':<32}{'played':>8}{'wrong':>7}{'seconds':>9}{'a second':>10}"
-    for tally in tallies:
-        rate = tally.played / tally.seconds if tally.seconds else 0.0
-        yield f"{tally.name:<32}{tally.played:>8}{sum(tally.wrong.values()):>7}{tally.seconds:>9.1f}{rate:>10.1f}"
-    whole = sum((tally.wrong for tally in tallies), Counter[str]())
+    for each in tallies:
+        yield f"{each.name:<32}{each.played:>8}{each.wrong.total():>7}{each.seconds:>9.1f}{each.rate:>10.1f}"
+    whole = sum((each.wrong for each in tallies), Counter[str]())
     yield ""
-    for kind in (*KINDS, "not borne"):
+    for kind in (*KINDS, NOT_BORNE, BROKE):
         yield f"{kind:<32}{whole[kind]:>8}"
 
 
-def _replay(what: str) -> int:
-    entry, _, number = what.rpartition(":")
-    if entry in ENTRIES:
-        found = [each for each in fuzz(entry, range(int(number), int(number) + 1)) if each]
-        print(found[0].what if found else "borne")
-        return 1 if found else 0
-    outcome = play_seed(int(what)) if what.isdecimal() else play_cell(Cell.read(what))
-    for line in _told(outcome):
-        print(line)
+def _replay(text: str) -> int:
+    """Tell what the text names, call by call; what escapes from the engine is shown with its way there."""
+    if text.rpartition(":")[0] in ENTRIES:
+        found = judge(text)
+        print(found.violations[0] if found.violations else "borne")
+        return 1 if found.violations else 0
+    try:
+        outcome = play(text)
+    except (Exception, Crash):  # noqa: BLE001 - it is what a replay is for
+        traceback.print_exc()
+        return 1
+    print("\n".join(_told(outcome)))
     return 1 if outcome.violations else 0
 
 

@@ -14,6 +14,7 @@ import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 LONGEST = 1.0  # seconds of this process
 LARGEST = 256 * 2**20  # bytes
+WATCHED = 8
 
 Try = Callable[[Random], None]
 """One input, made from this randomness and put through an entry point."""
@@ -62,6 +64,7 @@ class Found:
 
 # What can be sent at all: before 3.12 Python itself writes no JSON, and prints no list, that is deeper than its stack.
 _LEVELS = 2000 if sys.version_info >= (3, 12) else 600
+_PLAIN = frozenset({type(None), bool, int})
 _DEEP = 50  # levels to which a value is looked through
 
 _TEXTS = ("", "\x00", "\ud800", "../../etc", "' or 1 eq 1", "{{7*7}}", "\u202eevil", "a" * 70_000, "=cmd|' /C calc'!A0")
@@ -105,6 +108,7 @@ def _something(random: Random, value: object) -> object:
     return random.choice(_ODD)()
 
 
+@cache
 def _nested(depth: int) -> object:
     value: object = 1
     for _ in range(depth):
@@ -129,7 +133,8 @@ def finite(value: object, depth: int = 0) -> object:
     if isinstance(value, dict):
         return {finite(key): finite(each, depth + 1) for key, each in cast("dict[str, object]", value).items()}
     if isinstance(value, list) and depth < _DEEP:
-        return [finite(each, depth + 1) for each in cast("list[object]", value)]
+        members = cast("list[object]", value)
+        return members if set(map(type, members)) <= _PLAIN else [finite(each, depth + 1) for each in members]
     return cast("object", value)
 
 
@@ -280,14 +285,20 @@ def fuzz(entry: str, seeds: range) -> Iterator[Found | None]:
     """Try each seed; None for an input that was borne."""
     attempt = ENTRIES[entry]
     with _guarded():
-        _try(entry, attempt, -1)  # what is imported at the first use is not the input's
+        _warm(entry, attempt)
         for seed in seeds:
             yield _try(entry, attempt, seed)
 
 
+@cache
+def _warm(entry: str, attempt: Try) -> None:
+    """What is imported at the first use is not the input's."""
+    _try(entry, attempt, -1)
+
+
 def _try(entry: str, attempt: Try, seed: int) -> Found | None:
-    """Every fourth input is watched for memory instead of time: watching makes it several times slower."""
-    watched = seed % 4 == 0
+    """Every eighth input is watched for memory instead of time: watching makes it several times slower."""
+    watched = seed % WATCHED == 0
     if watched:
         tracemalloc.start(1)
     begun = time.process_time()

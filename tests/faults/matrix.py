@@ -119,7 +119,11 @@ def record() -> tuple[Call, ...]:
 
 def record_undo() -> tuple[Call, ...]:
     """The calls of the undo of that history, from the order on."""
-    outcome = _recorded(Cell((), "same", undo=True))
+    return undone_from(_recorded(Cell((), "same", undo=True)))
+
+
+def undone_from(outcome: Outcome) -> tuple[Call, ...]:
+    """The calls of a history since a person ordered its undo."""
     return outcome.calls[outcome.undo_from :]
 
 

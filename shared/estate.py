@@ -112,7 +112,7 @@ class SecretValue:
         self.__value = value
 
     def reveal(self) -> str:
-        """The value. Only what sends it on may ask."""
+        """The value. Only who sends it on may ask, or has to compare it, in memory, with what a source takes."""
         return self.__value
 
     def __repr__(self) -> str:
@@ -163,6 +163,10 @@ class Access(Protocol):
         ...
 
 
+OPERATION_TAG = "cordon-operation"
+"""The tag by which a version that Cordon stored, or had made, is found again. Its value is the operation's id."""
+
+
 class SecretVaults(Protocol):
     """The vaults' data plane."""
 
@@ -183,38 +187,67 @@ class SecretVaults(Protocol):
         """
         ...
 
-    async def set_enabled(self, ref: SecretRef, version: str, enabled: bool) -> None: ...
+    async def set_enabled(self, ref: SecretRef, version: str, enabled: bool) -> None:
+        """Repeatable. A managed secret refuses it, and is enabled and disabled through its certificate."""
+        ...
 
-    async def set_expiry(self, ref: SecretRef, version: str, expires: datetime) -> None: ...
+    async def set_expiry(self, ref: SecretRef, version: str, expires: datetime) -> None:
+        """Repeatable. Nothing but the expiry is changed."""
+        ...
 
     async def renew_certificate(self, ref: SecretRef, operation: str) -> str:
-        """Make a new version of the certificate behind a managed secret, by its own policy; the secret's version."""
+        """
+        Make a new version of the certificate behind a managed secret, by its own policy and with the operation's
+        tag beside its own; the version of both. Waits for an operation that is under way, and gives what carries
+        this operation's tag already instead of making another. The order is sent once.
+        """
         ...
 
 
+SOURCE_KEYS: Mapping[str, tuple[str, ...]] = {
+    "storage": ("key1", "key2"),
+    "cosmos": ("primary", "secondary", "primaryreadonly", "secondaryreadonly"),
+    "service-bus": ("primary", "secondary"),
+    "event-hub": ("primary", "secondary"),
+    "redis": ("primary", "secondary"),
+    "postgres": ("administrator",),
+    "sql": ("administrator",),
+}
+"""The kinds of sources, which methods call `what`, and their keys by the words of these methods."""
+
+
 class Sources(Protocol):
-    """The management calls of the services whose credentials lie in vaults. `resource` is an ARM id in lower case."""
+    """
+    The management calls of the services whose credentials lie in vaults.
+
+    `resource` is an ARM id in lower case: of the account, the cache or the server; of service-bus and event-hub
+    that of the authorization rule (…/namespaces/NS/authorizationrules/RULE, or below a queue, topic or hub). Its
+    shape is checked once more before a path is made of it. `what` and `key` are words of SOURCE_KEYS.
+    """
 
     async def read(self, resource: str, what: str) -> JsonObject:
         """
-        What is there of a credential, without values: ids, names, creation times. `what` is the kind of source:
-        storage, cosmos, service-bus, event-hub, redis, postgres, sql.
+        What is there of a source, without values: `keys` gives for each key an object whose `created` is an ISO
+        time, or null where the service does not tell; `tags` are the resource's own (of a rule none).
         """
+        ...
+
+    async def keys(self, resource: str, what: str) -> Mapping[str, SecretValue]:
+        """All keys as they are now (listKeys), by name; of a database server none, for nobody can read a password."""
         ...
 
     async def regenerate(self, resource: str, what: str, key: str) -> SecretValue:
         """
-        Make this key new and give its value. Not idempotent: sent once. Raises OutcomeUnknown if it may have
-        happened; `current` then gives the value that is there.
+        Make this key new, wait until it is, and give its value. Not idempotent: sent once. Raises OutcomeUnknown if
+        it may have happened; `keys` then gives the value that is there.
         """
         ...
 
-    async def current(self, resource: str, what: str, key: str) -> SecretValue:
-        """The key's value now (listKeys)."""
-        ...
-
     async def set_password(self, resource: str, what: str, value: SecretValue) -> None:
-        """Set the administrator's password of a database server. May be repeated with the same value."""
+        """
+        Set the administrator's password of a database server, and wait until it counts. May be repeated with the
+        same value. Raises OutcomeUnknown if it may have happened.
+        """
         ...
 
 

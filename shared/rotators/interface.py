@@ -148,5 +148,9 @@ class Rotator(Protocol):
         ...
 
     async def verify(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Proof:
-        """Judge by a fresh read of the source whether the exposed credential is dead; unseen is unknown."""
+        """
+        Judge by a fresh read of the source whether the exposed credential is dead; unseen is unknown. Where only
+        an owner can tell (`keys` is owner, or `make` was Awaited), unknown is the last word once the owner has
+        stored a new version: no later read will know more, and the report says whose word the rest stands on.
+        """
         ...

@@ -7,9 +7,23 @@ that was paused there would carry out what somebody else has long gone on from.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from shared.case import HolderKind, IdentityState, PartName
+from shared.case import HolderKind, IdentityState, Part, PartName
+from shared.estate import (
+    Access,
+    Estate,
+    Grant,
+    Reach,
+    SecretRef,
+    SecretSeen,
+    SecretValue,
+    SecretVaults,
+    Sources,
+    VaultSeen,
+)
 from shared.identity import AppObjectId, IdentityRef, PrincipalId
+from shared.signal import JsonObject
 from shared.tenant import (
     AccessWrite,
     Check,
@@ -28,7 +42,18 @@ from shared.tenant import (
 def fenced(tenant: Tenant, check: Check) -> Tenant:
     """The same tenant, with the check before every effect."""
     handover = FencedVault(tenant.handover, check) if tenant.handover else None
-    return replace(tenant, directory=FencedDirectory(tenant.directory, check), handover=handover)
+    estate = fenced_estate(tenant.estate, check) if tenant.estate else None
+    return replace(tenant, directory=FencedDirectory(tenant.directory, check), handover=handover, estate=estate)
+
+
+def fenced_estate(estate: Estate, check: Check) -> Estate:
+    """The same estate, with the check before every effect."""
+    return replace(
+        estate,
+        access=FencedAccess(estate.access, check),
+        vaults=FencedVaults(estate.vaults, check),
+        sources=FencedSources(estate.sources, check),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +111,9 @@ class FencedDirectory:
         await self.check()
         await self.inner.confirm_compromised(principals)
 
+    async def transitive_groups(self, principal: PrincipalId) -> tuple[str, ...]:
+        return await self.inner.transitive_groups(principal)
+
     async def count_enabled_principals(self) -> int:
         return await self.inner.count_enabled_principals()
 
@@ -103,3 +131,83 @@ class FencedVault:
     async def make_certificate(self, name: str, subject: str, operation: str) -> NewCertificate:
         await self.check()
         return await self.inner.make_certificate(name, subject, operation)
+
+
+@dataclass(frozen=True, slots=True)
+class FencedAccess:
+    """Grants on vaults, none of which is taken or given back before the check."""
+
+    inner: Access
+    check: Check
+
+    async def reach(self, principal: PrincipalId, groups: Part[tuple[str, ...]]) -> Reach:
+        return await self.inner.reach(principal, groups)
+
+    async def is_logged(self, vault: VaultSeen) -> Part[bool]:
+        return await self.inner.is_logged(vault)
+
+    async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:
+        return await self.inner.grants_on(vault, holder)
+
+    async def remove_grant(self, grant: Grant) -> None:
+        await self.check()
+        await self.inner.remove_grant(grant)
+
+    async def restore_grant(self, grant: Grant) -> None:
+        await self.check()
+        await self.inner.restore_grant(grant)
+
+
+@dataclass(frozen=True, slots=True)
+class FencedVaults:
+    """Vaults in which nothing is stored or changed before the check."""
+
+    inner: SecretVaults
+    check: Check
+
+    async def secrets(self, vault: str) -> Part[tuple[SecretSeen, ...]]:
+        return await self.inner.secrets(vault)
+
+    async def versions(self, ref: SecretRef) -> Part[tuple[SecretSeen, ...]]:
+        return await self.inner.versions(ref)
+
+    async def value(self, ref: SecretRef, version: str) -> SecretValue:
+        return await self.inner.value(ref, version)
+
+    async def publish(self, like: SecretSeen, value: SecretValue, *, operation: str, expires: datetime | None) -> str:
+        await self.check()
+        return await self.inner.publish(like, value, operation=operation, expires=expires)
+
+    async def set_enabled(self, ref: SecretRef, version: str, enabled: bool) -> None:
+        await self.check()
+        await self.inner.set_enabled(ref, version, enabled)
+
+    async def set_expiry(self, ref: SecretRef, version: str, expires: datetime) -> None:
+        await self.check()
+        await self.inner.set_expiry(ref, version, expires)
+
+    async def renew_certificate(self, ref: SecretRef, operation: str) -> str:
+        await self.check()
+        return await self.inner.renew_certificate(ref, operation)
+
+
+@dataclass(frozen=True, slots=True)
+class FencedSources:
+    """The sources of credentials, at which nothing is made new before the check."""
+
+    inner: Sources
+    check: Check
+
+    async def read(self, resource: str, what: str) -> JsonObject:
+        return await self.inner.read(resource, what)
+
+    async def regenerate(self, resource: str, what: str, key: str) -> SecretValue:
+        await self.check()
+        return await self.inner.regenerate(resource, what, key)
+
+    async def current(self, resource: str, what: str, key: str) -> SecretValue:
+        return await self.inner.current(resource, what, key)
+
+    async def set_password(self, resource: str, what: str, value: SecretValue) -> None:
+        await self.check()
+        await self.inner.set_password(resource, what, value)

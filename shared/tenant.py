@@ -26,6 +26,7 @@ from shared.case import (
     RiskState,
     SignIn,
 )
+from shared.estate import Estate
 from shared.identity import AppObjectId, IdentityRef, PrincipalId
 from shared.signal import JsonObject
 
@@ -324,6 +325,10 @@ class Directory(Protocol):
         """
         ...
 
+    async def transitive_groups(self, principal: PrincipalId) -> tuple[str, ...]:
+        """The object ids of all groups that the service principal is in, also through other groups."""
+        ...
+
     async def count_enabled_principals(self) -> int:
         """How many service principals of the tenant are enabled: the base of the percentage limit."""
         ...
@@ -408,3 +413,4 @@ class Tenant:
     handover: HandoverVault | None  # None: no hand-over vault is configured
     publisher: Publisher | None  # None: no topic is configured
     rights: Rights | None = None  # None: nobody can be asked, and nothing is known
+    estate: Estate | None = None  # None: Azure around the directory is not configured

@@ -208,6 +208,7 @@ class FakeDirectory:
     unreadable: CouldNotLook | None = None
     before_write: Callable[[str], None] = lambda name: None
     after_write: Callable[[str], None] = lambda name: None
+    groups: tuple[str, ...] = ()  # that the principal is in
     deleted: bool = False  # both objects are among the deleted items
     purged: bool = False  # and not there either
     made: dict[str, bytes] = field(default_factory=dict[str, bytes])  # public parts that Cordon put there
@@ -302,6 +303,9 @@ class FakeDirectory:
 
     async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
         return [self._write(write) for write in writes]
+
+    async def transitive_groups(self, principal: PrincipalId) -> tuple[str, ...]:
+        return self.groups
 
     async def count_enabled_principals(self) -> int:
         return 500

@@ -17,7 +17,7 @@ from shared.clients.write_calls import WRITE_DIRECTORY, Write
 from shared.clients.write_lane import WriteLane
 from shared.errors import Gone, PlatformRefused, UnavailableInCloud, Unreachable
 from shared.identity import AppObjectId, IdentityRef, PrincipalId, canonical_guid
-from shared.signal import JsonValue
+from shared.signal import JsonObject, JsonValue
 from shared.tenant import (
     AccessWrite,
     Check,
@@ -30,6 +30,7 @@ from shared.tenant import (
 )
 
 WRITE_RISK = "IdentityRiskyServicePrincipal.ReadWrite.All"
+_GROUP = "#microsoft.graph.group"
 _IDS_A_CALL = 60  # facts: riskyserviceprincipal-dismiss; confirmCompromised names no limit
 
 
@@ -137,6 +138,13 @@ class GraphDirectory:
             raise Unreachable(call.doing, "the answer is not a number")
         return int(text)
 
+    async def transitive_groups(self, principal: PrincipalId) -> tuple[str, ...]:
+        """See `Directory`. The answer holds directory roles and administrative units as well (facts: Graph 4)."""
+        path = f"/servicePrincipals/{canonical_guid(principal)}/transitiveMemberOf"
+        call = Call("GET", path, f"reading the groups that service principal {principal} is in", READ_DIRECTORY)
+        found = [each async for page in self._reader.pages(call) for each in page]
+        return tuple(_group_id(each, call) for each in found if each.get("@odata.type") == _GROUP)
+
     async def key_digests(self, application: AppObjectId) -> Mapping[str, str]:
         """See `Directory`. `key` is null unless it is selected (facts: Graph application-get)."""
         call = Call(
@@ -211,6 +219,13 @@ class GraphDirectory:
     def _check_cloud(self, call: Call) -> None:
         if self._cloud is not None:
             raise UnavailableInCloud(doing=call.doing, cloud=self._cloud)
+
+
+def _group_id(record: JsonObject, call: Call) -> str:
+    try:
+        return canonical_guid(str(record.get("id")))
+    except ValueError as error:
+        raise Unreachable(call.doing, "a group comes without its id") from error
 
 
 def _no_executor(doing: str) -> PlatformRefused:

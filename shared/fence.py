@@ -205,8 +205,8 @@ class FencedSources:
         await self.check()
         return await self.inner.regenerate(resource, what, key)
 
-    async def current(self, resource: str, what: str, key: str) -> SecretValue:
-        return await self.inner.current(resource, what, key)
+    async def keys(self, resource: str, what: str) -> Mapping[str, SecretValue]:
+        return await self.inner.keys(resource, what)
 
     async def set_password(self, resource: str, what: str, value: SecretValue) -> None:
         await self.check()

@@ -54,7 +54,14 @@ class PartName(StrEnum):
 
 
 # What a policy's conditions can ask for. The other parts are read for actions, when their turn comes.
-CASE_PARTS = (PartName.IDENTITY, PartName.DETECTIONS, PartName.RISK, PartName.AUDITS)
+CASE_PARTS = (
+    PartName.IDENTITY,
+    PartName.GRANTS,
+    PartName.OWNERS,
+    PartName.DETECTIONS,
+    PartName.RISK,
+    PartName.AUDITS,
+)
 
 
 class HolderKind(StrEnum):
@@ -353,3 +360,5 @@ class Case:
     detections: Part[tuple[RiskDetection, ...]] = field(default_factory=NotLooked)
     risk: Part[RiskState | None] = field(default_factory=NotLooked)
     audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
+    grants: Part[Grants] = field(default_factory=NotLooked)
+    owners: Part[Owners] = field(default_factory=NotLooked)

@@ -8,6 +8,7 @@ can no longer change: fast rules decide after one round trip.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeAlias
 
 from shared.actions import parts_to_plan
 from shared.actions.interface import Means
@@ -24,15 +25,19 @@ from shared.case import (
     RiskDetection,
 )
 from shared.clock import Clock
+from shared.conditions.interface import known
 from shared.decision import Decision, decide
 from shared.entries import CredentialSeen, IdentitySeen, Investigated, PartRead
 from shared.identity import IdentityRef
 from shared.look import Look
-from shared.policy import ActionChoice, Policy
+from shared.policy import ActionChoice, Policy, Verdict
 from shared.signal import Signal
 from shared.tenant import Directory, Gathered
 
+Judge: TypeAlias = Callable[[Policy, Case], Decision]
+
 _ORDER = CASE_PARTS  # cheapest first
+_ALWAYS_TOLD = frozenset({PartName.IDENTITY, PartName.DETECTIONS, PartName.RISK, PartName.AUDITS})
 _LAG = timedelta(minutes=30)  # how far a list may lag behind a pushed record; seen are 15 (facts: audit latency)
 
 
@@ -43,6 +48,7 @@ class Investigation:
     case: Case
     decision: Decision
     look: Look
+    hangs_on_grants: bool = False  # they are read in any case; what could not be read of them may not matter
 
     @property
     def state(self) -> IdentityState | None:
@@ -51,7 +57,8 @@ class Investigation:
     @property
     def passing_faults(self) -> tuple[str, ...]:
         """Why parts could not be read that may be readable later."""
-        parts = (getattr(self.case, name.value) for name in _ORDER)
+        names = [name for name in _ORDER if name is not PartName.GRANTS or self.hangs_on_grants]
+        parts = [each for name in names for each in _read_for(self.case, name)]
         return tuple(part.why for part in parts if isinstance(part, CouldNotLook) and part.may_help_later)
 
 
@@ -63,7 +70,7 @@ async def investigate(
     own_ids: frozenset[str],
     tenant_id: str,
     clock: Clock,
-    judge: Callable[[Policy, Case], Decision] = decide,
+    judge: Judge = decide,
     *,
     deleted_first: bool = False,
 ) -> Investigation:
@@ -86,7 +93,7 @@ async def investigate(
     if isinstance(case.identity, CouldNotLook) and case.identity.gone and not deleted_first:
         found = await _among_deleted(look)
         case = replace(case, identity=found) if isinstance(found, Known) else case
-    return Investigation(case, decision, look)
+    return Investigation(case, decision, look, _hangs_on_grants(judge, policy, case, decision))
 
 
 async def read_identity(look: Look, *, deleted_first: bool) -> Part[IdentityState]:
@@ -132,7 +139,26 @@ def _with(case: Case, gathered: Gathered) -> Case:
         detections=gathered.detections,
         risk=gathered.risk,
         audits=gathered.audits,
+        grants=gathered.grants,
+        owners=gathered.owners,
     )
+
+
+def _read_for(case: Case, name: PartName) -> tuple[object, ...]:
+    """The part, and the lists within it: each of those is read with a permission of its own."""
+    grants, owners = known(case.grants), known(case.owners)
+    if name is PartName.GRANTS and grants is not None:
+        return grants.app_roles, grants.delegated, grants.directory_roles
+    if name is PartName.OWNERS and owners is not None:
+        return owners.application, owners.principal
+    return (getattr(case, name.value),)
+
+
+def _hangs_on_grants(judge: Judge, policy: Policy, case: Case, decision: Decision) -> bool:
+    """Whether an open decision would have asked for what it holds, had that not been read anyway."""
+    if decision.verdict is not Verdict.ASK:
+        return False
+    return PartName.GRANTS in judge(policy, replace(case, grants=NotLooked())).wants
 
 
 def _doubted(case: Case) -> Case:
@@ -173,8 +199,10 @@ def _parts(case: Case) -> tuple[PartRead, ...]:
                 read.append(PartRead(name=name.value, known=True))
             case CouldNotLook(why):
                 read.append(PartRead(name=name.value, known=False, why_not=why))
-            case _:
+            case _ if name in _ALWAYS_TOLD:
                 read.append(PartRead(name=name.value, known=False, why_not="not needed for the decision"))
+            case _:
+                pass
     return tuple(read)
 
 

@@ -2,6 +2,9 @@
 
 from shared.conditions.audit_activity import AuditShows
 from shared.conditions.credential_added import CredentialAdded
+from shared.conditions.credential_excess import CredentialExcess
+from shared.conditions.dangerous_permission import HoldsDangerousPermission
+from shared.conditions.federated_trust_breadth import FederatedTrustTooWide
 from shared.conditions.identity_kind import IsOfKind
 from shared.conditions.interface import Condition
 from shared.conditions.risk_detection import RiskDetected
@@ -15,6 +18,9 @@ CONDITIONS: tuple[type[Condition], ...] = (
     AuditShows,
     IsOfKind,
     SignInBlocked,
+    HoldsDangerousPermission,
+    CredentialExcess,
+    FederatedTrustTooWide,
 )
 
 

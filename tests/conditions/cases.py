@@ -5,10 +5,31 @@ from dataclasses import replace
 from datetime import timedelta
 
 from shared.audit import read_audit
-from shared.case import AuditRecord, Case, CouldNotLook, Known, NotLooked, Part, RiskDetection, RiskState
+from shared.case import (
+    AuditRecord,
+    Case,
+    CouldNotLook,
+    Grants,
+    IdentityState,
+    Known,
+    NotLooked,
+    Part,
+    RiskDetection,
+    RiskState,
+)
 from shared.identity import IdentityKind, IdentityRef
 from shared.signal import JsonObject, JsonValue
-from tests.fakes import CORDON_CLIENT, CORDON_PRINCIPAL, PAYROLL, PAYROLL_APP, START, TENANT_ID, payroll
+from tests.fakes import (
+    CORDON_CLIENT,
+    CORDON_PRINCIPAL,
+    NO_GRANTS,
+    NO_OWNERS,
+    PAYROLL,
+    PAYROLL_APP,
+    START,
+    TENANT_ID,
+    payroll,
+)
 
 UNREADABLE = CouldNotLook("the service did not answer")
 STRANGER = "77777777-0000-4000-8000-000000000001"
@@ -34,12 +55,14 @@ def case(
         detections=Known(detections),
         risk=Known(risk),
         audits=Known(audits),
+        grants=NO_GRANTS,
+        owners=NO_OWNERS,
     )
 
 
 def unread(why: NotLooked | CouldNotLook) -> Case:
     """Nothing was read, for this reason."""
-    return replace(case(), identity=why, detections=why, risk=why, audits=why)
+    return replace(case(), identity=why, detections=why, risk=why, audits=why, grants=why, owners=why)
 
 
 def blocked(of: Case) -> Case:
@@ -103,3 +126,13 @@ def audit(
         "targetResources": [target],
     }
     return read_audit(record)
+
+
+def holding(of: Case, grants: Grants) -> Case:
+    """The same case, and this is what the identity holds."""
+    return replace(of, grants=Known(grants))
+
+
+def having(of: Case, state: IdentityState) -> Case:
+    """The same case about an identity in this state."""
+    return replace(of, identity=Known(state))

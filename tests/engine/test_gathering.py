@@ -1,0 +1,74 @@
+"""The investigation: what the policy's conditions ask for, cheapest first, and no more."""
+
+import asyncio
+from dataclasses import replace
+
+from shared.actions import ACTIONS
+from shared.case import CouldNotLook, Grants, Known, PartName
+from shared.identity import IdentityRef
+from shared.investigation import Investigation, as_entry, investigate
+from shared.policy import Policy, Verdict, read_policy
+from shared.tenant import Gathered
+from tests.fakes import PAYROLL, START, TENANT_ID, FakeClock, FakeDirectory, app_role, payroll
+
+NAMES = [action.name for action in ACTIONS]
+CONTAINS = """
+    verdict: contain
+    actions: [block-sign-in]
+"""
+
+
+class Watched(FakeDirectory):
+    """Remembers which parts were asked for together, in order."""
+
+    asked: list[frozenset[PartName]]
+
+    async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+        self.asked = [*getattr(self, "asked", []), parts]
+        return await super().look(subject, parts)
+
+
+def policy(when: str) -> Policy:
+    return read_policy(f"version: 1\nrules:\n  - name: r\n    when: {when}{CONTAINS}", "p.yaml", NAMES)
+
+
+def look_into(directory: FakeDirectory, when: str) -> Investigation:
+    made = policy(when)
+    return asyncio.run(investigate(directory, made, IdentityRef(PAYROLL), (), frozenset(), TENANT_ID, lambda: START))
+
+
+def test_what_it_holds_comes_with_the_identity() -> None:
+    """It is read anyway, to see whether the identity is protected: a rule on it costs no round trip."""
+    directory = Watched(payroll(), FakeClock())
+    role = replace(app_role(1), role_id="9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8")
+    directory.grants = Known(Grants(Known((role,)), Known(()), Known(())))
+
+    found = look_into(directory, "dangerous-permission")
+
+    assert found.decision.verdict is Verdict.CONTAIN
+    assert directory.asked == [{PartName.IDENTITY, PartName.GRANTS}]
+
+
+def test_a_passing_fault_in_what_it_holds_matters_only_to_a_policy_that_asks_for_it() -> None:
+    """Else the work would be put off for something that decides nothing."""
+    directory = FakeDirectory(payroll(), FakeClock())
+    late = CouldNotLook("the service is busy", may_help_later=True)
+    directory.grants = Known(Grants(late, Known(()), Known(())))
+
+    asking = look_into(directory, "dangerous-permission")
+    other = look_into(directory, "{all: [sign-in-blocked, dangerous-permission]}")
+
+    assert (asking.decision.verdict, asking.passing_faults) == (Verdict.ASK, ("the service is busy",))
+    assert (other.decision.verdict, other.passing_faults) == (Verdict.WATCH, ())
+
+
+def test_the_journal_tells_of_every_part_that_was_read_or_failed() -> None:
+    """Parts that nobody asked for are told as before; the newer ones only where somebody did."""
+    directory = FakeDirectory(payroll(), FakeClock())
+    directory.grants = CouldNotLook("refused")
+
+    told = {part.name: part for part in as_entry(look_into(directory, "dangerous-permission").case).parts}
+
+    assert (told["grants"].known, told["grants"].why_not) == (False, "refused")
+    assert told["audits"].why_not == "not needed for the decision"
+    assert "owners" not in told

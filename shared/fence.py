@@ -32,7 +32,9 @@ from shared.tenant import (
     Gathered,
     HandoverVault,
     NewCertificate,
+    NewPassword,
     PolicyCovers,
+    Publisher,
     Tenant,
     WriteResult,
     unchecked,
@@ -43,7 +45,9 @@ def fenced(tenant: Tenant, check: Check) -> Tenant:
     """The same tenant, with the check before every effect."""
     handover = FencedVault(tenant.handover, check) if tenant.handover else None
     estate = fenced_estate(tenant.estate, check) if tenant.estate else None
-    return replace(tenant, directory=FencedDirectory(tenant.directory, check), handover=handover, estate=estate)
+    publisher = FencedPublisher(tenant.publisher, check) if tenant.publisher else None
+    directory = FencedDirectory(tenant.directory, check)
+    return replace(tenant, directory=directory, handover=handover, publisher=publisher, estate=estate)
 
 
 def fenced_estate(estate: Estate, check: Check) -> Estate:
@@ -79,6 +83,12 @@ class FencedDirectory:
     async def set_application_disabled(self, application: AppObjectId, disabled: bool) -> None:
         await self.check()
         await self.inner.set_application_disabled(application, disabled)
+
+    async def add_password(
+        self, holder: HolderKind, object_id: str, name: str, expires: datetime, check: Check = unchecked
+    ) -> NewPassword:
+        await self.check()
+        return await self.inner.add_password(holder, object_id, name, expires, self.check)
 
     async def write_access(self, writes: Sequence[AccessWrite]) -> Sequence[WriteResult]:
         await self.check()
@@ -211,3 +221,15 @@ class FencedSources:
     async def set_password(self, resource: str, what: str, value: SecretValue) -> None:
         await self.check()
         await self.inner.set_password(resource, what, value)
+
+
+@dataclass(frozen=True, slots=True)
+class FencedPublisher:
+    """A topic on which nothing is asked for before the check: whoever listens acts on it."""
+
+    inner: Publisher
+    check: Check
+
+    async def publish(self, type: str, subject: str, id: str, data: Mapping[str, object]) -> None:
+        await self.check()
+        await self.inner.publish(type, subject, id, data)

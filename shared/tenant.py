@@ -26,7 +26,7 @@ from shared.case import (
     RiskState,
     SignIn,
 )
-from shared.estate import Estate
+from shared.estate import Estate, SecretValue
 from shared.identity import AppObjectId, IdentityRef, PrincipalId
 from shared.signal import JsonObject
 
@@ -64,6 +64,15 @@ class NewCertificate:
     thumbprint: str  # SHA-1 in upper-case hex, as Graph shows it in customKeyIdentifier
     not_before: datetime
     expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassword:
+    """A client secret that was just made. Graph tells its value this once, and never again."""
+
+    key_id: str
+    value: SecretValue
+    expires: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +288,16 @@ class Directory(Protocol):
         """
         Carry out the writes in order, one after the other (sequential `$batch`es of at most 20); a refused
         write does not stop those after it. One result per write, in the same order.
+        """
+        ...
+
+    async def add_password(
+        self, holder: HolderKind, object_id: str, name: str, expires: datetime, check: Check = unchecked
+    ) -> NewPassword:
+        """
+        POST …/addPassword, sent once; `name` becomes its displayName. Raises OutcomeUnknown if it may have been
+        made: then a look tells by the name, and what was made is of no use, because its value is lost. `check` is
+        called once more right before the write, whose quota may have been waited for.
         """
         ...
 

@@ -33,6 +33,7 @@ from shared.case import (
     SignIn,
 )
 from shared.errors import CordonError, Gone
+from shared.estate import SecretValue
 from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, PrincipalId, WorkloadIdentity
 from shared.signal import JsonObject
 from shared.tenant import (
@@ -43,6 +44,7 @@ from shared.tenant import (
     Gathered,
     GiveBack,
     NewCertificate,
+    NewPassword,
     PolicyCovers,
     PurgeDeleted,
     RemoveAppRole,
@@ -297,6 +299,16 @@ class FakeDirectory:
     async def public_keys(self, holder: HolderKind, object_id: str) -> Mapping[str, str]:
         found = next(each for each in self.state.holders if each.object_id == object_id)
         return {key.key_id: b64encode(b"0" + key.key_id.encode()).decode() for key in found.keys}
+
+    async def add_password(
+        self, holder: HolderKind, object_id: str, name: str, expires: datetime, check: Check = unchecked
+    ) -> NewPassword:
+        await check()
+        made = replace(password(700_000 + len(self.effects)), display_name=name, start=self.clock(), end=expires)
+        self._change_holder(
+            f"addPassword {name}", object_id, lambda held: replace(held, passwords=(*held.passwords, made))
+        )
+        return NewPassword(made.key_id, SecretValue(f"value of {made.key_id}"), expires)
 
     async def write_access(self, writes: Sequence[AccessWrite]) -> Sequence[WriteResult]:
         return [self._write_access(write) for write in writes]

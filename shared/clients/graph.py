@@ -3,6 +3,7 @@
 import hashlib
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 from shared.case import HolderKind, IdentityState, PartName
 from shared.clients.answers import Call
@@ -11,6 +12,7 @@ from shared.clients.graph_http import GraphHttp
 from shared.clients.graph_look import Looking
 from shared.clients.graph_requests import PREMIUM, READ_DIRECTORY, filtered
 from shared.clients.pacing import DIRECTORY_WRITES, IDENTITY_PROTECTION, KEY_SELECTS
+from shared.clients.passwords import add_password
 from shared.clients.patience import Patience, Trouble, persist
 from shared.clients.risk_policy import RiskPolicyWriter
 from shared.clients.write_calls import WRITE_DIRECTORY, Write
@@ -23,6 +25,7 @@ from shared.tenant import (
     Check,
     CredentialWrite,
     Gathered,
+    NewPassword,
     PolicyCovers,
     WriteRefused,
     WriteResult,
@@ -189,6 +192,14 @@ class GraphDirectory:
     async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
         """See `Directory`."""
         return await self._write_in_order(writes, "changing credentials")
+
+    async def add_password(
+        self, holder: HolderKind, object_id: str, name: str, expires: datetime, check: Check = unchecked
+    ) -> NewPassword:
+        """See `Directory`."""
+        if self._writer is None:
+            raise _no_executor("making a new client secret")
+        return await add_password(self._writer, holder, object_id, name, expires, check)
 
     async def write_access(self, writes: Sequence[AccessWrite]) -> Sequence[WriteResult]:
         """See `Directory`."""

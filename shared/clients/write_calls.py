@@ -156,6 +156,11 @@ def _call(method: Method, path: str, doing: str, body: JsonObject | None) -> Cal
     return Call(method, path, doing, WRITE_DIRECTORY, body=body, quota=DIRECTORY_WRITES)
 
 
+def collection_of(holder: HolderKind) -> str:
+    """The path of all objects of this kind."""
+    return _COLLECTIONS[holder]
+
+
 def _object(write: GiveBack | RemovePassword | ReplaceKeys | RemoveFederated | RemoveOwner | SetTags) -> str:
     return f"{_COLLECTIONS[write.holder]}/{canonical_guid(write.object_id)}"
 
@@ -173,10 +178,11 @@ def _new_key(certificate: NewCertificate) -> JsonObject:
         "usage": "Verify",
         "key": b64encode(certificate.cer).decode(),
         "displayName": f"{certificate.name} {certificate.version}"[:_DISPLAY_NAME],
-        "startDateTime": _graph_time(certificate.not_before),
-        "endDateTime": _graph_time(certificate.expires),
+        "startDateTime": graph_time(certificate.not_before),
+        "endDateTime": graph_time(certificate.expires),
     }
 
 
-def _graph_time(moment: datetime) -> str:
+def graph_time(moment: datetime) -> str:
+    """A moment as Graph takes it."""
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"

@@ -19,6 +19,7 @@ from shared.tenant import (
     Gathered,
     HandoverVault,
     NewCertificate,
+    NewPassword,
     PolicyCovers,
     ReplaceKeys,
     WriteResult,
@@ -166,6 +167,13 @@ class HookedDirectory:
         return await self.hooks.around(
             "tenant policy",
             lambda: self.inner.cover_by_risk_policy(principal, state, sent_before=sent_before, check=check),
+        )
+
+    async def add_password(
+        self, holder: HolderKind, object_id: str, name: str, expires: datetime, check: Check = unchecked
+    ) -> NewPassword:
+        return await self.hooks.around(
+            "tenant add password", lambda: self.inner.add_password(holder, object_id, name, expires, check)
         )
 
     async def write_access(self, writes: Sequence[AccessWrite]) -> Sequence[WriteResult]:

@@ -184,6 +184,7 @@ class PlannedStep(Detail):
     once: bool = False  # True: applied by two instances at the same moment, it would make two of what must be one
     watched: bool = True  # False: later looks would take news for its undoing, so there are none
     contains: bool = True  # False: it only informs or repairs, so that a plan of such steps contains nothing
+    lasting: bool = False  # True: it takes hours or days, and is worked beside the plan, in a journal of its own
 
 
 # The outcome of signing keys that could let their maker sign in again: nothing is contained before a person settled it.
@@ -454,6 +455,190 @@ class Published(Entry):
     id: str
 
 
+# What an incident's journal tells of its exposed secrets; the rest is in a journal of their own
+
+
+class SecretsBegun(Entry):
+    """The rotation of the exposed secrets was set off: what the plan with this hash asks for, once for each plan."""
+
+    kind = "secrets-begun"
+    plan_hash: str
+
+
+class SecretsTurned(Entry):
+    """
+    Where the rotation stands, as far as the incident's status follows from it. `until`: when its next message is
+    due, if it rests; who was silent for long after that is not at work any more.
+    """
+
+    kind = "secrets-turned"
+    state: Literal["working", "waiting", "approval", "attention"]
+    reason: str
+    todo: str | None = None
+    until: datetime | None = None
+
+
+class SecretsEnded(Entry):
+    """Nothing more is done about the secrets by itself. `counts` holds how many ended how."""
+
+    kind = "secrets-ended"
+    whole: bool
+    reason: str
+    counts: dict[str, int] = Field(default_factory=dict)
+    todo: str | None = None
+
+
+# The journal of an incident's secrets: `<incident>.secrets`. A secret's step is "vault/name", in a later round of
+# the same secret "vault/name/2".
+
+
+class RotationBegun(Entry):
+    """The first record: which plan of which incident asks for it, with which options and under which policy."""
+
+    kind = "rotation-begun"
+    incident: str
+    plan_hash: str
+    mode: Literal["watch", "ask", "act"]
+    policy: str  # SHA-256 of the policy file
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class ExposureFound(Entry):
+    """A look at who read and can read what. `evidence` is the digest of all that was found, without values."""
+
+    kind = "exposure-found"
+    number: int  # of the look, from 1
+    evidence: str
+    secrets: dict[str, int] = Field(default_factory=dict)  # how many, by tier: "1", "2", "3"
+    unseen: tuple[str, ...] = ()  # what could not be looked at; more may be exposed there
+    read_again: tuple[str, ...] = ()  # steps whose new version the identity has read: they go another round
+    last: bool = False  # no token of the identity lives any more, and the logs have told all
+
+
+class RotationPlanned(Entry):
+    """
+    The ordered list of what is rotated how. `evidence` is the digest of the list: for each the step, tier, why,
+    rotator, resource, key and the exposed versions. `hash` covers it: what a person approves is exactly this.
+    """
+
+    kind = "rotation-planned"
+    hash: str
+    evidence: str
+    secrets: dict[str, int] = Field(default_factory=dict)  # how many, by tier
+    rotators: dict[str, int] = Field(default_factory=dict)  # how many, by rotator
+    spared: dict[str, str] = Field(default_factory=dict)  # steps that are never touched, and why
+    asks: dict[str, str] = Field(default_factory=dict)  # what waits for a person: "tier-3", "single-credential", why
+
+
+class RotationHeld(Entry):
+    """Part of the plan is not carried out (now), and what keeps it. `tier` None: all of it."""
+
+    kind = "rotation-held"
+    by: Literal["approval", "single-credential", "limits", "mode", "switch", "no-estate", "protected"]
+    tier: int | None = None
+    plan_hash: str | None = None
+    secrets: int = 0  # how many it keeps
+    reason: str
+    todo: str | None = None
+
+
+class RotationApproved(Entry):
+    """A person let these tiers of the plan with this hash go, limits and single credentials included."""
+
+    kind = "rotation-approved"
+    plan_hash: str
+    tiers: tuple[int, ...]
+    by: str
+    reason: str
+
+
+RotationStage = Literal["made", "published", "retired", "disabled"]
+
+
+class SecretIntended(Entry):
+    """Before the effect of a stage: what was there (`before`: ids and times, never a value)."""
+
+    kind = "secret-intended"
+    stage: RotationStage
+    before: dict[str, JsonValue] = Field(default_factory=dict)
+    versions: tuple[str, ...] = ()  # those to be disabled
+
+
+class SecretDone(Entry):
+    """A stage is done: what was made (`made`: ids, names of keys, times), and the version that holds it."""
+
+    kind = "secret-done"
+    stage: RotationStage
+    made: dict[str, JsonValue] = Field(default_factory=dict)
+    version: str | None = None
+    expires: datetime | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    writes: tuple[WriteOutcome, ...] = ()
+    note: str | None = None  # e.g. that it was done with another secret that holds the same credential
+
+
+class SecretAwaits(Entry):
+    """Somebody else has to do it: who was asked and how, when it is looked at again, when a person is called."""
+
+    kind = "secret-awaits"
+    why: str
+    made: dict[str, JsonValue] = Field(default_factory=dict)
+    look_again: float  # seconds between two looks
+    remind_at: datetime
+    escalate_at: datetime
+
+
+class SecretReminded(Entry):
+    """Whom we wait for was reminded, or (`escalated`) a person was called because nothing came of it."""
+
+    kind = "secret-reminded"
+    escalated: bool = False
+    reason: str
+
+
+class SecretFailed(Entry):
+    """A stage did not come through, and is tried again. Only the first failure since the last progress is told."""
+
+    kind = "secret-failed"
+    stage: RotationStage
+    reason: str
+
+
+class SecretVerified(Entry):
+    """A fresh read of the source: is the exposed credential dead?"""
+
+    kind = "secret-verified"
+    answer: Literal["held", "not-held", "unknown"]
+    proof: str
+
+
+class SecretStopped(Entry):
+    """A secret that cannot go on: a named outcome, why, what state things are in, what a person must do."""
+
+    kind = "secret-stopped"
+    stage: RotationStage | None = None
+    outcome: str
+    reason: str
+    todo: str
+
+
+class IdentityAccused(Entry):
+    """The secret is another identity's credential, and was exposed: that identity's own incident was opened."""
+
+    kind = "identity-accused"
+    client_id: str
+    record_id: str  # of the signal
+
+
+class RotationEnded(Entry):
+    """No more is done by itself. `whole`: every exposed credential is proven dead, and nothing was left out."""
+
+    kind = "rotation-ended"
+    whole: bool
+    reason: str
+    counts: dict[str, int] = Field(default_factory=dict)  # rotated, stopped, spared, awaited, held
+
+
 KINDS: tuple[type[Entry], ...] = (
     Opened,
     SignalJoined,
@@ -482,9 +667,33 @@ KINDS: tuple[type[Entry], ...] = (
     Escalated,
     Closed,
     Published,
+    SecretsBegun,
+    SecretsTurned,
+    SecretsEnded,
+    RotationBegun,
+    ExposureFound,
+    RotationPlanned,
+    RotationHeld,
+    RotationApproved,
+    SecretIntended,
+    SecretDone,
+    SecretAwaits,
+    SecretReminded,
+    SecretFailed,
+    SecretVerified,
+    SecretStopped,
+    IdentityAccused,
+    RotationEnded,
 )
 
-BESIDE: tuple[type[Entry], ...] = (SignalJoined, SeenInLogs)
+BESIDE: tuple[type[Entry], ...] = (
+    SignalJoined,
+    SeenInLogs,
+    SecretsBegun,
+    SecretsTurned,
+    SecretsEnded,
+    RotationApproved,
+)
 """What may be appended beside whoever works the incident: it takes nobody's place."""
 
 _BY_KIND = {model.kind: model for model in KINDS}

@@ -88,7 +88,7 @@ class Execution:
         has stopped before its next effect.
         """
         groups: dict[str, list[PlannedStep]] = {}
-        for step in plan.steps:
+        for step in (step for step in plan.steps if not step.lasting):
             groups.setdefault(action_named(step.action).proof_part.value, []).append(step)
         await together(*(self._work_stages(steps, look) for steps in groups.values()))
         return all(self.is_settled(step) for step in plan.steps)
@@ -98,8 +98,10 @@ class Execution:
         await together(*(self._verify_step(step, look) for step in steps))
 
     def is_settled(self, step: PlannedStep) -> bool:
-        """Proven by a read after its last write, or stopped for good, since the plan was made."""
+        """Proven by a read after its last write, or stopped for good, since the plan was made; or it lasts."""
         chain = self._chain
+        if step.lasting:
+            return True
         since = max(chain.place(Intended, step.id), self._planned())
         if chain.place(StepStopped, step.id) > since:
             return True

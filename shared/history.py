@@ -26,6 +26,9 @@ from shared.entries import (
     Planned,
     PlannedStep,
     Rechecked,
+    SecretsBegun,
+    SecretsEnded,
+    SecretsTurned,
     SignalJoined,
     StepStopped,
     UndoApplied,
@@ -202,7 +205,7 @@ class History:
 
     @cached_property
     def steps(self) -> tuple[StepStory, ...]:
-        """The newest plan's steps in their order, then every other step that was ever begun."""
+        """The newest plan's steps in their order, then every other step that was ever begun; none that lasts."""
         plans = {step.id: step for plan in self.all(Planned) for step in plan.steps}
         # A step that was planned again has to be proven again, also where a later plan leaves it out.
         placed = {
@@ -211,7 +214,8 @@ class History:
             if isinstance(line.entry, Planned)
             for step in line.entry.steps
         }
-        told: dict[str, list[Line]] = {step.id: [] for step in (self.planned.steps if self.planned else ())}
+        newest = self.planned.steps if self.planned else ()
+        told: dict[str, list[Line]] = {step.id: [] for step in newest if not step.lasting}
         undone = self.place(UndoOrdered) if self.place(Decided) > self.place(UndoOrdered) else -1
         for line in self.lines:  # what was undone before the newest decision is another story
             if isinstance(line.entry, _OF_A_STEP) and line.record.step is not None and line.record.sequence > undone:
@@ -228,6 +232,18 @@ class History:
             return StepStory(name, plans.get(name), tuple(lines), placed.get(name, -1), undone)
 
         return tuple(story(name, lines) for name, lines in told.items())
+
+    @property
+    def lasting(self) -> tuple[PlannedStep, ...]:
+        """The steps of the newest plan that last longer than it, each with a journal of its own."""
+        return tuple(step for step in self.planned.steps if step.lasting) if self.planned else ()
+
+    @property
+    def secrets(self) -> SecretsBegun | SecretsTurned | SecretsEnded | None:
+        """The newest that is told of the exposed secrets, if their rotation was ever set off."""
+        newest = self.place(SecretsBegun, SecretsTurned, SecretsEnded)
+        entry = self.lines[newest].entry if newest >= 0 else None
+        return entry if isinstance(entry, SecretsBegun | SecretsTurned | SecretsEnded) else None
 
     # What follows from it
 
@@ -314,6 +330,12 @@ class History:
         """True if the switch stopped the newest attempt. What was under way may have been written down after it."""
         held_back = self.last(HeldBack)
         return held_back is not None and held_back.by == "switch" and self.place(HeldBack) > self.place(WorkStarted)
+
+    def is_rotation_abandoned(self, now: datetime) -> bool:
+        """True if the rotation should have been heard of again by now."""
+        told = self.lines[self.place(SecretsBegun, SecretsTurned)]
+        due = told.entry.until if isinstance(told.entry, SecretsTurned) else None
+        return now - (due or told.record.time) > WORK_PATIENCE
 
     def is_abandoned(self, now: datetime) -> bool:
         """True if work on it should go on, and nobody has written to it for longer than that can take."""

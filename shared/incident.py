@@ -13,6 +13,9 @@ from shared.entries import (
     Escalated,
     HeldBack,
     Intended,
+    SecretsBegun,
+    SecretsEnded,
+    SecretsTurned,
     SignalJoined,
     SubjectIds,
     UndoOrdered,
@@ -81,6 +84,10 @@ def status_of(records: Sequence[Record], now: datetime) -> Status:
     | yes   | all held, that recheck did not hold; at work                         | CONTAINING        |
     | yes   | all held at the look before, this one unknown; rechecks go on        | PROVING           |
 
+    Where the plan asks for the rotation of exposed secrets, nothing is contained before that has ended whole: at
+    work it is CONTAINING, in a grace or with an owner PROVING, waiting for a person AWAITING_APPROVAL; silent for
+    too long, ended in part, or in need of a person it is NEEDS_ATTENTION.
+
     The steps are those of the newest plan and every other that was ever begun; unless one of them cuts
     something off, nothing is contained. A step holds if its newest record since the plan is a proof by a
     fresh read: that the service accepted a write is none. A step is given up when it stopped and no other
@@ -94,6 +101,41 @@ def status_of(records: Sequence[Record], now: datetime) -> Status:
 
 def status_in(history: History, now: datetime) -> Status:
     """As `status_of`, of a journal that is decoded already."""
+    status, told = _status_of_steps(history, now), history.secrets
+    if told is None and not history.lasting:
+        return status
+    if status in (Status.CONTAINED, Status.PROVING, Status.CONTAINING) or _is_only_rotation(history):
+        return _with_secrets(status, told, history, now)
+    return status
+
+
+def _is_only_rotation(history: History) -> bool:
+    """Nothing but the rotation was asked for, it was set off, and nothing else was said since."""
+    quiet = history.held_back is None and history.undo is None and history.escalated is None
+    return not history.steps and history.secrets is not None and quiet and not history.has_undecided_signal
+
+
+def _with_secrets(
+    status: Status, told: SecretsBegun | SecretsTurned | SecretsEnded | None, history: History, now: datetime
+) -> Status:
+    match told:
+        case None:
+            return Status.PROVING if status is Status.CONTAINED else status
+        case SecretsEnded(whole=whole):
+            return status if whole else Status.NEEDS_ATTENTION
+        case SecretsTurned(state="attention"):
+            return Status.NEEDS_ATTENTION
+        case _ if history.is_rotation_abandoned(now):
+            return Status.NEEDS_ATTENTION
+        case SecretsTurned(state="approval"):
+            return Status.AWAITING_APPROVAL
+        case SecretsTurned(state="waiting"):
+            return status if status is Status.CONTAINING and history.steps else Status.PROVING
+        case _:
+            return Status.CONTAINING
+
+
+def _status_of_steps(history: History, now: datetime) -> Status:
     closed, held_back = history.closed, history.held_back
     if history.escalated or (closed and closed.outcome == "needs-attention"):
         return Status.NEEDS_ATTENTION
@@ -247,9 +289,13 @@ def _about_doubts(history: History) -> Iterator[str]:
 
 
 def _asked_for_now(history: History, now: datetime) -> Iterator[str]:
-    status, held_back = status_in(history, now), history.held_back
+    status, held_back, secrets = status_in(history, now), history.held_back, history.secrets
+    if isinstance(secrets, SecretsTurned | SecretsEnded) and secrets.todo:
+        yield secrets.todo
     if held_back is not None and held_back.todo:
         yield held_back.todo
+    elif isinstance(secrets, SecretsTurned) and secrets.state == "approval":
+        pass
     elif status is Status.AWAITING_APPROVAL and history.planned is not None:
         yield f"Look at the plan; let it go by approving its hash {history.planned.hash}."
     if status is Status.NEEDS_ATTENTION and history.is_abandoned(now) and history.undo_ended is None:

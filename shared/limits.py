@@ -89,7 +89,7 @@ class Over:
 
 def deeds_of(steps: Iterable[PlannedStep]) -> frozenset[Deed]:
     """What a plan does, by tier. The number before a step's name follows from the plan and is no part of it."""
-    return frozenset(Deed(action_named(step.action).tier, _mark(step)) for step in steps)
+    return frozenset(Deed(action_named(step.action).tier, _mark(step)) for step in steps if not step.lasting)
 
 
 def judge(

@@ -15,6 +15,7 @@ from shared.entries import (
     Applied,
     Closed,
     CounterMove,
+    Entry,
     Escalated,
     HeldBack,
     NamedOutcome,
@@ -22,6 +23,8 @@ from shared.entries import (
     Planned,
     Published,
     Rechecked,
+    SecretsEnded,
+    SecretsTurned,
     StepStopped,
     UndoEnded,
     UndoStopped,
@@ -79,25 +82,37 @@ class Outbox:
 def _turns(chain: Chain, status: Status) -> Iterator[tuple[int, str]]:
     """The incident's turns with the place of the record that each follows from."""
     for line in chain.lines:
-        match line.entry:
-            case Opened():
-                yield line.record.sequence, "Opened"
-            case HeldBack(by="mode" | "verdict" | "limits") if status is Status.AWAITING_APPROVAL:
-                yield line.record.sequence, "AwaitingApproval"
-            case HeldBack(by="protected" | "unknown-identity" | "preflight" | "switch"):
-                yield line.record.sequence, "NeedsAttention"
-            case Planned(not_done=left) if status is Status.NEEDS_ATTENTION and any(map(_is_in_doubt, left)):
-                yield line.record.sequence, "NeedsAttention"
-            case StepStopped() | UndoStopped() | Escalated() | Closed(outcome="needs-attention"):
-                yield line.record.sequence, "NeedsAttention"
-            case Rechecked(answer="not-held"):
-                yield line.record.sequence, "Recontained"
-            case UndoEnded(whole=True):
-                yield line.record.sequence, "Released"
-            case _:
-                pass
+        turn = _turn(line.entry, status)
+        if turn is not None:
+            yield line.record.sequence, turn
     if status is Status.CONTAINED:
         yield _first_proof(chain), "Contained"
+
+
+def _turn(entry: Entry, status: Status) -> str | None:
+    match entry:
+        case Opened():
+            return "Opened"
+        case Rechecked(answer="not-held"):
+            return "Recontained"
+        case UndoEnded(whole=True):
+            return "Released"
+        case _:
+            return _call_for_people(entry, status)
+
+
+def _call_for_people(entry: Entry, status: Status) -> str | None:
+    match entry:
+        case HeldBack(by="mode" | "verdict" | "limits") | SecretsTurned(state="approval"):
+            return "AwaitingApproval" if status is Status.AWAITING_APPROVAL else None
+        case Planned(not_done=left):
+            return "NeedsAttention" if status is Status.NEEDS_ATTENTION and any(map(_is_in_doubt, left)) else None
+        case HeldBack() | SecretsTurned(state="attention") | SecretsEnded(whole=False):
+            return "NeedsAttention"
+        case StepStopped() | UndoStopped() | Escalated() | Closed(outcome="needs-attention"):
+            return "NeedsAttention"
+        case _:
+            return None
 
 
 def _is_in_doubt(outcome: NamedOutcome) -> bool:

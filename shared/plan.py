@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.actions import action_named
+from shared.actions import planner_named
 from shared.actions.interface import Means, Planning
 from shared.actions.people import for_deleted
 from shared.case import Holder, IdentityState, Known
@@ -36,7 +36,7 @@ def make_plan(
     means = replace(means, beside=frozenset(choice.name for choice in possible))
     steps: list[PlannedStep] = []
     not_done = [left_out[choice.name] for choice in actions if choice.name in left_out]
-    for choice in sorted(possible, key=lambda choice: action_named(choice.name).rank):
+    for choice in sorted(possible, key=lambda choice: planner_named(choice.name).rank):
         planning = _planning(choice, state, means)
         steps += planning.steps
         not_done += planning.not_done
@@ -54,7 +54,7 @@ def make_plan(
 def _planning(choice: ActionChoice, state: IdentityState, means: Means) -> Planning:
     """Of what is deleted only its deletion is anybody's business."""
     if state.deleted_at is None or for_deleted((choice.name,)):
-        return action_named(choice.name).plan(state, choice.options, means)
+        return planner_named(choice.name).plan(state, choice.options, means)
     reason = (
         f"The identity was deleted on {state.deleted_at:%Y-%m-%d %H:%M} UTC: it gets no tokens, and nothing of it can "
         "be changed. It can be restored for 30 days (restore-application)."

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import TypeGuard, cast
 from weakref import WeakValueDictionary
 
-from shared.actions import ACTIONS, check_options
+from shared.actions import check_options, choosable
 from shared.actions.interface import (
     Means,
     WayBack,
@@ -63,6 +63,7 @@ from shared.preflight import why_nothing_contains
 from shared.protection import Doubt, why_protected, why_synchronises
 from shared.report import Report, make_report
 from shared.reservations import WindowUnreadable
+from shared.rotation import Rotation, secrets_of
 from shared.signal import JsonObject, NotASignal, PolicyTouched, Signal
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
@@ -222,6 +223,9 @@ class Responder:
             subject = _named_in(message.get("ids"))
             await self._with_chain(IncidentId(incident), lambda work: work.tell_of_lookalike(subject))
             return
+        if because == "rotation":
+            await self._rotate(IncidentId(incident))
+            return
         if because != "recheck":
             await self._advance(IncidentId(incident), because)
             return
@@ -286,7 +290,8 @@ class Responder:
         if found.state is None:
             held = "the identity could not be read"
         else:
-            bare = Means("00000000-preview", desk.handover_vault, own_ids=await self._own_ids())
+            own, has_estate = await self._own_ids(), desk.tenant.estate is not None
+            bare = Means("00000000-preview", desk.handover_vault, own_ids=own, estate=has_estate)
             means = await with_case(bare, found.decision.actions, found.look)
             left_out = await desk.left_out(found.decision.actions)
             plan = make_plan(found.decision.actions, found.state, means, desk.clock(), left_out)
@@ -592,6 +597,25 @@ class Responder:
             except RivalActs as rival:
                 log.info("%s", rival)
 
+    async def _rotate(self, incident: IncidentId) -> None:
+        """
+        Work on an incident's secrets for a while. It has a journal of its own, so that the incident itself stays
+        free for its looks. While it is in hand here, a message is put off: if this process dies, that one goes on.
+        """
+        lock = self._in_hand.setdefault(secrets_of(incident), asyncio.Lock())
+        if lock.locked():
+            await self._desk.store.queue.send({"incident": incident, "because": "rotation"}, RESUME_AFTER)
+            return
+        async with lock:
+            chain = await self._chain(incident)
+            if not chain:
+                log.warning("a message names incident %s, which has no journal; it is dropped", incident)
+                return
+            try:
+                await Rotation(replace(self._desk, own_ids=await self._own_ids()), chain).advance()
+            except RivalActs as rival:
+                log.info("%s", rival)
+
     async def _chain(self, incident: IncidentId) -> Chain:
         return await read_noting(self._desk.store, incident, self._desk.clock)
 
@@ -659,7 +683,7 @@ def _named_in(ids: object) -> IdentityRef:
 
 
 def _check(order: Order) -> None:
-    known = [action.name for action in ACTIONS]
+    known = choosable()
     for choice in order.actions or ():
         if choice.name not in known:
             near = get_close_matches(choice.name, known, 1)

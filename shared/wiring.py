@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.actions import ACTIONS, check_policy_action
+from shared.actions import check_policy_action, choosable
 from shared.clock import Clock, system_clock
 from shared.inbox import Inbox, Stamp
 from shared.muster import Muster
@@ -66,7 +66,7 @@ def build(settings: Settings, outside: Outside) -> Responder:
     from shared.clients.governor import Governor
     from shared.clients.tenant import make_tenant, warm_up
 
-    policy = load_policy(settings.policy, [action.name for action in ACTIONS], check_policy_action)
+    policy = load_policy(settings.policy, choosable(), check_policy_action)
     tenant = make_tenant(
         settings,
         credential_for=outside.credential_for,

@@ -5,6 +5,7 @@ killed on any line; called again, they go on from what the journal says.
 
 import asyncio
 import logging
+import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,7 @@ from shared.entries import (
     PlannedStep,
     Rechecked,
     RechecksSet,
+    SecretsBegun,
     SignalJoined,
     SignInsSeen,
     StepStopped,
@@ -126,6 +128,8 @@ class Desk:
     warm_up: Callable[[], Awaitable[None]]
     resumes: dict[IncidentId, datetime] = field(default_factory=dict[IncidentId, datetime])  # when ours are due
     readiness: ReadinessCheck | None = None  # None: nobody looks ahead; refusals come from the tenant
+    own_vault: str | None = None  # the name of the hand-over vault, whose secrets are never rotated
+    token: Callable[[int], bytes] = secrets.token_bytes  # that many random bytes
 
     async def left_out(self, choices: Sequence[ActionChoice]) -> Mapping[str, NamedOutcome]:
         """Which of the actions are known not to be able to run here, and why."""
@@ -383,7 +387,8 @@ class Work:
         return plan, look
 
     async def _plan(self, choices: Sequence[ActionChoice], state: IdentityState, look: Look) -> Planned:
-        bare = Means(self._incident, self._desk.handover_vault, own_ids=self._desk.own_ids)
+        desk = self._desk
+        bare = Means(self._incident, desk.handover_vault, own_ids=desk.own_ids, estate=desk.tenant.estate is not None)
         means = await with_case(bare, choices, look)
         return make_plan(choices, state, means, self._desk.clock(), await self._desk.left_out(choices))
 
@@ -730,6 +735,8 @@ class Work:
                 return
         if plan is not None and self._has_proof(plan):
             await self._set_rechecks()
+        if plan is not None and not switched_off:
+            await self._set_off_rotation(plan)
         if (done and not undecided) or switched_off:
             await self._chain.write(WorkEnded())
             return
@@ -747,6 +754,26 @@ class Work:
         again_at = self._desk.clock() + wait
         await self._send(wait, because="resumed")
         await self._chain.write(WorkEnded(more=True, reason=why, again_at=again_at))
+
+    async def _set_off_rotation(self, plan: Planned) -> None:
+        """
+        What the identity exposed is rotated once it is cut off: before that it would read the new values as well.
+        The message first, then the word that it was sent: sent twice, it does nothing the second time.
+        """
+        begun = self._chain.last(SecretsBegun)
+        asked = any(step.lasting for step in plan.steps)
+        if not asked or (begun is not None and begun.plan_hash == plan.hash) or not self._is_cut_off(plan):
+            return
+        await self._send(timedelta(), because="rotation")
+        await self._chain.write(SecretsBegun(plan_hash=plan.hash))
+
+    def _is_cut_off(self, plan: Planned) -> bool:
+        """Every containing step is proven or given up, and one of them holds, if there are any."""
+        execution = self._execution()
+        cuts = [step for step in plan.steps if step.contains]
+        settled = [step for step in cuts if execution.is_settled(step)]
+        over = len(settled) == len(cuts) or not attempts_left(self._chain)
+        return over and (not cuts or any(not self._is_stopped(step) for step in settled))
 
     async def _set_rechecks(self) -> None:
         """Send the messages for the later looks, then write down that they were sent."""

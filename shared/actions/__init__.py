@@ -6,7 +6,7 @@ from shared.actions.custody import Custody
 from shared.actions.deactivate_application import DeactivateApplication
 from shared.actions.delete_application import DeleteApplication
 from shared.actions.dismiss_risk import DismissRisk
-from shared.actions.interface import Action, PlansByCase
+from shared.actions.interface import Action, FollowUp, PlansByCase
 from shared.actions.people import people_needed
 from shared.actions.purge_application import PurgeApplication
 from shared.actions.remove_app_roles import RemoveAppRoles
@@ -16,6 +16,7 @@ from shared.actions.replace_credentials import ReplaceCredentials
 from shared.actions.require_risk_policy import RequireRiskPolicy
 from shared.actions.restore_application import RestoreApplication
 from shared.actions.revert_configuration import RevertConfiguration
+from shared.actions.rotate_secrets import RotateSecrets
 from shared.case import PartName
 from shared.signal import JsonObject
 
@@ -36,20 +37,37 @@ ACTIONS: tuple[Action, ...] = (
     PurgeApplication(),
 )
 
+FOLLOW_UPS: tuple[FollowUp, ...] = (RotateSecrets(),)
+"""What lasts longer than a plan: worked in a journal of its own, once the plan's containing steps are proven."""
+
 
 def action_named(name: str) -> Action:
     """The action with this name; KeyError if the catalogue has none."""
     return {action.name: action for action in ACTIONS}[name]
 
 
+def is_follow_up(name: str) -> bool:
+    return any(each.name == name for each in FOLLOW_UPS)
+
+
+def planner_named(name: str) -> Action | FollowUp:
+    """Who lays out this entry of a policy's actions; KeyError if no catalogue has it."""
+    return next((each for each in FOLLOW_UPS if each.name == name), None) or action_named(name)
+
+
+def choosable() -> tuple[str, ...]:
+    """The names of everything that a policy or an order may name: actions and follow-ups."""
+    return tuple(each.name for each in (*ACTIONS, *FOLLOW_UPS))
+
+
 def check_options(name: str, options: JsonObject) -> None:
     """Raise ValueError for options that the named action does not know."""
-    action_named(name).check_options(options)
+    planner_named(name).check_options(options)
 
 
 def policy_actions() -> tuple[str, ...]:
     """The names that a policy may hold: the others only people order."""
-    return tuple(action.name for action in ACTIONS if not people_needed((action.name,)))
+    return tuple(name for name in choosable() if not people_needed((name,)))
 
 
 def check_policy_action(name: str, options: JsonObject) -> None:
@@ -61,5 +79,5 @@ def check_policy_action(name: str, options: JsonObject) -> None:
 
 def parts_to_plan(name: str, options: JsonObject) -> frozenset[PartName]:
     """The parts of the case that the named action's plan needs beside the identity."""
-    action = action_named(name)
+    action = planner_named(name)
     return action.parts_to_plan(options) if isinstance(action, PlansByCase) else frozenset()

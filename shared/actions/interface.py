@@ -42,6 +42,7 @@ class Means:
     now: datetime | None = None  # the moment of the look
     accused: Part[frozenset[str]] = field(default_factory=NotLooked)  # credential ids that detections name
     audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
+    estate: bool = False  # whether Cordon can reach vaults and the services behind their secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,22 @@ class Action(Protocol):
     async def verify_back(self, step: PlannedStep, earlier: Earlier, image: JsonObject, look: Look) -> Proof:
         """Judge by a fresh read whether what `image` names is back."""
         ...
+
+
+class FollowUp(Protocol):
+    """
+    What a policy may ask for beside the actions, and what takes hours or days: it stands in the plan as a step
+    that is `lasting`, begins when the containing steps are proven, and is worked in a journal of its own.
+    """
+
+    name: ClassVar[str]
+    rank: ClassVar[int]
+
+    def check_options(self, options: JsonObject) -> None:
+        """Raise ValueError, with the allowed options, for options that it does not know."""
+        ...
+
+    def plan(self, state: IdentityState, options: JsonObject, means: Means) -> Planning: ...
 
 
 @runtime_checkable

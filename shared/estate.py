@@ -228,7 +228,8 @@ class Sources(Protocol):
     async def read(self, resource: str, what: str) -> JsonObject:
         """
         What is there of a source, without values: `keys` gives for each key an object whose `created` is an ISO
-        time, or null where the service does not tell; `tags` are the resource's own (of a rule none).
+        time, or null where the service does not tell; `tags` are the resource's own (of a rule none); of a
+        database server `login` is the administrator's name.
         """
         ...
 

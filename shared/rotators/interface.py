@@ -57,6 +57,10 @@ class Job:
     """
     One exposed secret. `operation` is the same for every attempt at this round of it, and is what is found
     again at both ends after a crash. `exposed` are the ids of the versions that must die, newest first.
+
+    Several secrets can hold credentials of one source: those with the same rotator and `serves.resource`. What was
+    made for the first of them serves all (`beside` is its `made`), for a second new key would kill the first; and
+    nothing is retired at the source before each of them is published and has had its grace.
     """
 
     incident: str
@@ -65,6 +69,7 @@ class Job:
     serves: Serves
     operation: str
     options: JsonObject
+    beside: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ pointer with slashes. A member of a list is named by its place, or by its `id`, 
 
 `untouched` means: the object is at the end what it was at the beginning, but for what the timeline itself
 did to it, and no write of Cordon's was sent to it, not even one that was refused.
+
+Secrets, their consumers and the order in which they were touched: see expect_secrets.py.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
+from drill.expect_secrets import about_secrets
 from drill.scenario import ExpectedEffect, ExpectedIncident, ExpectedValue, ExpectPart, as_json
 
 _NAMES = ("id", "appId", "keyId", "name")
@@ -51,6 +54,9 @@ def differences(expect: ExpectPart, outcome: Outcome) -> list[str]:
     for object_id in expect.untouched:
         found += _about_untouched(object_id, outcome)
     found += filter(None, (_about_effect(each, outcome) for each in expect.effects))
+    accused = set[str]().union(*map(_ids, outcome.incidents))
+    own = [effect for effect in _own_effects(outcome) if effect.get("applied")]
+    found += about_secrets(expect, outcome.before["azure"], outcome.after["azure"], own, accused)
     sent = {str(event.get("type")) for event in outcome.events}
     found += [f"no event {name} was published" for name in expect.events or () if name not in sent]
     return found

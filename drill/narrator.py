@@ -114,10 +114,21 @@ class Narrator:
                 yield f"somebody changes {name}: {', '.join(map(self.name_of, objects)) if kind == 'patch' else 'new'}"
         for object_id in given.get("delete", ()):
             yield f"somebody deletes {self.name_of(object_id)}"
+        yield from self._azure_happenings(given.get("azure", {}))
         if given.get("eventGrid"):
             yield f"Event Grid delivers {len(given['eventGrid'])} event(s)"
         if given.get("eventHub"):
             yield f"the Event Hub gets {len(given['eventHub'])} diagnostic record(s)"
+
+    def _azure_happenings(self, given: Mapping[str, Any]) -> Iterable[str]:
+        for name, does in (("addRoleAssignments", "gets"), ("removeRoleAssignments", "loses")):
+            for each in given.get(name, ()):
+                role = each.get("roleDefinitionName") or each.get("roleDefinitionId") or "every role"
+                yield f"{self.name_of(each.get('principalId'))} {does} {role} on {each.get('scope', 'every scope')}"
+        for each in given.get("readSecrets", ()):
+            yield f"{self.name_of(each.get('by'))} reads {each.get('vault')}/{each.get('secret')}"
+        for each in given.get("setSecrets", ()):
+            yield f"somebody sets {each.get('vault')}/{each.get('secret')}"
 
 
 def printable(text: str) -> str:

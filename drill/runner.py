@@ -141,6 +141,7 @@ async def _run_until(grounds: Grounds, scenario: Scenario, until: timedelta) -> 
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
+                group.create_task(story.carry_events(), name="vaults' events"),
                 *grounds.tenant.start(group),
                 group.create_task(story.play(), name="story"),
                 group.create_task(story.keep_watching(), name="watching attackers"),

@@ -15,6 +15,7 @@ everything around them is ours, and strict. A mistake names file, line and the n
       - {at: PT5M, eventHub: [{…}]}               # Entra's diagnostic records, through the Event Hub
       - {at: PT6M, http: {method: POST, path: /api/incidents, body: {…}}}   # a responder calls
       - {at: PT7M, kill: true}                    # the function app's process dies and is started again
+      - {at: PT8M, azure: {readSecrets: [{vault: shop, secret: storage, by: ID}]}}   # practice/azure_changes.py
     crowd: {count: 10000, at: PT1M}   # so many principals alike, each reported at this moment
     attackers: [{identity: ID, does: use-token, every: PT30S}]
     consumers: [{name: web, vault: shop, secret: storage, every: PT1M, refresh: PT1H}]
@@ -119,6 +120,7 @@ class AzurePart(Ours):
     role_assignments: Objects = []
     permissions: dict[str, Objects] = {}
     workspaces: Objects = []
+    locks: Objects = []
     vaults: Objects = []
     storage_accounts: Objects = []
     database_accounts: Objects = []
@@ -149,6 +151,15 @@ class HttpCallPart(Ours):
     status: int | None = None
 
 
+class AzureHappeningPart(Ours):
+    """What changes in Azure at one moment (drill/practice/azure_changes.py)."""
+
+    add_role_assignments: Objects = []
+    remove_role_assignments: Objects = []
+    read_secrets: Objects = []
+    set_secrets: Objects = []
+
+
 class HappeningPart(Ours):
     """One moment of the timeline."""
 
@@ -162,6 +173,7 @@ class HappeningPart(Ours):
     patch: dict[str, dict[str, dict[str, Any]]] = {}
     add: dict[str, Any] = {}
     delete: list[str] = []
+    azure: AzureHappeningPart | None = None
     event_grid: Objects = []
     event_hub: Objects = []
     http: HttpCallPart | None = None
@@ -295,6 +307,31 @@ class ExpectedEffect(Ours):
     count: int
 
 
+class ExpectedSecret(Ours):
+    """
+    Secrets of a vault at the end; globs. `old` are the versions that were there at the beginning, `stolen` those whose
+    value an accused identity got, `newest` the last one, which must be enabled to be alive. Alive is what still
+    opens something at its source.
+    """
+
+    vault: str
+    secret: str
+    old: Literal["dead", "alive"] | None = None
+    stolen: Literal["dead", "alive"] | None = None
+    newest: Literal["dead", "alive"] | None = None
+    versions: int | None = None
+    disabled: int | None = None  # how many of them
+
+
+class ExpectedConsumer(Ours):
+    """Consumers at the end; a glob. `failed` and `stranded` are the most uses that may have been in vain."""
+
+    name: str
+    failed: int | None = None
+    stranded: int | None = None
+    works: bool | None = None
+
+
 class ExpectPart(Ours):
     """What should have come of it."""
 
@@ -303,6 +340,9 @@ class ExpectPart(Ours):
     azure: list[ExpectedValue] = []
     untouched: list[str] = []
     effects: list[ExpectedEffect] = []
+    secrets: list[ExpectedSecret] = []
+    consumers: list[ExpectedConsumer] = []
+    order: list[list[str]] = []  # groups of "vault/secret" (globs), in the order in which Cordon may touch them
     events: list[str] | None = None  # types of the outgoing events, in any order, each at least once
 
 

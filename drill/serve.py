@@ -73,6 +73,7 @@ async def _serve_all(
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(server.serve(sockets=sockets), name="server")
             tasks = [
+                group.create_task(story.carry_events(), name="vaults' events"),
                 *grounds.tenant.start(group),
                 group.create_task(story.play(), name="story"),
                 group.create_task(story.keep_watching(), name="watching attackers"),

@@ -53,6 +53,12 @@ class Story:
                 self._grounds.narrator.tell_happening(given)
                 self._happen(happening, group)
 
+    async def carry_events(self) -> None:
+        """Let what vaults tell reach the app, as long as the drill lasts."""
+        async with asyncio.TaskGroup() as group:
+            self._grounds.tenant.subscribe(lambda event, delay: self._pass_on(event, delay, group))
+            await asyncio.Event().wait()
+
     async def keep_watching(self) -> None:
         """Tell what attackers do, also while Cordon is silent."""
         while True:
@@ -70,6 +76,15 @@ class Story:
                 group.create_task(self._deliver(happening.event_grid, app))
         if happening.http:
             group.create_task(self._call(happening.http))
+
+    def _pass_on(self, event: Mapping[str, Any], delay: float, group: asyncio.TaskGroup) -> None:
+        """A vault's event, on its way."""
+
+        async def carry() -> None:
+            await asyncio.sleep(delay)
+            await asyncio.gather(*(self._deliver([event], app) for app in self._apps))
+
+        group.create_task(carry())
 
     async def _deliver(self, given: Sequence[Mapping[str, Any]], app: AppProcess) -> None:
         """As Event Grid does: again and again, until it is accepted or refused for good."""

@@ -28,6 +28,7 @@ The practice tenant: an Entra tenant with Azure around it, in memory, strict and
     tenant.requests       # every request, for counting
     tenant.snapshot()     # {"tenant": …, "azure": …} in the scenario's shape, no secret in it
     tenant.canaries       # every secret, token and private key it made: none may be found anywhere
+    tenant.subscribe(listener)    # what vaults tell Event Grid: listener(event, seconds until it is delivered)
     tenant.sign_in(principal_id, Credential(CredentialKind.SECRET, key_id))   # would it still get a token?
 
 It works on any event loop; under `drill.virtual_time.run` it takes no time. It serves graph.microsoft.com,
@@ -37,11 +38,13 @@ login.microsoftonline.com, picked by the Host header or X-Original-Host. A reque
 `azure` takes subscriptions (`subscriptionId`, `managementGroupAncestorsChain`), roleDefinitions, roleAssignments
 (`principalId`, `roleDefinitionId` or `roleDefinitionName`, `scope`), `permissions` ({reader|executor|rotator:
 [assignments]}: what Cordon may do instead of its usual roles at the root management group), workspaces, vaults
-(`rbac` true, false or null, `accessPolicies`, `firewall`, `diagnostics` true, false or settings, `secrets`) and
+(`rbac` true, false or null, `accessPolicies`, `firewall`, `diagnostics` true, false or settings, `events` false
+where nobody has subscribed to what the vault tells, `secrets`), `locks` (`scope`, `level`: ReadOnly | CanNotDelete) and
 the services in arm/sources.py: storageAccounts, databaseAccounts, serviceBusNamespaces, eventHubNamespaces,
 redisCaches, postgresServers, sqlServers. A secret has a `value`, or `valueOf` a service's key or a client secret
 ({resource, key, as: key | connectionString} or {keyId}); `countsAt: vault` says that both sides read it from
-there. Several secrets of one name are its versions. `arm.sources.works(state, vault, secret, text)` tells whether
+there. Several secrets of one name are its versions, each with a `version` where something has to name it.
+`arm.sources.works(state, vault, secret, text)` tells whether
 a value opens anything today. The questions of Resource Graph and Log Analytics and their columns stand in
 arm/resource_graph.py and logs/queries.py, the roles that Cordon has in arm/roles.py.
 
@@ -51,6 +54,7 @@ Scenario keys that are the practice tenant's own: `tenant.behaviour` (see Behavi
 `tenant.roleAssignments` (directory roles), `tenant.groups` (with `members`, ids).
 `timeline[].add` also takes owners, appRoleAssignments, oauth2PermissionGrants, roleAssignments and
 conditionalAccessPolicies, and `patch` the latter: all of them by Graph's own calls, audit records included.
+`timeline[].azure`: roles that come and go, people who read and set secrets (azure_changes.py).
 An attacker acts with the identity's own power: its token's roles come from `appRoleAssignments` on Graph,
 Application.ReadWrite.OwnedBy reaches what it owns, and without either its moves are refused. `power: admin`
 plays a stolen administrator.

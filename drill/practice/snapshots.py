@@ -1,11 +1,14 @@
 """The tenant's state in the shape of a scenario. Secret values are not kept there, so none can be shown."""
 
-from drill.practice.arm.sources import KINDS, settle, shown
+from collections.abc import Mapping, Sequence, Set
+
+from drill.practice.arm.sources import KINDS, living_values, settle, shown, works
 from drill.practice.arm.state import Assignment, Subscription
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
 from drill.practice.graph.navigation import APP_ROLES, GRANTS, ROLES, members
 from drill.practice.shapes import JsonObject
 from drill.practice.state import TenantState
+from drill.practice.vault.state import Vault
 
 
 def snapshot(state: TenantState) -> JsonObject:
@@ -36,6 +39,7 @@ def snapshot(state: TenantState) -> JsonObject:
 def _azure(state: TenantState) -> JsonObject:
     azure = state.azure
     settle(state)
+    living, taken = living_values(state), _taken(state)
     return {
         "subscriptions": [_subscription(each) for each in azure.subscriptions.values()],
         "roleAssignments": [_assignment(state, each) for each in azure.assignments if each.removed_at is None],
@@ -45,8 +49,28 @@ def _azure(state: TenantState) -> JsonObject:
             if any(each.kind is kind for each in azure.sources.values())
         },
         "consumers": state.consumers,
-        "vaults": [state.vaults[name].snapshot() for name in sorted(state.vaults)],
+        "vaults": [_vault(state, state.vaults[name], living, taken) for name in sorted(state.vaults)],
     }
+
+
+def _vault(
+    state: TenantState, vault: Vault, living: Sequence[str], taken: Mapping[tuple[str, str, str], Set[str]]
+) -> JsonObject:
+    """With what came of its secrets: whether a version opens anything still, what, and who has got its value."""
+    shown = vault.snapshot()
+    for each, (name, version) in zip(shown["secrets"], vault.all_versions(), strict=True):
+        each["works"] = works(state, vault.name, name, version.value, living)
+        each["opens"] = state.azure.opens.get((vault.name, name))
+        each["readBy"] = sorted(taken.get((vault.name, name, version.version), ()))
+    return shown
+
+
+def _taken(state: TenantState) -> Mapping[tuple[str, str, str], Set[str]]:
+    """Who has got the value of which version."""
+    found: dict[tuple[str, str, str], set[str]] = {}
+    for each in state.taken:
+        found.setdefault((each.vault, each.secret, each.version), set()).add(each.principal_id)
+    return found
 
 
 def _subscription(subscription: Subscription) -> JsonObject:

@@ -30,6 +30,15 @@ class Seen(NamedTuple):
     in_batch: bool
 
 
+class Taken(NamedTuple):
+    """A version of a secret whose value went out, and to whom."""
+
+    vault: str
+    secret: str
+    version: str
+    principal_id: str
+
+
 @dataclass(slots=True)
 class Cursors:
     """Results that are being paged through, by $skiptoken. The oldest are forgotten, like real ones."""
@@ -84,6 +93,10 @@ class TenantState:
     requests: list[Seen] = field(default_factory=list[Seen])
     azure: AzureState = field(default_factory=AzureState)
     consumers: list[JsonObject] = field(default_factory=list[JsonObject])  # what came of them, see consumers.py
+    taken: "list[Taken]" = field(default_factory=list["Taken"])  # every value of a secret that somebody got
+    listeners: list[Callable[[JsonObject, float], None]] = field(  # of vaults' events, with the delay of each
+        default_factory=list[Callable[[JsonObject, float], None]]
+    )
     heard: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])  # events that Cordon published
     attempts: list[JsonObject] = field(default_factory=list[JsonObject])
 

@@ -11,6 +11,7 @@ from drill.practice.arm.gate import HOST as ARM_HOST
 from drill.practice.arm.gate import ArmGate
 from drill.practice.asgi import AsgiApp, PracticeApp
 from drill.practice.attackers import Attacker, Plan
+from drill.practice.azure_changes import AzureChanges
 from drill.practice.behaviour import Behaviour
 from drill.practice.building import build_state, cordon_client_id, cordon_object_id
 from drill.practice.consumers import Consumer
@@ -72,7 +73,7 @@ class PracticeTenant:
         self._arm = Service(self.state, ArmGate(), self._faults, sleep)
         self._logs = Service(self.state, LogsGate(), self._faults, sleep)
         self._world = World(
-            Timeline(self.state, timeline, sleep),
+            Timeline(self.state, timeline, sleep, AzureChanges(self.state, self._vault, self._arm)),
             [
                 Attacker(
                     self.state, Plan.from_scenario(each), sleep, self._graph.serve, self._vault.serve, self._arm.serve
@@ -96,6 +97,10 @@ class PracticeTenant:
     def hear(self, event: Mapping[str, Any]) -> None:
         """An event that Cordon published reaches whoever listens to the topic."""
         self.state.heard.append(event)
+
+    def subscribe(self, listener: Callable[[JsonObject, float], None]) -> None:
+        """Let the vaults' events go to this listener, each with the seconds until it is delivered."""
+        self.state.listeners.append(listener)
 
     def happen(self, entry: Mapping[str, Any]) -> None:
         """Let what one entry of a timeline says happen now. Raises ScenarioMistake."""

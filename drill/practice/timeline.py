@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 from drill.practice.attackers import stolen_key
+from drill.practice.azure_changes import AzureChanges
 from drill.practice.building import add_object, attach, complete_audit, complete_vault_log, microsoft_graph
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL
 from drill.practice.graph import app_roles, conditional_access, delegated_grants, directory_roles, owners, risk
@@ -40,11 +41,15 @@ class Timeline:
         "patch",
         "add",
         "delete",
+        "azure",
     )
 
-    def __init__(self, state: TenantState, entries: Iterable[Mapping[str, Any]], sleep: Sleep) -> None:
+    def __init__(
+        self, state: TenantState, entries: Iterable[Mapping[str, Any]], sleep: Sleep, azure: AzureChanges
+    ) -> None:
         self._state = state
         self._sleep = sleep
+        self._azure = azure
         self._entries = sorted(entries, key=lambda entry: seconds(entry.get("at", 0), "timeline.at"))
         for entry in self._entries:
             known_keys(entry, self._KEYS, "timeline")
@@ -66,6 +71,7 @@ class Timeline:
                 self._patch(name, object_id, changes)
         for object_id in entry.get("delete", []):
             self._delete(object_id)
+        self._azure.happen(entry.get("azure", {}))
         self._log(entry)
         self._raise_risk(entry)
 

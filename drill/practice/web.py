@@ -11,7 +11,7 @@ from drill.practice.shapes import JsonObject, dump
 S = TypeVar("S")
 
 
-_ADDRESSES = {"attacker": "198.51.100.66", "consumer": "10.4.0.11", "owner": "10.4.0.53"}
+_ADDRESSES = {"attacker": "198.51.100.66", "consumer": "10.4.0.11", "owner": "10.4.0.53", "somebody": "198.51.100.23"}
 
 
 def address_of(by: str) -> str:

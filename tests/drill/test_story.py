@@ -36,9 +36,10 @@ DETECTION = json.dumps(
 )
 
 
-def _play(timeline: str) -> tuple[Result, str]:
+def _play(timeline: str, behaviour: str = "") -> tuple[Result, str]:
     lines: list[str] = []
-    scenario = read_scenario((HEAD + timeline).encode(), Path("story.yaml"))
+    head = HEAD.replace("\nrun:", f"\n  behaviour: {{{behaviour}}}\nrun:")
+    scenario = read_scenario((head + timeline).encode(), Path("story.yaml"))
     return run_scenario(scenario, say=lines.append), "\n".join(lines)
 
 
@@ -66,6 +67,20 @@ def test_an_event_that_meets_a_dead_process_is_delivered_again() -> None:
     assert [effect["path"] for effect in result.effects if effect["method"] == "PATCH"] == [
         f"/servicePrincipals/{PRINCIPAL}"
     ]
+
+
+def test_what_a_vault_tells_reaches_the_app_by_event_grid() -> None:
+    """A new version that an owner sets is told, again and again until somebody is there to hear it."""
+    _, told = _play(
+        "azure: {vaults: [{name: shop, secrets: [{name: partner}]}]}\n"
+        "timeline:\n"
+        "  - {at: PT5S, kill: true}\n"
+        "  - {at: PT5.5S, azure: {setSecrets: [{vault: shop, secret: partner}]}}\n",
+        behaviour="eventDelay: 100ms",
+    )
+
+    assert "somebody sets shop/partner" in told
+    assert told.count("Event Grid was answered 503") == 1
 
 
 def test_the_event_hub_carries_diagnostic_records() -> None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from drill.practice.arm.roles import CORDON, RoleDefinition
 from drill.practice.arm.sources import KINDS, Source, new_source
-from drill.practice.arm.state import LONG_AGO, Assignment, Subscription, Workspace
+from drill.practice.arm.state import LONG_AGO, Assignment, Lock, Subscription, Workspace
 from drill.practice.directory import SERVICE_PRINCIPAL
 from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objects
 from drill.practice.state import TenantState
@@ -18,6 +18,7 @@ AZURE_KEYS = (
     "roleAssignments",
     "permissions",
     "workspaces",
+    "locks",
     "vaults",
     *(kind.name for kind in KINDS),
 )
@@ -50,9 +51,17 @@ def add_access(state: TenantState, azure: Mapping[str, Any]) -> None:
         definition = _definition(given)
         state.azure.definitions[definition.id] = definition
     for given in objects(azure.get("roleAssignments", [])):
-        state.azure.assignments.append(_assignment(state, given))
+        state.azure.assignments.append(assignment(state, given))
     _give_cordon(state, azure.get("permissions", {}))
     _add_workspaces(state, objects(azure.get("workspaces", [])))
+    state.azure.locks += [_lock(each) for each in objects(azure.get("locks", []))]
+
+
+def _lock(given: JsonObject) -> Lock:
+    known_keys(given, ("scope", "level"), "azure.locks")
+    if given.get("level") not in ("ReadOnly", "CanNotDelete"):
+        raise ScenarioMistake(f"azure.locks.level: {given.get('level')} is not one of ReadOnly, CanNotDelete")
+    return Lock(str(given["scope"]).rstrip("/").lower(), read_only=given["level"] == "ReadOnly")
 
 
 def add_sources(state: TenantState, azure: Mapping[str, Any]) -> None:
@@ -137,7 +146,8 @@ def _definition(given: JsonObject) -> RoleDefinition:
     )
 
 
-def _assignment(state: TenantState, given: JsonObject) -> Assignment:
+def assignment(state: TenantState, given: JsonObject) -> Assignment:
+    """One that has always been there."""
     known_keys(given, _ASSIGNMENT_KEYS, "azure.roleAssignments")
     scope = str(given.get("scope", "/")).rstrip("/") or "/"
     name = str(given.get("name") or state.chance.guid("role assignment"))
@@ -182,4 +192,4 @@ def _give_cordon(state: TenantState, given: Mapping[str, Any]) -> None:
         listed = given.get(role, [{"roleDefinitionName": name} for name in names])
         for each in objects(listed):
             whole = {"scope": root, "principalId": state.cordon[role].object_id, **each}
-            state.azure.assignments.append(_assignment(state, whole))
+            state.azure.assignments.append(assignment(state, whole))

@@ -78,6 +78,8 @@ class ArmGate:
                     "If access was recently granted, please refresh your credentials."
                 )
                 raise Refusal(403, "AuthorizationFailed", message)
+        if request.operation != resource_graph.OPERATION:
+            _refuse_locked(state, request)
 
     def throttle(self, state: TenantState, request: Request, route: Route[TenantState]) -> dict[str, str]:
         if not state.behaviour.throttling:
@@ -131,6 +133,28 @@ class ArmGate:
         }
         error = {"code": refusal.code, "message": refusal.message}
         return Answer(refusal.status, {"error": error}, {**headers, **refusal.headers})
+
+
+def _refuse_locked(state: TenantState, request: Request) -> None:
+    """
+    A lock refuses its level at its scope and below. A read-only one refuses listing keys too, which is a POST, and a
+    lock against deletion keeps role assignments (facts: Azure Resource Manager, locks).
+    """
+    if request.method == "GET":
+        return
+    place = f"{request.path.lower()}/"
+    is_delete = request.method == "DELETE"
+    holding = [
+        each.scope for each in state.azure.locks if (each.read_only or is_delete) and place.startswith(f"{each.scope}/")
+    ]
+    if holding:
+        verb = "delete" if is_delete else "write"
+        raise Refusal(
+            409,
+            "ScopeLocked",
+            f"The scope '{request.path}' cannot perform {verb} operation because following scope(s) are locked: "
+            f"'{holding[0]}'. Please remove the lock and try again.",
+        )
 
 
 def _parted(path: str) -> tuple[str, str]:

@@ -118,6 +118,14 @@ class Workspace:
     customer_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Keeps everything at its scope and below from being deleted, or changed at all. `scope` is in lower case."""
+
+    scope: str
+    read_only: bool
+
+
 @dataclass(slots=True)
 class AzureState:
     """Everything of Azure but the vaults. Ids are kept as written and found in lower case."""
@@ -134,6 +142,8 @@ class AzureState:
     # `accepted`, or in the "vault" from which both sides read it.
     origins: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     accepted: dict[tuple[str, str], set[str]] = field(default_factory=dict[tuple[str, str], set[str]], repr=False)
+    opens: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])  # ARM id or object id
+    locks: list[Lock] = field(default_factory=list[Lock])
     activity: LateLog = field(default_factory=lambda: LateLog("eventTimestamp"))  # every write, late
 
     def find_assignment(self, assignment_id: str) -> Assignment | None:

@@ -1,5 +1,6 @@
 """Vaults from the `azure` part of a scenario; the hand-over vault is always there."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
@@ -25,6 +26,7 @@ _VAULT_KEYS = (
     "secrets",
     "firewall",
     "tags",
+    "events",
 )
 _SECRET_KEYS = (
     "name",
@@ -36,6 +38,7 @@ _SECRET_KEYS = (
     "tags",
     "managed",
     "createdDaysAgo",
+    "version",
 )
 _SETTING_KEYS = (
     "name",
@@ -45,6 +48,7 @@ _SETTING_KEYS = (
     "storageAccountId",
     "eventHubAuthorizationRuleId",
 )
+_VERSION = re.compile(r"[0-9a-f]{32}")
 _ROTATORS_POLICY: JsonObject = {
     "secrets": ["get", "list", "set"],
     "certificates": ["get", "list", "create", "update"],
@@ -78,6 +82,7 @@ def _vault(state: TenantState, given: JsonObject, *, trusted: bool) -> Vault:
         subscription=subscription_of(state, given),
         settings=_settings(state, given.get("diagnostics", True)),
         firewalled=bool(given.get("firewall", False)),
+        tells=bool(given.get("events", True)),
         rbac=rbac,
         policies=Lagging[tuple[JsonObject, ...]].always(
             () if rbac and not given.get("accessPolicies") else (*policies,)
@@ -142,16 +147,25 @@ def _add_secret(state: TenantState, vault: Vault, given: JsonObject) -> None:
 
 
 def _secret(state: TenantState, given: JsonObject, number: int) -> SecretVersion:
-    text = _value(state, given)
+    text = value_of(state, given)
     at = state.now - timedelta(days=float(given.get("createdDaysAgo", 120)), minutes=-number)
     version = new_version(state, text, given, at)
+    version.version = _version_id(given, version.version)
     version.managed = bool(given.get("managed", False))
     if version.managed:
         version.content_type = version.content_type or "application/x-pkcs12"
     return version
 
 
-def _value(state: TenantState, given: JsonObject) -> str:
+def _version_id(given: JsonObject, made: str) -> str:
+    """As the scenario says, so that logs and consumers can name it."""
+    named = str(given.get("version", made))
+    if not _VERSION.fullmatch(named):
+        raise ScenarioMistake(f"azure.vaults.secrets.version: {named!r} is not 32 hexadecimal digits")
+    return named
+
+
+def value_of(state: TenantState, given: JsonObject) -> str:
     """
     As given, made up, or what opens a service of this tenant:
     `{resource: NAME or ARM id, key: key1, as: key | connectionString}` or a client secret, `{keyId: …}`.
@@ -182,8 +196,19 @@ def _note_origin(state: TenantState, secret: tuple[str, str], given: JsonObject,
     if counts_at not in ("source", "service", "vault"):
         raise ScenarioMistake(f"azure.vaults.secrets.countsAt: {counts_at} is not one of service, vault")
     state.azure.origins[secret] = counts_at
+    if "valueOf" in given:
+        state.azure.opens[secret] = _opened_by(state, given["valueOf"])
     if counts_at == "service":
         state.azure.accepted[secret] = {value}  # of several versions only the newest
+
+
+def _opened_by(state: TenantState, wanted: JsonObject) -> str:
+    """The ARM id of the service, or the object id of the application, that takes it."""
+    if "keyId" not in wanted:
+        return source_named(state, str(wanted.get("resource"))).resource_id
+    holders = [*state.directory.all("application"), *state.directory.all("servicePrincipal")]
+    listed = [(each["keyId"], holder.id) for holder in holders for each in holder.state.get("passwordCredentials", [])]
+    return dict(listed).get(wanted["keyId"], "")
 
 
 def _add_certificate(state: TenantState, vault: Vault, name: str, secret: SecretVersion) -> None:

@@ -13,6 +13,7 @@ from drill.practice import pki
 from drill.practice.shapes import JsonObject
 from drill.practice.state import TenantState
 from drill.practice.vault.bundles import attributes, not_found, page, vault_at
+from drill.practice.vault.events import tell_new_version
 from drill.practice.vault.roles import (
     CREATE_CERTIFICATES,
     DELETE_CERTIFICATES,
@@ -195,18 +196,18 @@ def _finish(state: TenantState, vault: Vault, certificate: Certificate) -> None:
     pending.completed = True
     made = _new_version(state, vault, pending)
     certificate.versions.append(made)
-    vault.secrets.setdefault(certificate.name, []).append(
-        SecretVersion(
-            version=made.version,
-            value=state.canaries.make(lambda canary: f"MIIPractice{canary}"),
-            created_at=made.created_at,
-            updated_at=made.created_at,
-            attributes=made.attributes,
-            content_type="application/x-pkcs12",
-            tags=made.tags,
-            managed=True,
-        )
+    secret = SecretVersion(
+        version=made.version,
+        value=state.canaries.make(lambda canary: f"MIIPractice{canary}"),
+        created_at=made.created_at,
+        updated_at=made.created_at,
+        attributes=made.attributes,
+        content_type="application/x-pkcs12",
+        tags=made.tags,
+        managed=True,
     )
+    vault.secrets.setdefault(certificate.name, []).append(secret)
+    tell_new_version(state, vault, certificate.name, secret)
 
 
 def finish_all(state: TenantState, vault: Vault) -> None:

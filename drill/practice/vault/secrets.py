@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from drill.practice.shapes import JsonObject
-from drill.practice.state import TenantState
+from drill.practice.state import Taken, TenantState
 from drill.practice.vault.bundles import attributes, not_found, page, vault_at
 from drill.practice.vault.certificates import finish_all
+from drill.practice.vault.events import tell_if_near_expiry, tell_new_version
 from drill.practice.vault.roles import (
     BACK_UP_SECRETS,
     DELETE_SECRETS,
@@ -32,12 +33,17 @@ _RETENTION = timedelta(days=90)
 def get_latest(state: TenantState, request: Request, name: str) -> Answer:
     """The newest version, and no falling back when that one is disabled."""
     vault, name, versions = _versions(state, request, name)
-    return Answer(200, _bundle(vault, name, _readable(versions[-1])))
+    return _given_out(state, request, vault, name, _readable(versions[-1]))
 
 
 def get_version(state: TenantState, request: Request, name: str, version: str) -> Answer:
     vault, name, versions = _versions(state, request, name)
-    return Answer(200, _bundle(vault, name, _readable(_one(vault, name, versions, version))))
+    return _given_out(state, request, vault, name, _readable(_one(vault, name, versions, version)))
+
+
+def _given_out(state: TenantState, request: Request, vault: Vault, name: str, version: SecretVersion) -> Answer:
+    state.taken.append(Taken(vault.name, name, version.version, request.principal_id))
+    return Answer(200, _bundle(vault, name, version))
 
 
 def list_all(state: TenantState, request: Request) -> Answer:
@@ -71,6 +77,7 @@ def put(state: TenantState, request: Request, name: str) -> Answer:
         _refuse_managed(vault.secrets.get(name, []))
     made = new_version(state, value, body, state.now)
     vault.secrets.setdefault(name, []).append(made)
+    tell_new_version(state, vault, name, made)
     return Answer(200, _bundle(vault, name, made))
 
 
@@ -98,6 +105,7 @@ def patch(state: TenantState, request: Request, name: str, version: str) -> Answ
     found.tags = cast("JsonObject", body["tags"]) if "tags" in body else found.tags
     found.content_type = body.get("contentType", found.content_type)
     found.updated_at = state.now
+    tell_if_near_expiry(state, vault, name)
     return Answer(200, _item(vault, name, found, versioned=True))
 
 
@@ -108,7 +116,8 @@ def patch_latest(state: TenantState, request: Request, name: str) -> Answer:
 
 def back_up(state: TenantState, request: Request, name: str) -> Answer:
     """All versions in one opaque text, which only another vault can read."""
-    _, name, _ = _versions(state, request, name)
+    vault, name, versions = _versions(state, request, name)
+    state.taken += [Taken(vault.name, name, each.version, request.principal_id) for each in versions]
     blob = base64.urlsafe_b64encode(f"backup of {name} {state.chance.guid('backup')}".encode()).decode()
     return Answer(200, {"value": state.canaries.adopt(blob)})
 

@@ -83,6 +83,8 @@ class Vault:
     deleted: dict[str, datetime] = field(default_factory=dict[str, datetime])  # names of secrets, and since when
     settings: tuple[JsonObject, ...] = ()  # diagnostic settings, with their properties at the top
     firewalled: bool = False
+    tells: bool = True  # its events go to whoever listens
+    told_near_expiry: set[str] = field(default_factory=set[str])  # versions
     rbac: bool | None = True
     policies: Lagging[tuple[JsonObject, ...]] = field(
         default_factory=lambda: Lagging[tuple[JsonObject, ...]].always(())
@@ -106,6 +108,10 @@ class Vault:
         """Names differ in more than case, so that an object is found however its name is written."""
         return next((each for each in self.secrets if each.casefold() == name.casefold()), name)
 
+    def all_versions(self) -> list[tuple[str, SecretVersion]]:
+        """By the name of the secret, and of each the oldest first."""
+        return [(name, each) for name, versions in sorted(self.secrets.items()) for each in versions]
+
     def snapshot(self) -> JsonObject:
         """In the scenario's shape, values masked."""
         return {
@@ -120,8 +126,7 @@ class Vault:
                 {"name": name, "version": each.version, "value": "***", "attributes": each.attributes}
                 | {"tags": each.tags, "contentType": each.content_type, "managed": each.managed}
                 | ({"deleted": True} if name in self.deleted else {})
-                for name, versions in sorted(self.secrets.items())
-                for each in versions
+                for name, each in self.all_versions()
             ],
             "certificates": [
                 {"name": name, "version": each.version, "attributes": each.attributes, "tags": each.tags}

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal, Protocol, TypeAlias
 
 from shared.actions.interface import Applied, Proof
 from shared.clock import Clock
-from shared.estate import Estate, SecretSeen, SecretValue
+from shared.estate import Estate, SecretRef, SecretSeen, SecretValue
 from shared.signal import JsonObject
 from shared.tenant import Tenant
 
@@ -60,7 +60,9 @@ class Job:
 
     Several secrets can hold credentials of one source: those with the same rotator and `serves.resource`. What was
     made for the first of them serves all (`beside` is its `made`), for a second new key would kill the first; and
-    nothing is retired at the source before each of them is published and has had its grace.
+    nothing is retired at the source before each of them is published and has had its grace. Then `retire` and
+    `verify` are called once for each key of the source that any of them, or an older version of them, exposed
+    (`serves.key`); a key that `made` has renewed is dead by that, and is left alone.
     """
 
     incident: str
@@ -70,6 +72,7 @@ class Job:
     operation: str
     options: JsonObject
     beside: JsonObject | None = None
+    beside_at: tuple[SecretRef, str] | None = None  # where that is published: for what no source gives a second time
 
 
 @dataclass(frozen=True, slots=True)

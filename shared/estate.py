@@ -252,6 +252,10 @@ class Sources(Protocol):
         ...
 
 
+NO_ESTATE = "CORDON_ROTATOR_CLIENT_ID is not set: nobody may look into the vaults"
+"""Why there is no estate."""
+
+
 @dataclass(frozen=True, slots=True)
 class Estate:
     """Azure around the directory: four ways to it. `logs` is None where no workspace is configured."""

@@ -139,6 +139,11 @@ class Settings:
     vault_url: str
     login_url: str
 
+    @property
+    def vault_domain(self) -> str:
+        """The host under which all vaults are: NAME lives at https://NAME.<domain>."""
+        return _vault_domain(self.vault_url, ENDPOINTS[self.cloud].vault)
+
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> "Settings":
         """Read and check all settings. Raises SettingsWrong with every mistake that was found."""

@@ -5,23 +5,17 @@ after their answer. Facts: limits A.3 (buckets), azure 4 (which calls take their
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared.clients.azure_answers import Method, Order, Reply, readable
 from shared.clients.azure_http import AzureHttp
 from shared.clients.graph_shapes import objects_of
-from shared.clients.pacing import Pacing, Quota
-from shared.clients.patience import Patience, Trouble, persist, read_retry_after
-from shared.clock import Clock
+from shared.clients.pacing import Quota
+from shared.clients.patience import Trouble, persist, read_retry_after
 from shared.errors import CordonError, IncompleteAnswer, OutcomeUnknown, PlatformRefused
 from shared.signal import JsonObject
-
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.core.pipeline.transport import AsyncHttpTransport
 
 MOST_PAGES = 1_000
 _SEGMENT = re.compile(r"[\w().\- ~]{1,260}")  # letters of any language, as in names of resource groups
@@ -76,29 +70,8 @@ def quotas(path: str, *, writes: bool) -> tuple[Quota, ...]:
 class Arm:
     """One identity's way to Resource Manager."""
 
-    def __init__(
-        self,
-        url: str,
-        credential: "AsyncTokenCredential",
-        scope: str,
-        *,
-        transport: "Callable[[], AsyncHttpTransport[Any, Any]]",
-        clock: Clock,
-        random: Callable[[], float],
-        patience: Patience | None = None,
-    ) -> None:
-        self._patience = patience or Patience()
-        self.http = AzureHttp(
-            url,
-            credential,
-            scope,
-            transport=transport,
-            pacing=Pacing(),  # these buckets are each identity's own, and this process's are never full
-            clock=clock,
-            random=random,
-            patience=self._patience,
-        )
-        self._clock, self._random = clock, random
+    def __init__(self, http: AzureHttp) -> None:
+        self.http = http
 
     async def get(self, call: Call) -> JsonObject:
         return (await self.http.send(self._order("GET", call))).body
@@ -133,7 +106,7 @@ class Arm:
         async def attempt() -> JsonObject:
             return await self._settled(order, await self.http.attempt(order))
 
-        return await persist(attempt, self._patience, self._random, call.doing)
+        return await persist(attempt, self.http.patience, self.http.random, call.doing)
 
     async def write_once(self, method: Method, call: Call, body: JsonObject, *, bears_secret: bool) -> JsonObject:
         """A write that may not be repeated: sent once, and seen through to its end. Raises OutcomeUnknown."""
@@ -177,7 +150,7 @@ class Arm:
             raise OutcomeUnknown(order.doing, why) from None
 
     def _pause(self, reply: Reply) -> float:
-        said = read_retry_after(reply.headers.get("retry-after"), self._clock)
+        said = read_retry_after(reply.headers.get("retry-after"), self.http.clock)
         return min(said or _PAUSE, _LONGEST_PAUSE)
 
 

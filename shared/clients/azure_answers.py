@@ -5,12 +5,13 @@ in our words. Statuses become errors here and nowhere else. Facts: azure 3 and 4
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, cast
 
+from shared.case import CouldNotLook, Known, Part
 from shared.clients.graph_shapes import Unreadable
 from shared.clients.pacing import Quota
 from shared.clients.patience import Trouble, read_retry_after
@@ -23,6 +24,7 @@ from shared.errors import (
     PermissionMissing,
     PlatformRefused,
     Throttled,
+    TimeMayHelp,
     Unreachable,
 )
 from shared.signal import JsonObject, JsonValue
@@ -110,6 +112,14 @@ def readable(doing: str, read: Callable[[], T]) -> T:
     except (Unreadable, ValueError, KeyError, TypeError) as problem:
         why = str(problem) if isinstance(problem, Unreadable) else type(problem).__name__
         raise Unreachable(doing, f"the answer could not be read: {why}") from None
+
+
+async def as_part(reading: Awaitable[T]) -> Part[T]:
+    """What was read; an error of ours becomes the reason why it is not known."""
+    try:
+        return Known(await reading)
+    except CordonError as error:
+        return CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp), gone=isinstance(error, Gone))
 
 
 def _body_of(answer: "AsyncHttpResponse") -> JsonObject | None:

@@ -50,12 +50,12 @@ class AzureHttp:
         self._tokens = TokenSource(credential, scope, clock)
         self._transport = transport
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
-        self._pacing, self._clock, self._random = pacing, clock, random
-        self._patience = patience or Patience()
+        self._pacing = pacing
+        self.clock, self.random, self.patience = clock, random, patience or Patience()
 
     async def send(self, order: Order) -> Reply:
         """Read, or write what may be repeated: tried again within patience."""
-        return await persist(lambda: self.attempt(order), self._patience, self._random, order.doing)
+        return await persist(lambda: self.attempt(order), self.patience, self.random, order.doing)
 
     async def send_once(self, order: Order) -> Reply:
         """Write what may not be repeated: sent once, whatever comes of it. Raises OutcomeUnknown."""
@@ -73,7 +73,7 @@ class AzureHttp:
             token = await self._tokens.replace(token, answer.headers.get("www-authenticate"))
             answer = await self._exchange(order, token)
         try:
-            return read_reply(order, answer, self._clock)
+            return read_reply(order, answer, self.clock)
         except Trouble as trouble:
             learn(self._pacing, order, trouble, answer.status_code)
             raise

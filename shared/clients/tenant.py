@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from shared.clients.estate import make_estate
 from shared.clients.feeds import GraphFeeds
 from shared.clients.graph import GraphDirectory
 from shared.clients.graph_http import GraphHttp
@@ -97,6 +98,9 @@ def make_tenant(
         if settings.topic_endpoint
         else None,
         rights=GraphRights(reader),
+        estate=make_estate(
+            settings, credential_for=credential_for, transport=azure, pacing=pacing, clock=clock, random=random
+        ),
     )
 
 

@@ -1,0 +1,381 @@
+"""
+Who gets at which vault, whether that is logged, and taking the access away: Resource Graph for the whole picture,
+Resource Manager for what counts now and for every change. Facts: azure 3.3 to 3.5.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from shared.case import CouldNotLook, Known, NotLooked, Part
+from shared.clients.arm import Arm, Call
+from shared.clients.azure_answers import as_part, readable
+from shared.clients.graph_shapes import Unreadable, objects_of, optional_text_of, text_of
+from shared.clients.resource_graph import READER, ResourceGraph
+from shared.clients.roles import (
+    Role,
+    covers,
+    definitions_of,
+    policy_holder,
+    policy_permissions,
+    policy_reads,
+    read_role,
+    secret_of,
+)
+from shared.errors import CordonError, Gone, PermissionMissing, PlatformRefused
+from shared.estate import Grant, Reach, Reached, VaultSeen
+from shared.identity import PrincipalId, canonical_guid
+from shared.signal import JsonObject, JsonValue
+from shared.together import together
+
+T = TypeVar("T")
+
+GIVER = "the role User Access Administrator at the scope of the assignment"
+VAULT_WRITER = "the role Key Vault Contributor on the vault"
+_AUTHORIZATION = "2022-04-01"
+_VAULTS = "2023-07-01"
+_DIAGNOSTICS = "2021-05-01-preview"
+_WORKSPACES = "2022-10-01"
+_SUBSCRIPTIONS = "2022-12-01"
+_ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
+_DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
+_SHOWN = 20  # subscriptions in a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One vault as Resource Graph shows it: with the groups above it, and its access policies."""
+
+    vault: VaultSeen
+    chain: frozenset[str]
+    policies: tuple[JsonObject, ...]
+
+
+class AzureAccess:
+    """
+    See `shared.estate.Access`. Reads go through the reader identity, changes through the executor; `writer` is None
+    where none is configured. `workspaces` are the customer ids of the workspaces whose logs we read.
+    """
+
+    def __init__(
+        self, graph: ResourceGraph, reader: Arm, writer: Arm | None, tenant_id: str, workspaces: Iterable[str]
+    ) -> None:
+        self._graph, self._reader, self._writer = graph, reader, writer
+        self._tenant_id, self._ours = tenant_id, frozenset(workspaces)
+        self._customer_ids: dict[str, str] = {}  # of workspaces, by ARM id; they never change
+
+    # --- what is within reach ------------------------------------------------------------------------------
+
+    async def reach(self, principal: PrincipalId, groups: Part[tuple[str, ...]]) -> Reach:
+        """See `Access`."""
+        holders = (canonical_guid(principal), *(groups.value if isinstance(groups, Known) else ()))
+        vaults, assignments, blind = await together(
+            as_part(self._vaults()), as_part(self._graph.assignments(holders)), self._blind_spots()
+        )
+        roles = await self._roles_of(assignments)
+        unseen = (
+            *_why_unseen("the groups that the identity is in, and what they reach", groups),
+            *_why_unseen("the vaults of the tenant", vaults),
+            *_why_unseen("the roles that the identity has", assignments),
+            *_why_unseen("what its roles allow", roles),
+            *blind,
+        )
+        if not isinstance(vaults, Known):
+            return Reach((), unseen)
+        given = assignments.value if isinstance(assignments, Known) else []
+        known: Mapping[str, Role] = roles.value if isinstance(roles, Known) else {}
+        found = [_reached(row, given, known, frozenset(holders)) for row in vaults.value]
+        reached = sorted((each for each in found if each.grants), key=lambda each: each.vault.id)
+        unknown = _unknown_roles(given, known) if isinstance(roles, Known) else ()
+        return Reach(tuple(reached), (*unseen, *unknown))
+
+    async def _vaults(self) -> list[_Row]:
+        rows = await self._graph.vaults()
+        return readable("listing the vaults of the tenant", lambda: [_row(each) for each in rows])
+
+    async def _roles_of(self, assignments: Part[list[JsonObject]]) -> Part[Mapping[str, Role]]:
+        if not isinstance(assignments, Known):
+            return Known({})  # that they are not known is said already
+        wanted = sorted({str(each.get("roleId")) for each in assignments.value})
+
+        async def read() -> Mapping[str, Role]:
+            rows = await self._graph.definitions(wanted)
+            return readable("reading role definitions", lambda: definitions_of(rows))
+
+        return await as_part(read())
+
+    async def _blind_spots(self) -> tuple[str, ...]:
+        """
+        What the reader has no right to see looks like nothing at all. Only who may read at the root of the tenant
+        can say that there is no more.
+        """
+        doing = "looking whether the whole tenant can be seen"
+        root = f"/providers/Microsoft.Management/managementGroups/{self._tenant_id}"
+        try:
+            await self._reader.get(Call(root, _AUTHORIZATION, doing, READER, _ASSIGNMENTS, "$filter=atScope()"))
+        except (PermissionMissing, Gone):
+            return (f"subscriptions on which Cordon's reader has no role: {await self._seen_ones()}",)
+        except CordonError as error:
+            return (f"whether there are subscriptions that Cordon's reader may not read: {error}",)
+        return ()
+
+    async def _seen_ones(self) -> str:
+        doing = "listing the subscriptions that the reader may read"
+        try:
+            rows = await self._reader.list(Call("", _SUBSCRIPTIONS, doing, READER, "/subscriptions"))
+            ids = readable(doing, lambda: sorted(text_of(each, "subscriptionId") for each in rows))
+        except CordonError as error:
+            return str(error)
+        more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+        seen = f"only {', '.join(ids[:_SHOWN])}{more}" if ids else "none at all"
+        return f"it lacks {READER}, and sees {seen}"
+
+    # --- logs ----------------------------------------------------------------------------------------------
+
+    async def is_logged(self, vault: VaultSeen) -> Part[bool]:
+        """See `Access`."""
+        doing = f"reading where vault {vault.name} logs to"
+        call = Call(vault.id, _DIAGNOSTICS, doing, READER, "/providers/Microsoft.Insights/diagnosticSettings")
+
+        async def look() -> bool:
+            settings = await self._reader.list(call)
+            targets = readable(doing, lambda: [found for each in settings for found in _audit_target(each)])
+            return await self._any_is_ours(targets)
+
+        return await as_part(look())
+
+    async def _any_is_ours(self, targets: Sequence[str]) -> bool:
+        """Raises if none of those that could be looked at is ours, and another could not be looked at."""
+        problem: CordonError | None = None
+        for target in targets if self._ours else ():
+            try:
+                if await self._customer_id(target) in self._ours:
+                    return True
+            except CordonError as error:
+                problem = error
+        if problem is not None:
+            raise problem
+        return False
+
+    async def _customer_id(self, workspace: str) -> str:
+        key = workspace.lower()
+        if key not in self._customer_ids:
+            doing = "reading which workspace a vault logs to"
+            body = await self._reader.get(Call(workspace, _WORKSPACES, doing, "the role Reader on that workspace"))
+            self._customer_ids[key] = readable(doing, lambda: canonical_guid(_object(body, "properties")["customerId"]))
+        return self._customer_ids[key]
+
+    # --- grants --------------------------------------------------------------------------------------------
+
+    async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:
+        """See `Access`. Only those that give values of secrets, or by which their holder can take them."""
+        return await as_part(self._grants_on(vault, canonical_guid(holder)))
+
+    async def _grants_on(self, vault: VaultSeen, holder: str) -> tuple[Grant, ...]:
+        doing = f"reading who gets at vault {vault.name}"
+        wanted = f"$filter=principalId%20eq%20'{holder}'"
+        shown, rows = await together(
+            self._reader.get(Call(vault.id, _VAULTS, doing, READER)),
+            self._reader.list(Call(vault.id, _AUTHORIZATION, doing, READER, _ASSIGNMENTS, wanted)),
+        )
+        fresh, policies = readable(doing, lambda: _fresh(vault, shown))
+        given = readable(doing, lambda: [_assignment(each) for each in rows])
+        roles: dict[str, Role] = {}
+        for role in sorted({str(each["roleId"]) for each in given}):
+            roles[role] = await self._role(vault, role)
+        return tuple(_grants(_Row(fresh, frozenset(), policies), given, roles, frozenset({holder}), covered=True))
+
+    async def _role(self, vault: VaultSeen, role: str) -> Role:
+        doing = "reading what a role allows"
+        call = Call(vault.id, _AUTHORIZATION, doing, READER, f"{_DEFINITIONS}/{_guid(role, doing)}")
+        body = await self._reader.get(call)
+
+        def read() -> Role:
+            properties = _object(body, "properties")
+            return read_role(text_of(properties, "roleName"), objects_of(properties, "permissions"))
+
+        return readable(doing, read)
+
+    async def remove_grant(self, grant: Grant) -> None:
+        """See `Access`."""
+        doing = f"taking away {grant.role} at {grant.scope}"
+        try:
+            if grant.kind == "access-policy":
+                await self._change_policy(grant, doing, "remove")
+            else:
+                await self._arm(doing).write("DELETE", Call(grant.id, _AUTHORIZATION, doing, GIVER))
+        except Gone:
+            return
+
+    async def restore_grant(self, grant: Grant) -> None:
+        """See `Access`."""
+        doing = f"giving back {grant.role} at {grant.scope}"
+        if grant.kind == "access-policy":
+            await self._change_policy(grant, doing, "add")
+            return
+        call = Call(grant.id, _AUTHORIZATION, doing, GIVER)
+        try:
+            await self._arm(doing).write("PUT", call, {"properties": grant.image})
+        except PlatformRefused as refused:
+            if refused.code != "RoleAssignmentExists":  # the same role for the same holder, under another id
+                raise
+
+    async def _change_policy(self, grant: Grant, doing: str, kind: str) -> None:
+        """Permissions are added to an entry, or taken from it; an entry that has none left goes."""
+        call = Call(grant.id, _VAULTS, doing, VAULT_WRITER, f"/accessPolicies/{kind}")
+        await self._arm(doing).write("PUT", call, {"properties": {"accessPolicies": [grant.image]}})
+
+    def _arm(self, doing: str) -> Arm:
+        if self._writer is None:
+            raise PlatformRefused(doing=doing, code="no-executor", why="CORDON_EXECUTOR_CLIENT_ID is not set.")
+        return self._writer
+
+
+def _why_unseen(what: str, part: Part[T]) -> tuple[str, ...]:
+    match part:
+        case Known():
+            return ()
+        case CouldNotLook():
+            return (f"{what}: {part.why}",)
+        case NotLooked():
+            return (f"{what}: nobody has looked",)
+
+
+def _unknown_roles(given: Iterable[JsonObject], known: Mapping[str, Role]) -> Iterator[str]:
+    """Roles that are given and not described."""
+    for each in given:
+        if str(each.get("roleId")) not in known:
+            yield f"what role {each.get('roleId')} allows at {each.get('scope')}: its definition is not shown"
+
+
+def _row(record: JsonObject) -> _Row:
+    chain = objects_of(record, "chain") if record.get("chain") else []
+    policies = objects_of(record, "ap") if record.get("ap") else []
+    vault = VaultSeen(
+        id=text_of(record, "id").lower(),
+        name=text_of(record, "name").lower(),
+        subscription=text_of(record, "subscriptionId").lower(),
+        rbac=record.get("rbac") is True,
+    )
+    return _Row(vault, frozenset(text_of(each, "name").lower() for each in chain), tuple(policies))
+
+
+def _fresh(vault: VaultSeen, body: JsonObject) -> tuple[VaultSeen, tuple[JsonObject, ...]]:
+    """The vault as Resource Manager shows it now."""
+    properties = _object(body, "properties")
+    policies = objects_of(properties, "accessPolicies") if properties.get("accessPolicies") else []
+    rbac = properties.get("enableRbacAuthorization") is True
+    return VaultSeen(vault.id, vault.name, vault.subscription, rbac), tuple(policies)
+
+
+def _assignment(record: JsonObject) -> JsonObject:
+    """An assignment of Resource Manager's in the columns of Resource Graph, with all that making it again needs."""
+    properties = _object(record, "properties")
+    kept = ("roleDefinitionId", "principalId", "principalType", "condition", "conditionVersion", "description")
+    image: dict[str, JsonValue] = {name: properties[name] for name in kept if properties.get(name) is not None}
+    return {
+        "id": text_of(record, "id"),
+        "principalId": text_of(properties, "principalId"),
+        "scope": text_of(properties, "scope").lower(),
+        "roleId": text_of(properties, "roleDefinitionId").rpartition("/")[2].lower(),
+        "cond": optional_text_of(properties, "condition"),
+        "image": image,
+    }
+
+
+def _reached(row: _Row, given: Sequence[JsonObject], roles: Mapping[str, Role], holders: frozenset[str]) -> Reached:
+    grants = tuple(_grants(row, given, roles, holders))
+    names = [secret_of(each.scope, row.vault) for each in grants]
+    only = frozenset(name for name in names if name) if all(names) else frozenset[str]()
+    return Reached(row.vault, grants, only)
+
+
+def _grants(
+    row: _Row,
+    given: Iterable[JsonObject],
+    roles: Mapping[str, Role],
+    holders: frozenset[str],
+    *,
+    covered: bool = False,
+) -> Iterator[Grant]:
+    """`covered`: what is given from above counts for this vault, because it was asked for at its scope."""
+    for each in given:
+        role = roles.get(str(each.get("roleId")).lower())
+        scope = str(each.get("scope"))
+        from_above = covered and not scope.startswith(f"{row.vault.id}/")
+        if role and (from_above or covers(scope, row.vault, row.chain)):
+            yield from _by_role(row.vault, each, role)
+    if not row.vault.rbac:
+        yield from (_by_policy(row.vault, each) for each in row.policies if _is_for(each, holders))
+
+
+def _by_role(vault: VaultSeen, given: JsonObject, role: Role) -> Iterator[Grant]:
+    """A condition may narrow a role; what it comes to is not judged, so it counts as if it had none, and says so."""
+    reads = vault.rbac and role.reads_values()
+    grants_itself = not reads and role.gives_itself(rbac=vault.rbac)
+    condition = given.get("cond") or None
+    if reads or grants_itself:
+        yield Grant(
+            kind="role-assignment",
+            id=text_of(given, "id"),
+            holder=text_of(given, "principalId").lower(),
+            scope=text_of(given, "scope").lower() or "/",
+            role=f"{role.name} (with a condition)" if condition else role.name,
+            reads=reads,
+            grants_itself=grants_itself,
+            image=_image(given, condition),
+        )
+
+
+def _image(given: JsonObject, condition: JsonValue) -> JsonObject:
+    image = given.get("image")
+    if isinstance(image, dict):
+        return image
+    known: JsonObject = {
+        "roleDefinitionId": f"{_DEFINITIONS}/{given.get('roleId')}",
+        "principalId": given.get("principalId"),
+        "principalType": given.get("principalType"),
+    }
+    return {**known, "condition": condition, "conditionVersion": "2.0"} if condition else known
+
+
+def _is_for(entry: JsonObject, holders: frozenset[str]) -> bool:
+    return policy_holder(entry) in holders and policy_reads(entry)
+
+
+def _by_policy(vault: VaultSeen, entry: JsonObject) -> Grant:
+    return Grant(
+        kind="access-policy",
+        id=vault.id,
+        holder=policy_holder(entry) or "",
+        scope=vault.id,
+        role=f"access policy (secrets: {', '.join(policy_permissions(entry))})",
+        reads=True,
+        grants_itself=False,
+        image=entry,
+    )
+
+
+def _audit_target(setting: JsonObject) -> Iterator[str]:
+    """The workspace that gets the audit log by this diagnostic setting, by ARM id."""
+    properties = _object(setting, "properties")
+    logs = objects_of(properties, "logs") if properties.get("logs") else []
+    workspace = optional_text_of(properties, "workspaceId")
+    if workspace and any(_is_audit(each) for each in logs):
+        yield workspace
+
+
+def _is_audit(log: JsonObject) -> bool:
+    named = log.get("category") == "AuditEvent" or log.get("categoryGroup") in {"audit", "allLogs"}
+    return named and log.get("enabled") is True
+
+
+def _object(record: JsonObject, name: str) -> JsonObject:
+    value = record.get(name)
+    if not isinstance(value, dict):
+        raise Unreadable(f"{name} is not there")
+    return value
+
+
+def _guid(text: str, doing: str) -> str:
+    return readable(doing, lambda: canonical_guid(text))

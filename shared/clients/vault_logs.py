@@ -1,0 +1,173 @@
+"""
+What the vaults' audit logs tell, through Log Analytics. Each workspace is asked on its own, so that the one which
+fails is named; a result that is not whole counts as none (facts: azure 3.4).
+
+Both tables are asked, for a diagnostic setting chooses between them; columns of the older one exist only once
+something was written to them. The first line of each question names it.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import cast
+
+from shared.case import CouldNotLook, Known, NotLooked, Part
+from shared.clients.azure_answers import Order, Reply, as_part, readable
+from shared.clients.azure_http import AzureHttp
+from shared.clients.graph_shapes import Unreadable, objects_of, text_of
+from shared.clients.pacing import Quota
+from shared.clients.patience import Trouble, persist
+from shared.errors import IncompleteAnswer
+from shared.estate import SecretRead, SecretRef
+from shared.identity import ClientId, PrincipalId, canonical_guid
+from shared.signal import JsonObject, JsonValue
+from shared.together import together
+
+LOG_READER = "the role Log Analytics Reader on the workspace"
+_QUERIES = Quota("log queries", 200, 30.5)  # per identity; facts: azure 3.4
+_SECRETS_A_QUERY = 200
+_VAULT = re.compile(r"[a-z0-9-]{3,24}")
+_SECRET = re.compile(r"[0-9a-zA-Z-]{1,127}")
+_OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+_ALL_READS = f"""let ops=dynamic(['SecretGet','SecretBackup','SecretGetDeleted']);
+union isfuzzy=true
+(AZKVAuditLogs | where TimeGenerated > t0 and OperationName in (ops) and HttpStatusCode == 200
+| extend c=Identity.claim
+| project TimeGenerated, oid=coalesce(tostring(c.oid), tostring(c['{_OBJECT_ID}'])), app=tostring(c.appid), \
+u=iff(Id has '/secrets/' or Id has '/deletedsecrets/', Id, RequestUri), ip=CallerIpAddress, vault=tolower(_ResourceId)),
+(AzureDiagnostics | where TimeGenerated > t0 and ResourceProvider == 'MICROSOFT.KEYVAULT' and OperationName in (ops) \
+and toint(column_ifexists('httpStatusCode_d', real(null))) == 200
+| extend i=tostring(column_ifexists('id_s', ''))
+| project TimeGenerated, oid=coalesce(tostring(column_ifexists('identity_claim_oid_g', '')), \
+tostring(column_ifexists('identity_claim_http_schemas_microsoft_com_identity_claims_objectidentifier_g', ''))), \
+app=tostring(column_ifexists('identity_claim_appid_g', '')), \
+u=iff(i has '/secrets/' or i has '/deletedsecrets/', i, tostring(column_ifexists('requestUri_s', ''))), \
+ip=CallerIPAddress, vault=tolower(ResourceId))
+| extend secret=extract(@'/(?:deleted)?secrets/([^/?]+)', 1, u), \
+version=extract(@'/secrets/[^/?]+/([0-9a-f]{{32}})', 1, u)
+| where isnotempty(secret)"""
+_SUMMARY = """| summarize reads=count(), first=min(TimeGenerated), last=max(TimeGenerated), ips=make_set(ip, 20), \
+versions=make_set_if(version, isnotempty(version), 50) by vault, secret, oid, app
+| project vault, secret, oid, app, reads, first, last, ips, versions
+"""
+
+
+class LogAnalytics:
+    """See `shared.estate.VaultLogs`. Goes as the reader identity."""
+
+    def __init__(self, http: AzureHttp, workspaces: Sequence[str]) -> None:
+        """`workspaces` are customer ids, at least one."""
+        self._http, self._workspaces = http, tuple(canonical_guid(each) for each in workspaces)
+
+    async def reads_by(self, principal: PrincipalId, client: ClientId, since: datetime) -> Part[tuple[SecretRead, ...]]:
+        """See `VaultLogs`. Reads on behalf of a user carry the user's object id, and the identity's client id."""
+        lets = f"let oid='{canonical_guid(principal)}'; let app='{canonical_guid(client)}'; {_since(since)}"
+        query = (
+            f"// cordon:reads-by\n{lets}\n{_ALL_READS}\n| where oid =~ '{principal}' or app =~ '{client}'\n{_SUMMARY}"
+        )
+        return await self._asked([query])
+
+    async def readers_of(self, secrets: Sequence[SecretRef], since: datetime) -> Part[tuple[SecretRead, ...]]:
+        """See `VaultLogs`."""
+        names = sorted({f"{each.vault}/{each.name}" for each in secrets if _is_name(each)})
+        if len(names) < len(set(secrets)):
+            return CouldNotLook("one of the secrets has a name that no secret can have")
+        queries = [
+            _readers_query(names[start : start + _SECRETS_A_QUERY], since)
+            for start in range(0, len(names), _SECRETS_A_QUERY)
+        ]
+        return await self._asked(queries)
+
+    async def _asked(self, queries: Sequence[str]) -> Part[tuple[SecretRead, ...]]:
+        """What all workspaces say, or why that is not the whole."""
+        asked = [as_part(self._rows(workspace, query)) for workspace in self._workspaces for query in queries]
+        parts: tuple[Part[list[SecretRead]], ...] = await together(*asked)
+        failed = [each for each in parts if not isinstance(each, Known)]
+        if failed:
+            why = "; ".join(dict.fromkeys(_why(each) for each in failed))
+            later = all(isinstance(each, CouldNotLook) and each.may_help_later for each in failed)
+            return CouldNotLook(why, may_help_later=later)
+        return Known(tuple(read for part in parts if isinstance(part, Known) for read in part.value))
+
+    async def _rows(self, workspace: str, query: str) -> list[SecretRead]:
+        doing = f"asking workspace {workspace} who read which secret"
+        path = f"/v1/workspaces/{workspace}/query"
+        order = Order("POST", path, doing, LOG_READER, {"query": query}, quotas=(_QUERIES,))
+
+        async def attempt() -> Reply:
+            reply = await self._http.attempt(order)
+            if reply.body.get("error") is not None:  # beside the tables: they are not whole
+                raise Trouble(IncompleteAnswer(f"Not done: {doing}. The result is not whole."), again=True)
+            return reply
+
+        reply = await persist(attempt, self._http.patience, self._http.random, doing)
+        return readable(doing, lambda: _reads(reply.body))
+
+
+def _readers_query(names: Sequence[str], since: datetime) -> str:
+    wanted = f"let wanted=dynamic([{','.join(json.dumps(each) for each in names)}]); {_since(since)}"
+    only = "| where strcat(tostring(split(vault, '/')[-1]), '/', tolower(secret)) in (wanted)"
+    return f"// cordon:readers-of\n{wanted}\n{_ALL_READS}\n{only}\n{_SUMMARY}"
+
+
+def _since(moment: datetime) -> str:
+    return f"let t0=datetime({moment.astimezone(UTC).isoformat(timespec='seconds').replace('+00:00', 'Z')});"
+
+
+def _is_name(ref: SecretRef) -> bool:
+    return _VAULT.fullmatch(ref.vault) is not None and _SECRET.fullmatch(ref.name) is not None
+
+
+def _why(part: NotLooked | CouldNotLook) -> str:
+    return part.why if isinstance(part, CouldNotLook) else "nobody has looked"
+
+
+def _reads(body: JsonObject) -> list[SecretRead]:
+    table = objects_of(body, "tables")[0]
+    columns = [text_of(each, "name") for each in objects_of(table, "columns")]
+    rows = table.get("rows")
+    if not isinstance(rows, list):
+        raise Unreadable("rows is not a list")
+    return [_read(_row(columns, row)) for row in rows]
+
+
+def _row(columns: Sequence[str], row: JsonValue) -> JsonObject:
+    if not isinstance(row, list):
+        raise Unreadable("a row is not a list")
+    return dict(zip(columns, row, strict=True))
+
+
+def _read(row: JsonObject) -> SecretRead:
+    oid, app = text_of(row, "oid").lower(), text_of(row, "app").lower()
+    ref = SecretRef(text_of(row, "vault").lower().rpartition("/")[2], text_of(row, "secret").lower())
+    if not _is_name(ref):
+        raise Unreadable("a row names a secret that is none")
+    return SecretRead(
+        secret=ref,
+        versions=_set(row, "versions"),
+        first=_moment(row, "first"),
+        last=_moment(row, "last"),
+        count=int(cast("int", row["reads"])),
+        addresses=_set(row, "ips"),
+        reader=oid or app or "unknown",
+        client=app or None,
+    )
+
+
+def _set(row: JsonObject, name: str) -> tuple[str, ...]:
+    """A dynamic column travels as JSON in a text."""
+    value = row.get(name)
+    found: JsonValue = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(found, list):
+        raise Unreadable(f"{name} is not a list")
+    return _texts(found)
+
+
+def _texts(values: Iterable[JsonValue]) -> tuple[str, ...]:
+    return tuple(sorted(each for each in values if isinstance(each, str) and each))
+
+
+def _moment(row: JsonObject, name: str) -> datetime:
+    moment = datetime.fromisoformat(text_of(row, name))
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -8,7 +8,7 @@ from drill.practice import Behaviour, PracticeTenant
 from drill.practice.asgi import AsgiApp
 from drill.transports import PracticeAzureTransport, PracticeCredential
 from drill.virtual_time import virtual_clock
-from shared.case import CouldNotLook, Part, Known
+from shared.case import CouldNotLook, Known, Part
 from shared.clients.estate import make_estate
 from shared.clients.pacing import Pacing
 from shared.estate import Estate
@@ -51,7 +51,7 @@ def estate_of(tenant: PracticeTenant, app: AsgiApp | None = None, **settings: st
         transport=lambda: PracticeAzureTransport(app or tenant.asgi),
         pacing=Pacing(),
         clock=virtual_clock().now,
-        random=Random(1).random,
+        random=Random(1).random,  # noqa: S311
     )
     assert made is not None
     return made

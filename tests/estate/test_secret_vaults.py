@@ -1,4 +1,4 @@
-"""Secrets in vaults: listed whole, stored once and found again, nothing lost that consumers rely on. Azure notes 3.1."""
+"""Secrets in vaults: listed whole, stored once and found again, with all that consumers rely on. Azure notes 3.1."""
 
 import asyncio
 from dataclasses import replace

@@ -69,6 +69,7 @@ class StepStory:
     lines: tuple[Line, ...] = ()
     since: int = -1  # the place of the plan that it has to be proven for
     undone: bool = False  # an undo wrote to it, or may have, since the last that is told of it
+    back: bool = False  # an undo has proven it back since it was last begun: nothing of it stands
 
     @property
     def newest(self) -> Entry | None:
@@ -205,7 +206,10 @@ class History:
 
     @cached_property
     def steps(self) -> tuple[StepStory, ...]:
-        """The newest plan's steps in their order, then every other step that was ever begun; none that lasts."""
+        """
+        The newest plan's steps in their order, unless an undo gave it up, then every other that was ever begun; none
+        that lasts.
+        """
         plans = {step.id: step for plan in self.all(Planned) for step in plan.steps}
         # A step that was planned again has to be proven again, also where a later plan leaves it out.
         placed = {
@@ -214,12 +218,14 @@ class History:
             if isinstance(line.entry, Planned)
             for step in line.entry.steps
         }
-        newest = self.planned.steps if self.planned else ()
-        told: dict[str, list[Line]] = {step.id: [] for step in newest if not step.lasting}
-        undone = self.place(UndoOrdered) if self.place(Decided) > self.place(UndoOrdered) else -1
-        for line in self.lines:  # what was undone before the newest decision is another story
-            if isinstance(line.entry, _OF_A_STEP) and line.record.step is not None and line.record.sequence > undone:
-                told.setdefault(line.record.step, []).append(line)
+        backs, given_up = self._backs, self.place(Decided) > self.place(UndoOrdered) > self.place(Planned)
+        ahead = self.planned.steps if self.planned and not given_up else ()
+        told: dict[str, list[Line]] = {step.id: [] for step in ahead if not step.lasting}
+        over = backs if self.place(Decided) > self.place(UndoOrdered) else {}
+        for line in self.lines:  # what came back before the newest decision is another story; what was left, stands
+            step, place = line.record.step, line.record.sequence
+            if isinstance(line.entry, _OF_A_STEP) and step is not None and place > over.get(step, -1):
+                told.setdefault(step, []).append(line)
         undoing = {
             line.record.step: line.record.sequence
             for line in self.lines
@@ -229,7 +235,9 @@ class History:
         def story(name: str, lines: list[Line]) -> StepStory:
             last = max(lines[-1].record.sequence if lines else -1, placed.get(name, -1))
             undone = undoing.get(name, -1) > last
-            return StepStory(name, plans.get(name), tuple(lines), placed.get(name, -1), undone)
+            begun = max((line.record.sequence for line in lines if isinstance(line.entry, Intended)), default=-1)
+            back = backs.get(name, -1) > begun
+            return StepStory(name, plans.get(name), tuple(lines), placed.get(name, -1), undone, back)
 
         return tuple(story(name, lines) for name, lines in told.items())
 
@@ -245,6 +253,15 @@ class History:
         entry = self.lines[newest].entry if newest >= 0 else None
         return entry if isinstance(entry, SecretsBegun | SecretsTurned | SecretsEnded) else None
 
+    @property
+    def _backs(self) -> dict[str, int]:
+        """The place at which an undo last proved a step back."""
+        return {
+            line.record.step: line.record.sequence
+            for line in self.lines
+            if isinstance(line.entry, UndoVerified) and line.record.step and line.entry.answer == "held"
+        }
+
     # What follows from it
 
     @cached_property
@@ -255,8 +272,8 @@ class History:
 
     @property
     def begun(self) -> bool:
-        """True once a step was taken in hand, or a person let the plan go that now stands."""
-        return self.place(*_OF_A_STEP) >= 0 or self._approved > self.place(HeldBack, Decided)
+        """True once a step was taken in hand that is not wholly undone, or a person let the plan go that now stands."""
+        return any(step.lines for step in self.steps) or self._approved > self.place(HeldBack, Decided)
 
     @property
     def held_back(self) -> HeldBack | None:

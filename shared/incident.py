@@ -13,6 +13,7 @@ from shared.entries import (
     Escalated,
     HeldBack,
     Intended,
+    Planned,
     SecretsBegun,
     SecretsEnded,
     SecretsTurned,
@@ -57,9 +58,9 @@ def status_of(records: Sequence[Record], now: datetime) -> Status:
     """
     Derive the status. The first row that fits, from the top; what fits none is NEEDS_ATTENTION.
 
-    *Begun*: a step was intended or the newest plan approved. A word *stands* until a newer decision,
-    approval or write takes its place. *At work*: the newest record is not older than our patience, and
-    no worker has put the incident down as finished.
+    *Begun*: a step was intended and is not wholly undone, or the newest plan approved. A word *stands* until a
+    newer decision, approval or write takes its place. *At work*: the newest record is not older than our patience,
+    and no worker has put the incident down as finished.
 
     | begun | the journal says                                                     | status            |
     |-------|----------------------------------------------------------------------|-------------------|
@@ -77,6 +78,7 @@ def status_of(records: Sequence[Record], now: datetime) -> Status:
     | no    | decided ignore: closed / at work                                     | IGNORED / OPEN    |
     | no    | decided watch                                                        | WATCHED           |
     | no    | decided ask or contain, not closed, plan not empty; at work          | OPEN              |
+    | yes   | an undo left something, and a decision since made no plan of it       | NEEDS_ATTENTION   |
     | yes   | not all steps held, none given up; at work                           | CONTAINING        |
     | yes   | all held, no recheck since the last write; not abandoned             | PROVING           |
     | yes   | all held, and the newest recheck since the last write held           | CONTAINED         |
@@ -88,11 +90,11 @@ def status_of(records: Sequence[Record], now: datetime) -> Status:
     work it is CONTAINING, in a grace or with an owner PROVING, waiting for a person AWAITING_APPROVAL; silent for
     too long, ended in part, or in need of a person it is NEEDS_ATTENTION.
 
-    The steps are those of the newest plan and every other that was ever begun; unless one of them cuts
-    something off, nothing is contained. A step holds if its newest record since the plan is a proof by a
-    fresh read: that the service accepted a write is none. A step is given up when it stopped and no other
-    is in motion, when the switch stopped this attempt, or when the incident was put down, rechecked or
-    closed without it.
+    The steps are those of the newest plan and every other that was ever begun and that no undo has put back;
+    unless one of them cuts something off, nothing is contained. A step holds if its newest record since the plan
+    is a proof by a fresh read: that the service accepted a write is none. A step is given up when it stopped and no
+    other is in motion, when the switch stopped this attempt, or when the incident was put down, rechecked or closed
+    without it.
 
     Raises NotFound for no records, JournalDamaged for kinds that this version does not know.
     """
@@ -191,9 +193,12 @@ def _not_begun(history: History, now: datetime) -> Status:
 
 
 def _begun(history: History, now: datetime) -> Status:
-    if not any(step.planned is None or step.planned.contains for step in history.steps):
+    if history.place(UndoOrdered) > history.place(Planned):
+        return Status.NEEDS_ATTENTION  # an undo left something standing, and nobody looks at it any more
+    steps = [step for step in history.steps if step.state != "put-back"]
+    if not any(step.planned is None or step.planned.contains for step in steps):
         return Status.NEEDS_ATTENTION
-    if all(step.state == "held" for step in history.steps):
+    if all(step.state == "held" for step in steps):
         return _all_held(history, now)
     if _is_only_in_doubt(history):
         return _unless_abandoned(Status.PROVING, history, now)
@@ -264,7 +269,7 @@ def what_stands(records: Sequence[Record], now: datetime) -> tuple[str, ...]:
     history = History.read(records)
     if status_in(history, now) is Status.RELEASED:
         return ()
-    begun = (step.planned for step in history.steps if step.planned and any(step.all(Intended)))
+    begun = (step.planned for step in history.steps if step.planned and not step.back and any(step.all(Intended)))
     return tuple(dict.fromkeys(planned.action for planned in begun if planned.action not in _TELLING))
 
 

@@ -2,7 +2,8 @@
 Which incidents are watched after containment: whose ids, whose name, and which rely on Cordon's policy.
 
 An index in the store, written when an identity was first proven contained, and read for every audit record
-that is news. It only points: whoever is sent there looks again at the tenant before it does anything.
+that is news. Of several incidents the newest is told; the ones before it are remembered for when it is undone.
+It only points: whoever is sent there looks again at the tenant before it does anything.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from shared.together import together
 _IDS, _NAMES, _POLICY, _POLICY_IDS = "watched", "watched-names", "watched-policy", "risk-policy"
 _TRIES = 20
 _PAGE = 200
+_BEFORE = 20  # incidents before the newest that a mark remembers
 _MADE = ("add application", "add service principal")
 
 
@@ -32,6 +34,14 @@ async def mark(
         await documents.insert(_POLICY, incident, {"incident": incident})
     if policy_id:
         await documents.insert(_POLICY_IDS, _key(policy_id), {})
+
+
+async def unmark(documents: Documents, incident: IncidentId, ids: Iterable[str], name: str) -> None:
+    """The incident is undone: whoever contained the identity before it is told of news again. May run again."""
+    for id_ in ids:
+        await _give_back(documents, _IDS, id_, incident)
+    if name:
+        await _give_back(documents, _NAMES, _key(name), incident)
 
 
 async def watcher(documents: Documents, ids: Iterable[str]) -> IncidentId | None:
@@ -92,12 +102,45 @@ async def _point(documents: Documents, partition: str, key: str, incident: Incid
         if await documents.insert(partition, key, {"incident": incident}):
             return
         found = await documents.get(partition, key)
-        if found is not None and (
-            found.body.get("incident") == incident
-            or await documents.replace(partition, key, {"incident": incident}, found.etag)
-        ):
+        if found is None:
+            continue
+        if found.body.get("incident") == incident:
+            return
+        before = [_incident(found.body), *_before(found.body)]
+        if await documents.replace(partition, key, _mark(incident, before), found.etag):
             return
     raise Unreachable("marking an identity as watched", "others changed the mark without pause")
+
+
+async def _give_back(documents: Documents, partition: str, key: str, incident: IncidentId) -> None:
+    for _ in range(_TRIES):
+        found = await documents.get(partition, key)
+        if found is None:
+            return
+        marked = [_incident(found.body), *_before(found.body)]
+        left = [each for each in marked if each != incident]
+        if left == marked:
+            return
+        if await _leave(documents, partition, key, left, found.etag):
+            return
+    raise Unreachable("giving back the watch over an identity", "others changed the mark without pause")
+
+
+async def _leave(documents: Documents, partition: str, key: str, left: Sequence[IncidentId], etag: str) -> bool:
+    if not left:
+        return await documents.remove(partition, key, etag)
+    return await documents.replace(partition, key, _mark(left[0], left[1:]), etag)
+
+
+def _mark(incident: IncidentId, before: Sequence[IncidentId]) -> JsonObject:
+    older = [each for each in before if each != incident][:_BEFORE]
+    return {"incident": incident, "before": [*older]} if older else {"incident": incident}
+
+
+def _before(body: JsonObject) -> list[IncidentId]:
+    """The incidents that watched before the one that the mark names, newest first."""
+    before = body.get("before")
+    return [IncidentId(str(each)) for each in before] if isinstance(before, list) else []
 
 
 def _incident(body: JsonObject) -> IncidentId:

@@ -91,7 +91,7 @@ from shared.tenant import Tenant
 from shared.together import together
 from shared.undo import Undoing, ordered_steps, steps_to_undo
 from shared.untrusted import one_line
-from shared.watch import mark, watcher
+from shared.watch import mark, unmark, watcher
 
 RESUME_AFTER = timedelta(seconds=90)  # the hidden message that picks up whoever crashes
 LEASE = timedelta(seconds=45)  # how long another instance's silence is taken for work; spares work, guards nothing
@@ -690,6 +690,7 @@ class Work:
         left = [forbidden.reason] if forbidden else list(_left_of_undo(chain, order, undoing))
         reason = "; ".join(left) or "everything that can come back is proven back"
         ended = UndoEnded(whole=not left, reason=reason)
+        await unmark(self._desk.store.documents, self._incident, known_ids(chain), _name_seen(chain))
         if not is_decided(chain):
             await chain.write(ended)
             return True
@@ -780,7 +781,7 @@ class Work:
         newest = self._chain.last(RechecksSet)
         if newest and self._chain.place(RechecksSet) > self._chain.place(Applied):
             return
-        if newest is None:
+        if newest is None or self._chain.place(UndoOrdered) > self._chain.place(RechecksSet):
             await self._watch()
         series = newest.series + 1 if newest else 1
         after = (self._first_look(), *(max(seconds, self._first_look()) for seconds in RECHECKS[1:]))
@@ -791,14 +792,14 @@ class Work:
 
     async def _watch(self) -> None:
         """From now on every audit record about this identity, and about the policy that it relies on, is news."""
-        chain, seen = self._chain, self._chain.last(Investigated)
+        chain = self._chain
         steps = [step for plan in chain.all(Planned) for step in plan.steps]
         made = (applied.made.get("policyId") for applied in chain.all(Applied))
         await mark(
             self._desk.store.documents,
             self._incident,
             known_ids(chain),
-            seen.identity.display_name if seen and seen.identity else "",
+            _name_seen(chain),
             policy=any(step.action == "require-risk-policy" for step in steps),
             policy_id=next((id_ for id_ in made if isinstance(id_, str)), None),
         )
@@ -969,6 +970,12 @@ _MEND_AND_ORDER = (
     "Give Cordon's reader the permissions of docs/permissions.md, or wait until Graph answers, then order the incident "
     "again."
 )
+
+
+def _name_seen(chain: Chain) -> str:
+    """The name under which the identity is watched for, or nothing."""
+    seen = chain.last(Investigated)
+    return seen.identity.display_name if seen and seen.identity else ""
 
 
 def _left_of_undo(chain: Chain, order: UndoOrdered, undoing: Undoing) -> Iterator[str]:

@@ -59,10 +59,11 @@ class Job:
     again at both ends after a crash. `exposed` are the ids of the versions that must die, newest first.
 
     Several secrets can hold credentials of one source: those with the same rotator and `serves.resource`. What was
-    made for the first of them serves all (`beside` is its `made`), for a second new key would kill the first; and
-    nothing is retired at the source before each of them is published and has had its grace. Then `retire` and
-    `verify` are called once for each key of the source that any of them, or an older version of them, exposed
-    (`serves.key`); a key that `made` has renewed is dead by that, and is left alone.
+    made for the first of them serves all (`beside` is its `made`), for a second new key would kill the first.
+    `before` is asked for each before anything is made for the first, and nothing is retired at the source before
+    each of them is published and has had its grace. Then `retire` and `verify` are called once for each key of the
+    source that any of them, or an older version of them, exposed (`serves.key`); a key that `made` has renewed is
+    dead by that, and is left alone.
     """
 
     incident: str

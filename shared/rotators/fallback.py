@@ -1,0 +1,68 @@
+"""A rotator that is sure of its source, or leaves the secret to its owner: the machinery that both ways share."""
+
+from collections.abc import Sequence
+
+from shared.actions.interface import Applied, Proof
+from shared.estate import SecretSeen, SecretValue
+from shared.rotators.delegated import Delegated
+from shared.rotators.interface import Awaited, Job, Minted, RotatorMeans, Serves, ServesNot
+from shared.signal import JsonObject
+
+_OWNER = Delegated()
+
+
+class OrOwner:
+    """
+    The verbs of `Rotator`, for rotators whose `examine` may find that a secret is not surely theirs. Then the
+    owner is asked, as by `delegated`; that way is told from the other by `delegated` in the journaled image.
+    """
+
+    async def examine(self, job: Job, means: RotatorMeans) -> JsonObject | str:
+        """What `before` journals, or why it is left to the owner."""
+        raise NotImplementedError
+
+    async def mint(self, job: Job, before: JsonObject, means: RotatorMeans) -> Minted:
+        """As `Rotator.make`."""
+        raise NotImplementedError
+
+    async def end(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Applied:
+        """As `Rotator.retire`."""
+        raise NotImplementedError
+
+    async def prove(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Proof:
+        """As `Rotator.verify`; asked for the owner's work as well, where only "not-held" is believed."""
+        raise NotImplementedError
+
+    async def recognise(self, secret: SecretSeen, value: SecretValue, means: RotatorMeans) -> Serves | ServesNot:
+        return ServesNot()
+
+    async def before(self, job: Job, means: RotatorMeans) -> JsonObject:
+        found = await self.examine(job, means)
+        if isinstance(found, str):
+            return {**await _OWNER.before(job, means), "delegated": found}
+        return found
+
+    async def make(self, job: Job, before: JsonObject, means: RotatorMeans) -> Minted | Awaited:
+        if is_owners(before):
+            return await _OWNER.make(job, before, means)
+        return await self.mint(job, before, means)
+
+    async def awaited(
+        self, job: Job, made: JsonObject, versions: Sequence[SecretSeen], means: RotatorMeans
+    ) -> Minted | None:
+        return await _OWNER.awaited(job, made, versions, means)
+
+    async def retire(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Applied:
+        if is_owners(before):
+            return await _OWNER.retire(job, before, made, means)
+        return await self.end(job, before, made, means)
+
+    async def verify(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Proof:
+        if is_owners(before):
+            return await _OWNER.verify(job, before, made, means)
+        return await self.prove(job, before, made, means)
+
+
+def is_owners(before: JsonObject) -> bool:
+    """Whether it was left to the owner."""
+    return "delegated" in before

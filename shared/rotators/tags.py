@@ -1,0 +1,66 @@
+"""
+What the tags of a secret say. Tags are the tenant's text: they choose among what Cordon knows, and become no path.
+
+Those of Microsoft's rotation samples are understood (facts: Azure 4), and Cordon's own:
+
+    ProviderAddress      the source: an ARM id, or the client id of an application
+    CredentialId         which of its credentials: key1, secondary, a key id, an administrator's name
+    ValidityPeriodDays   how long a new version is to be valid
+    cordon-rotator       the name of the rotator, where it should not be left to the others
+    cordon-rotate        generated: random text will do; near-expiry: somebody listens for Key Vault's event
+"""
+
+from datetime import datetime, timedelta
+
+from shared.estate import SecretSeen
+from shared.identity import canonical_guid
+
+PROVIDER = "ProviderAddress"
+CREDENTIAL = "CredentialId"
+VALIDITY = "ValidityPeriodDays"
+ROTATOR = "cordon-rotator"
+ROTATE = "cordon-rotate"
+CONSENT = "cordon-secret"
+"""On a source whose credentials nobody can read: the secrets, as VAULT/NAME, into which a new one may go."""
+
+_LONGEST_DAYS = 3650
+
+
+def tag(secret: SecretSeen, name: str) -> str:
+    """Its text without blanks around it; "" where there is none, or where two differ only in their spelling."""
+    found = [text for each, text in secret.tags.items() if each.lower() == name.lower()]
+    return found[0].strip() if len(found) == 1 else ""
+
+
+def spelled(secret: SecretSeen, name: str) -> str:
+    """The name as this secret spells it."""
+    return next((each for each in secret.tags if each.lower() == name.lower()), name)
+
+
+def is_for(rotator: str, secret: SecretSeen) -> bool:
+    """Whether nobody chose another rotator. What belongs to a certificate or a storage account is not set by hand."""
+    return tag(secret, ROTATOR).lower() in ("", rotator) and not secret.managed
+
+
+def guid_in(text: str) -> str | None:
+    """The text as a GUID in its one spelling."""
+    try:
+        return canonical_guid(text)
+    except ValueError:
+        return None
+
+
+def expiry(secret: SecretSeen, now: datetime) -> datetime | None:
+    """When a new version expires: after its ValidityPeriodDays, else after as long as the old one had in all."""
+    days = tag(secret, VALIDITY)
+    if days.isascii() and days.isdigit() and 0 < int(days[:6]) <= _LONGEST_DAYS:
+        return now + timedelta(days=int(days))
+    if secret.expires is not None and secret.expires > secret.created:
+        return now + (secret.expires - secret.created)
+    return None
+
+
+def consents(texts: list[str], secret: SecretSeen) -> bool:
+    """Whether one of the source's own texts names this secret as VAULT/NAME."""
+    wanted = f"{secret.ref.vault}/{secret.ref.name}".lower()
+    return any(wanted in each.lower().replace(",", " ").split() for each in texts)

@@ -1,0 +1,218 @@
+"""
+Services that honour two keys at once: the idle one is made new and published, then the exposed one is made new too.
+
+Making only the idle key new, as Microsoft's samples do, leaves what leaked alive. What is compared is always the
+exposed value with the keys that the source has now, in memory: a tag may name a source to which the secret never
+belonged, and whoever can write tags must not make Cordon hand out another service's key.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from shared.actions.interface import Applied, Proof
+from shared.entries import WriteOutcome
+from shared.errors import OutcomeUnknown, PlatformRefused, TimeMayHelp
+from shared.estate import SecretSeen, SecretValue
+from shared.rotators.fallback import OrOwner
+from shared.rotators.forms import read_form
+from shared.rotators.interface import Job, Keys, Minted, NeedsValue, RotatorMeans, Served, Serves, ServesNot
+from shared.rotators.providers import Provider, idle_beside, read_key, read_provider
+from shared.rotators.reading import (
+    Values,
+    created_in,
+    holds,
+    inner,
+    is_same,
+    made_by_us,
+    texts,
+    values_of,
+    versions_of,
+)
+from shared.rotators.tags import CREDENTIAL, PROVIDER, expiry, is_for, spelled, tag
+from shared.signal import JsonObject
+
+_ROOT_RULE = "RootManageSharedAccessKey"  # the rule that every namespace has
+
+
+class TwoKeys(OrOwner):
+    """See `Rotator`. An entry of the catalogue says which kind of source it is (`what`) and what it needs."""
+
+    name: ClassVar[str]
+    what: ClassVar[str]
+    keys: ClassVar[Keys] = "two"
+    renames_key: ClassVar[bool] = True
+
+    def serves(self, secret: SecretSeen) -> Served:
+        provider = self._provider(secret)
+        if provider is None:
+            return ServesNot()
+        key = read_key(self.what, tag(secret, CREDENTIAL))
+        if key is None or not provider.whole:
+            return NeedsValue()
+        return Serves(provider.resource, key, f"its tags name {key} of {self.what} {provider.name}")
+
+    async def recognise(self, secret: SecretSeen, value: SecretValue, means: RotatorMeans) -> Serves | ServesNot:
+        """The tags name the source; which of its keys it is, and of which rule, the value tells."""
+        provider = self._provider(secret)
+        if provider is not None and not provider.whole:
+            form = read_form(self.what, value.reveal())
+            rule = form.names.get("sharedaccesskeyname", _ROOT_RULE) if form else ""
+            provider = provider.with_rule(rule)
+        if provider is None:
+            return ServesNot()
+        keys = await means.estate.sources.keys(provider.resource, self.what)
+        found = [name for name, key in keys.items() if holds(self.what, value.reveal(), key)]
+        if len(found) != 1:
+            return ServesNot()
+        return Serves(provider.resource, found[0], f"its value is {found[0]} of {self.what} {provider.name}")
+
+    def _provider(self, secret: SecretSeen) -> Provider | None:
+        provider = read_provider(tag(secret, PROVIDER))
+        return provider if provider and provider.what == self.what and is_for(self.name, secret) else None
+
+    async def examine(self, job: Job, means: RotatorMeans) -> JsonObject | str:
+        """Which keys are exposed, by their values, which one the newest version uses, and which is the idle one."""
+        resource, sources = job.serves.resource, means.estate.sources
+        versions = await versions_of(job, means)
+        values = await values_of(job, versions, means)
+        facts, keys = await sources.read(resource, self.what), await sources.keys(resource, self.what)
+        used = next((name for name in keys if values.uses(self.what, keys[name])), None)
+        found = {name for name in keys if values.exposes(self.what, keys[name])}
+        if used is not None:  # so the source is the right one
+            found |= self._held_by_unread(job, versions, values, used)
+        exposed = sorted(found)
+        if used is None and not exposed:
+            return f"its tags name {self.what} {_short(resource)}, none of whose keys is in its value"
+        if used in exposed and (values.newest is None or read_form(self.what, values.newest) is None):
+            return f"it holds {used} of {self.what} {_short(resource)} in a form that Cordon cannot write anew"
+        idle = idle_beside(self.what, used) if used is not None and used in exposed else None
+        return {"exposed": [*exposed], "used": used, "idle": idle, "created": {**created_in(facts)}}
+
+    def _held_by_unread(self, job: Job, versions: tuple[SecretSeen, ...], values: Values, used: str) -> frozenset[str]:
+        """What exposed versions hold that nobody can read any more: by their tags, else any key of the pair."""
+        found: list[str] = []
+        for each in (version for version in versions if version.version in values.unread):
+            key = read_key(self.what, tag(each, CREDENTIAL))
+            found += [key] if key else [used, idle_beside(self.what, used)]
+        return frozenset(found)
+
+    async def mint(self, job: Job, before: JsonObject, means: RotatorMeans) -> Minted:
+        versions = await versions_of(job, means)
+        key = _key_to_publish(job, before)
+        if key is None:  # what consumers use now is not exposed
+            return Minted({"key": before.get("used")}, version=versions[0].version)
+        if published := made_by_us(job, versions):
+            return Minted({"key": key}, version=published.version)
+        fresh = await self._fresh(job, before, key, means)
+        values = await values_of(job, versions, means)
+        form = read_form(self.what, values.newest or "")
+        if form is None:
+            raise PlatformRefused(doing=_doing(job, key), code="changed-meanwhile", why=_CHANGED)
+        return Minted(
+            {"key": key},
+            value=SecretValue(form.holding(fresh.reveal())),
+            expires=expiry(job.secret, means.clock()),
+            tags={spelled(job.secret, CREDENTIAL): key},
+        )
+
+    async def _fresh(self, job: Job, before: JsonObject, key: str, means: RotatorMeans) -> SecretValue:
+        """The idle key, made new by this operation: now, or before a crash."""
+        sources, resource = means.estate.sources, job.serves.resource
+        was = inner(before.get("created")).get(key)
+        is_now = created_in(await sources.read(resource, self.what)).get(key)
+        made_already = was != is_now and is_now is not None
+        if made_already or _was_made_beside(job, key):
+            return (await sources.keys(resource, self.what))[key]
+        old = (await sources.keys(resource, self.what))[key]
+        return await self._regenerate(resource, key, old, means)
+
+    async def _regenerate(self, resource: str, key: str, old: SecretValue, means: RotatorMeans) -> SecretValue:
+        """Sent once. If the answer was lost, the source tells by another value that it was done."""
+        try:
+            return await means.estate.sources.regenerate(resource, self.what, key)
+        except OutcomeUnknown as unknown:
+            try:
+                now = (await means.estate.sources.keys(resource, self.what))[key]
+            except TimeMayHelp:
+                raise unknown from None
+            if is_same(now, old):
+                raise
+            return now
+
+    async def end(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Applied:
+        """The exposed keys are made new as well, one after the other. The idle one was, when it was published."""
+        exposed = [key for key in texts(before.get("exposed")) if key != made.get("key")]
+        return Applied(tuple([await self._end_one(job, before, key, means) for key in exposed]))
+
+    async def _end_one(self, job: Job, before: JsonObject, key: str, means: RotatorMeans) -> WriteOutcome:
+        resource, write = job.serves.resource, f"make {key} of {self.what} {_short(job.serves.resource)} new"
+        keys = await means.estate.sources.keys(resource, self.what)
+        values = await values_of(job, await versions_of(job, means), means)
+        if not await self._is_alive(job, before, key, keys, values, means):
+            return WriteOutcome(write=write, outcome="already")
+        if values.uses(self.what, keys[key]):
+            raise PlatformRefused(doing=_doing(job, key), code="still-in-use", why=_IN_USE)
+        await self._regenerate(resource, key, keys[key], means)
+        return WriteOutcome(write=write, outcome="accepted")
+
+    async def _is_alive(
+        self,
+        job: Job,
+        before: JsonObject,
+        key: str,
+        keys: Mapping[str, SecretValue],
+        values: Values,
+        means: RotatorMeans,
+    ) -> bool:
+        """Whether the key is still the one that was exposed. Where that cannot be told, it is taken for it."""
+        if values.exposes(self.what, keys[key]):
+            return True
+        if not values.unread:
+            return False
+        was = inner(before.get("created")).get(key)
+        is_now = created_in(await means.estate.sources.read(job.serves.resource, self.what)).get(key)
+        return is_now is None or was == is_now
+
+    async def prove(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Proof:
+        """No key of the source is the exposed value any more. Versions that nobody can read are told by times."""
+        source = f"{self.what} {_short(job.serves.resource)}"
+        keys = await means.estate.sources.keys(job.serves.resource, self.what)
+        values = await values_of(job, await versions_of(job, means), means)
+        if alive := [name for name, key in keys.items() if values.exposes(self.what, key)]:
+            return Proof("not-held", f"the exposed value is {alive[0]} of {source} still")
+        if not values.unread:
+            return Proof("held", f"no key of {source} is the exposed value any more")
+        was = inner(before.get("created"))
+        is_now = created_in(await means.estate.sources.read(job.serves.resource, self.what))
+        exposed = texts(before.get("exposed"))
+        if exposed and all(is_now.get(key) and is_now[key] != was.get(key) for key in exposed):
+            return Proof("held", f"{' and '.join(exposed)} of {source} was made new since it was exposed")
+        return Proof("unknown", f"an exposed version is disabled, so it cannot be compared with the keys of {source}")
+
+
+_CHANGED = "the newest version was changed meanwhile, and its form is not understood. Ask its owner to rotate it."
+_IN_USE = (
+    "the newest version of the secret still holds the exposed key, so that its consumers would break. Store a version "
+    "with the other key, or have its owner do so, then order the rotation again."
+)
+
+
+def _key_to_publish(job: Job, before: JsonObject) -> str | None:
+    """The idle key; or the one that was made new in this rotation for another secret of the same source."""
+    idle, used = before.get("idle"), before.get("used")
+    beside = job.beside.get("key") if job.beside is not None else None
+    key = beside if beside is not None and beside in (idle, used) else idle
+    return str(key) if key is not None else None
+
+
+def _was_made_beside(job: Job, key: str) -> bool:
+    return job.beside is not None and job.beside.get("key") == key
+
+
+def _doing(job: Job, key: str) -> str:
+    return f"making {key} of {_short(job.serves.resource)} new for {job.secret.ref.vault}/{job.secret.ref.name}"
+
+
+def _short(resource: str) -> str:
+    """The name in an ARM id."""
+    return resource.split("/")[8]

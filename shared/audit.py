@@ -87,7 +87,8 @@ def _normalised(text: str) -> str:
 _FOLLOWED = frozenset(normalise_activity(activity) for activity in ACTIVITIES)
 _FOLLOWED_OR_BLANK = _FOLLOWED | {""}
 _FOLDED_EDITS = frozenset(normalise_activity(activity) for activity in _EDITS)
-_FOLDED_GRANTS = frozenset(normalise_activity(activity) for activity in _GRANTS)
+GRANTS = frozenset(normalise_activity(activity) for activity in _GRANTS)
+"""Records whose only target is the API that is opened up, or closed (facts: records of real tenants)."""
 _FOLDED_OWNERS = frozenset(normalise_activity(activity) for activity in _OWNERS)
 _HOLDERS = {"application": HolderKind.APPLICATION, "serviceprincipal": HolderKind.SERVICE_PRINCIPAL}
 # Properties that say which others changed, or repeat the target's names.
@@ -185,7 +186,7 @@ def subject_of(record: AuditRecord) -> IdentityRef | None:
     A grant's target is the resource that is opened up; the client that gains by it stands in the modified
     properties. With owners, either target may be the owner, so the activity says which one is owned.
     """
-    if record.activity in _FOLDED_GRANTS:
+    if record.activity in GRANTS:
         return _named_client(record)
     if record.activity in _FOLDED_OWNERS:
         wanted = ("application",) if record.activity.endswith("application") else ("serviceprincipal",)
@@ -195,7 +196,7 @@ def subject_of(record: AuditRecord) -> IdentityRef | None:
 
 def names_no_client(record: AuditRecord) -> bool:
     """A grant to a service principal that does not say to which one: it cannot be what it claims to be."""
-    return record.activity in _FOLDED_GRANTS and _named_client(record) is None
+    return record.activity in GRANTS and _named_client(record) is None
 
 
 def _named_client(record: AuditRecord) -> IdentityRef | None:

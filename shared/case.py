@@ -50,6 +50,7 @@ class PartName(StrEnum):
     DETECTIONS = "detections"  # identity protection: 1 request/s per tenant
     RISK = "risk"  # the same bucket
     AUDITS = "audits"  # reports: 5 requests per 10 s
+    GRANT_AUDITS = "grant_audits"  # the same bucket; records whose target is the API that was opened up
     CA_POLICY = "ca_policy"  # Conditional Access: the bucket of identity protection
 
 
@@ -61,6 +62,7 @@ CASE_PARTS = (
     PartName.DETECTIONS,
     PartName.RISK,
     PartName.AUDITS,
+    PartName.GRANT_AUDITS,
 )
 
 
@@ -362,3 +364,4 @@ class Case:
     audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
     grants: Part[Grants] = field(default_factory=NotLooked)
     owners: Part[Owners] = field(default_factory=NotLooked)
+    grant_audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)

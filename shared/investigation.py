@@ -12,8 +12,10 @@ from typing import TypeAlias
 
 from shared.actions import parts_to_plan
 from shared.actions.interface import Means
+from shared.audit import GRANTS
 from shared.case import (
     CASE_PARTS,
+    AuditRecord,
     Case,
     CouldNotLook,
     Holder,
@@ -141,6 +143,7 @@ def _with(case: Case, gathered: Gathered) -> Case:
         audits=gathered.audits,
         grants=gathered.grants,
         owners=gathered.owners,
+        grant_audits=gathered.grant_audits,
     )
 
 
@@ -174,12 +177,21 @@ def _doubted(case: Case) -> Case:
         pointed = {str(s.facts.get("detectionId")) for s in named if s.source == "risk-detection"}
         if pointed - shown:
             case = replace(case, detections=_lagging("detection"))
-    if isinstance(audits, Known):
-        shown = {record.id for record in audits.value}
-        pointed = {s.record_id for s in named if s.source == "directory-audit"}
-        if pointed - shown:
-            case = replace(case, audits=_lagging("audit record"))
+    told = [signal for signal in named if signal.source == "directory-audit"]
+    if isinstance(audits, Known) and _lacks(audits.value, (s for s in told if not _is_grant(s))):
+        case = replace(case, audits=_lagging("audit record"))
+    if isinstance(case.grant_audits, Known) and _lacks(case.grant_audits.value, filter(_is_grant, told)):
+        case = replace(case, grant_audits=_lagging("grant"))
     return case
+
+
+def _lacks(records: Iterable[AuditRecord], told: Iterable[Signal]) -> bool:
+    return bool({signal.record_id for signal in told} - {record.id for record in records})
+
+
+def _is_grant(signal: Signal) -> bool:
+    """Grants are records of the API that is opened up: they are in a list of their own."""
+    return signal.facts.get("activity") in GRANTS
 
 
 def _lagging(what: str) -> CouldNotLook:

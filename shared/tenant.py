@@ -51,6 +51,7 @@ class Gathered:
     detections: Part[tuple[RiskDetection, ...]] = field(default_factory=NotLooked)
     risk: Part[RiskState | None] = field(default_factory=NotLooked)
     audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
+    grant_audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
     ca_policy: Part[tuple[RiskPolicy, ...]] = field(default_factory=NotLooked)  # those with Cordon's name
 
 

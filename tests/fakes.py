@@ -204,6 +204,7 @@ class FakeDirectory:
     owners: Part[Owners] = NO_OWNERS
     policies: Part[tuple[RiskPolicy, ...]] = NO_POLICIES
     audits: tuple[AuditRecord, ...] = ()
+    grant_audits: tuple[AuditRecord, ...] = ()
     effects: list[str] = field(default_factory=list[str])
     looks: int = 0
     lag: int = 0
@@ -229,6 +230,8 @@ class FakeDirectory:
             gathered = replace(gathered, detections=Known(self.detections))
         if PartName.AUDITS in parts:
             gathered = replace(gathered, audits=Known(self.audits))
+        if PartName.GRANT_AUDITS in parts:
+            gathered = replace(gathered, grant_audits=Known(self.grant_audits))
         if PartName.GRANTS in parts:
             gathered = replace(gathered, grants=self.grants)
         if PartName.OWNERS in parts:

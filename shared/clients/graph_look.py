@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from shared.audit import LOOK_BACK, read_audit
+from shared.audit import LOOK_BACK, read_audit, subject_of
 from shared.case import (
     AuditRecord,
     CouldNotLook,
@@ -182,12 +182,18 @@ class Looking:
         identity, audits = PartName.IDENTITY in self._parts, PartName.AUDITS in self._parts
         protection = bool({PartName.DETECTIONS, PartName.RISK} & self._parts) and self._cloud is None
         grants = PartName.GRANTS in self._parts
-        needs_principal = protection or grants
+        given = PartName.GRANT_AUDITS in self._parts
+        needs_principal = protection or grants or given
         no_principal = self._ids.principal is None
         no_application = self._ids.application is None
         app_unknown = audits and (no_application or Ask.APPLICATION in self._found)
         wanted = (
-            (Ask.PRINCIPAL, identity or ((needs_principal or audits) and (no_principal or app_unknown))),
+            (
+                Ask.PRINCIPAL,
+                identity
+                or ((needs_principal or audits) and (no_principal or app_unknown))
+                or (given and self._ids.client is None),
+            ),
             (Ask.PRINCIPALS, identity),
             (Ask.APPLICATION, identity or app_unknown or (no_principal and self._ids.client is None)),
             (Ask.APPLICATIONS, self._application_is_missed()),
@@ -197,6 +203,8 @@ class Looking:
             (Ask.RISK, protection and PartName.RISK in self._parts),
             (Ask.AUDITS_PRINCIPAL, audits),
             (Ask.AUDITS_APPLICATION, audits),
+            (Ask.AUDITS_APP_ROLES, given),
+            (Ask.AUDITS_DELEGATED, given),
             (Ask.APP_ROLES, grants),
             (Ask.DELEGATED, grants),
             (Ask.DIRECTORY_ROLES, grants),
@@ -278,6 +286,7 @@ class Looking:
             detections=self._part(PartName.DETECTIONS, self._detections),
             risk=self._part(PartName.RISK, self._risk),
             audits=self._part(PartName.AUDITS, self._audits),
+            grant_audits=self._part(PartName.GRANT_AUDITS, self._grant_audits),
             ca_policy=self._part(PartName.CA_POLICY, self._ca_policy),
         )
 
@@ -376,6 +385,20 @@ class Looking:
         records = {text_of(each, "id"): each for ask in _AUDITS for each in self._records(ask)}
         return Known(tuple(read_audit(each) for each in records.values()))
 
+    def _grant_audits(self) -> Part[tuple[AuditRecord, ...]]:
+        """Of the tenant's grants those to this client, by either of its ids."""
+        if error := self._error_of(Ask.PRINCIPAL, *_GRANT_AUDITS):
+            return _unread(error)
+        if self._ids.principal is None or self._ids.client is None:
+            return CouldNotLook("the service principal is not known by both of its ids", may_help_later=True)
+        records = {text_of(each, "id"): each for ask in _GRANT_AUDITS for each in self._records(ask)}
+        read = (read_audit(each) for each in records.values())
+        return Known(tuple(each for each in read if self._is_to_us(subject_of(each))))
+
+    def _is_to_us(self, client: IdentityRef | None) -> bool:
+        ids = self._ids
+        return client is not None and (client.principal_id == ids.principal or client.client_id == ids.client)
+
     def _grants(self) -> Part[Grants]:
         return Known(
             Grants(
@@ -422,6 +445,7 @@ class Looking:
         return None
 
 
+_GRANT_AUDITS = (Ask.AUDITS_APP_ROLES, Ask.AUDITS_DELEGATED)
 _AUDITS = (Ask.AUDITS_PRINCIPAL, Ask.AUDITS_APPLICATION)
 
 

@@ -43,6 +43,8 @@ class Ask(StrEnum):
     CA_POLICIES = "Conditional Access policies"
     AUDITS_PRINCIPAL = "audit records of the service principal"
     AUDITS_APPLICATION = "audit records of the application"
+    AUDITS_APP_ROLES = "audit records of app roles given"
+    AUDITS_DELEGATED = "audit records of delegated permissions given"
 
 
 _READS = {Ask.DELEGATED: READ_DELEGATED, Ask.DIRECTORY_ROLES: READ_ROLES}  # everything else: READ_DIRECTORY
@@ -90,7 +92,7 @@ def call_for(ask: Ask, ids: Ids, since: datetime) -> Call | None:
     match ask:
         case Ask.DETECTIONS | Ask.RISK:
             return _protection_call(ask, path)
-        case Ask.AUDITS_PRINCIPAL | Ask.AUDITS_APPLICATION:
+        case Ask.AUDITS_PRINCIPAL | Ask.AUDITS_APPLICATION | Ask.AUDITS_APP_ROLES | Ask.AUDITS_DELEGATED:
             return _audits_call(ask, path)
         case Ask.CA_POLICIES:
             return policies_call()
@@ -133,6 +135,15 @@ def _audits(target: str | None, since: datetime) -> str | None:
         return None
     about = f"targetResources/any(t:t/id eq '{target}')"
     return filtered("/auditLogs/directoryAudits", f"activityDateTime ge {graph_time(since)} and {about}")
+
+
+def _audits_of(activity: str, since: datetime) -> str:
+    """
+    The whole tenant's records of an activity: a grant's only target is the API that is opened up, so those of one
+    client cannot be asked for. By its beginning, because the log spells activities in several ways.
+    """
+    condition = f"activityDateTime ge {graph_time(since)} and startswith(activityDisplayName,'{activity}')"
+    return filtered("/auditLogs/directoryAudits", condition)
 
 
 def graph_time(moment: datetime) -> str:
@@ -200,6 +211,8 @@ _PATHS: Mapping[Ask, Callable[[Ids, datetime], str | None]] = {
     Ask.RISK: lambda ids, _: _below("/identityProtection/riskyServicePrincipals/", ids.principal),
     Ask.AUDITS_PRINCIPAL: lambda ids, since: _audits(ids.principal, since),
     Ask.AUDITS_APPLICATION: lambda ids, since: _audits(ids.application, since),
+    Ask.AUDITS_APP_ROLES: lambda _, since: _audits_of("Add app role assignment", since),
+    Ask.AUDITS_DELEGATED: lambda _, since: _audits_of("Add delegated permission grant", since),
     Ask.APP_ROLES: lambda ids, _: _below(principal_path(ids), "/appRoleAssignments"),
     Ask.DELEGATED: lambda ids, _: _below(principal_path(ids), "/oauth2PermissionGrants"),
     Ask.DIRECTORY_ROLES: lambda ids, _: _roles(ids.principal),

@@ -6,14 +6,22 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, ConfigDict, WithJsonSchema
 
-from shared.audit import ACTIVITIES, LOOK_BACK, normalise_activity, subject_of
-from shared.case import AuditRecord, Case, IdentityState, Known, PartName
+from shared.audit import ACTIVITIES, LOOK_BACK, normalise_activity
+from shared.audit_grants import APP_ROLE_GIVEN, DELEGATED_GIVEN
+from shared.case import AuditRecord, Case, Known, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.judging import actor_text, both, has_result, is_about, is_by_cordon, is_within
+from shared.conditions.judging import actor_text, both, has_result, is_within
+from shared.conditions.records import records_about, unread
 from shared.conditions.settings import SETTINGS, AuditDuration, NotAmong, Several, utc
 
 Result: TypeAlias = Literal["success", "failure", "timeout"]
 
+# Their only target is the API that is opened up or closed; those of the second sort are not asked for.
+_ON_APIS = frozenset({APP_ROLE_GIVEN, DELEGATED_GIVEN})
+_NOT_READ = frozenset(
+    normalise_activity(activity)
+    for activity in ("Remove app role assignment from service principal", "Remove delegated permission grant")
+)
 _BY_SPELLING = {normalise_activity(activity): activity for activity in ACTIVITIES}
 
 
@@ -48,23 +56,29 @@ class AuditShows:
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):
             return unknown(PartName.IDENTITY, case.identity)
-        if not isinstance(case.audits, Known):
-            return unknown(PartName.AUDITS, case.audits)
         doubtful: AuditRecord | None = None
-        for record in case.audits.value:
-            answer = self._fits(record, case.identity.value, case)
+        for record in records_about(case, case.identity.value):
+            answer = self._fits(record, case)
             if answer:
                 return Met(_told(record))
             if answer is None:
                 doubtful = doubtful or record
+        if missing := unread(case, self._parts()):
+            return missing
+        if unseen := _NOT_READ & set(self.activities):
+            return Unknown(f"records of this activity are not read, because they name the API alone: {min(unseen)}")
         if doubtful:
             return Unknown(f"it cannot be told whether this happened ({doubtful.result}): {_told(doubtful)}")
         return NotMet(f"the audit log shows no such activity in {_days(self.within)}")
 
-    def _fits(self, record: AuditRecord, state: IdentityState, case: Case) -> bool | None:
-        if record.activity not in self.activities or is_by_cordon(record.actor, case):
-            return False
-        if not is_about(subject_of(record), state):
+    def _parts(self) -> tuple[PartName, ...]:
+        """Grants of permissions are records of the API; everything else is a record of the identity."""
+        on_apis = (PartName.GRANT_AUDITS,) if _ON_APIS & set(self.activities) else ()
+        on_identity = () if set(self.activities) <= _ON_APIS | _NOT_READ else (PartName.AUDITS,)
+        return (*on_identity, *on_apis)
+
+    def _fits(self, record: AuditRecord, case: Case) -> bool | None:
+        if record.activity not in self.activities:
             return False
         return both(is_within(record.at, self.within, case.now), has_result(record, self.results))
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from shared.audit import AddedCredential, credential_change, subject_of
-from shared.case import AuditActor, AuditRecord, Case, Holder, HolderKind, IdentityState, Known, PartName
+from shared.case import AuditRecord, Case, Holder, HolderKind, IdentityState, Known, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.judging import actor_text, both, has_result, is_about, is_by_cordon, is_within
+from shared.conditions.judging import actor_text, both, has_result, is_about, is_by_cordon, is_unexpected, is_within
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
 
 
@@ -51,7 +51,7 @@ class CredentialAdded:
                 return Met(_told(concerned[0], record))
             if answer is not False and (concerned or change.unread):
                 doubt = doubt or _doubt(record, change.unread)
-        doubt = doubt or _unexplained(state, self.holders, explained, case.now - self.within)
+        doubt = doubt or unexplained(state, self.holders, explained, case.now - self.within)
         if doubt:
             return Unknown(doubt)
         return NotMet(f"the audit log shows no such credential in {self.within.total_seconds() / 3600:g} h")
@@ -62,14 +62,8 @@ class CredentialAdded:
         return both(
             is_within(record.at, self.within, case.now),
             has_result(record, ("success",)),
-            self._is_unexpected(record.actor),
+            is_unexpected(record.actor, self.by_other_than),
         )
-
-    def _is_unexpected(self, actor: AuditActor) -> bool | None:
-        if self.by_other_than is None:
-            return True
-        ids = {each for each in (actor.user_id, actor.principal_id, actor.client_id) if each}
-        return ids.isdisjoint(self.by_other_than) if ids else None
 
 
 def _told(key: AddedCredential, record: AuditRecord) -> str:
@@ -82,9 +76,10 @@ def _doubt(record: AuditRecord, unread: str | None) -> str:
     return f"“{record.activity_as_sent}” at {utc(record.at)} may have added a credential: {why}"
 
 
-def _unexplained(
+def unexplained(
     state: IdentityState, holders: tuple[HolderKind, ...], explained: set[str], since: datetime
 ) -> str | None:
+    """A credential that starts in this time and that no record explains, in words; None if there is none."""
     for holder in state.holders:
         if holder.kind not in holders:
             continue

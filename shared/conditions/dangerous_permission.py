@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, TypeAlias
 
 from pydantic import ConfigDict
 
+from shared.audit_grants import GRANT_KINDS, GrantKind
 from shared.case import AppRole, Case, CouldNotLook, DelegatedGrant, DirectoryRole, Grants, Known, NotLooked, PartName
 from shared.conditions.interface import Finding, Met, NotMet, unknown
 from shared.conditions.settings import SETTINGS, Several, utc
 from shared.privileges import VERSION, Privilege, Tier, app_role, directory_role, scopes
-
-GrantKind: TypeAlias = Literal["app-role", "delegated", "directory-role"]
-GRANT_KINDS: tuple[GrantKind, ...] = ("app-role", "delegated", "directory-role")
 
 Held: TypeAlias = tuple[Privilege, str]  # and how it holds it, in words
 

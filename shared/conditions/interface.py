@@ -55,11 +55,12 @@ class Condition(Protocol):
 
 def unknown(part: PartName, value: NotLooked | CouldNotLook) -> Unknown:
     """The Unknown for a part that is not there to be judged."""
+    name = part.value.replace("_", " ")
     match value:
         case NotLooked():
-            return Unknown(f"the {part.value} was not looked at", frozenset({part}))
+            return Unknown(f"the {name} was not looked at", frozenset({part}))
         case CouldNotLook(why):
-            return Unknown(f"the {part.value} could not be read: {why}")
+            return Unknown(f"the {name} could not be read: {why}")
 
 
 def known(part: Part[T]) -> T | None:

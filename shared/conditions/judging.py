@@ -46,6 +46,17 @@ def is_by_cordon(actor: AuditActor, case: Case) -> bool:
     return actor.principal_id in own or actor.client_id in own
 
 
+def is_unexpected(actor: AuditActor, expected: Collection[str] | None) -> bool | None:
+    """
+    Whether somebody else than these did it, by object or client ids and never by a name; None expected: whoever it
+    was. Of an actor that the log does not name nobody can tell.
+    """
+    if expected is None:
+        return True
+    ids = {each for each in (actor.user_id, actor.principal_id, actor.client_id) if each}
+    return ids.isdisjoint(expected) if ids else None
+
+
 def is_about(subject: IdentityRef | None, state: IdentityState) -> bool:
     """Whether a record's subject is this identity, by any of its objects here."""
     if subject is None:

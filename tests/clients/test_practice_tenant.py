@@ -15,7 +15,7 @@ from shared.case import CouldNotLook, HolderKind, IdentityState, Known, PartName
 from shared.clients.tenant import make_tenant
 from shared.errors import CordonError, OutcomeUnknown, PermissionMissing
 from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, PrincipalId
-from shared.tenant import RemoveFederated, RemovePassword, ReplaceKeys, Tenant, WriteDone
+from shared.tenant import Gathered, RemoveFederated, RemovePassword, ReplaceKeys, Tenant, WriteDone
 from tests.clients.fake_graph import play, seeded
 from tests.clients.test_tenant import SETTINGS
 from tests.practice.desk import APP_ID, APPLICATION, FEDERATED, PRINCIPAL, SECRET, payroll
@@ -310,3 +310,43 @@ def test_nothing_that_the_clients_say_holds_a_secret_of_the_tenant() -> None:
 
     assert len(canaries) > 3
     assert not [canary for canary in canaries if canary in said.encode()]
+
+
+MANAGE_ROLES = "9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8"
+GRANT_AUDITS = frozenset({PartName.GRANT_AUDITS})
+
+
+def _role_given(number: int, app_id: str) -> dict[str, Any]:
+    """As the log writes it: the only target is the API, and the client is told by its client id alone."""
+    return {
+        "id": f"Directory_{number}",
+        "activityDisplayName": "Add app role assignment to service principal",
+        "activityDateTime": "2026-03-01T00:00:00Z",
+        "category": "ApplicationManagement",
+        "result": "success",
+        "targetResources": [
+            {
+                "id": "90000000-0000-4000-8000-000000000001",
+                "type": "ServicePrincipal",
+                "modifiedProperties": [
+                    {"displayName": "AppRole.Id", "oldValue": None, "newValue": f'"{MANAGE_ROLES}"'},
+                    {"displayName": "ServicePrincipal.AppId", "oldValue": None, "newValue": f'"{app_id}"'},
+                ],
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("ref", [REF, IdentityRef(PrincipalId(PRINCIPAL)), IdentityRef(client_id=ClientId(APP_ID))])
+def test_grants_to_a_client_are_found_in_the_log_although_their_target_is_the_api(ref: IdentityRef) -> None:
+    """Asked for by activity, and told apart by who gains; records that only name the identity as target hold none."""
+    other = "20000000-0000-4000-8000-00000000beef"
+
+    async def story(place: Place) -> Gathered:
+        return await place.tenant.directory.look(ref, GRANT_AUDITS | {PartName.AUDITS})
+
+    found = at(story, logs={"directoryAudits": [_role_given(1, APP_ID), _role_given(2, other)]})
+
+    assert isinstance(found.grant_audits, Known)
+    assert [record.id for record in found.grant_audits.value] == ["Directory_1"]
+    assert found.audits == Known(())

@@ -42,6 +42,7 @@ def case(
     detections: tuple[RiskDetection, ...] = (),
     risk: RiskState | None = None,
     audits: tuple[AuditRecord, ...] = (),
+    given: tuple[AuditRecord, ...] = (),
     kind: IdentityKind = IdentityKind.OWN_SINGLE_TENANT,
 ) -> Case:
     """Everything was read, and nothing but the given is there."""
@@ -55,6 +56,7 @@ def case(
         detections=Known(detections),
         risk=Known(risk),
         audits=Known(audits),
+        grant_audits=Known(given),
         grants=NO_GRANTS,
         owners=NO_OWNERS,
     )
@@ -62,7 +64,7 @@ def case(
 
 def unread(why: NotLooked | CouldNotLook) -> Case:
     """Nothing was read, for this reason."""
-    return replace(case(), identity=why, detections=why, risk=why, audits=why, grants=why, owners=why)
+    return replace(case(), identity=why, detections=why, risk=why, audits=why, grants=why, owners=why, grant_audits=why)
 
 
 def blocked(of: Case) -> Case:
@@ -113,19 +115,24 @@ def audit(
     ago: timedelta = timedelta(hours=1),
     result: str = "success",
     id_: str | None = None,
+    user: str | None = None,
+    record: str = "Directory_1",
+    correlation: str | None = None,
 ) -> AuditRecord:
     app: JsonValue = None if by is None else {"appId": None, "servicePrincipalId": by}
     object_id = id_ or (PAYROLL if on == "ServicePrincipal" else PAYROLL_APP)
     target: JsonValue = {"id": object_id, "type": on, "displayName": "payroll-sync", "modifiedProperties": properties}
-    record: JsonObject = {
-        "id": "Directory_1",
+    person: JsonValue = None if user is None else {"id": user, "userPrincipalName": None}
+    raw: JsonObject = {
+        "id": record,
         "activityDisplayName": activity,
         "activityDateTime": (START - ago).isoformat(),
         "result": result,
-        "initiatedBy": {"user": None, "app": app},
+        "correlationId": correlation,
+        "initiatedBy": {"user": person, "app": None if user else app},
         "targetResources": [target],
     }
-    return read_audit(record)
+    return read_audit(raw)
 
 
 def holding(of: Case, grants: Grants) -> Case:

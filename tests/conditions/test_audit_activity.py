@@ -80,3 +80,15 @@ def test_the_log_and_the_identity_are_both_needed() -> None:
     assert OWNER.check(unread(NotLooked())) == Unknown("the identity was not looked at", frozenset({PartName.IDENTITY}))
     assert isinstance(OWNER.check(but(case(), audits=UNREADABLE)), Unknown)
     assert isinstance(OWNER.check(but(case(), audits=Known(()))), NotMet)
+
+
+def test_grants_are_looked_for_where_they_stand() -> None:
+    """They are records of the API: a list of their own. Removed ones are not read, and that is no "no"."""
+    given = AuditShows(activities=("add app role assignment to service principal",))
+    taken = AuditShows(activities=("remove delegated permission grant",))
+    early = given.check(but(case(), audits=NotLooked(), grant_audits=NotLooked()))
+
+    assert isinstance(early, Unknown)
+    assert early.wants == {PartName.GRANT_AUDITS}
+    assert isinstance(given.check(but(case(), audits=NotLooked())), NotMet)
+    assert isinstance(taken.check(case()), Unknown)

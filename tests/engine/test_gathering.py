@@ -8,6 +8,7 @@ from shared.case import CouldNotLook, Grants, Known, PartName
 from shared.identity import IdentityRef
 from shared.investigation import Investigation, as_entry, investigate
 from shared.policy import Policy, Verdict, read_policy
+from shared.signal import Signal
 from shared.tenant import Gathered
 from tests.fakes import PAYROLL, START, TENANT_ID, FakeClock, FakeDirectory, app_role, payroll
 
@@ -72,3 +73,22 @@ def test_the_journal_tells_of_every_part_that_was_read_or_failed() -> None:
     assert (told["grants"].known, told["grants"].why_not) == (False, "refused")
     assert told["audits"].why_not == "not needed for the decision"
     assert "owners" not in told
+
+
+def _told(activity: str, record: str) -> Signal:
+    return Signal("directory-audit", record, IdentityRef(PAYROLL), START, "told", {"activity": activity})
+
+
+def test_a_record_that_a_signal_names_is_missed_in_the_list_where_it_belongs() -> None:
+    """A grant never stands among the identity's own records: that list does not lag for want of it."""
+    grant = _told("add app role assignment to service principal", "Directory_9")
+    made = policy("{granted-recently: {kinds: [app-role]}}")
+    directory = FakeDirectory(payroll(), FakeClock())
+
+    async def look() -> Investigation:
+        return await investigate(directory, made, IdentityRef(PAYROLL), (grant,), frozenset(), TENANT_ID, lambda: START)
+
+    found = asyncio.run(look())
+
+    assert found.decision.verdict is Verdict.ASK
+    assert found.passing_faults == ("the list does not show yet a grant that a signal names",)

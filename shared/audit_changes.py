@@ -1,0 +1,129 @@
+"""
+Changes: what somebody did at once, however many audit records tell of it. Pure.
+
+One change writes several records with one correlation id (facts: Graph 2), echoes among them say nothing. Records
+without one stand for themselves. What a change is about is told by its records, and one may be of several kinds.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from shared.audit import AddedCredential, added_credentials, is_echo, normalise_activity
+from shared.case import AuditActor, AuditRecord
+
+
+class ChangeKind(StrEnum):
+    """What a change is about. Values are the policy's words."""
+
+    CREDENTIALS = "credentials"  # secrets, certificates, federated credentials
+    CONFIGURATION = "configuration"  # any other edit of either object: addresses, the sign-in switch, …
+    GRANTS = "grants"  # app roles, delegated scopes, directory roles
+    CONSENT = "consent"
+    OWNERS = "owners"
+    LIFECYCLE = "lifecycle"  # made, deleted, restored
+    RISK = "risk"  # confirmed or dismissed
+
+
+_ACTIVITIES: Mapping[ChangeKind, tuple[str, ...]] = {
+    ChangeKind.CREDENTIALS: (
+        "Update application - Certificates and secrets management",
+        "Create application - Certificates and secrets management",
+        "Add service principal credentials",
+        "Remove service principal credentials",
+        "Update external secrets",
+    ),
+    ChangeKind.CONFIGURATION: (
+        "Update application",
+        "Update service principal",
+        "Set verified publisher",
+        "Unset verified publisher",
+    ),
+    ChangeKind.GRANTS: (
+        "Add app role assignment to service principal",
+        "Remove app role assignment from service principal",
+        "Add delegated permission grant",
+        "Remove delegated permission grant",
+        "Add member to role",
+        "Add eligible member to role",
+        "Add scoped member to role",
+        "Remove member from role",
+        "Add role assignment to role definition",
+    ),
+    ChangeKind.CONSENT: ("Consent to application", "Restore consent"),
+    ChangeKind.OWNERS: (
+        "Add owner to application",
+        "Add owner to service principal",
+        "Remove owner from application",
+        "Remove owner from service principal",
+    ),
+    ChangeKind.LIFECYCLE: (
+        "Add application",
+        "Delete application",
+        "Hard Delete application",
+        "Restore application",
+        "Add service principal",
+        "Remove service principal",
+        "Hard delete service principal",
+        "Restore service principal",
+    ),
+    ChangeKind.RISK: ("confirmServicePrincipalCompromised", "DismissServicePrincipal"),
+}
+_KINDS = {normalise_activity(activity): kind for kind, activities in _ACTIVITIES.items() for activity in activities}
+_CREDENTIAL_PROPERTIES = frozenset({"keydescription", "federatedidentitycredentials"})
+_ECHOES = frozenset({"included updated properties"})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change on one identity. `at` is when its first record says; records are in the order of their time."""
+
+    at: datetime
+    actor: AuditActor
+    kinds: frozenset[ChangeKind]
+    records: tuple[AuditRecord, ...]
+
+    @property
+    def credentials(self) -> tuple[AddedCredential, ...]:
+        """Those that it added."""
+        return tuple(key for record in self.records for key in added_credentials(record))
+
+
+def kinds_of(record: AuditRecord) -> frozenset[ChangeKind]:
+    """
+    What a record is about. An edit that tells of credentials is about those (federated ones have no activity of their
+    own), and about configuration as well only if it tells of anything else. An activity not known here is an edit.
+    """
+    kind = _KINDS.get(record.activity, ChangeKind.CONFIGURATION)
+    if kind is not ChangeKind.CONFIGURATION:
+        return frozenset({kind})
+    names = {
+        each.name.casefold() for target in record.targets for each in target.properties if each.old != each.new
+    } - _ECHOES
+    if not names & _CREDENTIAL_PROPERTIES:
+        return frozenset({kind})
+    more = {ChangeKind.CONFIGURATION} if names - _CREDENTIAL_PROPERTIES else set[ChangeKind]()
+    return frozenset({ChangeKind.CREDENTIALS, *more})
+
+
+def changes(records: Iterable[AuditRecord]) -> tuple[Change, ...]:
+    """The changes that these records tell of, oldest first. Attempts that failed are none; a time-out may be one."""
+    folded: dict[tuple[str, AuditActor], list[AuditRecord]] = {}
+    for record in records:
+        if record.result != "failure" and not is_echo(record):
+            folded.setdefault((record.correlation_id or record.id, _who(record.actor)), []).append(record)
+    made = [_change(each) for each in folded.values()]
+    return tuple(sorted(made, key=lambda change: change.at))
+
+
+def _who(actor: AuditActor) -> AuditActor:
+    """The actor without what may differ between the records of one change: a client id that some leave out."""
+    client = None if actor.user_id or actor.principal_id else actor.client_id
+    return AuditActor(user_id=actor.user_id, principal_id=actor.principal_id, client_id=client)
+
+
+def _change(records: list[AuditRecord]) -> Change:
+    ordered = tuple(sorted(records, key=lambda record: record.at))
+    kinds = frozenset(kind for record in ordered for kind in kinds_of(record))
+    return Change(ordered[0].at, ordered[0].actor, kinds, ordered)

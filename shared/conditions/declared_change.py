@@ -1,0 +1,69 @@
+"""Is all that was changed on the identity what somebody has declared beforehand?"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from shared.audit_changes import Change, ChangeKind, changes
+from shared.case import Case, HolderKind, Known, PartName
+from shared.conditions.credential_added import unexplained
+from shared.conditions.hours import Day, HoursOfDay, UtcOffset, is_in
+from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
+from shared.conditions.judging import actor_text, is_unexpected
+from shared.conditions.records import BOTH, records_about, unread
+from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
+
+_BOTH_OBJECTS = (HolderKind.APPLICATION, HolderKind.SERVICE_PRINCIPAL)
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedByDeclaration:
+    """
+    Met when the identity was changed `within` this time, and every one of those changes was declared: made by one of
+    these deploy identities (object or client ids), of these kinds alone, at these `hours` and `days`, and no more
+    than `at-most` of them. One change that was not declared, and it is not met; so where nothing was changed. Put it
+    under `not`, beside the change that it may explain.
+    """
+
+    name: ClassVar[str] = "declared-change"
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    by: Several[Guid]
+    kinds: Several[ChangeKind]
+    hours: HoursOfDay | None = None
+    days: Several[Day] | None = None
+    utc_offset: UtcOffset = timedelta()
+    within: AuditDuration = timedelta(hours=24)
+    at_most: Annotated[int, Field(ge=1, le=1000, strict=True)] | None = None
+
+    def check(self, case: Case) -> Finding:
+        if not isinstance(case.identity, Known):
+            return unknown(PartName.IDENTITY, case.identity)
+        state = case.identity.value
+        records = list(records_about(case, state))
+        recent = [change for change in changes(records) if case.now - change.at <= self.within]
+        for change in recent:
+            if reason := self._undeclared(change):
+                return NotMet(reason)
+        if self.at_most is not None and len(recent) > self.at_most:
+            return NotMet(f"{len(recent)} changes were made, and {self.at_most} were declared")
+        if missing := unread(case, BOTH):
+            return missing
+        explained = {key.key_id for change in recent for key in change.credentials}
+        if late := unexplained(state, _BOTH_OBJECTS, explained, case.now - self.within):
+            return Unknown(late)
+        if not recent:
+            return NotMet(f"nothing was changed in {self.within.total_seconds() / 3600:g} h")
+        return Met(f"all {len(recent)} changes were declared; the last is of {utc(recent[-1].at)}")
+
+    def _undeclared(self, change: Change) -> str | None:
+        told = f"“{change.records[0].activity_as_sent}” by {actor_text(change.actor)} at {utc(change.at)}"
+        if is_unexpected(change.actor, self.by) is not False:
+            return f"{told} was not made by a declared identity"
+        if more := change.kinds - set(self.kinds):
+            return f"{told} is of a kind that was not declared: {', '.join(sorted(more))}"
+        if not is_in(change.at, self.hours, self.days, self.utc_offset):
+            return f"{told} is outside the declared window"
+        return None

@@ -1,0 +1,110 @@
+"""Was the identity given more power lately, and by whom?"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from shared.audit_grants import GRANT_KINDS, Given, GrantKind, giving
+from shared.case import AppRole, AuditRecord, Case, Known, PartName
+from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
+from shared.conditions.judging import actor_text, both, has_result, is_unexpected, is_within
+from shared.conditions.records import records_about, unread
+from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
+from shared.privileges import Privilege, Tier, app_role
+
+
+@dataclass(frozen=True, slots=True)
+class GrantedRecently:
+    """
+    Met when the identity was given an app role, a delegated scope or a directory role `within` this time, by
+    somebody who is not named in `by-other-than` (object or client ids) and is not Cordon. `tiers` and `escalates`
+    narrow it to what is in the catalogue of dangerous permissions. App roles carry a date of Graph's own: where it
+    does not matter who gave them, that date is enough, and the audit log is not waited for.
+    """
+
+    name: ClassVar[str] = "granted-recently"
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    within: AuditDuration = timedelta(hours=24)
+    kinds: Several[GrantKind] = GRANT_KINDS
+    tiers: Several[Tier] | None = None
+    escalates: bool = False
+    by_other_than: Several[Guid] | None = None
+
+    def check(self, case: Case) -> Finding:
+        if not isinstance(case.identity, Known):
+            return unknown(PartName.IDENTITY, case.identity)
+        dated = [role for role in self._dated(case) if self._is_asked_for("app-role", app_role(role.role_id))]
+        if dated and self.by_other_than is None:
+            return Met(_of_role(dated[0]))
+        doubt: str | None = None
+        told = set[str]()
+        for record in records_about(case, case.identity.value):
+            found = giving(record)
+            concerned = [each for each in found.given if self._is_asked_for(each.kind, each.privilege)]
+            answer = self._counts(record, case) if concerned or found.unread else False
+            if answer and concerned:
+                return Met(_told(concerned[0], record))
+            told.update(each.role_id for each in found.given if each.role_id)
+            if answer is not False:
+                doubt = doubt or _doubt(record, found.unread)
+        if missing := unread(case, self._parts()):
+            return missing
+        if unexplained := next((role for role in dated if role.role_id not in told), None):
+            doubt = doubt or f"{_of_role(unexplained)}, and the audit log does not show (yet) who gave it"
+        return Unknown(doubt) if doubt else NotMet(f"nothing of this sort was given in {_hours(self.within)}")
+
+    def _dated(self, case: Case) -> list[AppRole]:
+        """The app roles it holds that were given in this time."""
+        if "app-role" not in self.kinds or not isinstance(case.grants, Known):
+            return []
+        held = case.grants.value.app_roles
+        roles = held.value if isinstance(held, Known) else ()
+        return [role for role in roles if role.created and case.now - role.created <= self.within]
+
+    def _is_asked_for(self, kind: GrantKind, privilege: Privilege | None) -> bool:
+        if kind not in self.kinds:
+            return False
+        if self.tiers is None and not self.escalates:
+            return True
+        if privilege is None or (self.escalates and privilege.path is None):
+            return False
+        return self.tiers is None or privilege.tier in self.tiers
+
+    def _counts(self, record: AuditRecord, case: Case) -> bool | None:
+        return both(
+            is_within(record.at, self.within, case.now),
+            has_result(record, ("success",)),
+            is_unexpected(record.actor, self.by_other_than),
+        )
+
+    def _parts(self) -> tuple[PartName, ...]:
+        """Grants of directory roles are records of the identity; those of permissions are records of the API."""
+        on_identity = (PartName.AUDITS,) if "directory-role" in self.kinds else ()
+        on_apis = (PartName.GRANT_AUDITS,) if {"app-role", "delegated"} & set(self.kinds) else ()
+        return (*on_identity, *on_apis)
+
+
+def _of_role(role: AppRole) -> str:
+    privilege = app_role(role.role_id)
+    name = f"{privilege.name} ({privilege.tier})" if privilege else f"app role {role.role_id}"
+    at = utc(role.created) if role.created else "a time not told"
+    return f"it was given {name} on “{role.resource_name}” at {at}"
+
+
+def _told(given: Given, record: AuditRecord) -> str:
+    tier = f" ({given.privilege.tier})" if given.privilege else ""
+    whom = "" if given.everybody is None else " for the whole tenant" if given.everybody else " in one user's name"
+    who = f"{actor_text(record.actor)} at {utc(record.at)} (record {record.id})"
+    return f"it was given {given.name}{tier}{whom} by {who}"
+
+
+def _doubt(record: AuditRecord, why_unread: str | None) -> str:
+    why = why_unread or f"its result is {record.result}, its actor {actor_text(record.actor)}"
+    return f"“{record.activity_as_sent}” at {utc(record.at)} may have given more: {why}"
+
+
+def _hours(length: timedelta) -> str:
+    return f"{length.total_seconds() / 3600:g} h"

@@ -62,10 +62,16 @@ def _planning(choice: ActionChoice, state: IdentityState, means: Means) -> Plann
     return Planning(not_done=(NamedOutcome(action=choice.name, outcome="soft-deleted", reason=reason),))
 
 
+_LATER = ("lasting",)  # fields that plans of earlier versions had not: at rest, they leave the hash as it was
+
+
 def _hashed(step: PlannedStep) -> dict[str, object]:
     """What a person approves. The incident's name is not part of it: a preview has none yet."""
     shown = step.model_dump(mode="json")
     shown["options"] = {k: v for k, v in step.options.items() if k not in ("certificate", "operation")}
+    for name in _LATER:
+        if shown[name] == PlannedStep.model_fields[name].default:
+            del shown[name]
     return shown
 
 

@@ -52,6 +52,7 @@ class PartName(StrEnum):
     AUDITS = "audits"  # reports: 5 requests per 10 s
     GRANT_AUDITS = "grant_audits"  # the same bucket; records whose target is the API that was opened up
     CA_POLICY = "ca_policy"  # Conditional Access: the bucket of identity protection
+    VAULT_ACCESS = "vault_access"  # Azure around the directory: Resource Graph, and ARM for each vault
 
 
 # What a policy's conditions can ask for. The other parts are read for actions, when their turn comes.

@@ -197,6 +197,7 @@ class NamedOutcome(Detail):
     action: str
     outcome: str  # e.g. no-application-here, platform-held-credentials, already-so, no-handover-vault
     reason: str
+    todo: str | None = None  # what a person must do before this counts as contained; None: it is only told
 
 
 class Planned(Entry):
@@ -265,6 +266,7 @@ class Verified(Entry):
     grade: Literal["accepted", "read-back", "held"] = "read-back"
     proof: str
     read_at: datetime | None = None
+    left: tuple[NamedOutcome, ...] = ()  # what the look found open beside the effect that it proves
 
 
 class StepStopped(Entry):

@@ -109,7 +109,7 @@ class Execution:
         return verified is not None and verified.answer == "held" and chain.place(Verified, step.id) > since
 
     def new_look(self) -> Look:
-        return Look(self._tenant.directory, self._subject, self._clock)
+        return Look(self._tenant.directory, self._subject, self._clock, self._tenant.estate)
 
     async def _work_stages(self, steps: Sequence[PlannedStep], look: Look | None) -> None:
         for stage in sorted({step.stage for step in steps}):
@@ -256,7 +256,13 @@ class Execution:
         proof = await action_named(step.action).verify(step, self._earlier(step), look)
         intent = self._chain.last(Intended, step.id)
         await self._chain.write(
-            Verified(round=intent.round if intent else 1, answer=proof.answer, proof=proof.why, read_at=look.begun_at),
+            Verified(
+                round=intent.round if intent else 1,
+                answer=proof.answer,
+                proof=proof.why,
+                read_at=look.begun_at,
+                left=proof.left,
+            ),
             step=step.id,
         )
 

@@ -30,6 +30,7 @@ from shared.clock import Clock
 from shared.conditions.interface import known
 from shared.decision import Decision, decide
 from shared.entries import CredentialSeen, IdentitySeen, Investigated, PartRead
+from shared.estate import Estate
 from shared.identity import IdentityRef
 from shared.look import Look
 from shared.policy import ActionChoice, Policy, Verdict
@@ -75,12 +76,14 @@ async def investigate(
     judge: Judge = decide,
     *,
     deleted_first: bool = False,
+    estate: Estate | None = None,
 ) -> Investigation:
     """
     Gather and decide in turns. The identity itself is always read: nothing is contained unseen. One that is not
-    there is looked for among the deleted items, and one that is ordered from there, only there.
+    there is looked for among the deleted items, and one that is ordered from there, only there. `estate` goes with the
+    look to whoever acts by it.
     """
-    look = Look(directory, subject, clock)
+    look = Look(directory, subject, clock, estate)
     case = Case(clock(), tenant_id, subject, tuple(signals), own_ids)
     decision = judge(policy, case)
     if deleted_first and (part := await _among_deleted(look)) is not None:

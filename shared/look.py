@@ -5,10 +5,11 @@ Steps that are captured or verified together share a look, so that one round tri
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from shared.case import (
     CouldNotLook,
@@ -25,11 +26,16 @@ from shared.case import (
 )
 from shared.clock import Clock
 from shared.errors import CannotBeRead, CordonError, TimeMayHelp, Unreachable
-from shared.identity import AppObjectId, IdentityRef
+from shared.estate import Estate, Grant, Reach, VaultSeen
+from shared.identity import AppObjectId, IdentityRef, PrincipalId
 from shared.tenant import Directory, Gathered
+
+T = TypeVar("T")
 
 _ORDER = tuple(PartName)
 _PUBLIC_KEYS_WITHIN = 2.0  # seconds
+_NO_AZURE = CouldNotLook("Azure around the directory is not configured (CORDON_ROTATOR_CLIENT_ID)")
+_NO_PRINCIPAL = CouldNotLook("the identity's object id is not known", may_help_later=True)
 
 
 class Look:
@@ -38,8 +44,8 @@ class Look:
     part does not wait for another, which may have a quota to wait for.
     """
 
-    def __init__(self, directory: Directory, subject: IdentityRef, clock: Clock) -> None:
-        self._directory, self._clock = directory, clock
+    def __init__(self, directory: Directory, subject: IdentityRef, clock: Clock, estate: Estate | None = None) -> None:
+        self._directory, self._clock, self._estate = directory, clock, estate
         self._locks = {part: asyncio.Lock() for part in PartName}
         self.subject = subject
         self.gathered = Gathered()
@@ -60,9 +66,12 @@ class Look:
         async with AsyncExitStack() as stack:
             for part in sorted(self._missing(parts), key=_ORDER.index):  # in one order, so that nobody waits in a ring
                 await stack.enter_async_context(self._locks[part])
-            if missing := self._missing(parts):
-                found = await self._directory.look(self.subject, missing)
+            missing = self._missing(parts)
+            if of_directory := missing - {PartName.VAULT_ACCESS}:
+                found = await self._directory.look(self.subject, of_directory)
                 self.gathered = merge(self.gathered, found)
+            if PartName.VAULT_ACCESS in missing:
+                self.gathered = replace(self.gathered, vault_access=await self._read_vault_access())
         return self.gathered
 
     def _missing(self, parts: frozenset[PartName]) -> frozenset[PartName]:
@@ -73,17 +82,11 @@ class Look:
 
     async def key_digests(self, application: AppObjectId) -> Part[Mapping[str, str]]:
         """The SHA-256 of the public part of each key of an application, by key id; read each time it is asked for."""
-        try:
-            return Known(await self._directory.key_digests(application))
-        except CordonError as error:
-            return CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp))
+        return await _part(self._directory.key_digests(application))
 
     async def deleted(self) -> Part[IdentityState | None]:
         """The identity among the deleted items, or None; read each time it is asked for."""
-        try:
-            return Known(await self._directory.find_deleted(self.subject))
-        except CordonError as error:
-            return CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp))
+        return await _part(self._directory.find_deleted(self.subject))
 
     async def public_keys(self, holder: HolderKind, object_id: str) -> Part[Mapping[str, str]]:
         """
@@ -92,11 +95,9 @@ class Look:
         """
         try:
             async with asyncio.timeout(_PUBLIC_KEYS_WITHIN):
-                return Known(await self._directory.public_keys(holder, object_id))
+                return await _part(self._directory.public_keys(holder, object_id))
         except TimeoutError:
             return CouldNotLook(f"the public keys of {object_id} did not come within {_PUBLIC_KEYS_WITHIN:.0f} s", True)
-        except CordonError as error:
-            return CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp))
 
     async def risk(self) -> Part[RiskState | None]:
         return (await self.gather(frozenset({PartName.RISK}))).risk
@@ -109,6 +110,51 @@ class Look:
 
     async def ca_policy(self) -> Part[tuple[RiskPolicy, ...]]:
         return (await self.gather(frozenset({PartName.CA_POLICY}))).ca_policy
+
+    async def vault_access(self) -> Part[Reach]:
+        """
+        The vaults at whose secrets the identity gets, by itself or by a group. Resource Graph lags: what it holds
+        of its own on a vault right now, `own_grants_on` tells.
+        """
+        if self.subject.principal_id is None:
+            await self.identity()  # it tells the id; not behind the lock, for who asks for both would wait in a ring
+        return (await self.gather(frozenset({PartName.VAULT_ACCESS}))).vault_access
+
+    async def own_grants_on(self, vault: VaultSeen) -> Part[tuple[Grant, ...]]:
+        """The identity's own grants on a vault, read from ARM each time it is asked for."""
+        principal = self._principal()
+        if self._estate is None:
+            return _NO_AZURE
+        if principal is None:
+            return _NO_PRINCIPAL
+        try:
+            return await self._estate.access.grants_on(vault, principal)
+        except CordonError as error:
+            return _unread(error)
+
+    async def _read_vault_access(self) -> Part[Reach]:
+        principal = self._principal()
+        if self._estate is None:
+            return _NO_AZURE
+        if principal is None:
+            return _NO_PRINCIPAL
+        groups = await _part(self._directory.transitive_groups(principal))
+        return await _part(self._estate.access.reach(principal, groups))
+
+    def _principal(self) -> PrincipalId | None:
+        known = self.gathered.identity
+        return known.value.identity.principal_id if isinstance(known, Known) else self.subject.principal_id
+
+
+async def _part(asking: Awaitable[T]) -> Part[T]:
+    try:
+        return Known(await asking)
+    except CordonError as error:
+        return _unread(error)
+
+
+def _unread(error: CordonError) -> CouldNotLook:
+    return CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp))
 
 
 def merge(older: Gathered, newer: Gathered) -> Gathered:

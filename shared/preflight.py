@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from shared.actions import ACTIONS, action_named
-from shared.actions.interface import Action
+from shared.actions.interface import Action, ChangesAzure
 from shared.case import CouldNotLook, Known, NotLooked, Part
 from shared.conditions.groups import All, AnyOf, Not
 from shared.conditions.interface import Condition
@@ -46,6 +46,8 @@ _SERVED_BY: Mapping[str, frozenset[str]] = {
 _OUTCOMES = frozenset({"permission-missing", "licence-missing", "unavailable-in-cloud", "no-executor"})
 _STANDING = frozenset({"unavailable-in-cloud", "no-executor"})  # known from the settings, not from a read
 _NO_RISK = frozenset({"china"})  # identity protection for workloads does not exist there (facts: Graph 11)
+_NO_ESTATE = "it is left out of every plan by name (azure-not-configured), because CORDON_ROTATOR_CLIENT_ID is not set"
+_AZURE_ROLES = "whether its Azure roles suffice is not looked up; a refusal is told by name (docs/permissions.md)"
 _LAG = "A managed identity's token may show a change of rights only after up to 24 hours."
 
 
@@ -69,6 +71,7 @@ class Setting:
     topic: bool = True
     one_identity: bool = False  # the reader and the executor are one
     log_workspaces: bool = True
+    estate: bool = True  # Azure around the directory can be reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,8 @@ def _readiness(action: Action, armed_by: tuple[str, ...], setting: Setting, fact
     notes: tuple[str, ...] = ()
     if action.needs_vault and not setting.handover_vault:
         notes = ("no new certificate is made, because CORDON_HANDOVER_VAULT is not set; credentials are only removed",)
+    if isinstance(action, ChangesAzure):
+        notes = (_AZURE_ROLES if setting.estate else _NO_ESTATE,)
     return Readiness(action.name, action.contains, armed_by, tuple(obstacles), tuple(doubts), notes)
 
 

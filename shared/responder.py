@@ -282,6 +282,7 @@ class Responder:
             desk.clock,
             judge=order.decision,
             deleted_first=for_deleted(choice.name for choice in order.actions or ()),
+            estate=desk.tenant.estate,
         )
         found = replace(found, decision=with_standing(found.decision, await self._what_stands(found)))
         entry = as_entry(found.case)

@@ -26,7 +26,7 @@ from shared.case import (
     RiskState,
     SignIn,
 )
-from shared.estate import Estate, SecretValue
+from shared.estate import Estate, Reach, SecretValue
 from shared.identity import AppObjectId, IdentityRef, PrincipalId
 from shared.signal import JsonObject
 
@@ -53,6 +53,7 @@ class Gathered:
     audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
     grant_audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
     ca_policy: Part[tuple[RiskPolicy, ...]] = field(default_factory=NotLooked)  # those with Cordon's name
+    vault_access: Part[Reach] = field(default_factory=NotLooked)  # from Azure, and not by Directory.look
 
 
 @dataclass(frozen=True, slots=True)

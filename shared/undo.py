@@ -222,7 +222,7 @@ class Undoing:
             await self._chain.write(stopped, step=step.id)
 
     def _new_look(self) -> Look:
-        return Look(self._tenant.directory, self._subject, self._clock)
+        return Look(self._tenant.directory, self._subject, self._clock, self._tenant.estate)
 
     async def _is_stopped(self) -> bool:
         reason = await self._switch.why_stopped()

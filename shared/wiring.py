@@ -110,6 +110,7 @@ def _readiness(settings: Settings, policy: Policy, tenant: Tenant, outside: Outs
         handover_vault=tenant.handover is not None,
         topic=tenant.publisher is not None,
         log_workspaces=bool(settings.log_workspaces),
+        estate=tenant.estate is not None,
         one_identity=executor == settings.reader_client_id,
     )
     return ReadinessCheck(policy, setting, Asked(tenant.rights, clients), outside.store.documents, outside.clock)

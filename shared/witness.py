@@ -49,6 +49,7 @@ PROPERTIES: dict[str, tuple[str, ...]] = {
     "revert-configuration": ("appaddress", "identifieruri", "logout"),
 }
 NO_ACTIVITIES: dict[str, str] = {
+    "cut-vault-access": "its writes are Azure's, and stand in the activity log of each subscription, not in this log",
     "require-risk-policy": "its record is about the policy and names no identity, and such records are not followed",
 }
 

@@ -405,6 +405,7 @@ class Work:
             desk.tenant_id,
             desk.clock,
             deleted_first=order is not None and for_deleted(choice.name for choice in order.actions or ()),
+            estate=desk.tenant.estate,
             **extra,
         )
 

@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from shared.audit import read_audit
 from shared.case import (
@@ -33,7 +33,7 @@ from shared.case import (
     SignIn,
 )
 from shared.errors import CordonError, Gone
-from shared.estate import SecretValue
+from shared.estate import Access, Estate, Grant, Reach, Reached, SecretValue, SecretVaults, Sources, VaultSeen
 from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, PrincipalId, WorkloadIdentity
 from shared.signal import JsonObject
 from shared.tenant import (
@@ -628,3 +628,78 @@ class FakeSwitch:
 
     async def set(self, *, stopped: bool, reason: str, by: str) -> None:
         self.reason = f"{reason} ({by})" if stopped else None
+
+
+VAULT = VaultSeen("/subscriptions/s1/resourcegroups/g/providers/microsoft.keyvault/vaults/kv-pay", "kv-pay", "s1", True)
+OTHER_VAULT = replace(VAULT, id=VAULT.id.replace("kv-pay", "kv-old"), name="kv-old", rbac=False)
+
+
+def role_grant(
+    number: int,
+    scope: str = VAULT.id,
+    role: str = "Key Vault Secrets User",
+    holder: str = PAYROLL,
+    *,
+    reads: bool = True,
+) -> Grant:
+    """A role assignment: one that reads, or else one by whose holder it can give itself the right to."""
+    id_ = f"{scope}/providers/microsoft.authorization/roleassignments/{number:08d}-0000-4000-8000-000000000000"
+    image: JsonObject = {"principalId": holder, "roleDefinitionId": f"/roles/{role}"}
+    return Grant("role-assignment", id_, holder, scope, role, reads, not reads, image)
+
+
+def policy_grant(vault: VaultSeen = OTHER_VAULT, role: str = "get, list", holder: str = PAYROLL) -> Grant:
+    image: JsonObject = {"objectId": holder, "permissions": {"secrets": [*role.split(", ")]}}
+    return Grant("access-policy", vault.id, holder, vault.id, role, reads=True, grants_itself=False, image=image)
+
+
+@dataclass
+class FakeAccess:
+    """
+    Grants on vaults, changed at once. `lagging` is what Resource Graph shows, where that is another; `unread` are the
+    vaults whose grants cannot be read. `before_write` may raise what the real client raises.
+    """
+
+    vaults: tuple[VaultSeen, ...]
+    grants: tuple[Grant, ...]
+    lagging: tuple[Grant, ...] | None = None
+    unseen: tuple[str, ...] = ()
+    unread: dict[str, CouldNotLook] = field(default_factory=dict[str, CouldNotLook])
+    effects: list[str] = field(default_factory=list[str])
+    before_write: Callable[[Grant], None] = lambda grant: None
+
+    async def reach(self, principal: PrincipalId, groups: Part[tuple[str, ...]]) -> Reach:
+        holders = (principal, *(groups.value if isinstance(groups, Known) else ()))
+        shown = self.grants if self.lagging is None else self.lagging
+        found = [
+            Reached(vault, tuple(each for each in shown if each.holder in holders and _covers(each, vault)))
+            for vault in self.vaults
+        ]
+        return Reach(tuple(each for each in found if each.grants), self.unseen)
+
+    async def is_logged(self, vault: VaultSeen) -> Part[bool]:
+        return Known(value=True)
+
+    async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:
+        if vault.name in self.unread:
+            return self.unread[vault.name]
+        return Known(tuple(each for each in self.grants if each.holder == holder and _covers(each, vault)))
+
+    async def remove_grant(self, grant: Grant) -> None:
+        self.before_write(grant)
+        self.effects.append(f"remove {grant.role} at {grant.scope}")
+        self.grants = tuple(each for each in self.grants if (each.id, each.holder) != (grant.id, grant.holder))
+
+    async def restore_grant(self, grant: Grant) -> None:
+        self.before_write(grant)
+        self.effects.append(f"restore {grant.role} at {grant.scope}")
+        self.grants = (*self.grants, grant)
+
+
+def estate_of(access: Access) -> Estate:
+    """An estate of which only the access is asked for."""
+    return Estate(access, cast("SecretVaults", None), cast("Sources", None))
+
+
+def _covers(grant: Grant, vault: VaultSeen) -> bool:
+    return grant.scope == "/" or f"{grant.scope}/".startswith(f"{vault.id}/") or vault.id.startswith(f"{grant.scope}/")

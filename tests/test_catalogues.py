@@ -11,7 +11,7 @@ import pytest
 
 from shared import witness
 from shared.actions import ACTIONS, action_named
-from shared.actions.interface import Action, Earlier, Means, Planning, Proof
+from shared.actions.interface import Action, ChangesAzure, Earlier, Means, Planning, Proof
 from shared.audit import is_followed, normalise_activity
 from shared.case import Grants, IdentityState, Known, Owners, RiskState
 from shared.conditions import CONDITIONS
@@ -22,8 +22,11 @@ from shared.sources import SOURCES
 from shared.tenant import Tenant
 from tests.fakes import (
     ADDRESSES,
+    OTHER_VAULT,
     PAYROLL,
     START,
+    VAULT,
+    FakeAccess,
     FakeClock,
     FakeDirectory,
     FakeFeeds,
@@ -33,16 +36,19 @@ from tests.fakes import (
     certificate,
     delegated,
     directory_role,
+    estate_of,
     federated,
     owner,
     password,
     payroll,
+    policy_grant,
+    role_grant,
 )
 
 T = TypeVar("T")
 
 SHARED = Path(__file__).parent.parent / "shared"
-MEANS = Means("20260302-0123456789ab", handover_vault=True, now=START, audits=Known((address_added(),)))
+MEANS = Means("20260302-0123456789ab", handover_vault=True, now=START, audits=Known((address_added(),)), estate=True)
 CREDENTIALS = [
     password(1),
     certificate(2),
@@ -60,6 +66,7 @@ OPTIONS: dict[str, list[dict[str, object]]] = {
     "remove-directory-roles": [{}, {"added-since": "24h"}],
     "require-risk-policy": [{}, {"state": "enabled"}],
     "revert-configuration": [{"changed-since": "24h"}, {"change": "Directory_1"}],
+    "cut-vault-access": [{}, {"self-granting": "remove"}],
 }
 EVERY_PLAN = [(action, options) for action in ACTIONS for options in OPTIONS.get(action.name, [{}])]
 
@@ -67,18 +74,22 @@ EVERY_PLAN = [(action, options) for action in ACTIONS for options in OPTIONS.get
 def _tenant(state: IdentityState) -> Tenant:
     clock = FakeClock()
     directory = FakeDirectory(state, clock, risk=RISK, grants=Known(GRANTS), owners=Known(OWNERS))
-    return Tenant(directory, FakeFeeds(), FakeVault(clock), None)
+    access = FakeAccess((VAULT, OTHER_VAULT), (role_grant(1), policy_grant(), role_grant(2, "/", "Owner", reads=False)))
+    return Tenant(directory, FakeFeeds(), FakeVault(clock), None, estate=estate_of(access))
 
 
 def _whole(tenant: Tenant) -> list[object]:
     """All of the tenant that a step can change."""
     directory = tenant.directory
     assert isinstance(directory, FakeDirectory)
-    return [directory.state, directory.grants, directory.owners, directory.policies, directory.risk]
+    assert tenant.estate is not None
+    assert isinstance(tenant.estate.access, FakeAccess)
+    grants = tenant.estate.access.grants
+    return [directory.state, directory.grants, directory.owners, directory.policies, directory.risk, grants]
 
 
 def _look(tenant: Tenant) -> Look:
-    return Look(tenant.directory, IdentityRef(PAYROLL), FakeClock())
+    return Look(tenant.directory, IdentityRef(PAYROLL), FakeClock(), tenant.estate)
 
 
 def _state(kind: IdentityKind = IdentityKind.OWN_SINGLE_TENANT) -> IdentityState:
@@ -111,9 +122,11 @@ def test_every_entry_is_named_like_its_file(catalogue: str) -> None:
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
 def test_every_action_declares_what_it_needs(action: Action) -> None:
     """Permissions to write and to read stand beside the code, by Graph's names."""
+    azure = action.azure_permissions if isinstance(action, ChangesAzure) else ()
     for permission in (*action.permissions, *action.reads):
         assert permission.count(".") >= 2
-    assert action.permissions
+    assert all(permission.startswith("Microsoft.") for permission in azure)
+    assert action.permissions or azure
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)

@@ -3,6 +3,7 @@
 from shared.actions.block_sign_in import BlockSignIn
 from shared.actions.confirm_compromised import ConfirmCompromised
 from shared.actions.custody import Custody
+from shared.actions.cut_vault_access import CutVaultAccess
 from shared.actions.deactivate_application import DeactivateApplication
 from shared.actions.delete_application import DeleteApplication
 from shared.actions.dismiss_risk import DismissRisk
@@ -24,6 +25,7 @@ ACTIONS: tuple[Action, ...] = (
     RestoreApplication(),
     BlockSignIn(),
     DeactivateApplication(),
+    CutVaultAccess(),
     ReplaceCredentials(),
     RemoveDirectoryRoles(),
     RemoveAppRoles(),

@@ -80,6 +80,7 @@ class Proof:
 
     answer: Literal["held", "not-held", "unknown"]
     why: str
+    left: tuple[NamedOutcome, ...] = ()  # what stays open beside the effect that holds, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,13 @@ class FollowUp(Protocol):
         ...
 
     def plan(self, state: IdentityState, options: JsonObject, means: Means) -> Planning: ...
+
+
+@runtime_checkable
+class ChangesAzure(Protocol):
+    """An action whose change lies in Azure around the directory, and not in Graph alone."""
+
+    azure_permissions: ClassVar[tuple[str, ...]]  # operations that `apply` and `put_back` need, as Azure names them
 
 
 @runtime_checkable

@@ -134,6 +134,7 @@ BY_HAND: dict[str, Callable[[StepStory, PlannedStep, JsonObject], WayBack]] = {
     "remove-delegated-grants": undoing_levers.delegated_grants,
     "remove-directory-roles": undoing_levers.directory_roles,
     "custody": undoing_levers.custody,
+    "cut-vault-access": undoing_levers.vault_access,
     "revert-configuration": undoing_levers.configuration,
     "require-risk-policy": undoing_levers.risk_policy,
     "dismiss-risk": undoing_levers.dismissal,

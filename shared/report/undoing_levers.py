@@ -10,6 +10,7 @@ from shared.report.ways import call, way
 from shared.signal import JsonObject, JsonValue
 
 _CENTRE = "Entra admin centre"
+_ARM = "https://management.azure.com"
 _POLICIES = "/identity/conditionalAccess/policies"
 _CHECK = "Give back only what is known to be yours"
 
@@ -139,6 +140,25 @@ def restoration(step: StepStory, planned: PlannedStep, image: JsonObject) -> Way
 
 def purging(step: StepStory, planned: PlannedStep, _: JsonObject) -> WayBack:
     return way(step, "nothing", cannot=planned.cannot_be_undone or "a purged application does not come back")
+
+
+def vault_access(step: StepStory, planned: PlannedStep, _: JsonObject) -> WayBack:
+    taken = {(str(e.get("id")), str(e.get("image"))): e for e in objects_in(step, "removing")}
+    calls = [_azure_grant(entry) for entry in taken.values()]
+    return way(
+        step,
+        f"{len(calls)} grant(s) on vaults, under their old ids. {_CHECK}: it reads secrets again",
+        *calls,
+        portal="Azure portal, Access control of the scope: add role assignment; the vault's Access policies",
+    )
+
+
+def _azure_grant(entry: JsonObject) -> str:
+    image = entry.get("image")
+    if entry.get("kind") == "access-policy":
+        body: JsonObject = {"properties": {"accessPolicies": [image]}}
+        return call("PUT", f"{_ARM}{entry.get('id')}/accessPolicies/add?api-version=2023-07-01", body)
+    return call("PUT", f"{_ARM}{entry.get('id')}?api-version=2022-04-01", {"properties": image})
 
 
 def _taken(step: StepStory) -> list[JsonObject]:

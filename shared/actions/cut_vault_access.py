@@ -287,8 +287,7 @@ async def _tried(name: str, write: _Write, grant: Grant) -> WriteOutcome:
 def _stop(error: CordonError) -> str | None:
     if isinstance(error, PlatformRefused) and error.code == _LOCKED:
         return "resource-locked"
-    name = refusal_name(error)
-    return "refused-by-azure" if name == "refused-by-platform" else name
+    return refusal_name(error)
 
 
 # Planning

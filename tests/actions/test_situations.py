@@ -32,6 +32,8 @@ from tests.actions.scene import REF
 from tests.fakes import (
     ADDRESSES,
     START,
+    VAULT,
+    FakeAccess,
     FakeDirectory,
     FakeFeeds,
     FakeSwitch,
@@ -40,13 +42,15 @@ from tests.fakes import (
     certificate,
     delegated,
     directory_role,
+    estate_of,
     federated,
     owner,
     password,
     payroll,
+    role_grant,
 )
 
-MEANS = replace(BARE, now=START, audits=Known((address_added(),)))
+MEANS = replace(BARE, now=START, audits=Known((address_added(),)), estate=True)
 GRANTS = Known(Grants(Known((app_role(1),)), Known((delegated(2),)), Known((directory_role(3),))))
 OWNERS = Known(Owners(Known((owner(1),)), Known((owner(2),))))
 RISK = RiskState("high", "atRisk", "none", None)
@@ -70,6 +74,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "restore-application": (STEPS, STEPS, MANAGED, STEPS, AGENT, STEPS),
     "block-sign-in": (STEPS, STEPS, STEPS, STEPS, AGENT, DELETED),
     "deactivate-application": (NO_APP, STEPS, MANAGED, MICROSOFT, AGENT, DELETED),
+    "cut-vault-access": (STEPS, STEPS, STEPS, MICROSOFT, STEPS, DELETED),
     "replace-credentials": (STEPS, STEPS, "platform-held-credentials", STEPS, AGENT, DELETED),
     "remove-directory-roles": (STEPS, STEPS, STEPS, MICROSOFT, AGENT, DELETED),
     "remove-app-roles": (STEPS, STEPS, STEPS, MICROSOFT, AGENT, DELETED),
@@ -132,12 +137,14 @@ def carried_out(
         clock = virtual_clock().now
         directory = FakeDirectory(identity(), clock, risk=RISK, grants=GRANTS, owners=OWNERS, before_write=refuse)
         directory.deleted = for_deleted((name,))
+        access = FakeAccess((VAULT,), (role_grant(1),), effects=directory.effects, before_write=lambda _: refuse(""))
+        tenant = Tenant(directory, FakeFeeds(), None, None, estate=estate_of(access))
         plan = planned(name, own(name))
         chain = Chain(memory_store(clock).journal, IncidentId(MEANS.incident), clock)
         for _ in range(times):
             chain = Chain(memory_store(clock).journal, IncidentId(MEANS.incident), clock)
             await chain.write(plan)
-            execution = Execution(Tenant(directory, FakeFeeds(), None, None), chain, FakeSwitch(), REF, clock)
+            execution = Execution(tenant, chain, FakeSwitch(), REF, clock)
             look = execution.new_look()
             await look.risk()
             await execution.carry_out(plan, look)

@@ -20,7 +20,7 @@ from shared.errors import (
     UnavailableInCloud,
 )
 from shared.execution import Execution
-from shared.identity import IdentityKind
+from shared.identity import IdentityKind, IdentityRef
 from shared.journal import IncidentId
 from shared.plan import make_plan
 from shared.policy import ActionChoice
@@ -28,9 +28,9 @@ from shared.signal import JsonObject
 from shared.store import memory_store
 from shared.tenant import Tenant
 from tests.actions.scene import MEANS as BARE
-from tests.actions.scene import REF
 from tests.fakes import (
     ADDRESSES,
+    PAYROLL,
     START,
     VAULT,
     FakeAccess,
@@ -144,7 +144,7 @@ def carried_out(
         for _ in range(times):
             chain = Chain(memory_store(clock).journal, IncidentId(MEANS.incident), clock)
             await chain.write(plan)
-            execution = Execution(tenant, chain, FakeSwitch(), REF, clock)
+            execution = Execution(tenant, chain, FakeSwitch(), IdentityRef(PAYROLL), clock)
             look = execution.new_look()
             await look.risk()
             await execution.carry_out(plan, look)

@@ -33,7 +33,7 @@ _TODO = {
     "no-executor": "Set CORDON_EXECUTOR_CLIENT_ID, and grant that identity what the action needs.",
     "gone": "Check whether somebody deleted it: a deleted application can be restored for 30 days.",
     "resource-locked": "Have the lock lifted on the resource that the reason names, then order the incident again.",
-    "refused-by-platform": "Do this step by hand in the Entra admin centre or, for Azure, in its portal, then order the "
+    "refused-by-platform": "Do this step by hand in the Entra admin centre or the Azure portal, then order the "
     "incident again.",
 }
 

@@ -219,6 +219,7 @@ class OwnerPart(Ours):
     hears: Literal["request", "near-expiry"] = "request"
     after: Duration | None = None
     grace: Duration | None = None
+    confirms: bool = False
 
 
 class FaultPart(Ours):

@@ -6,7 +6,8 @@ Owners with machinery of their own: they hear that a secret should be rotated, a
 `hears: request` waits for Cordon's event Cordon.Secret.RotationRequested about this secret, `near-expiry` for
 a newest version that expires within 30 days, as Key Vault's own event tells. What they do: of a secret whose
 value only their service knows, a new value that the service takes at once, and the old one until the grace is
-over; of a storage account's key the other key, as the usual sample does, which leaves the exposed one alive.
+over; of a storage account's key the other key, as the usual sample does, which leaves the exposed one alive. One who
+`confirms` says in the end on the new version, by the tag that the request names, that the older ones are dead.
 """
 
 import json
@@ -26,7 +27,7 @@ from drill.practice.web import Request
 
 Sleep = Callable[[float], Awaitable[None]]
 REQUESTED = "Cordon.Secret.RotationRequested"
-_KEYS = ("name", "vault", "secret", "hears", "after", "grace")
+_KEYS = ("name", "vault", "secret", "hears", "after", "grace", "confirms")
 _LOOKS_EVERY = 30.0  # seconds
 _NEAR = timedelta(days=30)
 
@@ -44,7 +45,9 @@ class Owner:
     hears: str
     after: float
     grace: float
+    confirms: bool
     identity: str
+    _tag: str = ""  # by which the request wants to hear that the old value is dead
     _heard: int = 0
     _done_for: str = ""  # the version because of which it last acted
 
@@ -67,6 +70,7 @@ class Owner:
             hears=str(given.get("hears", "request")),
             after=seconds(given.get("after", 600), "owners.after"),
             grace=seconds(given.get("grace", 0), "owners.grace"),
+            confirms=bool(given.get("confirms", False)),
             identity=str(uuid.uuid5(uuid.NAMESPACE_OID, f"owner {given['name']}")),
         )
         if owner.hears not in ("request", "near-expiry"):
@@ -89,13 +93,17 @@ class Owner:
         if self.hears == "near-expiry":
             return self._is_near_expiry()
         fresh, self._heard = self.state.heard[self._heard :], len(self.state.heard)
-        return any(event.get("type") == REQUESTED and self._is_mine(event.get("data")) for event in fresh)
+        told = [
+            each for event in fresh if event.get("type") == REQUESTED and (each := self._is_mine(event.get("data")))
+        ]
+        self._tag = next((each["confirmByTag"] for each in told if "confirmByTag" in each), self._tag)
+        return bool(told)
 
-    def _is_mine(self, data: object) -> bool:
+    def _is_mine(self, data: object) -> dict[str, str] | None:
         if not isinstance(data, dict):
-            return False
+            return None
         told = {str(name): str(value).lower() for name, value in data.items()}  # type: ignore[reportUnknownVariableType]
-        return told.get("vault") == self.vault and told.get("secret") == self.secret.lower()
+        return told if (told.get("vault"), told.get("secret")) == (self.vault, self.secret.lower()) else None
 
     def _is_near_expiry(self) -> bool:
         newest = self._versions[-1]
@@ -113,6 +121,7 @@ class Owner:
         await self.sleep(self.grace)
         if source is None:
             self.state.azure.accepted[self.vault, self.secret] = {value}
+            await self._confirm()
 
     def _new_value(self) -> str:
         value = fresh_value(self.state.canaries, 32)
@@ -128,9 +137,21 @@ class Owner:
         source.keys[name] = Key(fresh_value(self.state.canaries, source.kind.octets), self.state.now)
         return source.keys[name].value
 
+    async def _confirm(self) -> None:
+        if not self.confirms or not self._tag:
+            return
+        newest = self._versions[-1]
+        dead = " ".join(each.version for each in self._versions[:-1])
+        body: JsonObject = {"tags": {**newest.tags, self._tag: dead}}
+        await self._write("PATCH", f"/secrets/{self.secret}/{newest.version}", body)
+
     async def _publish(self, before: SecretVersion, value: str, source: Source | None) -> None:
         tags = {**before.tags, **({"CredentialId": _other(str(before.tags.get("CredentialId")))} if source else {})}
-        body: JsonObject = {"value": value, "tags": tags, "contentType": before.content_type}
+        await self._write(
+            "PUT", f"/secrets/{self.secret}", {"value": value, "tags": tags, "contentType": before.content_type}
+        )
+
+    async def _write(self, method: str, path: str, body: JsonObject) -> None:
         token = self.state.tokens.issue(
             principal_id=self.identity,
             app_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.identity} app")),
@@ -142,9 +163,9 @@ class Owner:
         )
         await self.serve_vault(
             Request(
-                method="PUT",
+                method=method,
                 host=f"{self.vault}.vault.azure.net",
-                path=f"/secrets/{self.secret}",
+                path=path,
                 query={"api-version": "7.5"},
                 headers={"authorization": f"Bearer {token.text}"},
                 body=json.dumps(body).encode(),

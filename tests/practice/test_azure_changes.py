@@ -70,6 +70,19 @@ def test_a_read_stands_in_the_log_as_any_other() -> None:
     at_the_desk(story, azure=azure(roleAssignments=[READS]))
 
 
+def test_who_read_before_the_drill_has_what_was_newest_then() -> None:
+    """Unless the read names a version."""
+    later = {"name": "partner", "createdDaysAgo": 1}
+    claim = {"identity": {"claim": {"oid": PRINCIPAL}}, "operationName": "SecretGet", "time": "2026-02-20T10:00:00Z"}
+    read = {**claim, "properties": {"id": "https://shop.vault.azure.net/secrets/partner"}}
+
+    async def story(desk: Desk) -> None:
+        assert [version(desk, n)["readBy"] for n in (0, 1)] == [[PRINCIPAL], []]
+
+    vault = {"secrets": [{"name": "partner", "version": FIRST}, later]}
+    at_the_desk(story, azure=azure(vault=vault), logs={"keyVaultAudits": [read]})
+
+
 @pytest.mark.parametrize(("old", "lives"), [("dies", False), ("lives", True)])
 def test_an_owner_sets_a_value_that_its_service_takes(old: str, lives: bool) -> None:
     """The old one is refused from then on, unless the owner lets it live."""

@@ -134,6 +134,24 @@ def test_an_owner_who_is_asked_makes_a_value_that_its_service_takes() -> None:
     at_the_desk(live(story), azure=azure(), owners=[owner], consumers=[web])
 
 
+def test_an_owner_who_confirms_says_so_by_the_tag_that_was_asked_for() -> None:
+    """Only when the old value opens nothing any more, and on the new version (Azure 4, delegating)."""
+    owner = {"name": "billing", "vault": "shop", "secret": "partner", "after": "PT1M", "grace": "PT15M"}
+
+    async def story(desk: Desk) -> None:
+        versions = desk.tenant.state.vaults["shop"].secrets["partner"]
+        asked = {"vault": "shop", "secret": "partner", "confirmByTag": "cordon-old-is-dead"}
+        desk.tenant.hear({"type": "Cordon.Secret.RotationRequested", "data": asked})
+        await asyncio.sleep(600)
+        before_grace_is_over = {**versions[-1].tags}
+        await asyncio.sleep(900)
+
+        assert before_grace_is_over == {}
+        assert versions[-1].tags == {"cordon-old-is-dead": versions[0].version}
+
+    at_the_desk(live(story), azure=azure(), owners=[{**owner, "confirms": True}])
+
+
 def test_the_usual_sample_rotates_the_other_key_and_leaves_the_exposed_one() -> None:
     """Near expiry sets it off; the leaked key lives until the next round (Azure 4)."""
     owner = {"name": "sample", "vault": "shop", "secret": "conn", "hears": "near-expiry", "after": "PT1M"}

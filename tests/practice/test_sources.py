@@ -23,7 +23,7 @@ PASSWORD = "Planted-passw0rd"
 
 def azure(*secrets: dict[str, Any]) -> dict[str, Any]:
     """One service of each kind, and a vault."""
-    named = {
+    named: dict[str, str] = {
         "storageAccounts": "shopdata",
         "databaseAccounts": "shopdocs",
         "serviceBusNamespaces": "shopbus",
@@ -32,7 +32,12 @@ def azure(*secrets: dict[str, Any]) -> dict[str, Any]:
         "postgresServers": "shoppg",
         "sqlServers": "shopsql",
     }
-    services = {kind: [{"name": name, "subscription": "s1"}] for kind, name in named.items()}
+    rules = {"serviceBusNamespaces": "queues/orders/send", "eventHubNamespaces": "eventhubs/clicks/send"}
+    services: dict[str, list[dict[str, Any]]] = {
+        kind: [{"name": name, "subscription": "s1"}] for kind, name in named.items()
+    }
+    for kind, rule in rules.items():
+        services[kind][0] |= {"authorizationRules": ["RootManageSharedAccessKey", rule]}
     return {**services, "vaults": [{"name": "shop", "subscription": "s1", "secrets": [*secrets]}]}
 
 
@@ -56,7 +61,11 @@ async def arm(desk: Desk, method: str, path: str, body: object = None, role: str
         (f"{REDIS}/regenerateKey", f"{REDIS}/listKeys", {"keyType": "Secondary"}, "secondaryKey", "primaryKey"),
         *(
             (f"{rule}/regenerateKeys", f"{rule}/listKeys", {"keyType": "SecondaryKey"}, "secondaryKey", "primaryKey")
-            for rule in (f"{each}/authorizationRules/RootManageSharedAccessKey" for each in (BUS, HUB))
+            for rule in (
+                *(f"{each}/authorizationRules/RootManageSharedAccessKey" for each in (BUS, HUB)),
+                f"{BUS}/queues/orders/authorizationRules/send",
+                f"{HUB}/eventhubs/clicks/authorizationRules/send",
+            )
         ),
     ],
 )
@@ -82,6 +91,24 @@ def test_regenerating_changes_one_key_and_leaves_the_other(
         assert before[kept] == once[kept] == twice[kept]
         assert once[renewed].encode() in desk.tenant.canaries
         assert [each["body"] for each in desk.tenant.effects] == [body, body]
+
+    at_the_desk(story, azure=azure())
+
+
+def test_a_queues_rule_has_keys_of_its_own() -> None:
+    """Its connection string names the queue; the namespace's list of rules does not know it, and its keys stay."""
+
+    async def story(desk: Desk) -> None:
+        root, own = (f"{BUS}{each}/authorizationRules" for each in ("", "/queues/orders"))
+        before = (await arm(desk, "POST", f"{root}/RootManageSharedAccessKey/listKeys")).body
+        renewed = (await arm(desk, "POST", f"{own}/send/regenerateKeys", {"keyType": "PrimaryKey"})).body
+        listed = (await arm(desk, "GET", root)).body["value"]
+
+        assert renewed["keyName"] == "send"
+        assert renewed["primaryConnectionString"].endswith(f"Key={renewed['primaryKey']};EntityPath=orders")
+        assert [each["name"] for each in listed] == ["RootManageSharedAccessKey"]
+        assert (await arm(desk, "POST", f"{root}/RootManageSharedAccessKey/listKeys")).body == before
+        assert (await arm(desk, "POST", f"{BUS}/queues/other/authorizationRules/send/listKeys")).status == 404
 
     at_the_desk(story, azure=azure())
 

@@ -35,7 +35,7 @@ _ASSIGNMENT_KEYS = (
     "condition",
 )
 _DEFINITION_KEYS = ("id", "name", "roleName", "type", "permissions", "assignableScopes", "description")
-_SOURCE_KEYS = ("name", "id", "subscription", "resourceGroup", "authorizationRules")
+_SOURCE_KEYS = ("name", "id", "subscription", "resourceGroup", "authorizationRules", "tags")
 _GROUP_SCOPE = "/providers/Microsoft.Management/managementGroups/"
 
 
@@ -71,7 +71,8 @@ def add_sources(state: TenantState, azure: Mapping[str, Any]) -> None:
             known_keys(given, _SOURCE_KEYS, f"azure.{kind.name}")
             resource_id = resource_id_of(state, given, kind.type)
             rules = tuple(given.get("authorizationRules", ("RootManageSharedAccessKey",)))
-            source = new_source(state, kind, str(given["name"]).lower(), resource_id, rules)
+            tags = cast("JsonObject", given.get("tags", {}))
+            source = new_source(state, kind, str(given["name"]).lower(), resource_id, rules, tags)
             state.azure.sources[resource_id.lower()] = source
 
 

@@ -49,6 +49,7 @@ _STATUS = {COSMOS: "operationsStatus", POSTGRES: "azureAsyncOperation", SQL: "se
 def get_source(state: TenantState, request: Request, scope: str, name: str, kind: Kind) -> Answer:
     found = _at(state, request, scope, name, kind)
     body: JsonObject = {"id": found.resource_id, "name": found.name, "type": kind.type, "location": "westeurope"}
+    body["tags"] = found.tags
     return Answer(200, {**body, "properties": {"provisioningState": "Succeeded", **_PROPERTIES[kind](found)}})
 
 
@@ -97,8 +98,18 @@ def _time(at: datetime) -> str | None:
 # --- lists of keys ----------------------------------------------------------------------------------------
 
 
-def list_keys(state: TenantState, request: Request, scope: str, name: str, kind: Kind, rule: str = "") -> Answer:
-    return Answer(200, _keys(_at(state, request, scope, name, kind), rule))
+def list_keys(
+    state: TenantState,
+    request: Request,
+    scope: str,
+    name: str,
+    kind: Kind,
+    rule: str = "",
+    entity: str = "",
+    of: str = "",
+) -> Answer:
+    """`of` and `entity` are where a rule is that is not the namespace's own: queues, and the queue's name."""
+    return Answer(200, _keys(_at(state, request, scope, name, kind), f"{of}{entity}/{rule}" if of else rule))
 
 
 def _keys(source: Source, rule: str) -> JsonObject:
@@ -115,7 +126,7 @@ def _keys(source: Source, rule: str) -> JsonObject:
         "secondaryKey": source.keys[secondary].value,
         "primaryConnectionString": source.text(primary),
         "secondaryConnectionString": source.text(secondary),
-        "keyName": known,
+        "keyName": known.rpartition("/")[2],
     }
 
 
@@ -132,7 +143,7 @@ def _rule(source: Source, name: str) -> str:
 
 def list_rules(state: TenantState, request: Request, scope: str, name: str, kind: Kind) -> Answer:
     source = _at(state, request, scope, name, kind)
-    return Answer(200, {"value": [_shown_rule(source, each) for each in source.rules]})
+    return Answer(200, {"value": [_shown_rule(source, each) for each in source.rules if "/" not in each]})
 
 
 def get_rule(state: TenantState, request: Request, scope: str, name: str, kind: Kind, rule: str) -> Answer:
@@ -153,10 +164,19 @@ def _shown_rule(source: Source, rule: str) -> JsonObject:
 
 
 def regenerate(
-    state: TenantState, request: Request, scope: str, name: str, kind: Kind, asked: str, rule: str = ""
+    state: TenantState,
+    request: Request,
+    scope: str,
+    name: str,
+    kind: Kind,
+    asked: str,
+    rule: str = "",
+    entity: str = "",
+    of: str = "",
 ) -> Answer:
-    """`asked` is the property of the body that names the key."""
+    """`asked` is the property of the body that names the key; `of` and `entity` as in list_keys."""
     source = _at(state, request, scope, name, kind)
+    rule = f"{of}{entity}/{rule}" if of else rule
     prefix = f"{_rule(source, rule)}/" if rule else ""
     key = f"{prefix}{request.json_object().get(asked)}"
     if key not in source.keys:
@@ -249,7 +269,8 @@ def _with_keys(kind: Kind, asked: str) -> tuple[Route[TenantState], ...]:
     )
 
 
-def _with_rules(kind: Kind) -> tuple[Route[TenantState], ...]:
+def _with_rules(kind: Kind, *entities: str) -> tuple[Route[TenantState], ...]:
+    """A namespace's own rules, and those of its queues, topics or hubs."""
     rules = "/authorizationRules"
     rule = f"{rules}/{{rule}}"
     return (
@@ -262,6 +283,21 @@ def _with_rules(kind: Kind) -> tuple[Route[TenantState], ...]:
             f"{rule}/regenerateKeys",
             partial(regenerate, kind=kind, asked="keyType"),
             "authorizationRules/regenerateKeys/action",
+        ),
+        *(route for each in entities for route in _with_entity_rules(kind, each)),
+    )
+
+
+def _with_entity_rules(kind: Kind, entities: str) -> tuple[Route[TenantState], ...]:
+    rule, of = f"/{entities}/{{entity}}/authorizationRules/{{rule}}", f"{entities}/"
+    action = f"{entities}/authorizationRules"
+    return (
+        _reading(kind, f"{rule}/listKeys", partial(list_keys, kind=kind, of=of), f"{action}/listkeys/action", "POST"),
+        _writing(
+            kind,
+            f"{rule}/regenerateKeys",
+            partial(regenerate, kind=kind, asked="keyType", of=of),
+            f"{action}/regenerateKeys/action",
         ),
     )
 
@@ -283,8 +319,8 @@ ROUTES: tuple[Route[TenantState], ...] = (
     *_with_keys(STORAGE, "keyName"),
     *_with_keys(COSMOS, "keyKind"),
     *_with_keys(REDIS, "keyType"),
-    *_with_rules(SERVICE_BUS),
-    *_with_rules(EVENT_HUB),
+    *_with_rules(SERVICE_BUS, "queues", "topics"),
+    *_with_rules(EVENT_HUB, "eventhubs"),
     *_with_password(POSTGRES),
     *_with_password(SQL),
     *map(_operations, _STATUS),

@@ -80,22 +80,27 @@ class Key:
 
 @dataclass(slots=True)
 class Source:
-    """One service. Keys of rules are named `RULE/PrimaryKey`; `busy` is the id of an operation under way."""
+    """
+    One service. Keys of rules are named `RULE/PrimaryKey`, of a rule of a queue, topic or hub
+    `queues/NAME/RULE/PrimaryKey`. `busy` is the id of an operation under way.
+    """
 
     kind: Kind
     name: str
     resource_id: str
     keys: dict[str, Key]
+    tags: JsonObject = field(default_factory=dict[str, object])
     busy: str | None = None
 
     @property
     def rules(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name.partition("/")[0] for name in self.keys if "/" in name))
+        return tuple(dict.fromkeys(name.rpartition("/")[0] for name in self.keys if "/" in name))
 
     def text(self, key: str) -> str:
         """The connection string with this key."""
-        rule = key.partition("/")[0]
-        return self.kind.text.format(name=self.name, rule=rule, key=self.keys[key].value)
+        entity, _, rule = key.rpartition("/")[0].rpartition("/")
+        text = self.kind.text.format(name=self.name, rule=rule, key=self.keys[key].value)
+        return f"{text};EntityPath={entity.partition('/')[2]}" if entity else text
 
 
 @dataclass(slots=True)
@@ -119,10 +124,12 @@ def fresh_value(canaries: Canaries, octets: int) -> str:
     return canaries.make(shape)
 
 
-def new_source(state: TenantState, kind: Kind, name: str, resource_id: str, rules: tuple[str, ...]) -> Source:
+def new_source(
+    state: TenantState, kind: Kind, name: str, resource_id: str, rules: tuple[str, ...], tags: JsonObject
+) -> Source:
     names = [f"{rule}/{key}" for rule in rules for key in kind.own] if kind.own == _BUS_KEYS else [*kind.own]
     keys = {each: Key(fresh_value(state.canaries, kind.octets), LONG_AGO) for each in names}
-    return Source(kind, name, resource_id, keys)
+    return Source(kind, name, resource_id, keys, tags)
 
 
 def settle(state: TenantState) -> None:

@@ -8,8 +8,8 @@ from typing import Any, cast
 from drill.practice import pki
 from drill.practice.arm.building import resource_id_of, source_named, subscription_of
 from drill.practice.arm.state import Lagging
-from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objects
-from drill.practice.state import TenantState
+from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objects, read_time
+from drill.practice.state import Taken, TenantState
 from drill.practice.vault.granting import give_role
 from drill.practice.vault.secrets import new_version
 from drill.practice.vault.state import Certificate, CertificateVersion, SecretVersion, Vault
@@ -48,6 +48,9 @@ _SETTING_KEYS = (
     "storageAccountId",
     "eventHubAuthorizationRuleId",
 )
+_READ = re.compile(
+    r"https://(?P<vault>[^./]+)\.vault\.azure\.net/secrets/(?P<name>[^/]+)(?:/(?P<version>[0-9a-f]{32}))?"
+)
 _VERSION = re.compile(r"[0-9a-f]{32}")
 _ROTATORS_POLICY: JsonObject = {
     "secrets": ["get", "list", "set"],
@@ -66,6 +69,21 @@ def add_vaults(state: TenantState, azure: Mapping[str, Any]) -> None:
         vault = _vault(state, each, trusted=trusted)
         state.vaults[vault.name] = vault
     _grant_handover(state)
+    _note_earlier_reads(state)
+
+
+def _note_earlier_reads(state: TenantState) -> None:
+    """Whoever got a value before the drill has it. A read that names no version got the newest one of its time."""
+    for record in state.vault_logs.everything():
+        found = _READ.fullmatch(str(record.get("properties", {}).get("id", "")))
+        if found is None or record.get("operationName") != "SecretGet" or found["vault"] not in state.vaults:
+            continue
+        at, reader = read_time(str(record["time"])), record.get("identity", {}).get("claim", {}).get("oid")
+        versions = state.vaults[found["vault"]].secrets.get(found["name"], [])
+        there = [
+            each.version for each in versions if each.created_at <= at and found["version"] in (None, each.version)
+        ]
+        state.taken += [Taken(found["vault"], found["name"], each, str(reader)) for each in there[-1:]]
 
 
 def _vault(state: TenantState, given: JsonObject, *, trusted: bool) -> Vault:

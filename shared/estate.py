@@ -258,9 +258,13 @@ NO_ESTATE = "CORDON_ROTATOR_CLIENT_ID is not set: nobody may look into the vault
 
 @dataclass(frozen=True, slots=True)
 class Estate:
-    """Azure around the directory: four ways to it. `logs` is None where no workspace is configured."""
+    """
+    Azure around the directory: four ways to it. `logs` is None where no workspace is configured. `own_vault` is the
+    name of the vault in which Cordon hands certificates over.
+    """
 
     access: Access
     vaults: SecretVaults
     sources: Sources
     logs: VaultLogs | None = None
+    own_vault: str | None = None

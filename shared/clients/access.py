@@ -96,7 +96,7 @@ class AzureAccess:
     async def _roles_of(self, assignments: Part[list[JsonObject]]) -> Part[Mapping[str, Role]]:
         if not isinstance(assignments, Known):
             return Known({})  # that they are not known is said already
-        wanted = sorted({str(each.get("roleId")) for each in assignments.value})
+        wanted = sorted({str(each.get("roleId")) for each in assignments.value if _is_guid(each.get("roleId"))})
 
         async def read() -> Mapping[str, Role]:
             rows = await self._graph.definitions(wanted)
@@ -375,6 +375,14 @@ def _object(record: JsonObject, name: str) -> JsonObject:
     if not isinstance(value, dict):
         raise Unreadable(f"{name} is not there")
     return value
+
+
+def _is_guid(text: object) -> bool:
+    try:
+        canonical_guid(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _guid(text: str, doing: str) -> str:

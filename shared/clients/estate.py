@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from shared.clients.access import AzureAccess
 from shared.clients.arm import Arm
@@ -67,4 +68,10 @@ def make_estate(
         ),
         sources=AzureSources(arm(rotator)),
         logs=LogAnalytics(http(reader, settings.logs_url, endpoints.logs, pacing), workspaces) if workspaces else None,
+        own_vault=_name_of(settings.handover_vault),
     )
+
+
+def _name_of(vault_url: str | None) -> str | None:
+    """NAME of https://NAME.DOMAIN."""
+    return (urlsplit(vault_url).hostname or "").partition(".")[0] if vault_url else None

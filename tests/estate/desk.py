@@ -51,7 +51,7 @@ def estate_of(tenant: PracticeTenant, app: AsgiApp | None = None, **settings: st
         transport=lambda: PracticeAzureTransport(app or tenant.asgi),
         pacing=Pacing(),
         clock=virtual_clock().now,
-        random=Random(1).random,  # noqa: S311
+        random=Random(1).random,  # noqa: S311 - a test's dice
     )
     assert made is not None
     return made

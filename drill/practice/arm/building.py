@@ -136,8 +136,9 @@ def _definition(given: JsonObject) -> RoleDefinition:
     def all_of(name: str) -> tuple[str, ...]:
         return tuple(str(each) for permission in permissions for each in permission.get(name, ()))
 
+    made = uuid.uuid5(uuid.NAMESPACE_URL, f"role {flat['roleName']}")  # ids of roles are GUIDs
     return RoleDefinition(
-        str(flat.get("id") or flat["roleName"]).rpartition("/")[2].lower(),
+        str(flat.get("id") or made).rpartition("/")[2].lower(),
         str(flat["roleName"]),
         all_of("actions"),
         all_of("notActions"),

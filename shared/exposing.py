@@ -1,0 +1,102 @@
+"""
+Gathers what an identity exposed: its groups, its reads, its reach, what the vaults hold, and who else reads it.
+
+Vaults are asked side by side. Whatever fails becomes a named unknown of the exposure; nothing is taken for empty
+because nobody could look.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from shared.case import CouldNotLook, Known, Part
+from shared.errors import CordonError, TimeMayHelp
+from shared.estate import Estate, Reach, SecretRead
+from shared.exposure import Exposure, Gathered, find_exposure, with_readers
+from shared.identity import ClientId, PrincipalId
+from shared.tenant import Directory
+from shared.together import together
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+_AT_ONCE = 20  # vaults that are asked side by side
+_NO_WORKSPACE = "no workspace is configured (CORDON_LOG_WORKSPACES)"
+
+
+@dataclass(frozen=True, slots=True)
+class Accused:
+    """The identity whose exposure is looked for, and since when its secrets count as read."""
+
+    principal_id: PrincipalId
+    client_id: ClientId
+    since: datetime
+
+
+async def look_for_exposure(
+    estate: Estate, directory: Directory, accused: Accused, own_ids: frozenset[str] = frozenset()
+) -> Exposure:
+    """
+    Look at everything afresh. `own_ids` are client ids of Cordon's own identities, whose reads break nobody.
+
+    The logs are up to ten minutes late, and tokens outlive the block: what is read until then shows in later looks.
+    """
+    reads, reach = await together(_reads_by(estate, accused), _reach(estate, directory, accused))
+    reached = [each.vault for each in reach.vaults]
+    names = {each.name for each in reached} | _vaults_of(reads)
+    logged, secrets = await together(
+        _by_name(reached if estate.logs else [], lambda vault: vault.name, estate.access.is_logged),
+        _by_name(sorted(names), lambda name: name, estate.vaults.secrets),
+    )
+    exposure = find_exposure(Gathered(reads, reach, logged, secrets, estate.own_vault))
+    return with_readers(exposure, await _readers(estate, exposure, accused), _is_mine(accused, own_ids))
+
+
+async def _reach(estate: Estate, directory: Directory, accused: Accused) -> Reach:
+    groups: Part[tuple[str, ...]]
+    try:
+        groups = Known(await directory.transitive_groups(accused.principal_id))
+    except CordonError as error:
+        groups = CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp))
+    return await estate.access.reach(accused.principal_id, groups)
+
+
+async def _reads_by(estate: Estate, accused: Accused) -> Part[tuple[SecretRead, ...]]:
+    if estate.logs is None:
+        return CouldNotLook(_NO_WORKSPACE)
+    return await estate.logs.reads_by(accused.principal_id, accused.client_id, accused.since)
+
+
+async def _readers(estate: Estate, exposure: Exposure, accused: Accused) -> Part[tuple[SecretRead, ...]]:
+    if estate.logs is None:
+        return CouldNotLook(_NO_WORKSPACE)
+    if not exposure.secrets:
+        return Known(())
+    return await estate.logs.readers_of([each.ref for each in exposure.secrets], accused.since)
+
+
+def _is_mine(accused: Accused, own_ids: frozenset[str]) -> Callable[[SecretRead], bool]:
+    """Rows that the identity caused on behalf of a user are its own as well: they carry its client id."""
+    mine = own_ids | {accused.client_id}
+    return lambda read: read.reader == accused.principal_id or read.client in mine
+
+
+def _vaults_of(reads: Part[tuple[SecretRead, ...]]) -> set[str]:
+    """Also vaults that it does not reach any more."""
+    return {each.secret.vault for each in reads.value} if isinstance(reads, Known) else set()
+
+
+async def _by_name(
+    things: Sequence[K], name: Callable[[K], str], ask: Callable[[K], Awaitable[Part[T]]]
+) -> dict[str, Part[T]]:
+    """What is said of each, so many at once; in the order in which they were given."""
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(thing: K) -> Part[T]:
+        async with room:
+            return await ask(thing)
+
+    parts = await together(*(one(each) for each in things))
+    return dict(zip(map(name, things), parts, strict=True))

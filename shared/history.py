@@ -197,7 +197,18 @@ class History:
 
     @property
     def not_done(self) -> tuple[NamedOutcome, ...]:
-        return self.planned.not_done if self.planned else ()
+        """What the newest plan leaves out, and what the newest look at each step found open beside what it proves."""
+        return (*(self.planned.not_done if self.planned else ()), *self._left)
+
+    @property
+    def wanting(self) -> tuple[NamedOutcome, ...]:
+        """What looks found open and a person must settle: until then nothing counts as contained."""
+        return tuple(outcome for outcome in self._left if outcome.todo)
+
+    @cached_property
+    def _left(self) -> tuple[NamedOutcome, ...]:
+        looks = (step.verified for step in self.steps)
+        return tuple(outcome for look in looks if look and is_proof(look) for outcome in look.left)
 
     @property
     def in_doubt(self) -> tuple[NamedOutcome, ...]:

@@ -82,7 +82,8 @@ def status_of(records: Sequence[Record], now: datetime) -> Status:
     | yes   | not all steps held, none given up; at work                           | CONTAINING        |
     | yes   | all held, no recheck since the last write; not abandoned             | PROVING           |
     | yes   | all held, and the newest recheck since the last write held           | CONTAINED         |
-    | yes   | the same, but the plan left signing keys that may let somebody in    | NEEDS_ATTENTION   |
+    | yes   | the same, but the plan left signing keys that may let somebody in,   | NEEDS_ATTENTION   |
+    |       | or a look found open what a person must settle                       |                   |
     | yes   | all held, that recheck did not hold; at work                         | CONTAINING        |
     | yes   | all held at the look before, this one unknown; rechecks go on        | PROVING           |
 
@@ -208,7 +209,7 @@ def _begun(history: History, now: datetime) -> Status:
 def _all_held(history: History, now: datetime) -> Status:
     recheck = history.recheck
     if recheck is not None and recheck.answer == "held" and recheck.number >= 1:
-        return Status.NEEDS_ATTENTION if history.in_doubt else Status.CONTAINED
+        return Status.NEEDS_ATTENTION if history.in_doubt or history.wanting else Status.CONTAINED
     if recheck is not None and recheck.answer == "not-held":
         return _at_work(Status.CONTAINING, history, now)
     over = recheck is not None and recheck.last
@@ -278,6 +279,7 @@ def open_tasks(history: History, now: datetime) -> Iterator[str]:
     tasks = [
         *_asked_for_now(history, now),
         *_about_doubts(history),
+        *(outcome.todo for outcome in history.wanting),
         *_left_by_undo(history),
         *(s.stopped.todo for s in history.steps if s.stopped),
         *_calls(history),

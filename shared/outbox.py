@@ -28,6 +28,7 @@ from shared.entries import (
     StepStopped,
     UndoEnded,
     UndoStopped,
+    Verified,
 )
 from shared.errors import CordonError
 from shared.history import History
@@ -81,12 +82,24 @@ class Outbox:
 
 def _turns(chain: Chain, status: Status) -> Iterator[tuple[int, str]]:
     """The incident's turns with the place of the record that each follows from."""
+    calls = set(_new_calls(chain)) if status is Status.NEEDS_ATTENTION else set[int]()
     for line in chain.lines:
-        turn = _turn(line.entry, status)
+        turn = "NeedsAttention" if line.record.sequence in calls else _turn(line.entry, status)
         if turn is not None:
             yield line.record.sequence, turn
     if status is Status.CONTAINED:
         yield _first_proof(chain), "Contained"
+
+
+def _new_calls(chain: Chain) -> Iterator[int]:
+    """The places of the looks that found something open which no look before had found."""
+    known = set[str]()
+    for line in chain.lines:
+        left = line.entry.left if isinstance(line.entry, Verified) else ()
+        tasks = {outcome.todo for outcome in left if outcome.todo}
+        if tasks - known:
+            yield line.record.sequence
+        known |= tasks
 
 
 def _turn(entry: Entry, status: Status) -> str | None:

@@ -333,6 +333,9 @@ class Work:
         execution = self._execution()
         if any(outcome.outcome == SIGNING_KEYS_IN_DOUBT for outcome in plan.not_done):
             await self._close("needs-attention", "every step holds, but nobody settled whose the kept signing keys are")
+        elif wanting := History(self._chain.lines).wanting:
+            named = ", ".join(dict.fromkeys(outcome.outcome for outcome in wanting))
+            await self._close("needs-attention", f"every step holds, but a person has to settle what is left: {named}")
         elif all(execution.is_settled(step) and not self._is_stopped(step) for step in plan.steps):
             await self._close("contained", "every later look found the containment in place")
         else:

@@ -22,6 +22,8 @@ _ABOUT = {
     "agent-identity": "Block the agent and its blueprint in the Entra admin centre.",
     "managed-identity": "Detach the managed identity from its resource, or remove its role assignments.",
     "owned-by-microsoft": "Report the identity to Microsoft.",
+    "azure-not-configured": "Look in Azure yourself for what the identity can read, and take it away.",
+    "can-grant-itself": "Take the role away, if the identity does not need it: policy can (self-granting: remove).",
     "contradicts-containment": "Undo the containment first if the identity is harmless, then dismiss its risk.",
 }
 
@@ -45,7 +47,8 @@ def tell_not_done(history: History) -> Iterator[NotDone]:
 
 
 def _told(outcome: NamedOutcome) -> NotDone:
-    return NotDone(what=outcome.action, outcome=outcome.outcome, why=outcome.reason, todo=_ABOUT.get(outcome.outcome))
+    todo = outcome.todo or _ABOUT.get(outcome.outcome)
+    return NotDone(what=outcome.action, outcome=outcome.outcome, why=outcome.reason, todo=todo)
 
 
 def _about_closing(outcome: str) -> str:

@@ -18,6 +18,8 @@ from shared.conditions import CONDITIONS
 from shared.entries import PlannedStep
 from shared.identity import IdentityKind, IdentityRef
 from shared.look import Look
+from shared.rotators import ROTATORS
+from shared.rotators.interface import Rotator
 from shared.sources import SOURCES
 from shared.tenant import Tenant
 from tests.fakes import (
@@ -104,10 +106,10 @@ def _run(what: Awaitable[T]) -> T:
     return asyncio.run(main())
 
 
-@pytest.mark.parametrize("catalogue", ["actions", "conditions", "sources"])
+@pytest.mark.parametrize("catalogue", ["actions", "conditions", "rotators", "sources"])
 def test_every_entry_is_named_like_its_file(catalogue: str) -> None:
     """The word in a policy, the entry's name and the file's name are one."""
-    entries = {"actions": ACTIONS, "conditions": CONDITIONS, "sources": SOURCES}[catalogue]
+    entries = {"actions": ACTIONS, "conditions": CONDITIONS, "rotators": ROTATORS, "sources": SOURCES}[catalogue]
     names = [entry.name for entry in entries]
 
     assert len(names) == len(set(names))
@@ -127,6 +129,15 @@ def test_every_action_declares_what_it_needs(action: Action) -> None:
         assert permission.count(".") >= 2
     assert all(permission.startswith("Microsoft.") for permission in azure)
     assert action.permissions or azure
+
+
+@pytest.mark.parametrize("rotator", ROTATORS, ids=lambda rotator: rotator.name)
+def test_every_rotator_declares_what_it_needs(rotator: Rotator) -> None:
+    """Permissions stand beside the code: Graph's and ARM's by their names, else a role and what it is on."""
+    assert rotator.permissions
+    for permission in rotator.permissions:
+        assert permission.count(".") == 2 or permission.startswith("Microsoft.") or " on the " in permission
+    assert rotator.keys in ("two", "one", "certificate", "owner", "none")
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)

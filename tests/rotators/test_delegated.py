@@ -1,0 +1,195 @@
+"""Secrets that only their owners can rotate: asked, reminded, watched, and never called dead without their word."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.errors import Unreachable
+from shared.estate import OPERATION_TAG, SecretSeen
+from shared.rotators import rotator_named
+from shared.rotators.interface import Awaited, Minted
+from tests.fakes import START
+from tests.rotators.estate import REF, Rounds, World, begin
+from tests.rotators.kinds import STORAGE
+
+pytestmark = pytest.mark.anyio
+
+DELEGATED = rotator_named("delegated")
+NEAR = {"cordon-rotate": "near-expiry"}
+
+
+async def asked(world: World, **more: Any) -> tuple[Rounds, Awaited]:
+    rounds = await begin(world, world.vaults.store(REF, "only the owner knows what it opens", **more))
+    awaited = await rounds.make()
+    assert isinstance(awaited, Awaited)
+    return rounds, awaited
+
+
+async def answer(world: World, rounds: Rounds, awaited: Awaited) -> Minted | None:
+    versions = [version for version, _ in reversed(world.vaults.held[REF])]
+    return await rounds.rotator.awaited(rounds.job, awaited.made, versions, world.means)
+
+
+def owner_stores(world: World, **more: Any) -> SecretSeen:
+    world.clock.forward(minutes=1)
+    return world.vaults.store(REF, "his new value", created=world.clock(), **more)
+
+
+async def test_the_owner_is_asked_by_an_event_that_holds_pointers_and_no_value() -> None:
+    """Vault, secret, version, incident, deadline: what his machinery needs, and nothing that opens a door."""
+    world = World()
+    rounds, awaited = await asked(world)
+    ((type_, subject, id_, data),) = world.topic.events
+
+    assert rounds.rotator is DELEGATED
+    assert (type_, subject) == ("Cordon.Secret.RotationRequested", "vaults/shop/secrets/conn")
+    assert id_ == f"{rounds.job.operation}-asked-0"
+    assert (data["vault"], data["secret"], data["version"]) == ("shop", "conn", rounds.job.secret.version)
+    assert data["incident"] == "20260302-0123456789ab"
+    assert data["deadline"] == (START + timedelta(hours=4)).isoformat()
+    assert "only the owner knows" not in rounds.visible()
+    assert awaited.escalate_after == timedelta(hours=4)
+    assert world.writes.done == []
+
+
+async def test_asking_again_after_a_crash_is_the_same_event_and_an_hour_later_a_reminder() -> None:
+    """Receivers recognise a repetition by its id; a reminder is no repetition."""
+    world = World()
+    rounds, _ = await asked(world)
+    await rounds.make()
+    world.clock.forward(minutes=61)
+    await rounds.make()
+    ids = [id_ for _, _, id_, _ in world.topic.events]
+
+    assert ids[0] == ids[1] != ids[2]
+    deadlines = {data["deadline"] for _, _, _, data in world.topic.events}
+    assert len(deadlines) == 1, "a reminder does not move the deadline"
+
+
+async def test_without_a_topic_a_person_is_called_at_once() -> None:
+    """Nobody was asked, and it says so."""
+    world = World(topic=False)
+    _, awaited = await asked(world)
+
+    assert awaited.escalate_after == timedelta()
+    assert "nobody could be asked" in awaited.why
+
+
+async def test_a_topic_that_is_down_is_tried_again() -> None:
+    """Not asked is not awaited."""
+    world = World()
+
+    async def down(*_: object, **__: object) -> None:
+        raise Unreachable("publishing", "no connection")
+
+    world.topic.publish = down
+    with pytest.raises(Unreachable):
+        await asked(world)
+
+
+async def test_only_a_new_version_of_somebody_else_is_his_answer() -> None:
+    """Neither what was there, nor an exposed, disabled or own version."""
+    world = World()
+    rounds, awaited = await asked(world)
+    assert await answer(world, rounds, awaited) is None
+    owner_stores(world, enabled=False)
+    owner_stores(world, tags={OPERATION_TAG: rounds.job.operation})
+    assert await answer(world, rounds, awaited) is None
+    theirs = owner_stores(world)
+    done = await answer(world, rounds, awaited)
+
+    assert done is not None
+    assert done.version == theirs.version
+    assert done.value is None
+
+
+async def rotated_by_owner(world: World, **more: Any) -> Rounds:
+    rounds, awaited = await asked(world)
+    owner_stores(world, **more)
+    done = await answer(world, rounds, awaited)
+    assert done is not None
+    await rounds.publish(done)
+    return rounds
+
+
+async def test_whether_the_old_value_is_dead_only_the_owner_can_say() -> None:
+    """A new string in the vault proves nothing."""
+    world = World()
+    rounds = await rotated_by_owner(world)
+    proof = await rounds.verify()
+
+    assert (await rounds.retire()).writes == ()
+    assert proof.answer == "unknown"
+    assert "only he can tell" in proof.why
+    assert world.writes.done == []
+
+
+async def test_the_owner_says_so_by_a_tag_that_names_the_exposed_version() -> None:
+    """And by no tag that was carried over from an earlier time."""
+    world = World()
+    rounds = await rotated_by_owner(world, tags={"cordon-old-is-dead": "f" * 32})
+    assert (await rounds.verify()).answer == "unknown"
+    owner_stores(world, tags={"cordon-old-is-dead": f"{'f' * 32}, {rounds.job.exposed[0].upper()}"})
+
+    assert (await rounds.verify()).answer == "held"
+
+
+async def test_a_listener_for_near_expiry_is_set_off_as_well() -> None:
+    """The newest version expires soon, and nothing else of it is changed. Set off once, it is left alone."""
+    world = World()
+    rounds, awaited = await asked(world, tags=NEAR)
+    newest = world.newest()[0]
+
+    assert newest.expires is not None
+    assert newest.expires < START + timedelta(days=30)
+    assert newest.tags == NEAR
+    await rounds.make()
+    assert world.writes.done == ["set expiry"]
+    assert "near-expiry" in awaited.why
+    assert len(world.topic.events) == 2
+
+
+async def test_without_the_tag_no_expiry_is_moved() -> None:
+    """An expiry means something to other machinery."""
+    world = World()
+    await asked(world, expires=START + timedelta(days=300))
+
+    assert world.writes.done == []
+
+
+async def test_a_sample_that_renews_only_the_idle_key_is_set_off_twice() -> None:
+    """After its first round the exposed key lives on; the second one is due when the grace is over (Azure 4)."""
+    world = World()
+    tags = {**NEAR, "ProviderAddress": STORAGE, "CredentialId": "key1", "cordon-rotator": "delegated"}
+    world.sources.has(STORAGE.lower(), "key1", "key2")
+    rounds, awaited = await asked(world, tags=tags)
+    owner_stores(world, tags={**tags, "CredentialId": "key2"})
+    assert await answer(world, rounds, awaited) is None
+    assert world.writes.done == ["set expiry"], "consumers have the grace"
+    world.clock.forward(minutes=15)
+    assert await answer(world, rounds, awaited) is None
+    assert world.writes.done == ["set expiry", "set expiry"]
+    assert await answer(world, rounds, awaited) is None
+    assert world.writes.done == ["set expiry", "set expiry"]
+    last = owner_stores(world, tags={**tags, "CredentialId": "key1"})
+    done = await answer(world, rounds, awaited)
+
+    assert done is not None
+    assert done.version == last.version
+
+
+async def test_a_key_that_lives_on_at_its_source_is_seen_through_the_owners_word() -> None:
+    """Where the source's keys can be read, they are believed before any tag is missed."""
+    world = World()
+    tags = {"ProviderAddress": STORAGE, "CredentialId": "key1", "cordon-rotator": "delegated"}
+    source = world.sources.has(STORAGE.lower(), "key1", "key2")
+    rounds = await begin(world, world.vaults.store(REF, source.keys["key1"][0], tags=tags))
+    awaited = await rounds.make()
+    assert isinstance(awaited, Awaited)
+    owner_stores(world)
+    done = await answer(world, rounds, awaited)
+    assert done is not None
+    await rounds.publish(done)
+
+    assert (await rounds.verify()).answer == "not-held"

@@ -1,0 +1,254 @@
+"""Client secrets: made only where the application names the vault's secret, found by name when their value was lost."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.case import CouldNotLook, IdentityState, Password
+from shared.errors import CannotBeRead, Gone, InstanceLocked, Unreachable
+from shared.estate import SecretRef, SecretSeen
+from shared.rotators import rotator_named
+from shared.rotators.interface import Awaited, Minted, ServesNot
+from shared.tenant import CredentialWrite, WriteRefused, WriteResult
+from tests.fakes import PAYROLL_CLIENT, START, password, payroll
+from tests.rotators.estate import LONG_AGO, REF, World, begin, served
+from tests.rotators.kinds import kind
+
+pytestmark = pytest.mark.anyio
+
+KIND = kind("entra-client-secret")
+ONE, TWO = password(1).key_id, password(2).key_id
+
+
+def application(
+    *passwords: Password, tags: tuple[str, ...] = ("cordon-secret:shop/conn",), **more: Any
+) -> IdentityState:
+    state = payroll(application=passwords, **more)
+    assert state.application is not None
+    return replace(state, application=replace(state.application, tags=tags))
+
+
+def store(world: World, key_id: str = ONE, ref: SecretRef = REF, **more: Any) -> SecretSeen:
+    tags = {"ProviderAddress": PAYROLL_CLIENT, "CredentialId": key_id}
+    return world.vaults.store(ref, f"value of {key_id}", **{"tags": tags, **more})
+
+
+def held(world: World) -> dict[str, str | None]:
+    return {p.key_id: p.display_name for holder in world.directory.state.holders for p in holder.passwords}
+
+
+@pytest.mark.parametrize("tags", [(), ("cordon-secret:shop/other",), ("shop/conn",), ("cordon-secret:",)])
+async def test_an_application_that_does_not_name_the_secret_gets_no_new_one(tags: tuple[str, ...]) -> None:
+    """Else whoever writes tags in a vault could have a secret of any application made and put there."""
+    world = World()
+    world.directory.state = application(password(1), tags=tags)
+    rounds = await begin(world, store(world))
+    awaited = await rounds.make()
+
+    assert isinstance(awaited, Awaited)
+    assert "does not name it" in awaited.why
+    assert world.writes.done == []
+    assert len(world.topic.events) == 1
+
+
+async def test_the_new_secret_lives_as_long_as_the_old_one_and_is_named_by_its_key_id() -> None:
+    """The vault's tag names the new key id, so that the next rotation finds it."""
+    world = World()
+    secret = KIND.set_up(world)
+    rounds = await begin(world, secret)
+    await rounds.whole()
+    (made,) = [p for holder in world.directory.state.holders for p in holder.passwords if p.key_id not in (ONE, TWO)]
+
+    assert made.end == START + (START + timedelta(days=30) - LONG_AGO)
+    assert world.newest()[0].tags["CredentialId"] == made.key_id
+    assert world.newest()[0].expires == made.end
+    assert set(held(world)) == {TWO, made.key_id}, "another secret of the application stays"
+
+
+async def test_its_name_holds_nothing_of_the_tenants_text() -> None:
+    """A display name is shown to people and in logs."""
+    world = World()
+    rounds = await begin(world, KIND.set_up(world))
+    await rounds.whole()
+    (name,) = [str(name) for name in held(world).values() if str(name).startswith("cordon-")]
+
+    assert "shop" not in name
+    assert len(name) <= 90
+
+
+@pytest.mark.parametrize("tags", [{"CredentialId": ONE}, {"ProviderAddress": PAYROLL_CLIENT}, {}])
+async def test_without_both_ids_it_is_nobodys_client_secret(tags: dict[str, str]) -> None:
+    """No guess at which of an application's secrets it is."""
+    world = World()
+
+    assert KIND.rotator != (await served(world, world.vaults.store(REF, "x", tags=tags)))[0].name
+
+
+async def test_ids_that_are_none_never_get_into_a_path() -> None:
+    """Tags are anybody's text."""
+    world = World()
+    for bad in ("../users", f"{PAYROLL_CLIENT}/x", f"{PAYROLL_CLIENT}/..", "payroll", f"({PAYROLL_CLIENT})"):
+        secret = world.vaults.store(REF, "x", tags={"ProviderAddress": bad, "CredentialId": ONE})
+        assert (await served(world, secret))[0].name == "delegated"
+
+
+async def test_a_secret_that_was_removed_meanwhile_is_dead_where_only_younger_ones_are_left() -> None:
+    """Its identity was contained in an incident of its own: nothing is made, and nothing is left to remove."""
+    world = World()
+    world.directory.state = application(replace(password(2), start=START))
+    rounds = await begin(world, store(world))
+    proof = await rounds.whole()
+
+    assert proof.answer == "held"
+    assert world.writes.done == []
+
+
+async def test_a_key_id_that_the_application_does_not_have_proves_nothing_beside_an_older_secret() -> None:
+    """A wrong tag may hide which of the application's secrets leaked."""
+    world = World()
+    world.directory.state = application(replace(password(2), start=LONG_AGO - timedelta(days=1)))
+    rounds = await begin(world, store(world))
+    awaited = await rounds.make()
+
+    assert isinstance(awaited, Awaited)
+    assert "does not have" in awaited.why
+
+
+async def test_exposed_versions_with_different_secrets_all_die() -> None:
+    """Each version's own tags name its secret."""
+    world = World()
+    world.directory.state = application(password(1), password(2))
+    older = store(world, TWO)
+    newest = store(world, ONE, created=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+    await rounds.whole()
+
+    assert {ONE, TWO}.isdisjoint(held(world))
+    assert (await rounds.verify()).answer == "held"
+
+
+async def test_an_exposed_version_without_tags_leaves_the_proof_open() -> None:
+    """Which secret it holds nobody can tell."""
+    world = World()
+    world.directory.state = application(password(1), password(2))
+    older = store(world, TWO, tags={})
+    newest = store(world, ONE, created=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+
+    assert (await rounds.whole()).answer == "unknown"
+
+
+async def test_an_instance_lock_is_a_named_refusal() -> None:
+    """The exposed secret stays, and the report says who must act."""
+    world = World()
+    rounds = await begin(world, KIND.set_up(world))
+    minted = await rounds.make()
+    assert isinstance(minted, Minted)
+    await rounds.publish(minted)
+
+    async def refuse(writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
+        return [WriteRefused(InstanceLocked(doing="removing", code="locked", why="locked.")) for _ in writes]
+
+    world.directory.write_credentials = refuse
+    done = await rounds.retire()
+
+    assert [(each.outcome, each.stop) for each in done.writes] == [("refused", "instance-locked")]
+    assert (await rounds.verify()).answer == "not-held"
+
+
+async def test_a_lost_secret_that_cannot_be_removed_is_not_joined_by_another() -> None:
+    """Two unusable secrets are worse than one."""
+    world = World()
+    rounds = await begin(world, KIND.set_up(world))
+    await rounds.make()
+
+    async def refuse(writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
+        return [WriteRefused(InstanceLocked(doing="removing", code="locked", why="locked.")) for _ in writes]
+
+    world.directory.write_credentials = refuse
+    with pytest.raises(InstanceLocked):
+        await rounds.make()
+    assert sum(str(name).startswith("cordon-") for name in held(world).values()) == 1
+
+
+async def test_a_secret_that_a_late_replica_hid_is_removed_in_the_end() -> None:
+    """The look after a crash did not show it, so another one was made: one of them is left."""
+    world = World()
+    rounds = await begin(world, KIND.set_up(world))
+    await rounds.make()
+    world.directory.lag = 1
+    proof = await rounds.whole()
+
+    assert proof.answer == "held"
+    assert sum(str(name).startswith("cordon-") for name in held(world).values()) == 1
+    assert world.newest()[1] in KIND.live(world)
+
+
+async def test_a_second_vaults_secret_gets_the_same_new_one() -> None:
+    """One application, one new secret, in both places."""
+    world = World()
+    world.directory.state = application(password(1), tags=("cordon-secret:shop/conn", "cordon-secret:shop/copy"))
+    other = SecretRef("shop", "copy")
+    first, second = await begin(world, store(world)), await begin(world, store(world, ref=other))
+    await second.before()
+    minted = await first.make()
+    assert isinstance(minted, Minted)
+    await first.publish(minted)
+    beside_at = (REF, str(first.journal.get("version")))
+    second.job = replace(second.job, beside=first.journal.get("made"), beside_at=beside_at)
+
+    assert (await second.whole()).answer == "held"
+    assert (await first.whole()).answer == "held"
+    assert world.newest(other)[1] == world.newest()[1] in KIND.live(world)
+    assert len(held(world)) == 1
+
+
+async def test_an_application_that_is_not_there_is_no_proof_before_it_was_seen() -> None:
+    """A tag may name what never was; one that was seen and is gone took its secrets along."""
+    world = World()
+    rounds = await begin(world, KIND.set_up(world))
+    world.directory.unreadable = CouldNotLook("no such application", gone=True)
+    with pytest.raises(Gone):
+        await rounds.before()
+
+    world.directory.unreadable = None
+    await rounds.before()
+    rounds.journal.keep("made", {})
+    world.directory.unreadable = CouldNotLook("no such application", gone=True)
+    assert (await rounds.verify()).answer == "held"
+
+
+@pytest.mark.parametrize(("later", "error"), [(True, Unreachable), (False, CannotBeRead)])
+async def test_an_application_that_cannot_be_read_is_not_judged(later: bool, error: type[Exception]) -> None:
+    """Could not look is never nothing there."""
+    world = World()
+    rounds = await begin(world, KIND.set_up(world))
+    world.directory.unreadable = CouldNotLook("the network", may_help_later=later)
+
+    with pytest.raises(error):
+        await rounds.whole()
+    assert world.writes.done == []
+
+
+async def test_a_managed_secret_is_never_set_by_hand() -> None:
+    """Whatever its tags say."""
+    world = World()
+    secret = replace(store(world), managed=True)
+
+    for rotator in ("entra-client-secret", "generated-value", "storage-account-key", "sql-password"):
+        assert rotator_named(rotator).serves(secret) == ServesNot()
+
+
+async def test_removing_answers_are_told_one_by_one() -> None:
+    """What the directory said of each removal."""
+    world = World()
+    rounds = await begin(world, KIND.set_up(world))
+    minted = await rounds.make()
+    assert isinstance(minted, Minted)
+    await rounds.publish(minted)
+    done = await rounds.retire()
+
+    assert [(each.write, each.outcome) for each in done.writes] == [(f"removePassword {ONE}", "accepted")]

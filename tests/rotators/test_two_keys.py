@@ -1,0 +1,301 @@
+"""Services with two keys: which is exposed the values tell, and no tag makes Cordon hand out another service's key."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.errors import Gone, PermissionMissing, PlatformRefused
+from shared.estate import SecretRef, SecretSeen, SecretValue
+from shared.rotators import rotator_named
+from shared.rotators.interface import Awaited, Minted, NeedsValue, ServesNot
+from tests.fakes import START
+from tests.rotators.estate import LONG_AGO, REF, Rounds, World, begin, served
+from tests.rotators.kinds import BUS, STORAGE, kind
+
+pytestmark = pytest.mark.anyio
+
+ACCOUNT = STORAGE.lower()
+FORM = "DefaultEndpointsProtocol=https;AccountName=shopdata;AccountKey={};EndpointSuffix=core.windows.net"
+TAGS = {"ProviderAddress": STORAGE, "CredentialId": "key1"}
+
+
+def key(world: World, name: str, resource: str = ACCOUNT) -> str:
+    return world.sources.held[resource].keys[name][0]
+
+
+def store(world: World, value: str, **more: object) -> SecretSeen:
+    return world.vaults.store(REF, value, **{"tags": TAGS, **more})
+
+
+async def test_a_tag_that_names_another_account_moves_no_key() -> None:
+    """Whoever writes tags cannot have a key of any account made new and put where he reads it."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    secret = store(world, FORM.format("bXkgb3duIGtleSBvZiBhbm90aGVyIGFjY291bnQ="))
+    rounds = await begin(world, secret)
+    before = await rounds.before()
+    awaited = await rounds.make()
+
+    assert isinstance(awaited, Awaited)
+    assert "none of whose keys" in str(before["delegated"])
+    assert "none of whose keys" in awaited.why
+    assert world.writes.done == []
+    assert world.topic.events[0][0] == "Cordon.Secret.RotationRequested"
+
+
+async def test_a_value_of_unknown_form_is_left_to_its_owner_and_still_watched() -> None:
+    """The source tells whether the owner let the exposed key die."""
+    world = World()
+    source = world.sources.has(ACCOUNT, "key1", "key2")
+    secret = store(world, f'{{"connection": "{key(world, "key1")}"}}')
+    rounds = await begin(world, secret)
+    awaited = await rounds.make()
+    assert isinstance(awaited, Awaited)
+    world.clock.forward(minutes=5)
+    theirs = world.vaults.store(REF, '{"connection": "x"}', created=world.clock())
+    versions = [version for version, _ in reversed(world.vaults.held[REF])]
+    minted = await rounds.rotator.awaited(rounds.job, awaited.made, versions, world.means)
+    assert isinstance(minted, Minted)
+    assert minted.version == theirs.version
+    await rounds.publish(minted)
+
+    assert (await rounds.retire()).writes == ()
+    assert (await rounds.verify()).answer == "not-held"
+    source.keys["key1"] = (world.sources.new(), world.clock())
+    assert (await rounds.verify()).answer == "unknown"
+    assert not [value for value in world.sources.made if value in rounds.visible()]
+
+
+async def test_the_exposed_key_is_the_one_in_the_value_whatever_the_tag_says() -> None:
+    """A tag that was not kept up with would have the key in use made new."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    old = key(world, "key2")
+    rounds = await begin(world, store(world, FORM.format(old)))
+    assert (await rounds.before())["idle"] == "key1"
+    minted = await rounds.make()
+    assert isinstance(minted, Minted)
+    await rounds.publish(minted)
+
+    assert key(world, "key2") == old
+    assert world.newest()[1] == FORM.format(key(world, "key1"))
+    assert world.newest()[0].tags["CredentialId"] == "key1"
+    await rounds.retire()
+    assert key(world, "key2") != old
+    assert (await rounds.verify()).answer == "held"
+
+
+async def test_an_older_version_exposes_the_other_key() -> None:
+    """What consumers use now is not exposed: nothing is published, and the key that leaked dies."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    leaked, used = key(world, "key1"), key(world, "key2")
+    older = store(world, FORM.format(leaked))
+    newest = store(world, FORM.format(used), tags={**TAGS, "CredentialId": "key2"}, created=START)
+    rounds = await begin(world, newest, str(older.version))
+    proof = await rounds.whole()
+
+    assert proof.answer == "held"
+    assert world.writes.done == ["regenerate key1"]
+    assert rounds.journal.get("version") == newest.version
+    assert key(world, "key2") == used
+
+
+async def test_both_keys_are_exposed() -> None:
+    """The one that is not in use is made new and published, then the other one."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    first, second = key(world, "key1"), key(world, "key2")
+    older = store(world, FORM.format(first))
+    newest = store(world, FORM.format(second), created=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+    proof = await rounds.whole()
+
+    assert proof.answer == "held"
+    assert world.writes.done == ["regenerate key1", "publish", "regenerate key2"]
+    assert {first, second}.isdisjoint({key(world, "key1"), key(world, "key2")})
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+async def test_an_exposed_version_that_somebody_disabled_is_not_forgotten(tagged: bool) -> None:
+    """The vault does not give its value out, and the source takes it all the same."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    leaked = key(world, "key1")
+    older = store(world, FORM.format(leaked), enabled=False, tags=TAGS if tagged else {})
+    newest = store(world, FORM.format(key(world, "key2")), created=START)
+    rounds = await begin(world, newest, str(older.version))
+    proof = await rounds.whole()
+
+    assert proof.answer == "held"
+    assert "was made new since" in proof.why
+    assert key(world, "key1") != leaked
+
+
+async def test_without_times_a_version_that_nobody_can_read_is_never_called_dead() -> None:
+    """Unseen is unknown; the key is made new all the same."""
+    world = World()
+    secret = kind("redis-key").set_up(world)
+    rounds = await begin(world, secret)
+    await rounds.whole()
+    await world.vaults.set_enabled(REF, str(secret.version), False)
+
+    assert (await rounds.verify()).answer == "unknown"
+
+
+async def test_a_key_that_the_newest_version_holds_is_not_made_new() -> None:
+    """Somebody put the exposed key back: his consumers would break, so a person decides."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    old = FORM.format(key(world, "key1"))
+    rounds = await begin(world, store(world, old))
+    minted = await rounds.make()
+    assert isinstance(minted, Minted)
+    await rounds.publish(minted)
+    store(world, old, created=START + timedelta(minutes=9))
+
+    with pytest.raises(PlatformRefused, match="still holds the exposed key"):
+        await rounds.retire()
+    assert world.writes.done == ["regenerate key2", "publish"]
+
+
+async def test_two_secrets_of_one_account_share_the_new_key() -> None:
+    """Making the idle key new once more would kill what the first secret's consumers just got."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    old = key(world, "key1")
+    other = SecretRef("shop", "conn-2")
+    jobs = [
+        await begin(world, store(world, FORM.format(old))),
+        await begin(world, world.vaults.store(other, old, tags=TAGS)),
+    ]
+    for each in jobs:
+        await each.before()
+    await make_and_publish(jobs[0])
+    jobs[1].job = replace(jobs[1].job, beside=jobs[0].journal.get("made"))
+    await make_and_publish(jobs[1])
+    for each in jobs:
+        await each.retire()
+
+    assert [(await each.verify()).answer for each in jobs] == ["held", "held"]
+    assert world.writes.done == ["regenerate key2", "publish", "publish", "regenerate key1"]
+    assert world.newest(other)[1] == key(world, "key2")
+    assert world.newest()[1] == FORM.format(key(world, "key2"))
+
+
+async def test_two_secrets_that_use_both_keys_end_on_the_new_one() -> None:
+    """The second one's key was the first one's idle key; it gets the new value under the same name."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    other = SecretRef("shop", "conn-2")
+    jobs = [
+        await begin(world, store(world, key(world, "key1"))),
+        await begin(world, world.vaults.store(other, key(world, "key2"), tags={**TAGS, "CredentialId": "key2"})),
+    ]
+    for each in jobs:
+        await each.before()
+    await make_and_publish(jobs[0])
+    jobs[1].job = replace(jobs[1].job, beside=jobs[0].journal.get("made"))
+    await make_and_publish(jobs[1])
+    for each in jobs:
+        await each.retire()
+
+    assert [(await each.verify()).answer for each in jobs] == ["held", "held"]
+    assert world.newest()[1] == world.newest(other)[1] == key(world, "key2")
+
+
+async def make_and_publish(rounds: Rounds) -> None:
+    minted = await rounds.make()
+    assert isinstance(minted, Minted)
+    await rounds.publish(minted)
+
+
+async def test_without_the_name_of_a_key_the_value_is_asked() -> None:
+    """Which of the two it is the source tells, compared in memory."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    secret = store(world, key(world, "key2"), tags={"provideraddress": STORAGE})
+
+    assert rotator_named("storage-account-key").serves(secret) == NeedsValue()
+    rotator, serves = await served(world, secret)
+    assert (rotator.name, serves.resource, serves.key) == ("storage-account-key", ACCOUNT, "key2")
+
+
+async def test_a_value_that_is_no_key_of_the_named_source_is_its_owners() -> None:
+    """A doubt is no guess."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    secret = store(world, "something else", tags={"ProviderAddress": STORAGE})
+
+    assert (await served(world, secret))[0].name == "delegated"
+
+
+async def test_a_namespace_gets_its_rule_from_the_connection_string() -> None:
+    """The value names the rule, and the rule's keys prove it."""
+    world = World()
+    rule = f"{BUS}/authorizationrules/send".lower()
+    world.sources.has(rule, "primary", "secondary")
+    primary = key(world, "primary", rule)
+    text = f"Endpoint=sb://shop-bus.servicebus.windows.net/;SharedAccessKeyName=Send;SharedAccessKey={primary}"
+    secret = store(world, text, tags={"ProviderAddress": BUS, "CredentialId": "Primary"})
+    rotator, serves = await served(world, secret)
+
+    assert (rotator.name, serves.resource, serves.key) == ("service-bus-key", rule, "primary")
+
+
+async def test_a_rule_that_is_no_name_is_never_asked_for() -> None:
+    """The connection string is anybody's text."""
+    world = World()
+    value = SecretValue("Endpoint=sb://a/;SharedAccessKeyName=../../x;SharedAccessKey=c29tZXRoaW5n")
+    secret = store(world, "x", tags={"ProviderAddress": BUS})
+
+    assert await rotator_named("service-bus-key").recognise(secret, value, world.means) == ServesNot()
+
+
+async def test_two_tags_that_differ_only_in_their_spelling_count_for_nothing() -> None:
+    """Which of them is meant nobody knows."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    secret = store(world, "x", tags={**TAGS, "provideraddress": STORAGE.replace("shopdata", "other")})
+
+    assert (await served(world, secret))[0].name == "delegated"
+
+
+async def test_an_account_that_is_gone_is_told_and_not_taken_for_a_dead_key() -> None:
+    """A tag may name what never was."""
+    world = World()
+    rounds = await begin(world, store(world, "x"))
+
+    with pytest.raises(Gone):
+        await rounds.before()
+
+
+async def test_a_new_version_lives_as_long_as_its_tag_or_its_owner_meant() -> None:
+    """ValidityPeriodDays of Microsoft's samples counts; without it the old one's span from storing to expiry."""
+    for tags, expires, wanted in (
+        ({"ValidityPeriodDays": "60"}, LONG_AGO + timedelta(days=100), START + timedelta(days=60)),
+        ({}, LONG_AGO + timedelta(days=100), START + timedelta(days=100)),
+        ({"ValidityPeriodDays": "-1"}, None, None),
+        ({"ValidityPeriodDays": "9999999999"}, None, None),
+    ):
+        world = World()
+        world.sources.has(ACCOUNT, "key1", "key2")
+        await make_and_publish(
+            await begin(world, store(world, key(world, "key1"), tags={**TAGS, **tags}, expires=expires))
+        )
+        assert world.newest()[0].expires == wanted
+
+
+async def test_a_missing_right_is_told_and_not_taken_for_an_answer() -> None:
+    """Cordon may not list the keys: a person grants it."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    rounds = await begin(world, store(world, key(world, "key1")))
+
+    async def refuse(resource: str, what: str) -> dict[str, SecretValue]:
+        raise PermissionMissing(doing="reading the keys", needs="Storage Account Key Operator Service Role")
+
+    world.sources.keys = refuse
+    with pytest.raises(PermissionMissing):
+        await rounds.before()

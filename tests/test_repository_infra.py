@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, cast
 import pytest
 from pycep import BicepParser
 
+from drill.practice.arm.roles import BUILT_IN, CORDON, ROTATOR
 from infra import permissions
 from infra.grant import CannotGrant, Json, chosen_permissions, plan
 from shared import settings
@@ -348,3 +349,32 @@ def test_a_permission_that_graph_does_not_know_stops_everything() -> None:
     """Nothing is granted by halves."""
     with pytest.raises(CannotGrant, match=r"AuditLog\.Read\.Everything"):
         planned(graph_with({"value": []}), "Application.Read.All", "AuditLog.Read.Everything")
+
+
+def test_the_practice_tenant_s_rotator_may_do_what_the_template_lets_it_do() -> None:
+    """What a drill shows with this role is what a deployment of it can do."""
+    [role] = configs(template("estate.bicep"), "Microsoft.Authorization/roleDefinitions")
+    [permission] = role["properties"]["permissions"]
+
+    assert tuple(permission["actions"]) == ROTATOR.actions
+    assert role["properties"]["roleName"] == ROTATOR.name
+    assert permission["notActions"] == []
+
+
+def test_the_roles_of_the_template_are_those_that_the_practice_tenant_knows() -> None:
+    """Built-in roles are named by GUIDs, in which nobody sees a mistake."""
+    names = {each.id: each.name for each in BUILT_IN}
+    text = (INFRA / "estate.bicep").read_text(encoding="utf-8")
+    given = {
+        variable: names[role] for variable, role in re.findall(r"^var (\w+) = '([0-9a-f-]{36})'$", text, re.MULTILINE)
+    }
+
+    assert given == {
+        "reader": "Reader",
+        "logAnalyticsReader": "Log Analytics Reader",
+        "secretsOfficer": "Key Vault Secrets Officer",
+        "certificatesOfficer": "Key Vault Certificates Officer",
+        "userAccessAdministrator": "User Access Administrator",
+        "keyVaultContributor": "Key Vault Contributor",
+    }
+    assert set(given.values()) == {name for names_ in CORDON.values() for name in names_} - {ROTATOR.name}

@@ -4,6 +4,7 @@ from shared.conditions.audit_activity import AuditShows
 from shared.conditions.consent import Consented
 from shared.conditions.credential_added import CredentialAdded
 from shared.conditions.credential_excess import CredentialExcess
+from shared.conditions.credential_exposed import CredentialExposed
 from shared.conditions.dangerous_permission import HoldsDangerousPermission
 from shared.conditions.declared_change import ExplainedByDeclaration
 from shared.conditions.federated_trust_breadth import FederatedTrustTooWide
@@ -22,6 +23,7 @@ CONDITIONS: tuple[type[Condition], ...] = (
     AuditShows,
     IsOfKind,
     SignInBlocked,
+    CredentialExposed,
     HoldsDangerousPermission,
     CredentialExcess,
     FederatedTrustTooWide,

@@ -1,6 +1,7 @@
 """The catalogue of sources: everything that Cordon listens to stands in this list."""
 
 from shared.sources.directory_audit import DirectoryAudit
+from shared.sources.exposed_secret import ExposedSecret
 from shared.sources.interface import Source
 from shared.sources.manual import Manual
 from shared.sources.own_doing import is_own_doing as is_own_doing
@@ -11,6 +12,7 @@ SOURCES: tuple[Source, ...] = (
     RiskyServicePrincipal(),
     RiskDetectionSource(),
     DirectoryAudit(),
+    ExposedSecret(),
     Manual(),
 )
 

@@ -14,6 +14,7 @@ from shared.sources import SOURCES, source_named
 from shared.sources.interface import Source
 from tests.fakes import TENANT_ID
 from tests.sources.records import audit, changed, detection, diagnostic, read, risky
+from tests.sources.test_exposed_secret import record as exposed_record
 from tests.sources.test_manual import order
 
 FOREIGN = "bbbbbbbb-0000-4000-8000-000000000002"
@@ -111,6 +112,7 @@ SHAPES: dict[str, Callable[[], JsonObject]] = {
     "risk-detection": detection,
     "risky-service-principal": risky,
     "directory-audit": lambda: audit(properties=[changed("KeyDescription", [], ["x"])]),
+    "exposed-secret": exposed_record,
     "manual": lambda: order(actions=[{"block-sign-in": {}}]),
 }
 

@@ -1,0 +1,46 @@
+"""Did another identity expose a credential of this one?"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict
+
+from shared.case import Case
+from shared.conditions.interface import Finding, Met, NotMet
+from shared.conditions.settings import SETTINGS, Duration, Several
+from shared.signal import Signal
+
+SOURCE = "exposed-secret"
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialExposed:
+    """
+    Met when Cordon found a credential of this identity in a secret that a compromised identity exposed, in one of
+    these tiers (1: it read the secret, or nobody can say that it did not; 2: it lies in a vault from which it read
+    others; 3: it was within its reach), within the time before now.
+
+    The secret itself is rotated by the other incident; what matters here is who used it before that.
+    """
+
+    name: ClassVar[str] = "credential-exposed"
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    tiers: Several[Literal[1, 2, 3]] = (1, 2, 3)
+    within: Duration = timedelta(days=7)
+
+    def check(self, case: Case) -> Finding:
+        found = [signal for signal in case.signals if signal.source == SOURCE]
+        for signal in found:
+            if signal.facts.get("tier") in self.tiers and case.now - signal.observed_at <= self.within:
+                return Met(_told(signal))
+        if found:
+            return NotMet("a credential of it was exposed, but longer ago or in another tier")
+        return NotMet("no other incident exposed a credential of it")
+
+
+def _told(signal: Signal) -> str:
+    facts = signal.facts
+    where = f"{facts.get('vault')}/{facts.get('secret')}"
+    return f"incident {facts.get('incident')} exposed its credential in secret {where} (tier {facts.get('tier')})"

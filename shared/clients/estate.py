@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from shared.clients.access import AzureAccess
 from shared.clients.arm import Arm
 from shared.clients.azure_http import AzureHttp
-from shared.clients.pacing import Pace, Pacing
+from shared.clients.buckets import Buckets
+from shared.clients.pacing import Pace
 from shared.clients.resource_graph import ResourceGraph
 from shared.clients.secret_vaults import KeyVaultSecrets
 from shared.clients.sources import AzureSources
@@ -32,7 +33,7 @@ def make_estate(
 ) -> Estate | None:
     """
     The estate of the settings; None without a rotator. `pacing` is shared with other instances: it keeps the quotas
-    that count for a whole identity or vault. Resource Manager's buckets are wide, and one process never fills them.
+    that count for a whole identity or vault. Resource Manager's buckets are kept by each process for itself.
     """
     rotator, executor = settings.rotator_client_id, settings.executor_client_id
     if rotator is None:
@@ -51,7 +52,7 @@ def make_estate(
         )
 
     def arm(client_id: str) -> Arm:
-        return Arm(http(client_id, settings.arm_url, endpoints.arm, Pacing()))
+        return Arm(http(client_id, settings.arm_url, endpoints.arm, Buckets()))
 
     reader = settings.reader_client_id
     graph = ResourceGraph(http(reader, settings.arm_url, endpoints.arm, pacing))

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from shared.clock import Clock
 from shared.entries import BESIDE, Entry, read_entry
@@ -15,6 +15,9 @@ from shared.errors import OutcomeUnknown, SequenceTaken
 from shared.journal import NO_RECORD, IncidentId, Journal, Record, seal
 
 E = TypeVar("E", bound=Entry)
+
+Stepped: TypeAlias = tuple[Entry, str | None]
+"""An entry with the step that it belongs to."""
 
 _TRIES = 20  # signals may join while we write; each takes one place
 
@@ -103,9 +106,13 @@ class Chain:
 
         With `only_next` they follow what is known here or are not written: SequenceTaken, also where a signal joined.
         """
+        await self.write_each([(entry, step) for entry in entries], only_next=only_next)
+
+    async def write_each(self, entries: Sequence[Stepped], *, only_next: bool = False) -> None:
+        """As `write`, each entry with its own step."""
         async with self._lock:
             for _ in range(0 if self._is_lost else _TRIES):
-                sealed = self._seal(entries, step)
+                sealed = self._seal(entries)
                 try:
                     await self._journal.append(sealed)
                 except SequenceTaken as taken:
@@ -114,7 +121,7 @@ class Chain:
                     if await self._is_written(sealed, unknown):
                         return
                 else:
-                    self._add(Line(record, entry) for record, entry in zip(sealed, entries, strict=True))
+                    self._add(Line(record, entry) for record, (entry, _) in zip(sealed, entries, strict=True))
                     self._known_at = self._clock()
                     return
             raise self._lost()
@@ -140,10 +147,10 @@ class Chain:
         self._is_lost = True
         return SequenceTaken(self.incident, len(self._lines))
 
-    def _seal(self, entries: Sequence[Entry], step: str | None) -> list[Record]:
+    def _seal(self, entries: Sequence[Stepped]) -> list[Record]:
         now, previous = self._clock(), self._lines[-1].record.hash if self._lines else NO_RECORD
         sealed: list[Record] = []
-        for sequence, entry in enumerate(entries, start=len(self._lines)):
+        for sequence, (entry, step) in enumerate(entries, start=len(self._lines)):
             record = seal(self.incident, sequence, now, entry.kind, step, entry.model_dump(mode="json"), previous)
             sealed.append(record)
             previous = record.hash

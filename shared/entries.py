@@ -519,8 +519,9 @@ class ExposureFound(Entry):
 
 class RotationPlanned(Entry):
     """
-    The ordered list of what is rotated how. `evidence` is the digest of the list: for each the step, tier, why,
-    rotator, resource, key and the exposed versions. `hash` covers it: what a person approves is exactly this.
+    What a look adds to the ordered list of what is rotated how. `evidence` is the digest of the list: for each the
+    step, tier, why, rotator, resource, key and the exposed versions. `hash` covers it: what a person approves is
+    exactly this. A step that a later plan names again has that plan's tier.
     """
 
     kind = "rotation-planned"
@@ -536,12 +537,22 @@ class RotationHeld(Entry):
     """Part of the plan is not carried out (now), and what keeps it. `tier` None: all of it."""
 
     kind = "rotation-held"
-    by: Literal["approval", "single-credential", "limits", "mode", "switch", "no-estate", "protected"]
+    by: Literal["approval", "single-credential", "unrecognised", "limits", "mode", "switch", "no-estate"]
     tier: int | None = None
     plan_hash: str | None = None
     secrets: int = 0  # how many it keeps
     reason: str
     todo: str | None = None
+
+
+class RotationLetGo(Entry):
+    """From now on these secrets may be touched: the tier of this plan is counted in the limits' window."""
+
+    kind = "rotation-let-go"
+    plan_hash: str
+    tier: int
+    secrets: int
+    approved: bool = False  # a person said so
 
 
 class RotationApproved(Entry):
@@ -676,6 +687,7 @@ KINDS: tuple[type[Entry], ...] = (
     ExposureFound,
     RotationPlanned,
     RotationHeld,
+    RotationLetGo,
     RotationApproved,
     SecretIntended,
     SecretDone,

@@ -1,0 +1,172 @@
+"""
+What is rotated, how, and in which order: values, their JSON, and the rules that need no asking. Pure.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import datetime, timedelta
+from functools import cache
+from typing import cast
+
+from pydantic import TypeAdapter
+
+from shared.actions.rotate_secrets import RotationOptions
+from shared.estate import SecretRef, SecretSeen
+from shared.exposure import Exposed, Tier
+from shared.rotators.interface import Job, Keys, Serves
+from shared.signal import JsonValue
+
+MOST_ROUNDS = 5  # so many times one secret is read again and rotated again; then a person is called
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSecret:
+    """
+    One secret as it is to be rotated. `exposed` are the ids of the versions that must die, newest first;
+    `older` what other keys of its source those versions hold.
+
+    `round` counts how often its source is rotated: a key of the second round is another, although the source calls
+    it by the same name. `asks`: a person has to let it go, because it is "single-credential" or "unrecognised"; None: nobody has to.
+    """
+
+    step: str
+    tier: Tier
+    why: str
+    seen: SecretSeen
+    exposed: tuple[str, ...]
+    rotator: str
+    keys: Keys
+    serves: Serves
+    older: tuple[Serves, ...] = ()
+    asks: str | None = None
+    round: int = 1
+
+    @property
+    def ref(self) -> SecretRef:
+        return self.seen.ref
+
+    @property
+    def source(self) -> tuple[str, str]:
+        """Where its credential comes from; the secret itself, where there is no source that we know."""
+        return (self.rotator, self.serves.resource) if self.serves.resource else ("", step_of(self.ref))
+
+    @property
+    def family(self) -> tuple[str, str, int] | None:
+        """What secrets that hold credentials of one source share in a round; None where no source is known."""
+        return (*self.source, self.round) if self.serves.resource else None
+
+    def job(self, incident: str, options: RotationOptions) -> Job:
+        """The work as its rotator gets it."""
+        return Job(
+            incident=incident,
+            secret=self.seen,
+            exposed=self.exposed,
+            serves=self.serves,
+            operation=operation_of(incident, self.step),
+            options={"grace": f"PT{int(options.grace / timedelta(seconds=1))}S"},
+        )
+
+
+def step_of(ref: SecretRef, number: int = 1) -> str:
+    """The step of a secret's round in the journal."""
+    name = f"{ref.vault}/{ref.name}"
+    return name if number == 1 else f"{name}/{number}"
+
+
+def round_of(step: str) -> int:
+    """Which round of its secret a step is."""
+    parts = step.split("/")
+    return int(parts[2]) if len(parts) > 2 else 1
+
+
+def operation_of(incident: str, step: str) -> str:
+    """The id by which the effects of one round are found again, at the source and in the vault."""
+    return hashlib.sha256(f"{incident}|{step}".encode()).hexdigest()[:32]
+
+
+def in_order(planned: Iterable[PlannedSecret]) -> tuple[PlannedSecret, ...]:
+    """By tier; what came first stays first. Secrets of one source go with the highest tier of them."""
+    planned = tuple(planned)
+    highest: dict[tuple[str, str, int], PlannedSecret] = {}
+    for each in planned:
+        if each.family is not None:
+            held = highest.setdefault(each.family, each)
+            if each.tier < held.tier:
+                highest[each.family] = each
+    return tuple(sorted((_with_family(each, highest) for each in planned), key=lambda each: each.tier))
+
+
+def _with_family(each: PlannedSecret, highest: Mapping[tuple[str, str, int], PlannedSecret]) -> PlannedSecret:
+    first = highest[each.family] if each.family is not None else each
+    if first.tier == each.tier:
+        return each
+    why = f"{each.why}; it holds a key of the same source as {first.step}, which is of tier {first.tier}"
+    return replace(each, tier=first.tier, why=why)
+
+
+def versions_exposed(exposed: Exposed, versions: Sequence[SecretSeen]) -> tuple[SecretSeen, ...]:
+    """
+    The versions that must die: those that were read, and every other that could have been, newest first.
+
+    A disabled version gives its value to nobody; one that was read before somebody disabled it was read.
+    """
+    read = set(exposed.reads.versions) if exposed.reads else set[str]()
+    return tuple(each for each in versions if each.version is not None and (each.enabled or each.version in read))
+
+
+def is_read_again(exposed: Exposed, published: SecretSeen | None) -> bool:
+    """Whether the identity has read the version that Cordon had published: by its id, or after it was there."""
+    if exposed.reads is None or published is None:
+        return False
+    if exposed.reads.versions:
+        return published.version in exposed.reads.versions
+    return exposed.reads.last > published.created
+
+
+def hash_of(planned: Sequence[PlannedSecret]) -> str:
+    """Covers what a person approves: which secrets, in which tier, by which rotator, which versions die."""
+    shown = [
+        [each.step, each.tier, each.rotator, each.serves.resource, each.serves.key, each.exposed] for each in planned
+    ]
+    return hashlib.sha256(json.dumps(shown, separators=(",", ":")).encode()).hexdigest()
+
+
+def counted_by_tier(planned: Iterable[PlannedSecret]) -> dict[str, int]:
+    return dict(sorted(Counter(str(each.tier) for each in planned).items()))
+
+
+def counted_by_rotator(planned: Iterable[PlannedSecret]) -> dict[str, int]:
+    return dict(sorted(Counter(each.rotator for each in planned).items()))
+
+
+def as_bytes(planned: Sequence[PlannedSecret]) -> bytes:
+    """The list as the store keeps it: names, ids, times and tags, never a value."""
+    return _adapter().dump_json(tuple(planned))
+
+
+def read_planned(content: bytes) -> tuple[PlannedSecret, ...]:
+    """The list that `as_bytes` wrote."""
+    return _adapter().validate_json(content)
+
+
+@cache
+def _adapter() -> TypeAdapter[tuple[PlannedSecret, ...]]:
+    return TypeAdapter(tuple[PlannedSecret, ...])
+
+
+def as_json(value: object) -> JsonValue:
+    """Any of our values as plain JSON, for evidence that people and reports read."""
+    if is_dataclass(value):
+        return {each.name: as_json(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): as_json(each) for name, each in cast("Mapping[object, object]", value).items()}
+    if isinstance(value, frozenset):
+        return [as_json(each) for each in sorted(cast("frozenset[str]", value))]
+    if isinstance(value, tuple | list):
+        return [as_json(each) for each in cast("Sequence[object]", value)]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if isinstance(value, bool | int | float) or value is None else str(value)

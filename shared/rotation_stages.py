@@ -1,0 +1,551 @@
+"""
+Carries out one stage of one secret, so that a crash on any line can be resumed.
+
+What was there is in the journal before the first effect, what came of it after. `make` may therefore run twice with
+the same `before`, and finds what it made; a published version is found by its operation's tag; letting the old
+credential die, and disabling versions, may be repeated. Values live in memory, between two calls, and nowhere else.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from shared.actions.interface import Proof
+from shared.actions.rotate_secrets import RotationOptions
+from shared.case import CouldNotLook, Known
+from shared.entries import (
+    Entry,
+    RotationStage,
+    SecretAwaits,
+    SecretDone,
+    SecretFailed,
+    SecretIntended,
+    SecretReminded,
+    SecretStopped,
+    SecretVerified,
+    WriteOutcome,
+)
+from shared.errors import (
+    CannotBeRead,
+    OperatorMustAct,
+    OutcomeUnknown,
+    PlatformRefused,
+    RivalActs,
+    StoppedBySwitch,
+    Throttled,
+    TimeMayHelp,
+    Unreachable,
+)
+from shared.estate import OPERATION_TAG, SecretSeen
+from shared.refusals import refusal_name, todo_for
+from shared.rotation_commit import Commits
+from shared.rotation_order import Standing
+from shared.rotation_plan import PlannedSecret
+from shared.rotation_progress import Progress
+from shared.rotators.interface import Awaited, Job, Minted, Rotator, RotatorMeans, Serves
+from shared.signal import JsonObject
+
+log = logging.getLogger("cordon")
+
+GIVE_UP = timedelta(minutes=30)  # a stage that fails for so long is left to a person
+_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)  # seconds between attempts at one stage
+_LATE_ARRIVAL = 10.0  # a write whose answer was lost may still be on its way for so long
+_LONGEST_PAUSE = 120.0  # whatever a service asks for
+_PATIENCE_WITH_OWNERS = timedelta(days=7)  # after the call for a person; then it is his alone
+_SLOW_LOOK = timedelta(hours=1)
+
+
+class StoreFailed(Exception):
+    """The journal could not be written: the slice ends here, and its message goes on later."""
+
+    def __init__(self, error: TimeMayHelp) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@dataclass(slots=True)
+class Stages:
+    """One instance's hands on the secrets of one rotation, for one slice."""
+
+    incident: str
+    options: RotationOptions
+    means: RotatorMeans
+    rotators: Mapping[str, Rotator]
+    commits: Commits
+    planned: Mapping[str, PlannedSecret]
+    progress: Mapping[str, Progress]
+    held: frozenset[str]  # steps that wait for a person
+    other_hands: dict[str, datetime]
+    _families: dict[tuple[str, str, int], list[str]] = field(default_factory=dict[tuple[str, str, int], list[str]])
+    _rounds: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
+    _minted: dict[str, Minted] = field(default_factory=dict[str, Minted])
+    _fresh: set[str] = field(default_factory=set[str])  # intents of publishing that nothing was sent for yet
+    _tries: dict[str, int] = field(default_factory=dict[str, int])
+    _again: dict[str, datetime] = field(default_factory=dict[str, datetime])  # when a failed one is tried again
+    _looks: dict[str, datetime] = field(default_factory=dict[str, datetime])  # when an owner is looked at again
+    _making: set[str] = field(default_factory=set[str])
+
+    def __post_init__(self) -> None:
+        for step, planned in self.planned.items():
+            if planned.family is not None:
+                self._families.setdefault(planned.family, []).append(step)
+            self._rounds.setdefault(planned.source, []).append(step)
+
+    def beside(self, step: str) -> Sequence[str]:
+        """Whose standing may change with that of this one: what holds credentials of the same source, in any round."""
+        return self._rounds[self.planned[step].source]
+
+    def family(self, step: str) -> Sequence[str]:
+        """The secrets that hold credentials of the same source in the same round, itself included."""
+        family = self.planned[step].family
+        return self._families[family] if family is not None else (step,)
+
+    # Whose turn
+
+    def stand(self, step: str) -> tuple[Standing, datetime | None]:
+        """What this secret waits for now."""
+        progress, now = self.progress[step], self.means.clock()
+        stage = progress.next_stage
+        if stage is None:
+            return Standing.OVER, None
+        if step in self.held and progress.before is None:
+            return Standing.HELD, None
+        if (again := self._again.get(step)) and again > now:
+            return Standing.SOON, again
+        if stage in ("made", "published") and (until := self.other_hands.get(step)) and until > now:
+            return Standing.SOON, until
+        match stage:
+            case "made":
+                return self._stand_to_make(step, progress, now)
+            case "published":
+                return Standing.READY, None
+            case "retired":
+                return self._stand_to_retire(step, now)
+            case "disabled":
+                return self._stand_to_disable(step, progress, now)
+
+    def begins(self, step: str) -> bool:
+        """Whether its next stage is the first that changes anything."""
+        return self.progress[step].next_stage == "made"
+
+    def _stand_to_make(self, step: str, progress: Progress, now: datetime) -> tuple[Standing, datetime | None]:
+        if progress.awaits is not None:
+            look = self._looks.get(step, now)
+            return (Standing.RESTS, look) if look > now else (Standing.READY, None)
+        if any(other != step and self._is_ahead(other) for other in self.family(step)):
+            return Standing.BEHIND, None
+        return self._stand_behind_earlier(step)
+
+    def _stand_behind_earlier(self, step: str) -> tuple[Standing, datetime | None]:
+        """A source's earlier round ends first: what it still has to let die may be what this one makes new."""
+        round_ = self.planned[step].round
+        for other in self.beside(step):
+            progress = self.progress[other]
+            if self.planned[other].round < round_ and progress.stopped is None and not self._is_proven(other):
+                standing, until = self.stand(other)
+                return (standing, until) if standing in (Standing.RESTS, Standing.HELD) else (Standing.BEHIND, None)
+        return Standing.READY, None
+
+    def claim(self, step: str) -> bool:
+        """Whether it may start now; then nobody else of its family begins before it is through."""
+        ready = self.stand(step)[0] is Standing.READY
+        if ready and self.begins(step):
+            self._making.add(step)
+        return ready
+
+    def _is_ahead(self, step: str) -> bool:
+        """It makes something new for its family, and that is not published yet."""
+        progress = self.progress[step]
+        begun = step in self._making or progress.before is not None
+        open_ = progress.stopped is None and progress.awaits is None and "published" not in progress.done
+        return begun and open_
+
+    def _stand_to_retire(self, step: str, now: datetime) -> tuple[Standing, datetime | None]:
+        rests = self._owner_rest(step, now)
+        if rests is not None:
+            return Standing.RESTS, rests
+        family = [other for other in self.family(step) if self._counts_in_family(other)]
+        if any("published" not in self.progress[other].done for other in family):
+            return Standing.BEHIND, None
+        due = max((self._grace_over(other) for other in family), default=now)
+        if due > now:
+            return Standing.RESTS, due
+        first = next((other for other in family if not self._is_proven(other)), step)
+        return (Standing.READY, None) if first == step else (Standing.BEHIND, None)
+
+    def _counts_in_family(self, step: str) -> bool:
+        """Those that nobody waits for do not keep the exposed credential alive."""
+        progress = self.progress[step]
+        waits_for_people = step in self.held and progress.before is None
+        asks_owner = progress.awaits is not None and "published" not in progress.done
+        return progress.stopped is None and not waits_for_people and not asks_owner
+
+    def _grace_over(self, step: str) -> datetime:
+        """Before this moment consumers may still use what was exposed. What is dead already needs no grace."""
+        published = self.progress[step].done_at["published"]
+        return published if self.planned[step].keys in ("one", "none") else published + self.options.grace
+
+    def _stand_to_disable(self, step: str, progress: Progress, now: datetime) -> tuple[Standing, datetime | None]:
+        if not self._is_proven(step):
+            rests = self._owner_rest(step, now)
+            return (Standing.RESTS, rests) if rests is not None else (Standing.READY, None)
+        published = progress.done_at["published"]
+        due = published if self.planned[step].keys == "none" else published + self.options.grace
+        if self.options.disable_old == "never" or due <= now:
+            return Standing.READY, None
+        return Standing.RESTS, due
+
+    def _owner_rest(self, step: str, now: datetime) -> datetime | None:
+        """When an owner is looked at again, who has stored a new version and left the old credential alive."""
+        look = self._looks.get(step)
+        return look if look is not None and look > now and self.progress[step].awaits is not None else None
+
+    def _is_proven(self, step: str) -> bool:
+        """Dead by a fresh read; or nobody but the owner can tell, and the owner has stored a new version."""
+        progress = self.progress[step]
+        if progress.verified is None or "retired" not in progress.done:
+            return False
+        return progress.verified.answer == "held" or (progress.verified.answer == "unknown" and self._is_owners(step))
+
+    def _is_owners(self, step: str) -> bool:
+        return self.planned[step].keys == "owner" or self.progress[step].awaits is not None
+
+    # One stage
+
+    async def run(self, step: str) -> None:
+        """
+        Carry out the next stage. What goes wrong with this secret is written down, and tried again or left to a
+        person; RivalActs, StoppedBySwitch and StoreFailed are everybody's, and raised.
+        """
+        stage = self.progress[step].next_stage
+        try:
+            await self._run(step)
+            self._tries.pop(step, None)
+        except (RivalActs, StoppedBySwitch):
+            raise
+        except TimeMayHelp as error:
+            await self._try_later(step, stage, error)
+        except (OperatorMustAct, PlatformRefused) as error:
+            name = refusal_name(error) or "refused-by-platform"
+            await self._stop(step, name, str(error), todo_for(name))
+        finally:
+            self._making.discard(step)
+
+    async def _run(self, step: str) -> None:
+        match self.progress[step].next_stage:
+            case "made" if self.progress[step].awaits is not None:
+                await self._look_at_owner(step)
+            case "made":
+                await self._make(step)
+            case "published":
+                await self._publish(step)
+            case "retired":
+                await self._retire(step)
+            case "disabled" if not self._is_proven(step):
+                await self._prove(step)
+            case "disabled":
+                await self._disable(step)
+            case None:
+                pass
+
+    async def _make(self, step: str) -> None:
+        progress, job = self.progress[step], self._job(step)
+        if progress.before is None:
+            before = await self._rotator(step).before(job, self.means)
+            await self._write(step, SecretIntended(stage="made", before=before))
+        minted = await self._rotator(step).make(job, progress.before or {}, self.means)
+        if isinstance(minted, Awaited):
+            await self._await_owner(step, minted)
+        else:
+            await self._keep(step, minted)
+
+    async def _keep(self, step: str, minted: Minted) -> None:
+        """Write down what was made, with the intent to publish it: both are durable before it is."""
+        done = SecretDone(
+            stage="made",
+            made=minted.made,
+            version=minted.version,
+            expires=minted.expires,
+            tags=dict(minted.tags),
+        )
+        if minted.value is None:
+            await self._write(step, done, SecretDone(stage="published", version=minted.version))
+            return
+        self._minted[step] = minted
+        self._fresh.add(step)
+        await self._write(step, done, SecretIntended(stage="published"))
+
+    async def _publish(self, step: str) -> None:
+        """Sent once; what may have been stored before is looked for first."""
+        version = None if step in self._fresh else await self._find_published(step)
+        if version is None:
+            minted = self._minted.get(step) or await self._mint_again(step)
+            if minted.value is None:
+                version = minted.version
+            else:
+                self._fresh.discard(step)
+                version = await self._send(step, minted)
+        self._minted.pop(step, None)
+        await self._write(step, SecretDone(stage="published", version=version))
+
+    async def _send(self, step: str, minted: Minted) -> str:
+        seen, value = self.planned[step].seen, minted.value
+        if value is None:
+            raise ValueError("there is no value to be stored")
+        like = replace(seen, tags={**seen.tags, **minted.tags})
+        operation, expires = self._job(step).operation, minted.expires or self._expiry(seen)
+        try:
+            return await self.means.estate.vaults.publish(like, value, operation=operation, expires=expires)
+        except OutcomeUnknown:
+            found = await self._find_published(step)
+            if found is None:
+                raise
+            return found
+
+    async def _mint_again(self, step: str) -> Minted:
+        """What was made is found at its source again: its value was in the memory of whoever made it."""
+        minted = await self._rotator(step).make(self._job(step), self.progress[step].before or {}, self.means)
+        if isinstance(minted, Awaited):
+            raise CannotBeRead(
+                "publishing what was made", "its source does not give it again, and left it to its owner"
+            )
+        self._minted[step] = minted
+        return minted
+
+    async def _find_published(self, step: str) -> str | None:
+        operation = self._job(step).operation
+        found = (each for each in await self._versions(step) if each.tags.get(OPERATION_TAG) == operation)
+        return next((each.version for each in found), None)
+
+    def _expiry(self, seen: SecretSeen) -> datetime | None:
+        """As long a life as the version before it had."""
+        if seen.expires is None:
+            return None
+        return self.means.clock() + max(seen.expires - seen.created, timedelta(days=1))
+
+    # The old one dies
+
+    async def _retire(self, step: str) -> None:
+        progress, twin = self.progress[step], self._twin(step)
+        if twin is not None:
+            verified = self.progress[twin].verified
+            note = f"it died with that of {twin}: both held the same credential"
+            proof = verified.proof if verified else note
+            await self._write(step, SecretDone(stage="retired", note=note), SecretVerified(answer="held", proof=proof))
+            return
+        if progress.intended != "retired":
+            await self._write(step, SecretIntended(stage="retired"))
+        writes: list[WriteOutcome] = []
+        for job in self._jobs_to_retire(step):
+            applied = await self._rotator(step).retire(job, progress.before or {}, progress.made, self.means)
+            writes += applied.writes
+        await self._write(step, SecretDone(stage="retired", writes=tuple(writes)))
+        await self._prove(step)
+
+    async def _prove(self, step: str) -> None:
+        """By a fresh read of the source. What is seen to live after all is killed again."""
+        progress, rotator = self.progress[step], self._rotator(step)
+        jobs = self._jobs_to_retire(step)
+        if progress.verified is not None and progress.verified.answer == "not-held" and not self._is_owners(step):
+            for job in jobs:
+                await rotator.retire(job, progress.before or {}, progress.made, self.means)
+        proofs = [await rotator.verify(job, progress.before or {}, progress.made, self.means) for job in jobs]
+        proof = _worst(proofs)
+        await self._write(step, SecretVerified(answer=proof.answer, proof=proof.why))
+        if self._is_proven(step):
+            return
+        if self._is_owners(step):
+            await self._go_on_waiting(step)
+        else:
+            raise Unreachable("proving that the exposed credential is dead", proof.why)
+
+    def _twin(self, step: str) -> str | None:
+        """Another of its family that held the very same credentials, and has seen them dead."""
+        keys = self._keys(step)
+        return next(
+            (
+                other
+                for other in self.family(step)
+                if other != step and keys <= self._keys(other) and self._is_seen_dead(other)
+            ),
+            None,
+        )
+
+    def _is_seen_dead(self, step: str) -> bool:
+        progress = self.progress[step]
+        held = progress.verified is not None and progress.verified.answer == "held"
+        return held and "retired" in progress.done
+
+    def _keys(self, step: str) -> frozenset[str]:
+        planned = self.planned[step]
+        return frozenset(serves.key for serves in (planned.serves, *planned.older))
+
+    def _jobs_to_retire(self, step: str) -> Sequence[Job]:
+        """One for each key of the source that its exposed versions hold."""
+        planned, job = self.planned[step], self._job(step)
+        serves: dict[str, Serves] = {each.key: each for each in (*planned.older, planned.serves)}
+        return [replace(job, serves=each) for each in serves.values()]
+
+    async def _disable(self, step: str) -> None:
+        planned, progress = self.planned[step], self.progress[step]
+        if self.options.disable_old == "never" and planned.keys != "none":
+            await self._write(step, SecretDone(stage="disabled", note="the policy leaves old versions enabled"))
+            return
+        seen = await self._versions(step)
+        wanted = [each.version for each in seen if each.version in planned.exposed and each.enabled]
+        versions = tuple(version for version in wanted if version and version != progress.version)
+        if progress.intended != "disabled":
+            await self._write(step, SecretIntended(stage="disabled", versions=versions))
+        try:
+            for version in versions:
+                await self.means.estate.vaults.set_enabled(planned.ref, version, False)
+        except PlatformRefused as refused:
+            if not planned.seen.managed:
+                raise
+            note = f"its old version stays enabled, for it belongs to what manages it: {refused.code}"
+            await self._write(step, SecretDone(stage="disabled", note=note))
+            return
+        await self._check_disabled(step, versions)
+        await self._write(step, SecretDone(stage="disabled"))
+
+    async def _check_disabled(self, step: str, versions: Sequence[str]) -> None:
+        if not versions:
+            return
+        still = [each.version for each in await self._versions(step) if each.enabled and each.version in versions]
+        if still:
+            raise Unreachable("disabling the exposed versions", f"a read shows {len(still)} of them enabled")
+
+    # Owners
+
+    async def _await_owner(self, step: str, awaited: Awaited) -> None:
+        now = self.means.clock()
+        await self._write(
+            step,
+            SecretAwaits(
+                why=awaited.why,
+                made=awaited.made,
+                look_again=awaited.look_again.total_seconds(),
+                remind_at=now + awaited.remind_after,
+                escalate_at=now + awaited.escalate_after,
+            ),
+        )
+        await self._go_on_waiting(step)
+
+    async def _look_at_owner(self, step: str) -> None:
+        """A fault here keeps nobody else waiting: the owner is looked at again at the usual time."""
+        rotator, progress = self._rotator(step), self.progress[step]
+        try:
+            versions = await self._versions(step)
+            minted = await rotator.awaited(self._job(step), progress.made, versions, self.means)
+        except TimeMayHelp as error:
+            log.info("what the owner of %s did could not be looked at: %s", step, error)
+            minted = None
+        if minted is None:
+            await self._go_on_waiting(step)
+            return
+        await self._keep(step, minted)
+
+    async def _go_on_waiting(self, step: str) -> None:
+        """Look again later; remind the owner once, then call a person, then leave it to the two of them."""
+        progress, now = self.progress[step], self.means.clock()
+        awaits = progress.awaits
+        if awaits is None:  # an owner's by catalogue, and not asked by us
+            self._looks[step] = now + _SLOW_LOOK
+            return
+        self._looks[step] = now + max(timedelta(seconds=awaits.look_again), _SLOW_LOOK if progress.escalated else _NO)
+        if now >= awaits.escalate_at + _PATIENCE_WITH_OWNERS:
+            await self._stop(step, "owner-silent", f"Nothing came of it: {awaits.why}.", _ASK_OWNER)
+        elif now >= awaits.escalate_at and not progress.escalated:
+            why = f"nothing came of it since {awaits.why}"
+            await self._write(step, SecretReminded(escalated=True, reason=why))
+        elif now >= awaits.remind_at and not progress.reminded and "made" not in progress.done:
+            await self._rotator(step).make(self._job(step), progress.before or {}, self.means)
+            await self._write(step, SecretReminded(reason="its owner was asked again"))
+
+    # Failing
+
+    async def _try_later(self, step: str, stage: RotationStage | None, error: TimeMayHelp) -> None:
+        progress, now = self.progress[step], self.means.clock()
+        if stage == "disabled" and not self._is_proven(step):
+            stage = "retired"
+        if stage is not None and progress.failing_since is None:
+            await self._write(step, SecretFailed(stage=stage, reason=str(error)))
+        elif progress.failing_since is not None and now - progress.failing_since >= GIVE_UP:
+            why = f"It did not come through for {GIVE_UP / timedelta(minutes=1):.0f} minutes. {error}"
+            await self._stop(step, "budget-spent", why, _todo_after(stage))
+            return
+        tries = self._tries.get(step, 0)
+        self._tries[step] = tries + 1
+        asked = error.retry_after if isinstance(error, Throttled) else None
+        least = _LATE_ARRIVAL if isinstance(error, OutcomeUnknown) else asked.total_seconds() if asked else 0.0
+        pause = max(_PAUSES[min(tries, len(_PAUSES) - 1)], least)
+        self._again[step] = now + timedelta(seconds=min(pause, _LONGEST_PAUSE))
+
+    async def _stop(self, step: str, outcome: str, reason: str, todo: str) -> None:
+        stage = self.progress[step].next_stage
+        self._minted.pop(step, None)
+        await self._write(step, SecretStopped(stage=stage, outcome=outcome, reason=reason, todo=todo))
+
+    # Small things
+
+    def _rotator(self, step: str) -> Rotator:
+        return self.rotators[self.planned[step].rotator]
+
+    def _job(self, step: str) -> Job:
+        planned = self.planned[step]
+        job = planned.job(self.incident, self.options)
+        for other in self.family(step):
+            if other != step and (made := self._made_for_family(other)) is not None:
+                version = self.progress[other].version
+                return replace(
+                    job, beside=made, beside_at=(self.planned[other].ref, version) if version is not None else None
+                )
+        return job
+
+    def _made_for_family(self, step: str) -> JsonObject | None:
+        """What this one has made new at the source."""
+        progress = self.progress[step]
+        return progress.made if "published" in progress.done and progress.awaits is None else None
+
+    async def _versions(self, step: str) -> tuple[SecretSeen, ...]:
+        part = await self.means.estate.vaults.versions(self.planned[step].ref)
+        if isinstance(part, Known):
+            return part.value
+        doing = f"reading the versions of {step}"
+        why = part.why if isinstance(part, CouldNotLook) else "it was not looked at"
+        if isinstance(part, CouldNotLook) and not part.may_help_later:
+            raise CannotBeRead(doing, why)
+        raise Unreachable(doing, why)
+
+    async def _write(self, step: str, *entries: Entry) -> None:
+        try:
+            await self.commits.write(*entries, step=step)
+        except TimeMayHelp as error:
+            raise StoreFailed(error) from error
+        now = self.means.clock()
+        for entry in entries:
+            self.progress[step].note(entry, now)
+
+
+def _worst(proofs: Sequence[Proof]) -> Proof:
+    return max(proofs, key=lambda proof: ("held", "unknown", "not-held").index(proof.answer))
+
+
+def _todo_after(stage: RotationStage | None) -> str:
+    match stage:
+        case "made":
+            return "The exposed credential is alive. Rotate it by hand at its source, or order the incident again."
+        case "published":
+            return (
+                "A new credential was made and is not in the vault. Store it there by hand (its source shows it), then "
+                "let the exposed one die."
+            )
+        case "retired":
+            return "The new credential is in the vault, and the exposed one is alive. Let it die at its source by hand."
+        case _:
+            return "The exposed credential is dead at its source. Disable the old versions in the vault by hand."
+
+
+_ASK_OWNER = "Ask the owner of what this secret opens to rotate it, and to store the new value in the vault."
+_NO = timedelta()

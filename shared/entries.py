@@ -500,6 +500,7 @@ class RotationBegun(Entry):
     kind = "rotation-begun"
     incident: str
     plan_hash: str
+    set_off: int = -1  # the place of the word in the incident's journal that set it off
     mode: Literal["watch", "ask", "act"]
     policy: str  # SHA-256 of the policy file
     options: dict[str, JsonValue] = Field(default_factory=dict)

@@ -5,10 +5,22 @@ It is worked in slices of bounded time, in a journal of its own beside the incid
 any line: the message that goes on was sent before it began, and the journal says what was meant and what was done.
 """
 
+import logging
+from datetime import timedelta
+
+from shared.actions.rotate_secrets import NAME, RotationOptions
 from shared.chain import Chain
+from shared.entries import Planned, RotationApproved, RotationBegun, RotationEnded, SecretsBegun, WorkEnded, WorkStarted
 from shared.journal import IncidentId
+from shared.rotation_sitting import Asked, Sitting, called_off, is_begun
+from shared.rotation_stages import StoreFailed
+from shared.standing import standing_plan
 from shared.work import Desk
 
+log = logging.getLogger("cordon")
+
+RESUME_AFTER = timedelta(seconds=90)  # the hidden message that picks up whoever crashes
+LEASE = timedelta(seconds=45)  # how long another instance's silence is taken for work
 _SUFFIX = ".secrets"
 
 
@@ -28,6 +40,54 @@ class Rotation:
         Work for one slice: look who read what, plan, carry out what may be; then say when it goes on.
 
         Called again and again by its own messages until it has ended. Raises RivalActs where another instance is
-        at it.
+        at it, and what the store raises when nothing can be written.
         """
-        raise NotImplementedError
+        asked = self._asked()
+        if asked is None:
+            log.info("incident %s asks for no rotation; its message is dropped", self._incident.incident)
+            return
+        chain = await Chain.read(self._desk.store.journal, secrets_of(self._incident.incident), self._desk.clock)
+        if self._is_busy(chain):
+            await self._send(LEASE)
+        elif self._is_ended(chain):
+            await Sitting(self._desk, self._incident, chain, asked).tell_end()
+        elif self._is_due(chain):
+            await self._send(RESUME_AFTER)
+            try:
+                await Sitting(self._desk, self._incident, chain, asked).work()
+            except StoreFailed as failed:
+                raise failed.error from failed
+
+    def _asked(self) -> Asked | None:
+        """What the plan that set it off asks for; or the plan that stands, if the word of that was lost."""
+        begun, standing = self._incident.last(SecretsBegun), standing_plan(self._incident)
+        plans = {plan.hash: plan for plan in self._incident.all(Planned)}
+        plan = plans.get(begun.plan_hash) if begun is not None else standing[0] if standing else None
+        step = next((step for step in plan.steps if step.action == NAME), None) if plan else None
+        return Asked(plan.hash, step, RotationOptions.read(step.options)) if plan and step else None
+
+    def _is_busy(self, chain: Chain) -> bool:
+        """Another instance wrote a moment ago and did not put it down."""
+        started = chain.last(WorkStarted)
+        if started is None or chain.place(WorkEnded) > chain.place(WorkStarted):
+            return False
+        return started.instance != self._desk.instance and self._desk.clock() - chain.records[-1].time < LEASE
+
+    def _is_ended(self, chain: Chain) -> bool:
+        return is_begun(chain, self._incident) and chain.place(RotationEnded) > chain.place(RotationBegun)
+
+    def _is_due(self, chain: Chain) -> bool:
+        """
+        Whether anything is to be done now. A message that comes early is dropped: whoever put the work down has
+        sent the one that goes on before.
+        """
+        ended = chain.last(WorkEnded)
+        if not is_begun(chain, self._incident):
+            return True
+        if ended is None or chain.place(WorkStarted) > chain.place(WorkEnded):
+            return True
+        news = chain.place(RotationApproved) > chain.place(WorkEnded) or called_off(self._incident) is not None
+        return news or (ended.more and (ended.again_at is None or ended.again_at <= self._desk.clock()))
+
+    async def _send(self, delay: timedelta) -> None:
+        await self._desk.store.queue.send({"incident": self._incident.incident, "because": "rotation"}, delay)

@@ -25,11 +25,10 @@ MOST_ROUNDS = 5  # so many times one secret is read again and rotated again; the
 @dataclass(frozen=True, slots=True)
 class PlannedSecret:
     """
-    One secret as it is to be rotated. `exposed` are the ids of the versions that must die, newest first;
-    `older` what other keys of its source those versions hold.
+    One secret as it is to be rotated. `exposed` are the ids of the versions that must die, newest first.
 
     `round` counts how often its source is rotated: a key of the second round is another, although the source calls
-    it by the same name. `asks`: a person has to let it go, because it is "single-credential" or "unrecognised"; None: nobody has to.
+    it by the same name. `asks` is set where a person has to let it go: "single-credential" or "unrecognised".
     """
 
     step: str
@@ -40,7 +39,6 @@ class PlannedSecret:
     rotator: str
     keys: Keys
     serves: Serves
-    older: tuple[Serves, ...] = ()
     asks: str | None = None
     round: int = 1
 
@@ -117,13 +115,13 @@ def versions_exposed(exposed: Exposed, versions: Sequence[SecretSeen]) -> tuple[
     return tuple(each for each in versions if each.version is not None and (each.enabled or each.version in read))
 
 
-def is_read_again(exposed: Exposed, published: SecretSeen | None) -> bool:
-    """Whether the identity has read the version that Cordon had published: by its id, or after it was there."""
-    if exposed.reads is None or published is None:
+def is_read_again(exposed: Exposed, version: str, published_at: datetime) -> bool:
+    """Whether the identity has read the version that was published: by its id, or after it was there."""
+    if exposed.reads is None:
         return False
     if exposed.reads.versions:
-        return published.version in exposed.reads.versions
-    return exposed.reads.last > published.created
+        return version in exposed.reads.versions
+    return exposed.reads.last > published_at
 
 
 def hash_of(planned: Sequence[PlannedSecret]) -> str:

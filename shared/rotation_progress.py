@@ -10,6 +10,7 @@ from typing import Literal
 from shared.chain import Line
 from shared.entries import (
     Entry,
+    RotationBegun,
     RotationStage,
     SecretAwaits,
     SecretDone,
@@ -41,6 +42,7 @@ class Progress:
     reminded: bool = False
     escalated: bool = False
     verified: SecretVerified | None = None
+    unknown: int = 0  # looks in a row that could not tell
     stopped: SecretStopped | None = None
     failing_since: datetime | None = None
     disabling: tuple[str, ...] = ()
@@ -58,7 +60,7 @@ class Progress:
                 self.done[entry.stage], self.done_at[entry.stage] = entry, at
                 self.failing_since, self.intended = None, None if self.intended == entry.stage else self.intended
             case SecretVerified():
-                self.verified = entry
+                self.verified, self.unknown = entry, self.unknown + 1 if entry.answer == "unknown" else 0
                 self.failing_since = None if entry.answer == "held" else self.failing_since
             case SecretAwaits():
                 self.awaits, self.failing_since, self.intended = entry, None, None
@@ -93,19 +95,22 @@ class Progress:
         return published.version if published else None
 
     @property
-    def ending(self) -> Literal["rotated", "on-owners-word", "stopped"] | None:
-        """How it ended; None while it has not."""
+    def ending(self) -> Literal["rotated", "not-proven", "stopped"] | None:
+        """How it ended; None while it has not. `not-proven`: only an owner can tell, or no read could."""
         if self.stopped is not None:
             return "stopped"
         if "disabled" not in self.done:
             return None
-        return "rotated" if self.verified is not None and self.verified.answer == "held" else "on-owners-word"
+        return "rotated" if self.verified is not None and self.verified.answer == "held" else "not-proven"
 
 
 def read_progress(lines: Iterable[Line]) -> dict[str, Progress]:
     """How far each step is."""
     found: dict[str, Progress] = {}
     for line in lines:
+        if isinstance(line.entry, RotationBegun):  # a person ordered it again: what was given up is tried again
+            for progress in found.values():
+                progress.stopped = progress.failing_since = None
         if line.record.step is not None:
             found.setdefault(line.record.step, Progress()).note(line.entry, line.record.time)
     return found

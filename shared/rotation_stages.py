@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from shared.actions.interface import Proof
 from shared.actions.rotate_secrets import RotationOptions
 from shared.case import CouldNotLook, Known
 from shared.entries import (
@@ -43,7 +42,7 @@ from shared.rotation_commit import Commits
 from shared.rotation_order import Standing
 from shared.rotation_plan import PlannedSecret
 from shared.rotation_progress import Progress
-from shared.rotators.interface import Awaited, Job, Minted, Rotator, RotatorMeans, Serves
+from shared.rotators.interface import Awaited, Job, Minted, Rotator, RotatorMeans
 from shared.signal import JsonObject
 
 log = logging.getLogger("cordon")
@@ -54,6 +53,7 @@ _LATE_ARRIVAL = 10.0  # a write whose answer was lost may still be on its way fo
 _LONGEST_PAUSE = 120.0  # whatever a service asks for
 _PATIENCE_WITH_OWNERS = timedelta(days=7)  # after the call for a person; then it is his alone
 _SLOW_LOOK = timedelta(hours=1)
+_LOOKS_IN_VAIN = 4  # fresh reads that cannot tell: no later one will, and the report says so
 
 
 class StoreFailed(Exception):
@@ -142,7 +142,7 @@ class Stages:
         round_ = self.planned[step].round
         for other in self.beside(step):
             progress = self.progress[other]
-            if self.planned[other].round < round_ and progress.stopped is None and not self._is_proven(other):
+            if self.planned[other].round < round_ and progress.stopped is None and not self._is_through(other):
                 standing, until = self.stand(other)
                 return (standing, until) if standing in (Standing.RESTS, Standing.HELD) else (Standing.BEHIND, None)
         return Standing.READY, None
@@ -171,7 +171,7 @@ class Stages:
         due = max((self._grace_over(other) for other in family), default=now)
         if due > now:
             return Standing.RESTS, due
-        first = next((other for other in family if not self._is_proven(other)), step)
+        first = next((other for other in family if not self._is_through(other)), step)
         return (Standing.READY, None) if first == step else (Standing.BEHIND, None)
 
     def _counts_in_family(self, step: str) -> bool:
@@ -187,7 +187,7 @@ class Stages:
         return published if self.planned[step].keys in ("one", "none") else published + self.options.grace
 
     def _stand_to_disable(self, step: str, progress: Progress, now: datetime) -> tuple[Standing, datetime | None]:
-        if not self._is_proven(step):
+        if not self._is_through(step):
             rests = self._owner_rest(step, now)
             return (Standing.RESTS, rests) if rests is not None else (Standing.READY, None)
         published = progress.done_at["published"]
@@ -201,15 +201,17 @@ class Stages:
         look = self._looks.get(step)
         return look if look is not None and look > now and self.progress[step].awaits is not None else None
 
-    def _is_proven(self, step: str) -> bool:
-        """Dead by a fresh read; or nobody but the owner can tell, and the owner has stored a new version."""
+    def _is_through(self, step: str) -> bool:
+        """Dead by a fresh read; or nobody but the owner can tell; or it was looked at again and again in vain."""
         progress = self.progress[step]
         if progress.verified is None or "retired" not in progress.done:
             return False
-        return progress.verified.answer == "held" or (progress.verified.answer == "unknown" and self._is_owners(step))
+        if progress.verified.answer == "unknown":
+            return self._is_owners(step) or progress.unknown >= _LOOKS_IN_VAIN
+        return progress.verified.answer == "held"
 
     def _is_owners(self, step: str) -> bool:
-        return self.planned[step].keys == "owner" or self.progress[step].awaits is not None
+        return self.planned[step].keys in ("owner", "none") or self.progress[step].awaits is not None
 
     # One stage
 
@@ -229,6 +231,13 @@ class Stages:
         except (OperatorMustAct, PlatformRefused) as error:
             name = refusal_name(error) or "refused-by-platform"
             await self._stop(step, name, str(error), todo_for(name))
+        except StoreFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - told, tried again, and left to a person in the end
+            # A fault of Cordon's own on one secret must not keep the others from being rotated. Its text may hold
+            # what it was about, so that only its type is told.
+            log.error("rotating %s failed by a fault of Cordon's own: %s", step, type(error).__name__)
+            await self._try_later(step, stage, Unreachable(f"rotating {step}", f"{type(error).__name__} in Cordon"))
         finally:
             self._making.discard(step)
 
@@ -242,7 +251,7 @@ class Stages:
                 await self._publish(step)
             case "retired":
                 await self._retire(step)
-            case "disabled" if not self._is_proven(step):
+            case "disabled" if not self._is_through(step):
                 await self._prove(step)
             case "disabled":
                 await self._disable(step)
@@ -327,65 +336,30 @@ class Stages:
     # The old one dies
 
     async def _retire(self, step: str) -> None:
-        progress, twin = self.progress[step], self._twin(step)
-        if twin is not None:
-            verified = self.progress[twin].verified
-            note = f"it died with that of {twin}: both held the same credential"
-            proof = verified.proof if verified else note
-            await self._write(step, SecretDone(stage="retired", note=note), SecretVerified(answer="held", proof=proof))
-            return
+        progress = self.progress[step]
         if progress.intended != "retired":
             await self._write(step, SecretIntended(stage="retired"))
-        writes: list[WriteOutcome] = []
-        for job in self._jobs_to_retire(step):
-            applied = await self._rotator(step).retire(job, progress.before or {}, progress.made, self.means)
-            writes += applied.writes
-        await self._write(step, SecretDone(stage="retired", writes=tuple(writes)))
+        await self._write(step, SecretDone(stage="retired", writes=await self._let_die(step)))
         await self._prove(step)
+
+    async def _let_die(self, step: str) -> tuple[WriteOutcome, ...]:
+        progress = self.progress[step]
+        before, made = progress.before or {}, progress.made
+        return (await self._rotator(step).retire(self._job(step), before, made, self.means)).writes
 
     async def _prove(self, step: str) -> None:
         """By a fresh read of the source. What is seen to live after all is killed again."""
         progress, rotator = self.progress[step], self._rotator(step)
-        jobs = self._jobs_to_retire(step)
         if progress.verified is not None and progress.verified.answer == "not-held" and not self._is_owners(step):
-            for job in jobs:
-                await rotator.retire(job, progress.before or {}, progress.made, self.means)
-        proofs = [await rotator.verify(job, progress.before or {}, progress.made, self.means) for job in jobs]
-        proof = _worst(proofs)
+            await self._let_die(step)
+        proof = await rotator.verify(self._job(step), progress.before or {}, progress.made, self.means)
         await self._write(step, SecretVerified(answer=proof.answer, proof=proof.why))
-        if self._is_proven(step):
+        if self._is_through(step):
             return
         if self._is_owners(step):
             await self._go_on_waiting(step)
         else:
             raise Unreachable("proving that the exposed credential is dead", proof.why)
-
-    def _twin(self, step: str) -> str | None:
-        """Another of its family that held the very same credentials, and has seen them dead."""
-        keys = self._keys(step)
-        return next(
-            (
-                other
-                for other in self.family(step)
-                if other != step and keys <= self._keys(other) and self._is_seen_dead(other)
-            ),
-            None,
-        )
-
-    def _is_seen_dead(self, step: str) -> bool:
-        progress = self.progress[step]
-        held = progress.verified is not None and progress.verified.answer == "held"
-        return held and "retired" in progress.done
-
-    def _keys(self, step: str) -> frozenset[str]:
-        planned = self.planned[step]
-        return frozenset(serves.key for serves in (planned.serves, *planned.older))
-
-    def _jobs_to_retire(self, step: str) -> Sequence[Job]:
-        """One for each key of the source that its exposed versions hold."""
-        planned, job = self.planned[step], self._job(step)
-        serves: dict[str, Serves] = {each.key: each for each in (*planned.older, planned.serves)}
-        return [replace(job, serves=each) for each in serves.values()]
 
     async def _disable(self, step: str) -> None:
         planned, progress = self.planned[step], self.progress[step]
@@ -467,7 +441,7 @@ class Stages:
 
     async def _try_later(self, step: str, stage: RotationStage | None, error: TimeMayHelp) -> None:
         progress, now = self.progress[step], self.means.clock()
-        if stage == "disabled" and not self._is_proven(step):
+        if stage == "disabled" and not self._is_through(step):
             stage = "retired"
         if stage is not None and progress.failing_since is None:
             await self._write(step, SecretFailed(stage=stage, reason=str(error)))
@@ -526,10 +500,6 @@ class Stages:
         now = self.means.clock()
         for entry in entries:
             self.progress[step].note(entry, now)
-
-
-def _worst(proofs: Sequence[Proof]) -> Proof:
-    return max(proofs, key=lambda proof: ("held", "unknown", "not-held").index(proof.answer))
 
 
 def _todo_after(stage: RotationStage | None) -> str:

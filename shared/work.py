@@ -128,7 +128,6 @@ class Desk:
     warm_up: Callable[[], Awaitable[None]]
     resumes: dict[IncidentId, datetime] = field(default_factory=dict[IncidentId, datetime])  # when ours are due
     readiness: ReadinessCheck | None = None  # None: nobody looks ahead; refusals come from the tenant
-    own_vault: str | None = None  # the name of the hand-over vault, whose secrets are never rotated
     token: Callable[[int], bytes] = secrets.token_bytes  # that many random bytes
 
     async def left_out(self, choices: Sequence[ActionChoice]) -> Mapping[str, NamedOutcome]:
@@ -765,9 +764,9 @@ class Work:
         What the identity exposed is rotated once it is cut off: before that it would read the new values as well.
         The message first, then the word that it was sent: sent twice, it does nothing the second time.
         """
-        begun = self._chain.last(SecretsBegun)
         asked = any(step.lasting for step in plan.steps)
-        if not asked or (begun is not None and begun.plan_hash == plan.hash) or not self._is_cut_off(plan):
+        begun = self._chain.place(SecretsBegun) > self._chain.place(Planned)
+        if not asked or begun or not self._is_cut_off(plan):
             return
         await self._send(timedelta(), because="rotation")
         await self._chain.write(SecretsBegun(plan_hash=plan.hash))

@@ -1,0 +1,273 @@
+"""
+From what is exposed to what is rotated how: asks the vaults for versions, and the rotators whose each secret is.
+
+A later look adds to the plan: secrets that showed only now, secrets that turn out to be of a higher tier, and
+another round for what the identity has read again, together with all that holds the same credential.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from shared.actions.rotate_secrets import RotationOptions
+from shared.case import CouldNotLook, Known, Part
+from shared.errors import CordonError, TimeMayHelp
+from shared.estate import SecretRef, SecretSeen
+from shared.exposure import Exposed, Exposure
+from shared.rotation_plan import (
+    MOST_ROUNDS,
+    PlannedSecret,
+    in_order,
+    is_read_again,
+    round_of,
+    step_of,
+    versions_exposed,
+)
+from shared.rotation_progress import Progress
+from shared.rotators.interface import NeedsValue, Rotator, RotatorMeans, Serves
+from shared.together import together
+
+_AT_ONCE = 32  # secrets that are looked at side by side
+_PAUSES = (1.0, 2.0, 4.0)  # seconds; then it is left to the next look
+_OWNERS, _DISABLING = "delegated", "disable-version"
+_CHOSEN = "cordon-rotator"  # the tag by which somebody chose a rotator
+
+Spare = Callable[[SecretRef, str, Serves], str | None]
+"""Why a secret, by its rotator and source, is never touched; None if it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """
+    What a look adds. `stopped` are steps that nothing can be done about, and `later` those that could not be
+    looked at now; each with the reason. `spared` are never touched.
+    """
+
+    planned: tuple[PlannedSecret, ...] = ()
+    read_again: tuple[str, ...] = ()
+    spared: Mapping[str, str] | None = None
+    stopped: Mapping[str, str] | None = None
+    later: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One secret as it was looked at: how it is rotated, or why not (now)."""
+
+    step: str
+    planned: PlannedSecret | None = None
+    spared: str | None = None
+    stopped: str | None = None
+    later: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Lays out what a look adds to what is planned already."""
+
+    means: RotatorMeans
+    options: RotationOptions
+    rotators: Sequence[Rotator]
+    spare: Spare
+    known: Mapping[str, PlannedSecret]
+    progress: Mapping[str, Progress]
+    spared: frozenset[str]  # steps that an earlier look has spared
+
+    async def add(self, exposure: Exposure) -> Additions:
+        room = asyncio.Semaphore(_AT_ONCE)
+
+        async def look(step: str, exposed: Exposed) -> _Found:
+            async with room:
+                return await self._look(step, exposed)
+
+        new = [(step, each) for each in exposure.secrets if (step := self._new_step(each)) is not None]
+        found = await together(*(look(step, each) for step, each in new))
+        planned = [each.planned for each in found if each.planned is not None]
+        raised = [each for exposed in exposure.secrets if (each := self._raised(exposed)) is not None]
+        return Additions(
+            planned=in_order([*raised, *self._in_rounds(planned)]),
+            read_again=tuple(step for step, _ in new if round_of(step) > 1),
+            spared={each.step: each.spared for each in found if each.spared},
+            stopped={each.step: each.stopped for each in found if each.stopped},
+            later={each.step: each.later for each in found if each.later},
+        )
+
+    # What is new
+
+    def _new_step(self, exposed: Exposed) -> str | None:
+        """The step under which this secret is to be planned now; None if nothing is new about it."""
+        if exposed.tier not in self.options.tiers or step_of(exposed.ref) in self.spared:
+            return None
+        newest = self._newest(exposed.ref)
+        if newest is None:
+            return self._unless_stopped(step_of(exposed.ref))
+        progress = self.progress.get(newest.step, Progress())
+        if progress.version is None or not is_read_again(exposed, progress.version, progress.done_at["published"]):
+            return None
+        return self._unless_stopped(step_of(exposed.ref, round_of(newest.step) + 1))
+
+    def _unless_stopped(self, step: str) -> str | None:
+        """What an earlier look gave up stays given up."""
+        progress = self.progress.get(step)
+        return None if progress is not None and progress.stopped is not None else step
+
+    def _raised(self, exposed: Exposed) -> PlannedSecret | None:
+        """A secret that waits in a lower tier, and was read after all."""
+        newest = self._newest(exposed.ref)
+        if newest is None or exposed.tier >= newest.tier or self._is_begun(newest.step):
+            return None
+        return replace(newest, tier=exposed.tier, why=exposed.why)
+
+    def _newest(self, ref: SecretRef) -> PlannedSecret | None:
+        """Its newest round."""
+        number, newest = 1, None
+        while (found := self.known.get(step_of(ref, number))) is not None:
+            number, newest = number + 1, found
+        return newest
+
+    def _is_begun(self, step: str) -> bool:
+        progress = self.progress.get(step)
+        return progress is not None and (progress.before is not None or progress.stopped is not None)
+
+    # One secret
+
+    async def _look(self, step: str, exposed: Exposed) -> _Found:
+        if round_of(step) > MOST_ROUNDS:
+            why = f"It was read again and again, {MOST_ROUNDS} times, although it was rotated each time."
+            return _Found(step, stopped=why)
+        part = await self._versions(exposed.ref)
+        if not isinstance(part, Known):
+            why = part.why if isinstance(part, CouldNotLook) else "it was not looked at"
+            passing = isinstance(part, CouldNotLook) and part.may_help_later
+            return _Found(step, later=why) if passing else _Found(step, stopped=f"Its versions cannot be read: {why}")
+        versions = self._exposed_versions(step, exposed, part.value)
+        if not part.value or not versions:
+            return _Found(step, spared="it has no version that gives its value to anybody")
+        rotator, serves = await self._choose(part.value[0])
+        spared = self.spare(exposed.ref, rotator.name, serves)
+        if spared is not None:
+            return _Found(step, spared=spared)
+        return _Found(step, self._plan(step, exposed, part.value[0], versions, rotator, serves))
+
+    def _plan(
+        self,
+        step: str,
+        exposed: Exposed,
+        seen: SecretSeen,
+        versions: Sequence[SecretSeen],
+        rotator: Rotator,
+        serves: Serves,
+    ) -> PlannedSecret:
+        rotator, serves, asks = self._by_policy(seen, rotator, serves)
+        return PlannedSecret(
+            step=step,
+            tier=exposed.tier,
+            why=exposed.why,
+            seen=seen,
+            exposed=tuple(each.version for each in versions if each.version is not None),
+            rotator=rotator.name,
+            keys=rotator.keys,
+            serves=serves,
+            asks=asks,
+            round=round_of(step),
+        )
+
+    def _by_policy(self, seen: SecretSeen, rotator: Rotator, serves: Serves) -> tuple[Rotator, Serves, str | None]:
+        """What policy says of credentials that exist once, and of what nobody recognises."""
+        if rotator.keys == "one" and self.options.single_credential == "ask":
+            return rotator, serves, "single-credential"
+        chosen = any(name.lower() == _CHOSEN for name in seen.tags)
+        if rotator.name != _OWNERS or chosen or self.options.unrecognised == "delegate":
+            return rotator, serves, None
+        disabling = next(each for each in self.rotators if each.name == _DISABLING)
+        serves = Serves("", "", "no rotator recognises it, and the policy has such secrets disabled")
+        return disabling, serves, "unrecognised" if self.options.unrecognised == "ask" else None
+
+    def _exposed_versions(self, step: str, exposed: Exposed, versions: Sequence[SecretSeen]) -> Sequence[SecretSeen]:
+        if round_of(step) == 1:
+            return versions_exposed(exposed, versions)
+        before = self.known[step_of(exposed.ref, round_of(step) - 1)]
+        return tuple(each for each in versions_exposed(exposed, versions) if each.version not in before.exposed)
+
+    async def _choose(self, seen: SecretSeen) -> tuple[Rotator, Serves]:
+        """The first of the catalogue whose it is. Its value is read only where one needs it, and kept no longer."""
+        for rotator in self.rotators:
+            served = rotator.serves(seen)
+            if isinstance(served, NeedsValue):
+                served = await self._recognise(rotator, seen)
+            if isinstance(served, Serves):
+                return rotator, served
+        raise LookupError("the last rotator of the catalogue serves everything")
+
+    async def _recognise(self, rotator: Rotator, seen: SecretSeen) -> Serves | None:
+        """A value that cannot be read is nobody's whom we know: its owner is asked."""
+        for pause in (*_PAUSES, None):
+            try:
+                value = await self.means.estate.vaults.value(seen.ref, seen.version or "")
+                served = await rotator.recognise(seen, value, self.means)
+            except TimeMayHelp:
+                if pause is None:
+                    return None
+                await asyncio.sleep(pause)
+            except CordonError:
+                return None
+            else:
+                return served if isinstance(served, Serves) else None
+        return None
+
+    async def _versions(self, ref: SecretRef) -> Part[tuple[SecretSeen, ...]]:
+        part = await self.means.estate.vaults.versions(ref)
+        for pause in _PAUSES:
+            if not isinstance(part, CouldNotLook) or not part.may_help_later:
+                break
+            await asyncio.sleep(pause)
+            part = await self.means.estate.vaults.versions(ref)
+        return part
+
+    # Rounds of a source
+
+    def _in_rounds(self, planned: Iterable[PlannedSecret]) -> Iterable[PlannedSecret]:
+        """
+        The round of its source that each belongs to. Where a source is rotated again, everything goes along that
+        was given its present credential.
+        """
+        found = {each.step: each for each in planned}
+        for each in tuple(found.values()):
+            round_ = self._round(each)
+            found[each.step] = replace(each, round=round_)
+            for other in self._members(each) if each.serves.resource else ():
+                again = self._again(other, each, round_)
+                if again is not None and again.step not in found:
+                    found[again.step] = again
+        return found.values()
+
+    def _round(self, each: PlannedSecret) -> int:
+        members = self._members(each)
+        newest = max((other.round for other in members), default=0)
+        if newest == 0 or not each.serves.resource:
+            return each.round
+        if round_of(each.step) == 1 and any(self._is_same_credential(each, other) for other in members):
+            return newest
+        return newest + 1
+
+    def _is_same_credential(self, each: PlannedSecret, other: PlannedSecret) -> bool:
+        """What the round of the other lets die, or has let die, is what this one exposed."""
+        newest = max((member.round for member in self._members(each)), default=0)
+        if other.round != newest:
+            return False
+        made_at = self.progress.get(other.step, Progress()).done_at.get("made")
+        return made_at is None or each.seen.created < made_at
+
+    def _again(self, other: PlannedSecret, each: PlannedSecret, round_: int) -> PlannedSecret | None:
+        """Another round for a secret that holds what is rotated again, unless it has one."""
+        progress = self.progress.get(other.step, Progress())
+        if other.round != round_ - 1 or progress.version is None or progress.awaits is not None:
+            return None
+        step = step_of(other.ref, round_of(other.step) + 1)
+        if step in self.known:
+            return None
+        why = f"it holds a key of the same source as {each.step}, which is rotated again"
+        return replace(other, step=step, why=why, tier=each.tier, exposed=(progress.version,), round=round_)
+
+    def _members(self, each: PlannedSecret) -> Sequence[PlannedSecret]:
+        return [other for other in self.known.values() if other.source == each.source]

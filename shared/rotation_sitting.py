@@ -1,0 +1,536 @@
+"""
+One slice of one rotation, from taking it in hand to putting it down.
+"""
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, cast
+
+from shared.actions.rotate_secrets import RotationOptions
+from shared.chain import Chain, Stepped
+from shared.entries import (
+    Closed,
+    Entry,
+    ExposureFound,
+    Opened,
+    PlannedStep,
+    RotationApproved,
+    RotationBegun,
+    RotationEnded,
+    RotationHeld,
+    RotationLetGo,
+    RotationPlanned,
+    SecretsBegun,
+    SecretsEnded,
+    SecretsTurned,
+    SecretStopped,
+    UndoOrdered,
+    WorkEnded,
+    WorkStarted,
+)
+from shared.errors import JournalDamaged, StoppedBySwitch
+from shared.estate import SecretRef
+from shared.exposing import Accused, look_for_exposure
+from shared.exposure import Exposure
+from shared.fence import fenced
+from shared.identity import ClientId, PrincipalId
+from shared.journal import MOST_AT_ONCE
+from shared.rotation_commit import Commits
+from shared.rotation_limits import SecretLimits
+from shared.rotation_looks import Additions, Planner
+from shared.rotation_plan import (
+    PlannedSecret,
+    as_bytes,
+    as_json,
+    counted_by_rotator,
+    counted_by_tier,
+    hash_of,
+    in_order,
+    read_planned,
+)
+from shared.rotation_progress import Progress, in_other_hands, read_progress
+from shared.rotation_slice import Slice
+from shared.rotation_stages import Stages
+from shared.rotators import ROTATORS
+from shared.rotators.interface import RotatorMeans, Serves
+from shared.standing import subject_of
+from shared.store import LONGEST_DELAY
+from shared.work import Desk
+
+log = logging.getLogger("cordon")
+
+LOOKS = (timedelta(), timedelta(minutes=15), timedelta(minutes=50), timedelta(minutes=105))
+"""
+When it is looked who read what, since it was begun. Vault logs are up to ten minutes late, and the last token of an
+identity that is cut off is dead after 95 minutes (facts: Azure 3.4).
+"""
+LOOK_BACK = timedelta(days=30)  # how old reads may be that count
+SLICE = timedelta(minutes=4)
+_CAREFUL: tuple[Literal["watch", "ask", "act"], ...] = ("watch", "ask", "act")
+_TRY_AGAIN = timedelta(minutes=10)  # after a stop, or while nothing may be changed
+_SPEAK = timedelta(minutes=20)  # so often whoever is at work says so in the incident
+_SILENCE = timedelta(seconds=20)  # well below the time after which a silent instance is taken for dead
+_SWITCH_HOLDS = timedelta(seconds=1)  # so long before an effect the switch may have been read
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the incident's plan asks for."""
+
+    plan_hash: str
+    step: PlannedStep
+    options: RotationOptions
+
+
+def called_off(incident: Chain) -> str | None:
+    """Why nothing more is rotated: a person undoes or dismisses the incident."""
+    begun, closed = incident.place(SecretsBegun), incident.last(Closed)
+    if incident.place(UndoOrdered) > begun:
+        return "the incident is undone on a person's order"
+    if closed is not None and closed.outcome == "dismissed" and incident.place(Closed) > begun:
+        return f"the incident was {closed.reason}"
+    return None
+
+
+def is_begun(chain: Chain, incident: Chain) -> bool:
+    """Whether what was set off last is in the rotation's journal."""
+    begun = chain.last(RotationBegun)
+    return begun is not None and begun.set_off >= incident.place(SecretsBegun) >= 0
+
+
+class Sitting:
+    """One slice of one rotation, from taking it in hand to putting it down."""
+
+    def __init__(self, desk: Desk, incident: Chain, chain: Chain, asked: Asked) -> None:
+        self._desk, self._incident, self._chain, self._asked = desk, incident, chain, asked
+        self._switch = _SwitchWatch(desk)
+        self._plans: dict[str, str] = {}  # the hash of the plan that holds a step, by step
+        self._planned: dict[str, PlannedSecret] = {}
+
+    async def work(self) -> None:
+        """
+        1. Take it in hand: a rival that wrote first wins.
+        2. End it, if a person called it off; leave it, if nothing may be changed now.
+        3. Look who read what, if a look is due, and plan what that adds.
+        4. Carry out what may be, for a while.
+        5. Say when it goes on, or how it ended.
+        """
+        await self._begin()
+        if why := called_off(self._incident):
+            await self._end(why, whole=False)
+            return
+        if held := await self._forbidden():
+            await self._rest(held)
+            return
+        await self._load()
+        if await self._look_if_due():
+            await self._load()
+        await self._carry_out()
+
+    async def _begin(self) -> None:
+        chain, incident = self._chain, self._incident
+        if incident.last(SecretsBegun) is None:
+            await incident.write(SecretsBegun(plan_hash=self._asked.plan_hash))
+        attempt = sum(1 for _ in chain.all(WorkStarted)) + 1
+        entries: list[Entry] = [WorkStarted(attempt=attempt, instance=self._desk.instance, because="rotation")]
+        if not is_begun(chain, incident):
+            entries.insert(
+                0,
+                RotationBegun(
+                    incident=incident.incident,
+                    plan_hash=self._asked.plan_hash,
+                    set_off=incident.place(SecretsBegun),
+                    mode=self._mode,
+                    policy=self._desk.policy.digest,
+                    options=self._asked.step.options,
+                ),
+            )
+        await chain.write(*entries)
+
+    @property
+    def _mode(self) -> Literal["watch", "ask", "act"]:
+        """The more careful of the mode that the incident was opened in and the mode of now."""
+        opened = self._incident.last(Opened)
+        modes = (self._desk.mode, opened.mode if opened else "watch")
+        return next((mode for mode in _CAREFUL if mode in modes), "watch")
+
+    async def _forbidden(self) -> RotationHeld | None:
+        """Why nothing at all may be changed now."""
+        if self._desk.tenant.estate is None:
+            return RotationHeld(by="no-estate", reason="Cordon has no way to the vaults any more.", todo=_NO_ESTATE)
+        if self._mode == "watch":
+            return RotationHeld(by="mode", reason="Mode watch: Cordon changes nothing.", todo=_BY_HAND)
+        reason = await self._switch.why_stopped()
+        return RotationHeld(by="switch", reason=reason, todo=_SWITCH) if reason else None
+
+    # What is planned
+
+    async def _load(self) -> None:
+        """The union of all plans: a step that a later one names again has that one's tier."""
+        found: dict[str, PlannedSecret] = {}
+        for entry in self._chain.all(RotationPlanned):
+            content = await self._desk.store.evidence.fetch(entry.evidence)
+            if content is None:
+                raise JournalDamaged(
+                    f"The list of what is rotated ({entry.evidence}) is not in the store any more. Nothing more is "
+                    "rotated for this incident; order it again, so that another list is made."
+                )
+            for each in read_planned(content):
+                found[each.step], self._plans[each.step] = each, entry.hash
+        self._planned = {each.step: each for each in in_order(found.values())}
+
+    def _progress(self) -> dict[str, Progress]:
+        found = read_progress(self._chain.lines)
+        return {step: found.get(step, Progress()) for step in {**found, **self._planned}}
+
+    # Looking
+
+    def _next_look(self) -> tuple[int, datetime] | None:
+        """The number of the next look and when it is due; None after the last."""
+        begun = self._chain.place(RotationBegun)
+        taken = sum(1 for line in self._chain.lines[begun:] if isinstance(line.entry, ExposureFound))
+        if taken >= len(LOOKS):
+            return None
+        return taken + 1, self._chain.records[begun].time + LOOKS[taken]
+
+    async def _look_if_due(self) -> bool:
+        """Look who read what, and write down what that adds to the plan. True if a look was taken."""
+        look = self._next_look()
+        if look is None or look[1] > self._desk.clock():
+            return False
+        exposure = await self._expose()
+        additions = await self._planner().add(exposure)
+        await self._write_down(look[0], exposure, additions)
+        return True
+
+    async def _expose(self) -> Exposure:
+        desk, subject = self._desk, subject_of(self._incident)
+        estate = desk.tenant.estate
+        if estate is None or subject.principal_id is None or subject.client_id is None:
+            raise JournalDamaged(f"Incident {self._incident.incident} rotates, and its identity was never read.")
+        since = self._chain.records[0].time - LOOK_BACK
+        accused = Accused(PrincipalId(subject.principal_id), ClientId(subject.client_id), since)
+        return await look_for_exposure(estate, desk.tenant.directory, accused, desk.own_ids)
+
+    def _planner(self) -> Planner:
+        spared = {step for entry in self._chain.all(RotationPlanned) for step in entry.spared}
+        return Planner(
+            means=self._means(),
+            options=self._asked.options,
+            rotators=ROTATORS,
+            spare=self._why_spared,
+            known=self._planned,
+            progress=self._progress(),
+            spared=frozenset(spared),
+        )
+
+    def _why_spared(self, ref: SecretRef, rotator: str, serves: Serves) -> str | None:
+        """Cordon never changes what it stands on, nor what the policy protects."""
+        desk = self._desk
+        estate = desk.tenant.estate
+        if estate is not None and ref.vault == estate.own_vault:
+            return "it lies in the vault in which Cordon hands over what it makes"
+        if serves.resource in {id_.lower() for id_ in desk.own_ids}:
+            return "it is a credential of Cordon itself"
+        protected = next((each for each in desk.policy.protected if each.id == serves.resource), None)
+        return f"it is a credential of a protected identity: {protected.reason}" if protected else None
+
+    async def _write_down(self, number: int, exposure: Exposure, additions: Additions) -> None:
+        """The look first and the plan last: whoever was killed in between looks again."""
+        evidence, last = self._desk.store.evidence, number == len(LOOKS)
+        given_up = {**(additions.stopped or {}), **(additions.later or {} if last else {})}
+        entries: list[Stepped] = [(_given_up(why), step) for step, why in given_up.items()]
+        planned, spared = additions.planned, dict(additions.spared or {})
+        if planned or spared:
+            entries.append((await self._plan_entry(planned, spared), None))
+        found = ExposureFound(
+            number=number,
+            evidence=await evidence.keep(json.dumps(as_json(exposure)).encode()),
+            secrets=dict(sorted(Counter(str(each.tier) for each in exposure.secrets).items())),
+            unseen=(*exposure.unseen, *(f"{step}: {why}" for step, why in (additions.later or {}).items())),
+            read_again=additions.read_again,
+            last=last,
+        )
+        entries.append((found, None))
+        for start in range(0, len(entries), MOST_AT_ONCE):
+            await self._chain.write_each(entries[start : start + MOST_AT_ONCE])
+
+    async def _plan_entry(self, planned: Sequence[PlannedSecret], spared: dict[str, str]) -> RotationPlanned:
+        return RotationPlanned(
+            hash=hash_of(planned),
+            evidence=await self._desk.store.evidence.keep(as_bytes(planned)),
+            secrets=counted_by_tier(planned),
+            rotators=counted_by_rotator(planned),
+            spared=spared,
+            asks={each.step: each.asks for each in planned if each.asks},
+        )
+
+    # Letting go
+
+    async def _hold_back(self, progress: dict[str, Progress]) -> frozenset[str]:
+        """The steps that wait for a person. What is let go is counted in the limits' window first."""
+        held: set[str] = set()
+        batches: dict[tuple[str, int], list[str]] = {}
+        for step, planned in self._planned.items():
+            if progress[step].next_stage is not None and progress[step].before is None:
+                batches.setdefault((self._plans[step], planned.tier), []).append(step)
+        for (plan_hash, tier), steps in batches.items():
+            held |= await self._hold_batch(plan_hash, tier, steps)
+        return frozenset(held)
+
+    async def _hold_batch(self, plan_hash: str, tier: int, steps: Sequence[str]) -> set[str]:
+        approved = any(tier in e.tiers and e.plan_hash == plan_hash for e in self._chain.all(RotationApproved))
+        if not self._is_let_go(plan_hash, tier):
+            held = await self._why_held(plan_hash, tier, len(steps), approved=approved)
+            if held is not None:
+                await self._note_held(held)
+                return set(steps)
+            let_go = RotationLetGo(plan_hash=plan_hash, tier=tier, secrets=len(steps), approved=approved)
+            await self._chain.write(let_go)
+        asking = {step for step in steps if self._planned[step].asks and not approved}
+        for reason in sorted({str(self._planned[step].asks) for step in asking}):
+            secrets = sum(1 for step in asking if self._planned[step].asks == reason)
+            await self._note_held(_asks(reason, plan_hash, tier, secrets))
+        return asking
+
+    def _is_let_go(self, plan_hash: str, tier: int) -> bool:
+        return any(e.plan_hash == plan_hash and e.tier == tier for e in self._chain.all(RotationLetGo))
+
+    async def _why_held(self, plan_hash: str, tier: int, secrets: int, *, approved: bool) -> RotationHeld | None:
+        if not approved and (self._mode == "ask" or tier in self._asked.options.ask):
+            why = "Mode ask: every plan waits for a person." if self._mode == "ask" else "The policy asks a person."
+            return _held("approval", why, plan_hash, tier, secrets)
+        desk = self._desk
+        limits = SecretLimits(desk.store.documents, desk.policy.limits.secrets_per_hour, desk.clock)
+        batch = f"{self._incident.incident}:{tier}:{plan_hash[:16]}"
+        over = await limits.reserve(batch, secrets, confirmed=approved)
+        return _held("limits", f"Over the limit: {over}.", plan_hash, tier, secrets) if over else None
+
+    async def _note_held(self, held: RotationHeld) -> None:
+        """Once for each reason: a slice that finds the same again says nothing."""
+        known = (held.by, held.plan_hash, held.tier, held.reason)
+        if all((e.by, e.plan_hash, e.tier, e.reason) != known for e in self._chain.all(RotationHeld)):
+            await self._chain.write(held)
+
+    # Carrying out
+
+    async def _carry_out(self) -> None:
+        progress = self._progress()
+        held = await self._hold_back(progress)
+        commits, look = Commits(self._chain), self._next_look()
+        stages = Stages(
+            incident=self._incident.incident,
+            options=self._asked.options,
+            means=self._means(),
+            rotators={rotator.name: rotator for rotator in ROTATORS},
+            commits=commits,
+            planned=self._planned,
+            progress=progress,
+            held=held,
+            other_hands=in_other_hands(self._chain.lines, self._desk.instance),
+        )
+        until, known = self._desk.clock() + SLICE, self._chain.place(RotationApproved)
+        slice_ = Slice(
+            stages=stages,
+            clock=self._desk.clock,
+            until=min(until, look[1]) if look else until,
+            breaks_off=lambda: self._chain.place(RotationApproved) > known,
+        )
+        await self._tell_working(progress, held)
+        try:
+            await slice_.work()
+        finally:
+            await commits.settle()
+        await self._put_down(slice_, progress, held)
+
+    def _means(self) -> RotatorMeans:
+        tenant = fenced(self._desk.tenant, self._check)
+        if tenant.estate is None:
+            raise JournalDamaged(f"Incident {self._incident.incident} rotates, and Cordon has no way to the vaults.")
+        return RotatorMeans(tenant.estate, tenant, self._desk.clock, self._desk.token)
+
+    async def _check(self) -> None:
+        """Before each effect: no rival, and no stop."""
+        await self._chain.check(_SILENCE)
+        if await self._switch.why_stopped() is not None:
+            raise StoppedBySwitch
+
+    # Putting it down
+
+    async def _put_down(self, slice_: Slice, progress: dict[str, Progress], held: frozenset[str]) -> None:
+        if slice_.broken_off:
+            return  # something may still be under way: the message that resumes it waits until it cannot live any more
+        if slice_.stopped and (reason := await self._switch.why_stopped()):
+            await self._rest(RotationHeld(by="switch", reason=reason, todo=_SWITCH))
+            return
+        look, due = self._next_look(), slice_.next_due()
+        moments = [moment for moment in (due, look[1] if look else None) if moment is not None]
+        waiting = [step for step in held if progress[step].next_stage is not None and progress[step].before is None]
+        if not moments and not waiting:
+            await self._end_of_all(progress)
+            return
+        again_at = min(moments, default=None)
+        await self._tell(self._turn(progress, waiting, due, again_at))
+        await self._put_down_until(again_at)
+
+    def _turn(
+        self, progress: dict[str, Progress], waiting: Sequence[str], due: datetime | None, again_at: datetime | None
+    ) -> SecretsTurned:
+        """Where it stands, in the words that the incident's status follows from."""
+        now = self._desk.clock()
+        counts = self._counted(progress, waiting)
+        calls = [each for each in progress.values() if each.stopped or (each.escalated and each.next_stage)]
+        if due is not None and due <= now:
+            return SecretsTurned(state="working", reason=_told(counts), until=now + _SPEAK)
+        if calls:
+            stopped = next((each.stopped for each in calls if each.stopped), None)
+            todo = stopped.todo if stopped else "Ask the owners who have not answered: the report names the secrets."
+            return SecretsTurned(state="attention", reason=_told(counts), todo=todo, until=again_at)
+        if waiting:
+            return SecretsTurned(state="approval", reason=_told(counts), todo=self._approve(waiting))
+        return SecretsTurned(state="waiting", reason=_told(counts), until=again_at)
+
+    def _approve(self, waiting: Sequence[str]) -> str:
+        hashes = {self._plans[step]: set[int]() for step in waiting}
+        for step in waiting:
+            hashes[self._plans[step]].add(self._planned[step].tier)
+        said = "; ".join(f"plan {hash_}, tiers {', '.join(map(str, sorted(t)))}" for hash_, t in hashes.items())
+        return f"Look at the secrets in the report; let them go by approving {said}."
+
+    async def _end_of_all(self, progress: dict[str, Progress]) -> None:
+        counts = self._counted(progress, ())
+        found = self._chain.last(ExposureFound)
+        unseen = [each for each in (found.unseen if found else ()) if not each.startswith(_READERS)]
+        spared = {step for entry in self._chain.all(RotationPlanned) for step in entry.spared}
+        left = [name for name in ("stopped", "not-proven") if counts.get(name)]
+        whole = not (left or unseen or spared)
+        reason = _told(counts)
+        if unseen:
+            reason += f". Not seen: {'; '.join(unseen[:3])}{' and more' if len(unseen) > 3 else ''}"
+        if spared:
+            reason += f". Never touched: {', '.join(sorted(spared)[:3])}{' and more' if len(spared) > 3 else ''}"
+        await self._end(reason, whole=whole, counts=counts)
+
+    def _counted(self, progress: dict[str, Progress], waiting: Sequence[str]) -> dict[str, int]:
+        """How many secrets stand where."""
+        found = Counter(self._ending(step, each) for step, each in progress.items() if step not in waiting)
+        found["held"] = len(waiting)
+        return {name: count for name, count in sorted(found.items()) if count}
+
+    def _ending(self, step: str, progress: Progress) -> str:
+        ending = progress.ending or ("awaits-owner" if progress.awaits else "under-way")
+        owners = step in self._planned and (self._planned[step].keys == "owner" or progress.awaits is not None)
+        return "on-owners-word" if ending == "not-proven" and owners else ending
+
+    async def _end(self, reason: str, *, whole: bool, counts: dict[str, int] | None = None) -> None:
+        """In its own journal first: whoever is killed before the incident hears of it tells it once more."""
+        counts = counts or {}
+        await self._chain.write(RotationEnded(whole=whole, reason=reason, counts=counts), WorkEnded())
+        await self.tell_end()
+
+    async def tell_end(self) -> None:
+        """Say in the incident how it ended, unless it is said."""
+        ended = self._chain.last(RotationEnded)
+        if ended is not None and self._incident.place(SecretsEnded) < self._incident.place(SecretsBegun):
+            todo = None if ended.whole else "Look at the secrets in the report: what it names is left to people."
+            entry = SecretsEnded(whole=ended.whole, reason=ended.reason, counts=ended.counts, todo=todo)
+            await self._incident.write(entry)
+        await self._desk.outbox.publish_due(self._incident)
+
+    async def _rest(self, held: RotationHeld) -> None:
+        """Nothing may be changed now: say so, and look again in a while."""
+        await self._note_held(held)
+        again_at = self._desk.clock() + _TRY_AGAIN
+        await self._tell(SecretsTurned(state="attention", reason=held.reason, todo=held.todo, until=again_at))
+        await self._put_down_until(again_at)
+
+    async def _put_down_until(self, again_at: datetime | None) -> None:
+        """The message first, then the word that it was sent. Without a moment a person's answer goes on."""
+        if again_at is None:
+            await self._chain.write(WorkEnded())
+        else:
+            delay = max(timedelta(), again_at - self._desk.clock())
+            message = {"incident": self._incident.incident, "because": "rotation"}
+            await self._desk.store.queue.send(message, min(delay, LONGEST_DELAY))
+            await self._chain.write(WorkEnded(more=True, again_at=again_at))
+        await self._desk.outbox.publish_due(self._incident)
+
+    async def _tell_working(self, progress: dict[str, Progress], held: frozenset[str]) -> None:
+        if any(each.next_stage is not None and step not in held for step, each in progress.items()):
+            until = self._desk.clock() + _SPEAK
+            await self._tell(SecretsTurned(state="working", reason="secrets are rotated", until=until))
+
+    async def _tell(self, turned: SecretsTurned) -> None:
+        """What is told already is not told again before its moment is near."""
+        last = self._incident.last(SecretsTurned)
+        is_old = self._incident.place(SecretsTurned) < self._incident.place(SecretsBegun)
+        if last is None or is_old or (last.state, last.todo) != (turned.state, turned.todo) or _moved(last, turned):
+            await self._incident.write(turned)
+
+
+class _SwitchWatch:
+    """The stop switch for many who ask side by side: one read serves all within a second."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk, self._lock = desk, asyncio.Lock()
+        self._asked_at: datetime | None = None
+        self._reason: str | None = None
+
+    async def why_stopped(self) -> str | None:
+        if not self._is_fresh():
+            async with self._lock:
+                if not self._is_fresh():
+                    asked_at = self._desk.clock()
+                    self._reason = await self._desk.switch.why_stopped()
+                    self._asked_at = asked_at
+        return self._reason
+
+    def _is_fresh(self) -> bool:
+        return self._asked_at is not None and abs(self._desk.clock() - self._asked_at) <= _SWITCH_HOLDS
+
+
+def _moved(last: SecretsTurned, turned: SecretsTurned) -> bool:
+    """Whether the moment at which it is heard of again is another, by so much that somebody might wonder."""
+    if last.until is None or turned.until is None:
+        return last.until != turned.until
+    return turned.until - last.until > _SPEAK / 2
+
+
+def _given_up(why: str) -> SecretStopped:
+    todo = "Find out what it opens, and let that credential die by hand; then order the incident again."
+    return SecretStopped(outcome="cannot-be-read", reason=why, todo=todo)
+
+
+def _held(by: Literal["approval", "limits"], reason: str, plan_hash: str, tier: int, secrets: int) -> RotationHeld:
+    todo = f"Look at the secrets in the report; let them go by approving plan {plan_hash}, tier {tier}."
+    return RotationHeld(by=by, tier=tier, plan_hash=plan_hash, secrets=secrets, reason=reason, todo=todo)
+
+
+def _asks(reason: str, plan_hash: str, tier: int, secrets: int) -> RotationHeld:
+    return RotationHeld(
+        by=cast('Literal["single-credential", "unrecognised"]', reason),
+        tier=tier,
+        plan_hash=plan_hash,
+        secrets=secrets,
+        reason=_WHY_ASKED[reason],
+        todo=f"Look at the secrets in the report; let them go by approving plan {plan_hash}, tier {tier}.",
+    )
+
+
+def _told(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "no secret was exposed"
+
+
+_WHY_ASKED = {
+    "single-credential": "Its source holds this credential only once: whoever uses it breaks when it is replaced.",
+    "unrecognised": "No rotator recognises it: disabling it is all that can be done, and breaks whoever reads it.",
+}
+_READERS = "who else reads them"
+_NO_ESTATE = "Set CORDON_ROTATOR_CLIENT_ID, and grant that identity what rotating needs."
+_BY_HAND = "Rotate by hand what the report names, or let Cordon act again."
+_SWITCH = "Set the switch to running: the rotation then goes on by itself within ten minutes."

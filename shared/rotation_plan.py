@@ -64,7 +64,10 @@ class PlannedSecret:
             exposed=self.exposed,
             serves=self.serves,
             operation=operation_of(incident, self.step),
-            options={"grace": f"PT{int(options.grace / timedelta(seconds=1))}S"},
+            options={
+                "grace": f"PT{int(options.grace / timedelta(seconds=1))}S",
+                "disable-old": options.disable_old,
+            },
         )
 
 

@@ -27,8 +27,8 @@ from shared.entries import (
     RotationPlanned,
     SecretsBegun,
     SecretsEnded,
-    SecretsTurned,
     SecretStopped,
+    SecretsTurned,
     UndoOrdered,
     WorkEnded,
     WorkStarted,
@@ -71,7 +71,6 @@ identity that is cut off is dead after 95 minutes (facts: Azure 3.4).
 """
 LOOK_BACK = timedelta(days=30)  # how old reads may be that count
 SLICE = timedelta(minutes=4)
-_CAREFUL: tuple[Literal["watch", "ask", "act"], ...] = ("watch", "ask", "act")
 _TRY_AGAIN = timedelta(minutes=10)  # after a stop, or while nothing may be changed
 _SPEAK = timedelta(minutes=20)  # so often whoever is at work says so in the incident
 _SILENCE = timedelta(seconds=20)  # well below the time after which a silent instance is taken for dead
@@ -157,7 +156,9 @@ class Sitting:
         """The more careful of the mode that the incident was opened in and the mode of now."""
         opened = self._incident.last(Opened)
         modes = (self._desk.mode, opened.mode if opened else "watch")
-        return next((mode for mode in _CAREFUL if mode in modes), "watch")
+        if "watch" in modes:
+            return "watch"
+        return "ask" if "ask" in modes else "act"
 
     async def _forbidden(self) -> RotationHeld | None:
         """Why nothing at all may be changed now."""

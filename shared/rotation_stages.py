@@ -236,8 +236,9 @@ class Stages:
         except Exception as error:  # noqa: BLE001 - told, tried again, and left to a person in the end
             # A fault of Cordon's own on one secret must not keep the others from being rotated. Its text may hold
             # what it was about, so that only its type is told.
-            log.error("rotating %s failed by a fault of Cordon's own: %s", step, type(error).__name__)
-            await self._try_later(step, stage, Unreachable(f"rotating {step}", f"{type(error).__name__} in Cordon"))
+            kind = type(error).__name__
+            log.error("rotating %s failed by a fault of Cordon's own: %s", step, kind)  # noqa: TRY400
+            await self._try_later(step, stage, Unreachable(f"rotating {step}", f"{kind} in Cordon"))
         finally:
             self._making.discard(step)
 
@@ -339,16 +340,21 @@ class Stages:
         progress = self.progress[step]
         if progress.intended != "retired":
             await self._write(step, SecretIntended(stage="retired"))
-        await self._write(step, SecretDone(stage="retired", writes=await self._let_die(step)))
-        await self._prove(step)
+        writes = await self._let_die(step)
+        await self._write(step, SecretDone(stage="retired", writes=writes))
+        refused = next((write for write in writes if write.stop), None)
+        await self._prove(step, refused)
 
     async def _let_die(self, step: str) -> tuple[WriteOutcome, ...]:
         progress = self.progress[step]
         before, made = progress.before or {}, progress.made
         return (await self._rotator(step).retire(self._job(step), before, made, self.means)).writes
 
-    async def _prove(self, step: str) -> None:
-        """By a fresh read of the source. What is seen to live after all is killed again."""
+    async def _prove(self, step: str, refused: WriteOutcome | None = None) -> None:
+        """
+        By a fresh read of the source. What is seen to live after all is killed again, unless the source `refused`
+        that for good.
+        """
         progress, rotator = self.progress[step], self._rotator(step)
         if progress.verified is not None and progress.verified.answer == "not-held" and not self._is_owners(step):
             await self._let_die(step)
@@ -356,7 +362,9 @@ class Stages:
         await self._write(step, SecretVerified(answer=proof.answer, proof=proof.why))
         if self._is_through(step):
             return
-        if self._is_owners(step):
+        if refused is not None and refused.stop is not None:
+            await self._stop(step, refused.stop, refused.detail or refused.write, todo_for(refused.stop))
+        elif self._is_owners(step):
             await self._go_on_waiting(step)
         else:
             raise Unreachable("proving that the exposed credential is dead", proof.why)

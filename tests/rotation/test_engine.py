@@ -1,6 +1,5 @@
 """What an identity exposed is rotated: each exposed credential dead, each new one published, in order."""
 
-
 from shared.entries import RotationEnded
 from shared.estate import SecretRef
 from shared.incident import Status

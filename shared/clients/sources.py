@@ -14,9 +14,11 @@ from shared.errors import CordonError, OutcomeUnknown, PlatformRefused
 from shared.estate import SOURCE_KEYS, SecretValue
 from shared.signal import JsonObject, JsonValue
 
-_ID = r"/subscriptions/[0-9a-z-]{1,64}/resourcegroups/[^/]{1,90}/providers/"
-_NAME = r"/[0-9a-z.-]{1,80}"
-_RULE = r"(?:/(?:queues|topics|eventhubs)/[^/]{1,260})?/authorizationrules/[0-9a-z._-]{1,256}"
+_GROUP = r"[0-9a-z_()-](?:[0-9a-z._()-]{0,88}[0-9a-z_()-])?"
+_ID = rf"/subscriptions/[0-9a-z-]{{1,64}}/resourcegroups/{_GROUP}/providers/"
+_NAME = r"/[0-9a-z][0-9a-z.-]{0,79}"
+_WORD = r"[0-9a-z][0-9a-z._-]{0,259}"
+_RULE = rf"(?:/(?:queues|topics|eventhubs)/{_WORD})?/authorizationrules/{_WORD}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,10 @@ class AzureSources:
 
         def read() -> JsonObject:
             created: JsonObject = {name: {"created": _created(place, body, name)} for name in SOURCE_KEYS[what]}
-            return {"id": resource.lower(), "keys": created, "tags": _object(body, "tags") if body.get("tags") else {}}
+            shown: JsonObject = {"id": resource.lower(), "keys": created}
+            if not place.kind.keys:
+                shown["login"] = text_of(_object(body, "properties"), "administratorLogin")
+            return {**shown, "tags": _object(body, "tags") if body.get("tags") else {}}
 
         return readable(place.doing, read)
 

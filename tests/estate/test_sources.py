@@ -97,6 +97,21 @@ def test_what_tells_no_times_says_so(what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["postgres", "sql"])
+def test_a_server_names_its_administrator_and_shows_its_own_tags(what: str) -> None:
+    """So that another user's password is not taken for his, and a server can say which secret holds it."""
+    given = {f"{what}Servers": [{"name": f"shop{'pg' if what == 'postgres' else what}", "subscription": SUBSCRIPTION}]}
+    given[f"{what}Servers"][0]["tags"] = {"cordon-secret": "shop/db"}  # type: ignore[assignment]
+
+    async def story(estate: Estate, _: Desk) -> None:
+        shown = await estate.sources.read(PLACES[what], what)
+
+        assert shown["login"] == "keeper"
+        assert shown["tags"] == {"cordon-secret": "shop/db"}
+
+    with_estate(story, services(**given))
+
+
+@pytest.mark.parametrize("what", ["postgres", "sql"])
 def test_a_server_s_password_is_set_and_waited_for(what: str) -> None:
     """When the call is over, the new one counts; there are no keys to read."""
 

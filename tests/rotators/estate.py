@@ -223,15 +223,15 @@ class World:
         return [version for version, _ in self.vaults.held[ref] if OPERATION_TAG in version.tags]
 
 
-async def served(world: World, secret: SecretSeen) -> tuple[Rotator, Serves]:
+async def served(means: RotatorMeans, secret: SecretSeen) -> tuple[Rotator, Serves]:
     """Which rotator serves a secret: as the engine asks them."""
     for rotator in ROTATORS:
         match rotator.serves(secret):
             case Serves() as serves:
                 return rotator, serves
             case NeedsValue():
-                value = await world.vaults.value(secret.ref, str(secret.version))
-                found = await rotator.recognise(secret, value, world.means)
+                value = await means.estate.vaults.value(secret.ref, str(secret.version))
+                found = await rotator.recognise(secret, value, means)
                 if isinstance(found, Serves):
                     return rotator, found
             case _:
@@ -256,7 +256,7 @@ class Journal:
 class Rounds:
     """An engine in small: one secret through its stages, resumed from the journal."""
 
-    world: World
+    means: RotatorMeans
     rotator: Rotator
     job: Job
     journal: Journal = field(default_factory=Journal)
@@ -264,11 +264,11 @@ class Rounds:
 
     async def before(self) -> JsonObject:
         if self.journal.get("before") is None:
-            self.journal.keep("before", await self.rotator.before(self.job, self.world.means))
+            self.journal.keep("before", await self.rotator.before(self.job, self.means))
         return self.journal.get("before")
 
     async def make(self) -> Minted | Awaited:
-        minted = await self.rotator.make(self.job, await self.before(), self.world.means)
+        minted = await self.rotator.make(self.job, await self.before(), self.means)
         self.told.append(repr(minted))
         return minted
 
@@ -276,18 +276,18 @@ class Rounds:
         version = minted.version
         if version is None and minted.value is not None:
             like = replace(self.job.secret, tags={**self.job.secret.tags, **minted.tags})
-            vaults, operation = self.world.means.estate.vaults, self.job.operation
+            vaults, operation = self.means.estate.vaults, self.job.operation
             version = await vaults.publish(like, minted.value, operation=operation, expires=minted.expires)
         self.journal.keep("made", minted.made)
         self.journal.keep("version", version)
 
     async def retire(self) -> Applied:
-        done = await self.rotator.retire(self.job, await self.before(), self.journal.get("made"), self.world.means)
+        done = await self.rotator.retire(self.job, await self.before(), self.journal.get("made"), self.means)
         self.told.append(repr(done))
         return done
 
     async def verify(self) -> Proof:
-        proof = await self.rotator.verify(self.job, await self.before(), self.journal.get("made"), self.world.means)
+        proof = await self.rotator.verify(self.job, await self.before(), self.journal.get("made"), self.means)
         self.told.append(repr(proof))
         return proof
 
@@ -304,15 +304,27 @@ class Rounds:
 
     def visible(self) -> str:
         """What the journal and people get to see."""
-        return "\n".join([*self.told, *self.journal.text.values(), json.dumps(self.world.topic.events)])
+        return "\n".join([*self.told, *self.journal.text.values()])
 
 
 async def begin(
-    world: World, secret: SecretSeen, *exposed: str, options: JsonObject | None = None, **more: Any
+    world: World, secret: SecretSeen, *exposed: str, options: JsonObject | None = None, operation: str | None = None
 ) -> Rounds:
     """The job of one exposed secret, with the rotator that serves it."""
-    rotator, serves = await served(world, secret)
+    return await begin_with(world.means, secret, *exposed, options=options, operation=operation)
+
+
+async def begin_with(
+    means: RotatorMeans,
+    secret: SecretSeen,
+    *exposed: str,
+    options: JsonObject | None = None,
+    operation: str | None = None,
+) -> Rounds:
+    """The same with any estate and tenant."""
+    rotator, serves = await served(means, secret)
     versions: Sequence[str] = exposed or (str(secret.version),)
-    operation = more.pop("operation", f"{OPERATION} {secret.ref.vault}/{secret.ref.name}")
-    job = Job("20260302-0123456789ab", secret, tuple(versions), serves, operation, options or {}, **more)
-    return Rounds(world, rotator, job)
+    found_by = operation or f"{OPERATION} {secret.ref.vault}/{secret.ref.name}"
+    return Rounds(
+        means, rotator, Job("20260302-0123456789ab", secret, tuple(versions), serves, found_by, options or {})
+    )

@@ -99,7 +99,7 @@ async def test_disabled_by_policy_the_value_is_still_not_called_dead() -> None:
     secret = world.vaults.store(REF, "x")
     rounds = await begin(world, secret, options={"disable-old": "never"})
     chosen = rotator_named("disable-version")
-    rounds = Rounds(world, chosen, replace(rounds.job, serves=Serves("", "", "policy")))
+    rounds = Rounds(world.means, chosen, replace(rounds.job, serves=Serves("", "", "policy")))
     proof = await rounds.whole()
 
     assert proof.answer == "unknown"

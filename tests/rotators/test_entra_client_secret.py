@@ -84,7 +84,7 @@ async def test_without_both_ids_it_is_nobodys_client_secret(tags: dict[str, str]
     """No guess at which of an application's secrets it is."""
     world = World()
 
-    assert KIND.rotator != (await served(world, world.vaults.store(REF, "x", tags=tags)))[0].name
+    assert KIND.rotator != (await served(world.means, world.vaults.store(REF, "x", tags=tags)))[0].name
 
 
 async def test_ids_that_are_none_never_get_into_a_path() -> None:
@@ -92,7 +92,7 @@ async def test_ids_that_are_none_never_get_into_a_path() -> None:
     world = World()
     for bad in ("../users", f"{PAYROLL_CLIENT}/x", f"{PAYROLL_CLIENT}/..", "payroll", f"({PAYROLL_CLIENT})"):
         secret = world.vaults.store(REF, "x", tags={"ProviderAddress": bad, "CredentialId": ONE})
-        assert (await served(world, secret))[0].name == "delegated"
+        assert (await served(world.means, secret))[0].name == "delegated"
 
 
 async def test_a_secret_that_was_removed_meanwhile_is_dead_where_only_younger_ones_are_left() -> None:

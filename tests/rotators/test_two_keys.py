@@ -218,7 +218,7 @@ async def test_without_the_name_of_a_key_the_value_is_asked() -> None:
     secret = store(world, key(world, "key2"), tags={"provideraddress": STORAGE})
 
     assert rotator_named("storage-account-key").serves(secret) == NeedsValue()
-    rotator, serves = await served(world, secret)
+    rotator, serves = await served(world.means, secret)
     assert (rotator.name, serves.resource, serves.key) == ("storage-account-key", ACCOUNT, "key2")
 
 
@@ -228,7 +228,7 @@ async def test_a_value_that_is_no_key_of_the_named_source_is_its_owners() -> Non
     world.sources.has(ACCOUNT, "key1", "key2")
     secret = store(world, "something else", tags={"ProviderAddress": STORAGE})
 
-    assert (await served(world, secret))[0].name == "delegated"
+    assert (await served(world.means, secret))[0].name == "delegated"
 
 
 async def test_a_namespace_gets_its_rule_from_the_connection_string() -> None:
@@ -239,7 +239,7 @@ async def test_a_namespace_gets_its_rule_from_the_connection_string() -> None:
     primary = key(world, "primary", rule)
     text = f"Endpoint=sb://shop-bus.servicebus.windows.net/;SharedAccessKeyName=Send;SharedAccessKey={primary}"
     secret = store(world, text, tags={"ProviderAddress": BUS, "CredentialId": "Primary"})
-    rotator, serves = await served(world, secret)
+    rotator, serves = await served(world.means, secret)
 
     assert (rotator.name, serves.resource, serves.key) == ("service-bus-key", rule, "primary")
 
@@ -259,7 +259,7 @@ async def test_two_tags_that_differ_only_in_their_spelling_count_for_nothing() -
     world.sources.has(ACCOUNT, "key1", "key2")
     secret = store(world, "x", tags={**TAGS, "provideraddress": STORAGE.replace("shopdata", "other")})
 
-    assert (await served(world, secret))[0].name == "delegated"
+    assert (await served(world.means, secret))[0].name == "delegated"
 
 
 async def test_an_account_that_is_gone_is_told_and_not_taken_for_a_dead_key() -> None:

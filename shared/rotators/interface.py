@@ -64,6 +64,9 @@ class Job:
     each of them is published and has had its grace. Then `retire` and `verify` are called once for each key of the
     source that any of them, or an older version of them, exposed (`serves.key`); a key that `made` has renewed is
     dead by that, and is left alone.
+
+    `made` is what an attempt at this very job has made, where the journal tells and the value was lost with the
+    process before it was published: a source that gives its keys out gives that one again.
     """
 
     incident: str
@@ -74,6 +77,7 @@ class Job:
     options: JsonObject
     beside: JsonObject | None = None
     beside_at: tuple[SecretRef, str] | None = None  # where that is published: for what no source gives a second time
+    made: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,10 @@ Services that honour two keys at once: the idle one is made new and published, t
 Making only the idle key new, as Microsoft's samples do, leaves what leaked alive. What is compared is always the
 exposed value with the keys that the source has now, in memory: a tag may name a source to which the secret never
 belonged, and whoever can write tags must not make Cordon hand out another service's key.
+
+Whether a key was made new before a crash is told by the time that the source gives for it, or by the journal. Where
+neither knows (a bus or a cache, killed between the answer and its record), the idle key is made new once more:
+nobody has it yet.
 """
 
 from collections.abc import Mapping
@@ -121,7 +125,7 @@ class TwoKeys(OrOwner):
         was = inner(before.get("created")).get(key)
         is_now = created_in(await sources.read(resource, self.what)).get(key)
         made_already = was != is_now and is_now is not None
-        if made_already or _was_made_beside(job, key):
+        if made_already or _was_made_before(job, key):
             return (await sources.keys(resource, self.what))[key]
         old = (await sources.keys(resource, self.what))[key]
         return await self._regenerate(resource, key, old, means)
@@ -205,8 +209,9 @@ def _key_to_publish(job: Job, before: JsonObject) -> str | None:
     return str(key) if key is not None else None
 
 
-def _was_made_beside(job: Job, key: str) -> bool:
-    return job.beside is not None and job.beside.get("key") == key
+def _was_made_before(job: Job, key: str) -> bool:
+    """Made new in this rotation by the journal: for another secret of the source, or for this one before a crash."""
+    return any(made is not None and made.get("key") == key for made in (job.beside, job.made))
 
 
 def _doing(job: Job, key: str) -> str:

@@ -268,8 +268,11 @@ class Rounds:
         return self.journal.get("before")
 
     async def make(self) -> Minted | Awaited:
-        minted = await self.rotator.make(self.job, await self.before(), self.means)
+        job = replace(self.job, made=self.journal.get("minted"))
+        minted = await self.rotator.make(job, await self.before(), self.means)
         self.told.append(repr(minted))
+        if isinstance(minted, Minted):
+            self.journal.keep("minted", minted.made)
         return minted
 
     async def publish(self, minted: Minted) -> None:

@@ -115,11 +115,12 @@ class Operation:
     done: bool = False
 
 
-def fresh_value(canaries: Canaries, octets: int) -> str:
-    """A key as these services make them: base64 of so many bytes."""
+def fresh_value(canaries: Canaries, octets: int, *, for_urls: bool = False) -> str:
+    """A key as these services make them: base64 of so many bytes. A password is part of URLs, so it is fit for them."""
 
     def shape(canary: str) -> str:
-        return base64.b64encode(hashlib.shake_256(canary.encode()).digest(octets)).decode()
+        made = hashlib.shake_256(canary.encode()).digest(octets)
+        return (base64.urlsafe_b64encode(made) if for_urls else base64.b64encode(made)).decode()
 
     return canaries.make(shape)
 
@@ -128,7 +129,8 @@ def new_source(
     state: TenantState, kind: Kind, name: str, resource_id: str, rules: tuple[str, ...], tags: JsonObject
 ) -> Source:
     names = [f"{rule}/{key}" for rule in rules for key in kind.own] if kind.own == _BUS_KEYS else [*kind.own]
-    keys = {each: Key(fresh_value(state.canaries, kind.octets), LONG_AGO) for each in names}
+    is_password = names == ["administrator"]
+    keys = {each: Key(fresh_value(state.canaries, kind.octets, for_urls=is_password), LONG_AGO) for each in names}
     return Source(kind, name, resource_id, keys, tags)
 
 

@@ -105,6 +105,7 @@ class TenantPart(Ours):
     conditional_access_policies: Objects = []
     users: Objects = []
     groups: Objects = []
+    domains: Objects = []  # none: the one that every tenant is born with
     deleted_items: Objects = []
     risky_service_principals: Objects = []
     service_principal_risk_detections: Objects = []

@@ -3,7 +3,7 @@ Which Graph application permissions each of Cordon's identities needs: what the 
 
 Some actions need more than the shipped policy does, up to what could make anybody Global Administrator. Nobody holds
 that unasked: it stands under `optional`, by action, and is granted for an action by name. What only an undo
-needs stands there as `undo-` and the action's name.
+needs stands there as `undo-` and the action's name; what a condition of a policy reads, as `condition-` and its name.
 
     python -m infra.permissions          writes infra/graph_permissions.json, which grant.py reads
 
@@ -16,13 +16,15 @@ from pathlib import Path
 
 from shared.actions import ACTIONS
 from shared.actions.interface import Action
+from shared.conditions import CONDITIONS, reads_of
 from shared.preflight import READING, WRITING
 
 FILE = Path(__file__).parent / "graph_permissions.json"
 
-# What only some actions read before and after their change.
+# What only some actions read before and after their change, and some conditions to judge.
 READING_FOR_ACTIONS: Mapping[str, str] = {
     "Directory.Read.All": "delegated permission grants",
+    "Domain.Read.All": "the tenant's verified domains",
     "Policy.Read.All": "Conditional Access policies",
 }
 
@@ -39,6 +41,7 @@ def wanted() -> dict[str, object]:
                 for each in ACTIONS
                 if each.gives_back_with
             },
+            **{f"condition-{each.name}": {"reader": sorted(reads_of(each))} for each in CONDITIONS if reads_of(each)},
         },
     }
 

@@ -395,13 +395,13 @@ class AddressChange:
     new: frozenset[tuple[str, str]] | None
 
 
-def address_changes(record: AuditRecord, application: str) -> Iterator[AddressChange]:
+def address_changes(record: AuditRecord, object_id: str) -> Iterator[AddressChange]:
     """
-    What a record says about this application's addresses. Verified is only the name AppAddress; the others are
-    told by what they contain (facts: Graph 2).
+    What a record says about the addresses of this application or service principal. Verified is only the name
+    AppAddress; the others are told by what they contain (facts: Graph 2).
     """
     for target in record.targets:
-        if target.type.casefold() != "application" or target.id != application:
+        if target.type.casefold() not in _HOLDERS or target.id != object_id:
             continue
         for change in target.properties:
             if kind := _address_kind(change.name.casefold()):

@@ -47,6 +47,7 @@ class PartName(StrEnum):
     IDENTITY = "identity"  # service principal + application + credentials: one $batch
     GRANTS = "grants"  # app roles, delegated permissions and directory roles that it holds: one $batch
     OWNERS = "owners"  # of application and service principal: the same
+    DOMAINS = "domains"  # that the tenant has proven to be its own: one request
     DETECTIONS = "detections"  # identity protection: 1 request/s per tenant
     RISK = "risk"  # the same bucket
     AUDITS = "audits"  # reports: 5 requests per 10 s
@@ -60,6 +61,7 @@ CASE_PARTS = (
     PartName.IDENTITY,
     PartName.GRANTS,
     PartName.OWNERS,
+    PartName.DOMAINS,
     PartName.DETECTIONS,
     PartName.RISK,
     PartName.AUDITS,
@@ -152,6 +154,20 @@ class Addresses:
 
 
 @dataclass(frozen=True, slots=True)
+class Provenance:
+    """
+    Where a service principal's application comes from. `reply_urls` and `logout_url` are the service principal's own
+    copies, which for an application of another tenant are all that can be seen.
+    """
+
+    publisher_id: str | None  # verifiedPublisherId; None: nobody has verified who publishes it
+    publisher_name: str | None  # the publisher's text, which Microsoft has verified if there is an id
+    template_id: str | None  # applicationTemplateId: made from this entry of a gallery
+    reply_urls: tuple[str, ...]
+    logout_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityState:
     """
     An identity as one fresh read showed it.
@@ -160,7 +176,8 @@ class IdentityState:
     incident is about first. `application` is None where this tenant does not own it.
     `instance_lock` is servicePrincipalLockConfiguration as read, or None. `deactivated` is the
     application's isDisabled; None where there is no application, or the answer does not say. `addresses` are
-    the application's; None where there is no application, or they cannot be read. `deleted_at` is set where both
+    the application's; None where there is no application, or they cannot be read. `provenance` is None where Graph's
+    answer does not tell it. `deleted_at` is set where both
     objects, or the service principal alone, were found among the deleted items and nowhere else.
     """
 
@@ -174,6 +191,7 @@ class IdentityState:
     read_at: datetime
     deactivated: bool | None = None
     addresses: Addresses | None = None
+    provenance: Provenance | None = None
     deleted_at: datetime | None = None
 
     @property
@@ -366,3 +384,4 @@ class Case:
     grants: Part[Grants] = field(default_factory=NotLooked)
     owners: Part[Owners] = field(default_factory=NotLooked)
     grant_audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
+    domains: Part[frozenset[str]] = field(default_factory=NotLooked)

@@ -147,6 +147,7 @@ def _with(case: Case, gathered: Gathered) -> Case:
         grants=gathered.grants,
         owners=gathered.owners,
         grant_audits=gathered.grant_audits,
+        domains=gathered.domains,
     )
 
 

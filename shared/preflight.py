@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 from shared.actions import ACTIONS, action_named
 from shared.actions.interface import Action, ChangesAzure
 from shared.case import CouldNotLook, Known, NotLooked, Part
+from shared.conditions import reads_of
 from shared.conditions.groups import All, AnyOf, Not
 from shared.conditions.interface import Condition
 from shared.entries import NamedOutcome, Planned
@@ -38,6 +39,7 @@ WRITING = ("Application.ReadWrite.All", "IdentityRiskyServicePrincipal.ReadWrite
 _SERVED_BY: Mapping[str, frozenset[str]] = {
     "Application.Read.All": frozenset({"Application.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}),
     "Directory.Read.All": frozenset({"Directory.ReadWrite.All"}),
+    "Domain.Read.All": frozenset({"Domain.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}),
     "IdentityRiskEvent.Read.All": frozenset({"IdentityRiskEvent.ReadWrite.All"}),
     "IdentityRiskyServicePrincipal.Read.All": frozenset({"IdentityRiskyServicePrincipal.ReadWrite.All"}),
     "LicenseAssignment.Read.All": frozenset({"Organization.Read.All", "Directory.Read.All"}),
@@ -326,6 +328,7 @@ def _needs_of(role: Role, policy: Policy) -> tuple[frozenset[str], frozenset[str
     base = frozenset(READING) if role == "reader" else frozenset[str]()
     needed = base.union(*(action.reads if role == "reader" else action.permissions for action in armed))
     if role == "reader":
+        needed = needed.union(*(reads_of(type(leaf)) for rule in policy.rules for leaf in _leaves(rule.when)))
         return needed, needed
     return needed, needed.union(WRITING, *(action.gives_back_with for action in armed))
 
@@ -344,13 +347,19 @@ def _blind(policy: Policy, setting: Setting, facts: Facts | None) -> Iterator[st
 
 
 def _asks_for_risk(condition: Condition) -> bool:
+    return any(leaf.name in ("risk-detection", "risk-state") for leaf in _leaves(condition))
+
+
+def _leaves(condition: Condition) -> Iterator[Condition]:
+    """The conditions of the catalogue that a rule is made of."""
     match condition:
         case All(members) | AnyOf(members):
-            return any(_asks_for_risk(member) for member in members)
+            for member in members:
+                yield from _leaves(member)
         case Not(member):
-            return _asks_for_risk(member)
+            yield from _leaves(member)
         case _:
-            return condition.name in ("risk-detection", "risk-state")
+            yield condition
 
 
 def _unset(setting: Setting) -> Iterator[str]:

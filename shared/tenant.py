@@ -52,6 +52,7 @@ class Gathered:
     risk: Part[RiskState | None] = field(default_factory=NotLooked)
     audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
     grant_audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
+    domains: Part[frozenset[str]] = field(default_factory=NotLooked)  # verified, folded
     ca_policy: Part[tuple[RiskPolicy, ...]] = field(default_factory=NotLooked)  # those with Cordon's name
     vault_access: Part[Reach] = field(default_factory=NotLooked)  # from Azure, and not by Directory.look
 

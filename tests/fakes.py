@@ -79,6 +79,7 @@ ADDRESSES = Addresses(
     {"web": {"redirectUris": ["https://evil.example/cb"]}, "spa": {}, "publicClient": {}}, ("api://payroll",)
 )
 NO_OWNERS = Known(Owners(Known(()), Known(())))
+DOMAINS = Known(frozenset({"contoso.example"}))
 NO_POLICIES: Known[tuple[RiskPolicy, ...]] = Known(())
 
 H = TypeVar("H", AppRole, DelegatedGrant, DirectoryRole, Owner)
@@ -205,6 +206,7 @@ class FakeDirectory:
     policies: Part[tuple[RiskPolicy, ...]] = NO_POLICIES
     audits: tuple[AuditRecord, ...] = ()
     grant_audits: tuple[AuditRecord, ...] = ()
+    domains: Part[frozenset[str]] = DOMAINS
     effects: list[str] = field(default_factory=list[str])
     looks: int = 0
     lag: int = 0
@@ -221,24 +223,19 @@ class FakeDirectory:
         if subject.client_id == CORDON_CLIENT:
             return Gathered(identity=Known(_cordon_itself(self.state)))
         self.looks += 1
-        gathered = Gathered()
-        if PartName.IDENTITY in parts:
-            gathered = replace(gathered, identity=self._shown())
-        if PartName.RISK in parts:
-            gathered = replace(gathered, risk=Known(self.risk))
-        if PartName.DETECTIONS in parts:
-            gathered = replace(gathered, detections=Known(self.detections))
-        if PartName.AUDITS in parts:
-            gathered = replace(gathered, audits=Known(self.audits))
-        if PartName.GRANT_AUDITS in parts:
-            gathered = replace(gathered, grant_audits=Known(self.grant_audits))
-        if PartName.GRANTS in parts:
-            gathered = replace(gathered, grants=self.grants)
-        if PartName.OWNERS in parts:
-            gathered = replace(gathered, owners=self.owners)
-        if PartName.CA_POLICY in parts:
-            gathered = replace(gathered, ca_policy=self.policies)
-        return gathered
+        shown: dict[PartName, Callable[[], object]] = {
+            PartName.IDENTITY: self._shown,
+            PartName.RISK: lambda: Known(self.risk),
+            PartName.DETECTIONS: lambda: Known(self.detections),
+            PartName.AUDITS: lambda: Known(self.audits),
+            PartName.GRANT_AUDITS: lambda: Known(self.grant_audits),
+            PartName.DOMAINS: lambda: self.domains,
+            PartName.GRANTS: lambda: self.grants,
+            PartName.OWNERS: lambda: self.owners,
+            PartName.CA_POLICY: lambda: self.policies,
+        }
+        found: dict[str, Any] = {part.value: shown[part]() for part in parts}
+        return Gathered(**found)
 
     async def find_deleted(self, subject: IdentityRef) -> IdentityState | None:
         return replace(self.state, deleted_at=START, read_at=self.clock()) if self.deleted else None

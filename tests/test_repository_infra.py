@@ -20,6 +20,7 @@ from infra import permissions
 from infra.grant import CannotGrant, Json, chosen_permissions, plan
 from shared import settings
 from shared.actions import ACTIONS
+from shared.conditions import CONDITIONS, reads_of
 from shared.policy import load_policy
 from shared.sources import SOURCES
 
@@ -262,9 +263,10 @@ def test_the_reader_gets_what_the_clients_say_they_read_with_and_cannot_write() 
     assert not [name for name in named if "Write" in name]
 
 
-def test_what_actions_read_with_is_what_the_reader_can_be_granted() -> None:
-    """Before and after every change it is the reader who looks."""
+def test_what_actions_and_conditions_read_with_is_what_the_reader_can_be_granted() -> None:
+    """Before and after every change, and to judge, it is the reader who looks."""
     reads = {name for action in ACTIONS for name in action.reads}
+    reads |= {name for condition in CONDITIONS for name in reads_of(condition)}
 
     assert reads <= permissions.READING.keys() | permissions.READING_FOR_ACTIONS.keys()
     assert reads >= permissions.READING_FOR_ACTIONS.keys()

@@ -14,6 +14,7 @@ from drill.practice.graph import app_roles, delegated_grants, directory_roles, o
 from drill.practice.graph.credentials import new_password
 from drill.practice.graph.navigation import APP_ROLES, CORDONS_APP_ROLES, GRANTS, ROLES
 from drill.practice.graph.objects import DEFAULTS, completed
+from drill.practice.graph.organization import completed_domain
 from drill.practice.graph.workloads import new_federated
 from drill.practice.shapes import JsonObject, ScenarioMistake, fine_time, graph_time, known_keys, objects
 from drill.practice.sign_ins import complete_sign_in
@@ -35,6 +36,7 @@ TENANT_KEYS = frozenset(
         "conditionalAccessPolicies",
         "users",
         "groups",
+        "domains",
         "deletedItems",
         "riskyServicePrincipals",
         "servicePrincipalRiskDetections",
@@ -43,6 +45,7 @@ TENANT_KEYS = frozenset(
     }
 )
 _NAMESPACE = uuid.UUID("6f1d0c52-5f1c-4b5e-9a41-3f2f6f0c9d11")
+_INITIAL: JsonObject = {"id": "practice.example", "isDefault": True, "isInitial": True}
 IDENTITIES = ("reader", "executor", "rotator")
 GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
 
@@ -93,6 +96,7 @@ def _built(
         started_at=clock(),
         users=objects(tenant.get("users", [])),
         groups=objects(tenant.get("groups", [])),
+        domains=[completed_domain(each) for each in objects(tenant.get("domains") or [_INITIAL])],
     )
     _add_objects(state, tenant)
     _add_cordon(state, tenant.get("permissions", {}))

@@ -30,6 +30,7 @@ def snapshot(state: TenantState) -> JsonObject:
             "servicePrincipalRiskDetections": state.detections.everything(),
             "users": state.users,
             "groups": state.groups,
+            "domains": state.domains,
             "conditionalAccessPolicies": [entry.state for entry in state.policies.values() if entry.exists],
         },
         "azure": _azure(state),

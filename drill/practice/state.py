@@ -88,6 +88,7 @@ class TenantState:
     policies: dict[str, Entry] = field(default_factory=dict[str, Entry])  # of Conditional Access, deleted ones too
     groups: list[JsonObject] = field(default_factory=list[JsonObject])  # with the ids of their `members`
     users: list[JsonObject] = field(default_factory=list[JsonObject])
+    domains: list[JsonObject] = field(default_factory=list[JsonObject])
     vaults: "dict[str, Vault]" = field(default_factory=dict[str, "Vault"])
     effects: list[JsonObject] = field(default_factory=list[JsonObject])
     requests: list[Seen] = field(default_factory=list[Seen])

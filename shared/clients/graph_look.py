@@ -58,6 +58,7 @@ from shared.clients.graph_shapes import (
     optional_text_of,
     own_policies,
     owner_of,
+    provenance_of,
     risk_policy_of,
     text_of,
 )
@@ -210,6 +211,7 @@ class Looking:
             (Ask.DIRECTORY_ROLES, grants),
             (Ask.OWNERS_PRINCIPAL, PartName.OWNERS in self._parts),
             (Ask.OWNERS_APPLICATION, PartName.OWNERS in self._parts),
+            (Ask.DOMAINS, PartName.DOMAINS in self._parts),
             (Ask.CA_POLICIES, PartName.CA_POLICY in self._parts and self._cloud is None),
         )
         return (ask for ask, is_wanted in wanted if is_wanted)
@@ -286,6 +288,7 @@ class Looking:
             detections=self._part(PartName.DETECTIONS, self._detections),
             risk=self._part(PartName.RISK, self._risk),
             audits=self._part(PartName.AUDITS, self._audits),
+            domains=self._part(PartName.DOMAINS, self._domains),
             grant_audits=self._part(PartName.GRANT_AUDITS, self._grant_audits),
             ca_policy=self._part(PartName.CA_POLICY, self._ca_policy),
         )
@@ -346,6 +349,7 @@ class Looking:
             read_at=read_at,
             deactivated=deactivated_of(application),
             addresses=addresses_of(application),
+            provenance=provenance_of(principal),
         )
 
     def _workload(self, principal: JsonObject, application: JsonObject | None) -> WorkloadIdentity:
@@ -425,6 +429,17 @@ class Looking:
         if error := self._error_of(ask, unless_found=waited_for):
             return _unread(error)
         return Known(tuple(owner_of(each) for each in self._records(ask)))
+
+    def _domains(self) -> Part[frozenset[str]]:
+        """
+        A tenant always has the domain that it was born with: a list without any was not understood.
+        """
+        if error := self._error_of(Ask.DOMAINS):
+            return _unread(error)
+        verified = [
+            text_of(each, "id").casefold() for each in self._records(Ask.DOMAINS) if flag_of(each, "isVerified")
+        ]
+        return Known(frozenset(verified)) if verified else CouldNotLook("Graph shows no verified domain at all")
 
     def _ca_policy(self) -> Part[tuple[RiskPolicy, ...]]:
         if error := self._error_of(Ask.CA_POLICIES):

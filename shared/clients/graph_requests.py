@@ -17,6 +17,7 @@ READ_AUDITS = "AuditLog.Read.All"
 READ_DELEGATED = "Directory.Read.All"  # there is no narrower one that cannot write (facts: Graph 6)
 READ_ROLES = "RoleManagement.Read.Directory"
 READ_POLICIES = "Policy.Read.All"
+READ_DOMAINS = "Domain.Read.All"
 PREMIUM = "Microsoft Entra Workload ID Premium"
 AUDIT_LICENCE = "Microsoft Entra ID P1 or P2"
 _AS_IS = "'()/:,"  # characters of a filter that need no escape in a query
@@ -41,13 +42,15 @@ class Ask(StrEnum):
     OWNERS_PRINCIPAL = "owners of the service principal"
     OWNERS_APPLICATION = "owners of the application"
     CA_POLICIES = "Conditional Access policies"
+    DOMAINS = "the tenant's domains"
     AUDITS_PRINCIPAL = "audit records of the service principal"
     AUDITS_APPLICATION = "audit records of the application"
     AUDITS_APP_ROLES = "audit records of app roles given"
     AUDITS_DELEGATED = "audit records of delegated permissions given"
 
 
-_READS = {Ask.DELEGATED: READ_DELEGATED, Ask.DIRECTORY_ROLES: READ_ROLES}  # everything else: READ_DIRECTORY
+# Everything else: READ_DIRECTORY
+_READS = {Ask.DELEGATED: READ_DELEGATED, Ask.DIRECTORY_ROLES: READ_ROLES, Ask.DOMAINS: READ_DOMAINS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,4 +222,5 @@ _PATHS: Mapping[Ask, Callable[[Ids, datetime], str | None]] = {
     Ask.OWNERS_PRINCIPAL: lambda ids, _: _below(principal_path(ids), "/owners"),
     Ask.OWNERS_APPLICATION: lambda ids, _: _below(application_path(ids), "/owners"),
     Ask.CA_POLICIES: lambda _, __: POLICIES,
+    Ask.DOMAINS: lambda _, __: "/domains",
 }

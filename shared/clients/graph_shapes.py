@@ -19,6 +19,7 @@ from shared.case import (
     Owner,
     Part,
     Password,
+    Provenance,
     RiskPolicy,
     SignIn,
 )
@@ -202,6 +203,23 @@ def addresses_of(application: JsonObject | None) -> Addresses | None:
             optional_texts_of(platform, "redirectUris")
         optional_text_of(platforms["web"], "logoutUrl")
         return Addresses(dict(platforms), optional_texts_of(application, "identifierUris"))
+    except Unreadable:
+        return None
+
+
+def provenance_of(principal: JsonObject) -> Provenance | None:
+    """Where a service principal comes from; None if the answer lacks it, or has it in a shape not known here."""
+    if "verifiedPublisher" not in principal:
+        return None
+    try:
+        publisher = _object_of(principal, "verifiedPublisher")
+        return Provenance(
+            publisher_id=optional_text_of(publisher, "verifiedPublisherId") or None,
+            publisher_name=optional_text_of(publisher, "displayName") or None,
+            template_id=optional_guid_of(principal, "applicationTemplateId"),
+            reply_urls=optional_texts_of(principal, "replyUrls"),
+            logout_url=optional_text_of(principal, "logoutUrl") or None,
+        )
     except Unreadable:
         return None
 

@@ -9,12 +9,16 @@ from shared.conditions.dangerous_permission import HoldsDangerousPermission
 from shared.conditions.declared_change import ExplainedByDeclaration
 from shared.conditions.federated_trust_breadth import FederatedTrustTooWide
 from shared.conditions.granted_recently import GrantedRecently
+from shared.conditions.identifier_uri import IdentifierUriSuspect
 from shared.conditions.identity_kind import IsOfKind
 from shared.conditions.interface import Condition
 from shared.conditions.odd_hour import ChangedAtOddHour
+from shared.conditions.publisher import PublisherSuspect
+from shared.conditions.redirect_uri import RedirectUriSuspect
 from shared.conditions.risk_detection import RiskDetected
 from shared.conditions.risk_state import RiskListed
 from shared.conditions.sign_in_blocked import SignInBlocked
+from shared.conditions.sign_out_url_changed import SignOutUrlChanged
 
 CONDITIONS: tuple[type[Condition], ...] = (
     RiskDetected,
@@ -31,9 +35,18 @@ CONDITIONS: tuple[type[Condition], ...] = (
     Consented,
     ChangedAtOddHour,
     ExplainedByDeclaration,
+    RedirectUriSuspect,
+    SignOutUrlChanged,
+    IdentifierUriSuspect,
+    PublisherSuspect,
 )
 
 
 def condition_named(name: str) -> type[Condition] | None:
     """The condition with this name, or None."""
     return {condition.name: condition for condition in CONDITIONS}.get(name)
+
+
+def reads_of(condition: type[Condition]) -> tuple[str, ...]:
+    """The permissions that a condition's parts take to read, beyond those that the reader always has."""
+    return tuple(getattr(condition, "reads", ()))

@@ -25,6 +25,7 @@ class HoldsDangerousPermission:
     """
 
     name: ClassVar[str] = "dangerous-permission"
+    reads: ClassVar[tuple[str, ...]] = ("Directory.Read.All",)  # of delegated permissions
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     tiers: Several[Tier] = (Tier.ZERO,)

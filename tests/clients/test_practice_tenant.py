@@ -11,7 +11,7 @@ import pytest
 from drill.practice import Behaviour, PracticeTenant
 from drill.transports import PracticeAzureTransport, PracticeCredential, PracticeHttpxTransport
 from drill.virtual_time import VirtualClock, virtual_clock
-from shared.case import CouldNotLook, HolderKind, IdentityState, Known, PartName
+from shared.case import CouldNotLook, HolderKind, IdentityState, Known, PartName, Provenance
 from shared.clients.tenant import make_tenant
 from shared.errors import CordonError, OutcomeUnknown, PermissionMissing
 from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, PrincipalId
@@ -350,3 +350,26 @@ def test_grants_to_a_client_are_found_in_the_log_although_their_target_is_the_ap
     assert isinstance(found.grant_audits, Known)
     assert [record.id for record in found.grant_audits.value] == ["Directory_1"]
     assert found.audits == Known(())
+
+
+def test_domains_are_read_and_unverified_ones_are_not_the_tenants() -> None:
+    """Anybody may add a domain to his tenant; what counts is that it was proven."""
+    domains = [{"id": "contoso.example", "isInitial": True}, {"id": "claimed.example", "isVerified": False}]
+
+    async def story(place: Place) -> Gathered:
+        return await place.tenant.directory.look(REF, frozenset({PartName.DOMAINS}))
+
+    assert at(story, payroll(domains=domains)).domains == Known(frozenset({"contoso.example"}))
+    refused = at(story, payroll(permissions={"reader": ["Application.Read.All"]})).domains
+    assert isinstance(refused, CouldNotLook)
+    assert not refused.may_help_later
+
+
+def test_where_an_application_comes_from_is_read_with_it() -> None:
+    """Publisher, gallery and the service principal's own addresses cost no request."""
+
+    async def story(place: Place) -> object:
+        found = (await place.tenant.directory.look(REF, IDENTITY)).identity
+        return found.value.provenance if isinstance(found, Known) else found
+
+    assert at(story) == Provenance(None, None, None, (), None)

@@ -22,6 +22,7 @@ from shared.signal import JsonObject, JsonValue
 from tests.fakes import (
     CORDON_CLIENT,
     CORDON_PRINCIPAL,
+    DOMAINS,
     NO_GRANTS,
     NO_OWNERS,
     PAYROLL,
@@ -57,6 +58,7 @@ def case(
         risk=Known(risk),
         audits=Known(audits),
         grant_audits=Known(given),
+        domains=DOMAINS,
         grants=NO_GRANTS,
         owners=NO_OWNERS,
     )
@@ -64,7 +66,17 @@ def case(
 
 def unread(why: NotLooked | CouldNotLook) -> Case:
     """Nothing was read, for this reason."""
-    return replace(case(), identity=why, detections=why, risk=why, audits=why, grants=why, owners=why, grant_audits=why)
+    return replace(
+        case(),
+        identity=why,
+        detections=why,
+        risk=why,
+        audits=why,
+        grants=why,
+        owners=why,
+        grant_audits=why,
+        domains=why,
+    )
 
 
 def blocked(of: Case) -> Case:

@@ -1,14 +1,17 @@
-"""The tenant itself and its licences, as far as a responder asks."""
+"""The tenant itself, its domains and its licences, as far as a responder asks."""
 
 import uuid
 
 from drill.practice.graph.lists import first_page, resumed
-from drill.practice.graph.permissions import READ_LICENCES, READ_ORGANIZATION
-from drill.practice.odata import Documented
+from drill.practice.graph.permissions import READ_DOMAINS, READ_LICENCES, READ_ORGANIZATION
+from drill.practice.odata import Documented, bad_request
 from drill.practice.shapes import JsonObject, dump
 from drill.practice.state import TenantState
 from drill.practice.web import Answer, Request, Route
 
+_DOMAINS = Documented(
+    {}, frozenset({"id", "isVerified", "isDefault"}), (100, 999), frozenset({"$select", "$skiptoken"})
+)
 _RULES = Documented({}, frozenset({"id", "displayName"}), (100, 999), frozenset({"$select", "$top", "$skiptoken"}))
 
 
@@ -19,9 +22,42 @@ def list_organization(state: TenantState, request: Request) -> Answer:
         "id": state.id,
         "displayName": "Practice tenant",
         "tenantType": "AAD",
-        "verifiedDomains": [{"name": "practice.example", "isDefault": True, "isInitial": True}],
+        "verifiedDomains": [_verified(each) for each in state.domains if each["isVerified"]],
     }
     return first_page(state, request, _RULES, "organization", [dump(record)])
+
+
+def _verified(domain: JsonObject) -> JsonObject:
+    shown: JsonObject = {"name": domain["id"], "type": domain["authenticationType"], "capabilities": "Email"}
+    return {**shown, "isDefault": domain["isDefault"], "isInitial": domain["isInitial"]}
+
+
+def list_domains(state: TenantState, request: Request) -> Answer:
+    """Unverified ones too: whoever asks must look at isVerified."""
+    if page := resumed(state, request, _DOMAINS, "domains"):
+        return page
+    return first_page(state, request, _DOMAINS, "domains", [dump(each) for each in state.domains])
+
+
+def completed_domain(given: JsonObject) -> JsonObject:
+    """A domain of a scenario with what it leaves out (facts: Graph docs domain)."""
+    defaults: JsonObject = {
+        "id": None,
+        "authenticationType": "Managed",
+        "availabilityStatus": None,
+        "isAdminManaged": True,
+        "isDefault": False,
+        "isInitial": False,
+        "isRoot": True,
+        "isVerified": True,
+        "supportedServices": ["Email", "OfficeCommunicationsOnline"],
+        "passwordValidityPeriodInDays": None,
+        "passwordNotificationWindowInDays": None,
+        "state": None,
+    }
+    if unknown := set(given) - set(defaults):
+        raise bad_request(f"Invalid property '{min(unknown)}' of a domain.")
+    return {**defaults, **given}
 
 
 def list_skus(state: TenantState, request: Request) -> Answer:
@@ -54,5 +90,6 @@ def _sku(state: TenantState, name: str) -> JsonObject:
 
 ROUTES: tuple[Route[TenantState], ...] = (
     Route("GET", "/organization", list_organization, READ_ORGANIZATION),
+    Route("GET", "/domains", list_domains, READ_DOMAINS),
     Route("GET", "/subscribedSkus", list_skus, READ_LICENCES),
 )

@@ -25,6 +25,7 @@ WRITE_RISK = ("IdentityRiskyServicePrincipal.ReadWrite.All",)
 READ_DETECTIONS = ("IdentityRiskEvent.Read.All", "IdentityRiskEvent.ReadWrite.All")
 READ_AUDITS = ("AuditLog.Read.All",)
 READ_ORGANIZATION = ("Organization.Read.All", "Organization.ReadWrite.All", "Directory.Read.All")
+READ_DOMAINS = ("Domain.Read.All", "Domain.ReadWrite.All", "Directory.Read.All")  # Graph docs domain-list
 READ_LICENCES = ("LicenseAssignment.Read.All", "Organization.Read.All", "Directory.Read.All")
 
 APPLICATION_ADMINISTRATORS = (
@@ -60,6 +61,7 @@ CORDON = {
         "Application.Read.All",
         "AuditLog.Read.All",
         "Directory.Read.All",
+        "Domain.Read.All",
         "IdentityRiskEvent.Read.All",
         "IdentityRiskyServicePrincipal.Read.All",
         "Organization.Read.All",
@@ -107,6 +109,7 @@ BY_APP_ROLE_ID = {
     "8e8e4742-1d95-4f68-9d56-6ee75648c72a": "DelegatedPermissionGrant.ReadWrite.All",
     "e2f98668-2877-4f38-a2f4-8202e0717aa1": "LicenseAssignment.Read.All",
     "498476ce-e0fe-48b0-b801-37ba7e2685c6": "Organization.Read.All",
+    "dbb9058a-0e50-45d7-ae91-66909b5d4664": "Domain.Read.All",
     "741f803b-c850-494e-b5df-cde7c675a1ca": "User.ReadWrite.All",
     "62a82d76-70ea-41e2-9197-370581804d09": "Group.ReadWrite.All",
     "dbaae8cf-10b5-4b86-a4a1-f871c94c6695": "GroupMember.ReadWrite.All",

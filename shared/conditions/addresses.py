@@ -1,0 +1,88 @@
+"""What may be wrong with an address of an application, and which addresses a change has added."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from shared.audit import AddressChange, address_changes
+from shared.case import AuditRecord, Case, IdentityState
+from shared.conditions.records import records_about
+from shared.hosts import Address, address_of, is_below, is_microsofts, is_on_shared_platform, looks_like, visible
+
+
+class AddressFlaw(StrEnum):
+    """What is wrong with an address. Values are the policy's words."""
+
+    LOOK_ALIKE = "look-alike"  # it imitates one of the tenant's domains, punycode included
+    FOREIGN_DOMAIN = "foreign-domain"  # below no verified domain of the tenant, nor one that the policy names
+    SHARED_PLATFORM = "shared-platform"  # anybody can take such a name, and take it over
+    WILDCARD = "wildcard"
+    INSECURE = "insecure"  # http, and not this machine
+    LOOPBACK = "loopback"
+
+
+BY_DOMAIN = frozenset({AddressFlaw.LOOK_ALIKE, AddressFlaw.FOREIGN_DOMAIN})
+"""The flaws that can be told only by the tenant's domains."""
+
+_DOMAIN = r"[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9]([a-z0-9-]{0,62}))+"
+Domain = Annotated[str, Field(pattern=f"^{_DOMAIN}$"), AfterValidator(str.casefold)]
+Kind: TypeAlias = Literal["redirect", "identifier", "sign-out"]
+
+
+def flaws_of(text: str, domains: frozenset[str]) -> Iterator[tuple[AddressFlaw, str]]:
+    """
+    Each flaw of an address, with the reason; of an address that is not on the web, only a wildcard. Without any
+    domains those that are told by them are left out.
+    """
+    address = address_of(text)
+    if domains and address.is_web and not address.is_loopback:
+        yield from _by_domain(address, domains)
+    if "*" in text:
+        yield AddressFlaw.WILDCARD, f"“{text}” holds a wildcard"
+    if address.is_loopback and address.is_web:
+        yield AddressFlaw.LOOPBACK, f"“{text}” leads to the machine of whoever opens it"
+    elif address.scheme == "http":
+        yield AddressFlaw.INSECURE, f"“{text}” is not https"
+    if address.is_web and is_on_shared_platform(address.host):
+        yield AddressFlaw.SHARED_PLATFORM, f"“{text}” is a name that anybody can take once it is given up"
+
+
+def _by_domain(address: Address, domains: frozenset[str]) -> Iterator[tuple[AddressFlaw, str]]:
+    host = address.host.removeprefix("*.")
+    if is_below(host, domains) or is_microsofts(host):
+        return
+    if imitated := looks_like(host, sorted(domains)):
+        shown = f" (“{visible(host)}”)" if visible(host) != host else ""
+        yield AddressFlaw.LOOK_ALIKE, f"“{address.text}”{shown} looks like {imitated} and does not belong to it"
+    if not is_on_shared_platform(host):
+        yield AddressFlaw.FOREIGN_DOMAIN, f"“{address.text}” is on none of the tenant's verified domains"
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A record that changed addresses of one kind."""
+
+    record: AuditRecord
+    change: AddressChange
+
+
+def moved(case: Case, state: IdentityState, kind: Kind, within: timedelta) -> Iterator[Moved]:
+    """The changes of such addresses of either object in this time, that may have happened."""
+    for record in records_about(case, state):
+        if record.result == "failure" or case.now - record.at > within:
+            continue
+        for holder in state.holders:
+            for change in address_changes(record, holder.object_id):
+                if change.kind == kind and (change.old is None or change.old != change.new):
+                    yield Moved(record, change)
+
+
+def added(change: AddressChange) -> frozenset[str] | None:
+    """The addresses that a change added; None if the log does not tell both sides."""
+    if change.old is None or change.new is None:
+        return None
+    return frozenset(address for address, _ in change.new) - frozenset(address for address, _ in change.old)

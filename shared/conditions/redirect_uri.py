@@ -1,0 +1,94 @@
+"""Does the application have tokens sent where they should not go?"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from shared.case import Case, IdentityState, Known, PartName
+from shared.conditions.addresses import BY_DOMAIN, AddressFlaw, Domain, added, flaws_of, moved
+from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
+from shared.conditions.judging import actor_text
+from shared.conditions.settings import SETTINGS, AuditDuration, Several, utc
+from shared.identity import IdentityKind
+
+_ASKED = tuple(flaw for flaw in AddressFlaw if flaw is not AddressFlaw.LOOPBACK)
+_OWN = (IdentityKind.OWN_SINGLE_TENANT, IdentityKind.OWN_MULTI_TENANT)
+
+
+@dataclass(frozen=True, slots=True)
+class RedirectUriSuspect:
+    """
+    Met when a redirect URI has one of these findings: it looks like one of the tenant's domains, or is on none of its
+    verified domains nor of `known-domains`; is on a platform where anybody can take a name; holds a wildcard; is
+    not https; leads to the local machine (asked about only where it is named). `added-within` asks for those alone
+    that the audit log shows as added in this time. Of an application of another tenant its own domains are not
+    known, so foreign-domain does not count there. Whether a host still belongs to its owner is not looked up.
+    """
+
+    name: ClassVar[str] = "redirect-uri"
+    reads: ClassVar[tuple[str, ...]] = ("Domain.Read.All",)
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    findings: Several[AddressFlaw] = _ASKED
+    known_domains: Several[Domain] | None = None
+    added_within: AuditDuration | None = None
+
+    def check(self, case: Case) -> Finding:
+        if not isinstance(case.identity, Known):
+            return unknown(PartName.IDENTITY, case.identity)
+        state = case.identity.value
+        uris = redirects_of(state)
+        if uris is None:
+            return Unknown("its redirect URIs could not be read")
+        asked = self._asked_of(state)
+        recent: frozenset[str] = uris
+        doubt = None
+        if self.added_within is not None:
+            if not isinstance(case.audits, Known):
+                return unknown(PartName.AUDITS, case.audits)
+            recent, doubt = self._added(case, state)
+        if reason := self._flaw(recent & uris, asked - BY_DOMAIN, frozenset()):
+            return Met(reason)
+        if recent & uris and asked & BY_DOMAIN:
+            if not isinstance(case.domains, Known):
+                return unknown(PartName.DOMAINS, case.domains)
+            if reason := self._flaw(recent & uris, asked, case.domains.value.union(self.known_domains or ())):
+                return Met(reason)
+        return Unknown(doubt) if doubt else NotMet(f"none of {len(recent & uris)} redirect URIs is of this sort")
+
+    def _asked_of(self, state: IdentityState) -> frozenset[AddressFlaw]:
+        asked = frozenset(self.findings)
+        return asked if state.identity.kind in _OWN else asked - {AddressFlaw.FOREIGN_DOMAIN}
+
+    def _flaw(self, uris: frozenset[str], asked: frozenset[AddressFlaw], domains: frozenset[str]) -> str | None:
+        for uri in sorted(uris):
+            for flaw, why in flaws_of(uri, domains):
+                if flaw in asked:
+                    return f"redirect URI {why} ({flaw})"
+        return None
+
+    def _added(self, case: Case, state: IdentityState) -> tuple[frozenset[str], str | None]:
+        found, doubt = set[str](), None
+        for each in moved(case, state, "redirect", self.added_within or case.now - case.now):
+            new = added(each.change)
+            if new is None:
+                who = actor_text(each.record.actor)
+                doubt = f"redirect URIs were changed by {who} at {utc(each.record.at)}, and the log does not tell how"
+            found |= new or set()
+        return frozenset(found), doubt
+
+
+def redirects_of(state: IdentityState) -> frozenset[str] | None:
+    """All redirect URIs of the application and its service principal; None if some could not be read."""
+    seen = set[str]()
+    if state.application is not None:
+        if state.addresses is None:
+            return None
+        for platform in ("web", "spa", "publicClient"):
+            seen.update(state.addresses.redirects(platform))
+    elif state.provenance is None:
+        return None
+    if state.provenance is not None:
+        seen.update(state.provenance.reply_urls)
+    return frozenset(seen)

@@ -1,0 +1,82 @@
+"""Was the sign-out URL changed?"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import ConfigDict
+
+from shared.audit import LOOK_BACK
+from shared.case import AuditRecord, Case, IdentityState, Known, PartName
+from shared.conditions.addresses import Domain, Moved, added, moved
+from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
+from shared.conditions.judging import actor_text, both, has_result, is_unexpected
+from shared.conditions.records import records_about
+from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
+from shared.hosts import address_of, is_below
+
+_INCLUDED = "included updated properties"
+
+
+@dataclass(frozen=True, slots=True)
+class SignOutUrlChanged:
+    """
+    Met when the audit log shows that the sign-out URL of the application or its service principal was changed
+    `within` this time, by somebody who is not named in `by-other-than` and is not Cordon. A change to a host below
+    one of `known-domains` does not count. How the log names this property is not documented: any name that holds
+    "logout" is taken for it.
+    """
+
+    name: ClassVar[str] = "sign-out-url-changed"
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    within: AuditDuration = LOOK_BACK
+    by_other_than: Several[Guid] | None = None
+    known_domains: Several[Domain] | None = None
+
+    def check(self, case: Case) -> Finding:
+        if not isinstance(case.identity, Known):
+            return unknown(PartName.IDENTITY, case.identity)
+        if not isinstance(case.audits, Known):
+            return unknown(PartName.AUDITS, case.audits)
+        state, doubt = case.identity.value, None
+        told = set[str]()
+        for each in moved(case, state, "sign-out", self.within):
+            told.add(each.record.id)
+            answer = self._counts(each)
+            if answer:
+                return Met(_told(each))
+            doubt = doubt or (_told(each) if answer is None else None)
+        doubt = doubt or self._hidden(case, state, told)
+        return Unknown(f"it cannot be told: {doubt}") if doubt else NotMet("the log shows no change of it")
+
+    def _counts(self, each: Moved) -> bool | None:
+        new = added(each.change)
+        if new is not None and new and self.known_domains and all(self._is_known(url) for url in new):
+            return False
+        return both(
+            has_result(each.record, ("success",)),
+            is_unexpected(each.record.actor, self.by_other_than),
+            None if new is None and self.known_domains else True,
+        )
+
+    def _is_known(self, url: str) -> bool:
+        address = address_of(url)
+        return address.scheme == "https" and is_below(address.host, self.known_domains or ())
+
+    def _hidden(self, case: Case, state: IdentityState, told: set[str]) -> str | None:
+        """A record that says the property was updated, without saying how."""
+        for record in records_about(case, state):
+            if record.id not in told and case.now - record.at <= self.within and _mentions(record):
+                return f"“{record.activity_as_sent}” at {utc(record.at)} names it and not how it was changed"
+        return None
+
+
+def _mentions(record: AuditRecord) -> bool:
+    properties = (each for target in record.targets for each in target.properties)
+    return any(each.name.casefold() == _INCLUDED and "logout" in str(each.new).casefold() for each in properties)
+
+
+def _told(each: Moved) -> str:
+    new, who = added(each.change), actor_text(each.record.actor)
+    to = ", ".join(sorted(new)) if new else "nothing" if new is not None else "something the log does not tell"
+    return f"the sign-out URL was set to {to} by {who} at {utc(each.record.at)} (record {each.record.id})"

@@ -1,25 +1,23 @@
-"""Puts the clients of Azure around the directory together: the reader looks, the executor cuts, the rotator rotates."""
+"""
+Azure around the directory, made when it is first asked for something: most processes never look into a vault, and
+what that takes would be a tenth of their start.
+"""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from urllib.parse import urlsplit
 
-from shared.clients.access import AzureAccess
-from shared.clients.arm import Arm
-from shared.clients.azure_http import AzureHttp
-from shared.clients.buckets import Buckets
 from shared.clients.pacing import Pace
-from shared.clients.resource_graph import ResourceGraph
-from shared.clients.secret_vaults import KeyVaultSecrets
-from shared.clients.sources import AzureSources
-from shared.clients.vault_logs import LogAnalytics
 from shared.clock import Clock
-from shared.estate import Estate
-from shared.settings import ENDPOINTS, Settings
+from shared.estate import Access, Estate, SecretVaults, Sources, VaultLogs
+from shared.settings import Settings
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.pipeline.transport import AsyncHttpTransport
+
+T = TypeVar("T")
 
 
 def make_estate(
@@ -31,46 +29,45 @@ def make_estate(
     clock: Clock,
     random: Callable[[], float],
 ) -> Estate | None:
-    """
-    The estate of the settings; None without a rotator. `pacing` is shared with other instances: it keeps the quotas
-    that count for a whole identity or vault. Resource Manager's buckets are kept by each process for itself.
-    """
-    rotator, executor = settings.rotator_client_id, settings.executor_client_id
+    """The estate of the settings; None without a rotator."""
+    rotator = settings.rotator_client_id
     if rotator is None:
         return None
-    endpoints = ENDPOINTS[settings.cloud]
 
-    def http(client_id: str, url: str, audience: str, pace: Pace) -> AzureHttp:
-        return AzureHttp(
-            url,
-            credential_for(client_id),
-            f"{audience}/.default",
-            transport=transport,
-            pacing=pace,
-            clock=clock,
-            random=random,
-        )
+    @cache
+    def whole() -> Estate:
+        from shared.clients.estate_parts import build_estate
 
-    def arm(client_id: str) -> Arm:
-        return Arm(http(client_id, settings.arm_url, endpoints.arm, Buckets()))
-
-    reader = settings.reader_client_id
-    graph = ResourceGraph(http(reader, settings.arm_url, endpoints.arm, pacing))
-    workspaces = settings.log_workspaces
-    return Estate(
-        access=AzureAccess(graph, arm(reader), arm(executor) if executor else None, settings.tenant_id, workspaces),
-        vaults=KeyVaultSecrets(
-            settings.vault_domain,
-            credential_for(rotator),
+        return build_estate(
+            settings,
+            rotator,
+            credential_for=credential_for,
             transport=transport,
             pacing=pacing,
             clock=clock,
             random=random,
-        ),
-        sources=AzureSources(arm(rotator)),
-        logs=LogAnalytics(http(reader, settings.logs_url, endpoints.logs, pacing), workspaces) if workspaces else None,
-        own_vault=_name_of(settings.handover_vault),
-    )
+        )
+
+    access: Access = _later(lambda: whole().access)
+    vaults: SecretVaults = _later(lambda: whole().vaults)
+    sources: Sources = _later(lambda: whole().sources)
+    logs: VaultLogs | None = _later(lambda: cast("VaultLogs", whole().logs)) if settings.log_workspaces else None
+    return Estate(access, vaults, sources, logs, _name_of(settings.handover_vault))
+
+
+def _later(make: Callable[[], T]) -> T:
+    """Something that is made when one of its methods is first asked for."""
+    return cast("T", _Later(make))
+
+
+class _Later(Generic[T]):
+    """Stands in front of what it makes, and passes everything on."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._make(), name)
 
 
 def _name_of(vault_url: str | None) -> str | None:

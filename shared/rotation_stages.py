@@ -315,7 +315,9 @@ class Stages:
 
     async def _mint_again(self, step: str) -> Minted:
         """What was made is found at its source again: its value was in the memory of whoever made it."""
-        minted = await self._rotator(step).make(self._job(step), self.progress[step].before or {}, self.means)
+        progress = self.progress[step]
+        job = replace(self._job(step), made=progress.made)
+        minted = await self._rotator(step).make(job, progress.before or {}, self.means)
         if isinstance(minted, Awaited):
             raise CannotBeRead(
                 "publishing what was made", "its source does not give it again, and left it to its owner"

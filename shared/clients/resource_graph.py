@@ -17,7 +17,9 @@ from shared.signal import JsonObject
 
 READER = "the role Reader on the tenant's root management group"
 _QUERIES = Quota("resource graph queries", 15, 5.25)  # per identity; facts: azure 3.5
-_PATH = "/providers/Microsoft.ResourceGraph/resources?api-version=2021-03-01"
+# The oldest version with authorizationScopeFilter, by which what is given above a subscription shows.
+_PATH = "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01"
+_TOO_WIDE = "x-ms-tenant-subscription-limit-hit"  # more than 10,000 subscriptions; facts: azure 3.5
 _MOST_PAGES = 1_000
 _IDS_A_QUERY = 100
 _VAULTS = """// cordon:vaults
@@ -88,7 +90,10 @@ class ResourceGraph:
         raise IncompleteAnswer(f"Not done: {doing}. Resource Graph's result has no end.")
 
     async def _ask(self, body: JsonObject, doing: str) -> JsonObject:
-        return (await self._http.send(Order("POST", _PATH, doing, READER, body, quotas=(_QUERIES,)))).body
+        reply = await self._http.send(Order("POST", _PATH, doing, READER, body, quotas=(_QUERIES,)))
+        if reply.headers.get(_TOO_WIDE, "").lower() == "true":
+            raise IncompleteAnswer(f"Not done: {doing}. The tenant has more subscriptions than one question can cover.")
+        return reply.body
 
 
 def _quoted(ids: Iterable[str]) -> str:

@@ -36,7 +36,10 @@ class VaultSeen:
 
 @dataclass(frozen=True, slots=True)
 class SecretRead:
-    """Reads of one secret by one reader, from the vault's log. `versions` is empty where the log names none."""
+    """
+    Reads of one secret by one reader, from the vault's log. `versions` are those that it names; `unnamed`: some
+    reads name none, so they were of what was the newest then.
+    """
 
     secret: SecretRef
     versions: tuple[str, ...]
@@ -46,6 +49,7 @@ class SecretRead:
     addresses: tuple[str, ...]
     reader: str  # the reader's object id; the client id where the log gives no other
     client: str | None = None  # the client id with which it was read, where the log gives one
+    unnamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,7 @@ def _merge(rows: tuple[SecretRead, ...]) -> SecretRead:
         last=max(row.last for row in rows),
         count=sum(row.count for row in rows),
         addresses=tuple(dict.fromkeys(each for row in rows for each in row.addresses)),
+        unnamed=any(row.unnamed for row in rows),
     )
 
 

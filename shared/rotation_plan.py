@@ -119,12 +119,11 @@ def versions_exposed(exposed: Exposed, versions: Sequence[SecretSeen]) -> tuple[
 
 
 def is_read_again(exposed: Exposed, version: str, published_at: datetime) -> bool:
-    """Whether the identity has read the version that was published: by its id, or after it was there."""
+    """Whether the identity has read the version that was published: by its id, or by none after it was there."""
     if exposed.reads is None:
         return False
-    if exposed.reads.versions:
-        return version in exposed.reads.versions
-    return exposed.reads.last > published_at
+    tells_all = exposed.reads.versions and not exposed.reads.unnamed
+    return version in exposed.reads.versions or (not tells_all and exposed.reads.last > published_at)
 
 
 def hash_of(planned: Sequence[PlannedSecret]) -> str:

@@ -27,6 +27,7 @@ from shared.together import together
 LOG_READER = "the role Log Analytics Reader on the workspace"
 _QUERIES = Quota("log queries", 200, 30.5)  # per identity; facts: azure 3.4
 _SECRETS_A_QUERY = 200
+_MOST_VERSIONS = 50  # that the query gives; where there are as many, there may be more
 _VAULT = re.compile(r"[a-z0-9-]{3,24}")
 _SECRET = re.compile(r"[0-9a-zA-Z-]{1,127}")
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
@@ -48,7 +49,7 @@ ip=CallerIPAddress, vault=tolower(ResourceId))
 version=extract(@'/secrets/[^/?]+/([0-9a-f]{{32}})', 1, u)
 | where isnotempty(secret)"""
 _SUMMARY = """| summarize reads=count(), first=min(TimeGenerated), last=max(TimeGenerated), ips=make_set(ip, 20), \
-versions=make_set_if(version, isnotempty(version), 50) by vault, secret, oid, app
+versions=make_set(version, 50) by vault, secret, oid, app
 | project vault, secret, oid, app, reads, first, last, ips, versions
 """
 
@@ -143,15 +144,17 @@ def _read(row: JsonObject) -> SecretRead:
     ref = SecretRef(text_of(row, "vault").lower().rpartition("/")[2], text_of(row, "secret").lower())
     if not _is_name(ref):
         raise Unreadable("a row names a secret that is none")
+    versions = _set(row, "versions")
     return SecretRead(
         secret=ref,
-        versions=_set(row, "versions"),
+        versions=tuple(each for each in versions if each),
         first=_moment(row, "first"),
         last=_moment(row, "last"),
         count=int(cast("int", row["reads"])),
-        addresses=_set(row, "ips"),
+        addresses=tuple(each for each in _set(row, "ips") if each),
         reader=oid or app or "unknown",
         client=app or None,
+        unnamed="" in versions or len(versions) >= _MOST_VERSIONS,
     )
 
 
@@ -165,7 +168,7 @@ def _set(row: JsonObject, name: str) -> tuple[str, ...]:
 
 
 def _texts(values: Iterable[JsonValue]) -> tuple[str, ...]:
-    return tuple(sorted(each for each in values if isinstance(each, str) and each))
+    return tuple(sorted(each for each in values if isinstance(each, str)))
 
 
 def _moment(row: JsonObject, name: str) -> datetime:

@@ -79,7 +79,7 @@ def test_reads_are_told_from_all_workspaces_in_our_words() -> None:
             (SecretRef("shop", "db"), USER, APP_ID, 1),
             (SecretRef("bank", "pin"), PRINCIPAL, APP_ID, 1),
         ]
-        assert found[0].versions == (VERSION,)
+        assert (found[0].versions, found[0].unnamed) == ((VERSION,), True)
         assert found[0].addresses == ("198.51.100.10", "198.51.100.9")
         assert (found[0].first, found[0].last) == (
             datetime(2026, 2, 20, 10, tzinfo=UTC),

@@ -78,7 +78,7 @@ def test_reads_by_an_identity_are_told_secret_by_secret() -> None:
         assert reply.body["tables"][0]["columns"][7] == {"name": "ips", "type": "dynamic"}
         assert (row["vault"], row["secret"], row["reads"]) == (VAULT.lower(), "db", 2)
         assert (row["first"], row["last"]) == ("2026-02-20T10:00:00Z", "2026-02-21T10:00:00Z")
-        assert json.loads(row["versions"]) == ["0123456789abcdef0123456789abcdef"]
+        assert json.loads(row["versions"]) == ["", "0123456789abcdef0123456789abcdef"]
         assert json.loads(row["ips"]) == ["198.51.100.9", "198.51.100.10"]
 
     at_the_desk(story, azure=azure(), logs=HISTORY)

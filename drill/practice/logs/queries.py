@@ -6,7 +6,8 @@ The two questions about the vaults' audit logs, answered from the records that h
     // cordon:readers-of
     let wanted=dynamic(["vault/secret", …]); let t0=datetime(…);
 
-Columns of both: vault (ARM id, lower case), secret, oid, app, reads, first, last, ips, versions.
+Columns of both: vault (ARM id, lower case), secret, oid, app, reads, first, last, ips, versions. An empty text among
+the versions stands for reads that name none.
 """
 
 import json
@@ -120,7 +121,7 @@ def _add(reads: _Reads, read: _Read) -> None:
     reads.times.append(read.time)
     if len(reads.addresses) < _MOST_ADDRESSES:
         reads.addresses[read.address] = None
-    if read.version and len(reads.versions) < _MOST_VERSIONS:
+    if len(reads.versions) < _MOST_VERSIONS:
         reads.versions[read.version] = None
 
 

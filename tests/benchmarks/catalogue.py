@@ -7,6 +7,7 @@ from tests.benchmarks.containment import critical_path
 from tests.benchmarks.evaluation import evaluation
 from tests.benchmarks.growth import growth
 from tests.benchmarks.rows import Benchmark
+from tests.benchmarks.secrets import secrets
 from tests.benchmarks.store_calls import store_calls
 from tests.benchmarks.sweep import sweep
 from tests.benchmarks.throttled import throttled
@@ -20,4 +21,5 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "sweep": sweep,
     "policy": evaluation,
     "growth": growth,
+    "secrets": secrets,
 }

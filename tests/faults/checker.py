@@ -39,6 +39,9 @@ KINDS = (
     "secret bytes",
     "too many restarts",
     "effect after stop",
+    "exposed and alive",
+    "consumer on a dead value",
+    "out of order",
     "does not reproduce",
 )
 RACE_WINDOW = 5.0  # seconds between the proof of a write and the look that makes it "contained"

@@ -22,6 +22,7 @@ from shared.errors import (
     Throttled,
     Unreachable,
 )
+from shared.estate import Estate, Reach, SecretRef, SecretSeen, VaultSeen
 from shared.tenant import (
     Gathered,
     RemoveAppRole,
@@ -56,7 +57,19 @@ MOST_CALLS = 6000  # of one history: a calm one has some two hundred
 OUTAGE = 600.0  # seconds after which somebody has given the store's permission back
 ON_ITS_WAY = 2.0  # seconds for which a request is on its way while its sender is dead
 _WRITES = frozenset({"append", "insert", "insert_all", "replace", "remove", "send"})
-_READS = frozenset({"look", "key_digests", "count_enabled_principals", "find_certificate", "read", "get", "query"})
+_ABOUT_AZURE = frozenset({"secrets", "versions", "value", "reach", "is_logged", "grants_on", "reads_by", "readers_of"})
+_READS = _ABOUT_AZURE | {
+    "look",
+    "key_digests",
+    "count_enabled_principals",
+    "find_certificate",
+    "transitive_groups",
+    "read",
+    "keys",
+    "get",
+    "query",
+    "fetch",
+}
 _HOPELESS_ONCE = frozenset({"kill-after-send", "409", "stale-404", "timeout-applied", "429-applied"})
 
 
@@ -292,6 +305,33 @@ class GatedDirectory(Gated):
         return result
 
 
+class GatedAzure(Gated):
+    """A way into Azure behind the gate: where the answer is a Part, what could not be looked at says so."""
+
+    async def _call(self, method: str, about: str, act: Callable[[], Awaitable[Any]], late: Any = None) -> Any:
+        if method not in _ABOUT_AZURE - {"value"}:
+            return await super()._call(method, about, act, late)
+        try:
+            return await super()._call(method, about, act, late)
+        except CordonError as error:
+            may_help = not isinstance(error, PermissionMissing)
+            return Reach((), (str(error),)) if method == "reach" else CouldNotLook(str(error), may_help_later=may_help)
+
+
+def gated_estate(estate: Estate, gate: Gate, life: Life) -> Estate:
+    """The same ways into Azure, each of them behind the gate."""
+    access, vaults, sources, logs = (
+        cast("Any", GatedAzure(inner, part, gate, life))
+        for part, inner in (
+            ("access", estate.access),
+            ("vaults", estate.vaults),
+            ("sources", estate.sources),
+            ("logs", estate.logs),
+        )
+    )
+    return Estate(access, vaults, sources, logs)
+
+
 def _without(found: Gathered, hidden: set[str], why: str, *, later: bool) -> Gathered:
     """The same answer, in which these parts could not be read."""
     parts: dict[str, Any] = {part: CouldNotLook(why, may_help_later=later) for part in hidden}
@@ -299,6 +339,13 @@ def _without(found: Gathered, hidden: set[str], why: str, *, later: bool) -> Gat
 
 
 def _about(method: str, given: tuple[Any, ...]) -> str:
+    match given[:1]:
+        case (SecretRef() as ref,) | (SecretSeen(ref=ref),):
+            return f"{ref.vault}/{ref.name}"
+        case (VaultSeen(name=name),):
+            return name
+        case _:
+            pass
     match method:
         case "append":
             return "+".join(record.kind for record in given[0])
@@ -306,7 +353,9 @@ def _about(method: str, given: tuple[Any, ...]) -> str:
             return str(given[0].get("because"))
         case "publish":
             return str(given[0])
-        case _ if method in _WRITES | {"get", "query"}:
+        case _ if method in _WRITES | {"get", "query", "secrets"}:
             return str(given[0])
+        case "keys" | "regenerate":
+            return " ".join([str(given[0]).rpartition("/")[2], *given[2:3]])
         case _:
             return ""

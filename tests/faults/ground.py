@@ -9,10 +9,11 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any, cast
 
 from drill.virtual_time import run, virtual_clock
-from shared.actions import ACTIONS
+from shared.actions import ACTIONS, choosable
 from shared.actions.interface import Means
 from shared.clock import Clock
 from shared.entries import UndoOrdered
@@ -22,11 +23,12 @@ from shared.policy import Policy, read_policy
 from shared.responder import Responder
 from shared.signal import JsonObject
 from shared.sources import source_for_event
-from shared.store import LocalStore, memory_store
+from shared.store import LocalStore, MemoryEvidence, memory_store
 from shared.work import Desk
 from tests.fakes import START, TENANT_ID, Crash, FakeFeeds, FakeSwitch, FakeTopic
 from tests.faults.chronicle import Appended, Chronicle, Wrote
-from tests.faults.gate import MOST_CALLS, Call, Fate, Gate, Gated, GatedDirectory, Life
+from tests.faults.estate import Azure, estate_of
+from tests.faults.gate import MOST_CALLS, Call, Fate, Gate, Gated, GatedDirectory, Life, gated_estate
 from tests.faults.realm import APART, Realm, Vault, reference_state
 from tests.stories.world import World, detection, leak
 
@@ -55,7 +57,7 @@ rules:
     verdict: contain
     actions: [{", ".join(listed)}]
 """
-    return read_policy(text, "matrix.yaml", [action.name for action in ACTIONS])
+    return read_policy(text, "matrix.yaml", choosable())
 
 
 def _with_options(name: str) -> str:
@@ -83,6 +85,19 @@ class SwiftJournal:
         return tuple(self._chains.get(incident, ()))
 
 
+class OpenEvidence(MemoryEvidence):
+    """Evidence into which the judge may look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.contents: dict[str, bytes] = {}
+
+    async def keep(self, content: bytes) -> str:
+        digest = await super().keep(content)
+        self.contents[digest] = content
+        return digest
+
+
 @dataclass
 class Ground:
     """Where a history takes place."""
@@ -99,16 +114,20 @@ class Ground:
     lives: int = 0
     undo_from: int | None = None  # the number of the first call since an undo was ordered
     working: str = "one"  # the instance that the host gives messages to
+    azure: Azure | None = None  # the vaults and services around the tenant, where the history is about secrets
     on_strike: Callable[[Life, Call, str], None] = lambda life, call, kind: None
 
     def __post_init__(self) -> None:
         self.realm = Realm(reference_state(), self.clock, detections=(detection(),), on_write=self._wrote)
         self.realm.give_everything()
         self.vault = Vault(self.clock, on_write=self._wrote, counts=self.chronicle.made)
+        if self.azure is not None:
+            self.azure.touched = lambda name: self.chronicle.happened(self.now(), "azure", name)
         base = memory_store(self.clock)
-        self.store = LocalStore(SwiftJournal(self._appended), base.documents, base.evidence, base.queue)
+        self.evidence = OpenEvidence()
+        self.store = LocalStore(SwiftJournal(self._appended), base.documents, self.evidence, base.queue)
         self.gate = Gate(self.now, self.fate, self._struck, self._stale, self._signal_of_a_rival, self._after)
-        self._before = self.realm.open_things()
+        self._before = self._open_things()
         self._live: dict[str, tuple[Life, Responder]] = {}
         self._after()
 
@@ -143,7 +162,12 @@ class Ground:
             gated(self.topic, "topic"),
             cast("Any", GatedDirectory(self.realm, "tenant", self.gate, life)),
         )
-        return self._world(store, clock, directory, gated(self.vault, "vault"), topic).desk(life.instance)
+        world = self._world(store, clock, directory, gated(self.vault, "vault"), topic)
+        if self.azure is None:
+            return world.desk(life.instance)
+        estate = gated_estate(estate_of(self.azure), self.gate, life)
+        token = Random(f"token of {life.instance} {self.lives}").randbytes  # noqa: S311 - a history, no secret
+        return replace(replace(world, estate=estate).desk(life.instance), token=token)
 
     def _world(self, store: LocalStore, clock: Clock, directory: Any, vault: Any, topic: Any) -> World:
         """The stories' world puts an instance together, so that nobody has to do it twice."""
@@ -247,7 +271,7 @@ class Ground:
 
     def _after(self) -> None:
         """What a write of Cordon has opened stands with it."""
-        after, chronicle = self.realm.open_things(), self.chronicle
+        after, chronicle = self._open_things(), self.chronicle
         if after != self._before:
             last = chronicle.events[-1] if chronicle.events else None
             if isinstance(last, Wrote) and after - self._before:
@@ -257,11 +281,15 @@ class Ground:
         self.realm.keep()
         chronicle.stands_open(self.now(), after)
 
+    def _open_things(self) -> frozenset[str]:
+        reads = self.azure is not None and self.azure.cut_at is None
+        return self.realm.open_things() | ({"vault-access"} if reads else frozenset())
+
     def attack(self, what: str, do: Callable[[], None]) -> None:
         """Somebody else changes the tenant."""
         do()
         self.chronicle.happened(self.now(), "attack", what)
-        self._before = self.realm.open_things()
+        self._before = self._open_things()
         self.realm.keep()
         self.chronicle.stands_open(self.now(), self._before)
 

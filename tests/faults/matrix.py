@@ -6,6 +6,7 @@ The calls are found by a recording run, so that a new step joins by itself.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from itertools import product
 from random import Random
@@ -14,13 +15,17 @@ from shared.incident import Status
 from shared.policy import Policy
 from tests.faults.checker import Expected, Violation, check
 from tests.faults.chronicle import Chronicle
-from tests.faults.gate import KILLS, STORE, Call, Life
+from tests.faults.estate import Azure
+from tests.faults.gate import KILLS, STORE, Call, Fate, Life
 from tests.faults.ground import CANARY, Ground, event, play, reference_policy, virtual_now
+from tests.faults.secrets_checker import check_secrets
 
 RECOVERIES = ("same", "rival")
 UNTIL = 4 * 3600.0
 UNDO_AT = 40.0  # seconds after the signal, in the midst of the later looks
+GRACE = timedelta(minutes=15)  # longer than consumers keep a value
 _UNDO = "undo/"
+_SECRETS = "secrets/"
 # Faults that a person has to see to. What they may end with is told, never hidden.
 _FOR_PEOPLE = frozenset({"403-from-here", "409", "stale-404", "401"})
 _EITHER = frozenset({Status.CONTAINED, Status.NEEDS_ATTENTION})
@@ -39,23 +44,27 @@ class Strike:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One history of the matrix; two strikes are a pair. `undo`: a person orders the way back of it."""
+    """
+    One history of the matrix; two strikes are a pair. `undo`: a person orders the way back of it. `secrets`: the
+    identity has read secrets, and the policy wants them rotated.
+    """
 
     strikes: tuple[Strike, ...]
     recovery: str
     undo: bool = False
+    secrets: bool = False
 
     def __str__(self) -> str:
-        return f"{_UNDO if self.undo else ''}{'+'.join(map(str, self.strikes))}@{self.recovery}"
+        which = f"{_UNDO if self.undo else ''}{_SECRETS if self.secrets else ''}"
+        return f"{which}{'+'.join(map(str, self.strikes))}@{self.recovery}"
 
     @classmethod
     def read(cls, text: str) -> "Cell":
         """What `str` of a cell says. Raises ValueError for anything else."""
-        strikes, _, recovery = text.removeprefix(_UNDO).partition("@")
+        undo, secrets = text.startswith(_UNDO), text.removeprefix(_UNDO).startswith(_SECRETS)
+        strikes, _, recovery = text.removeprefix(_UNDO).removeprefix(_SECRETS).partition("@")
         parts = [part.partition(":") for part in strikes.split("+")]
-        return cls(
-            tuple(Strike(int(number), kind) for number, _, kind in parts if kind), recovery, text.startswith(_UNDO)
-        )
+        return cls(tuple(Strike(int(number), kind) for number, _, kind in parts if kind), recovery, undo, secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,7 @@ def play_cell(cell: Cell) -> Outcome:
     seen: list[Ground] = []
 
     async def story() -> Chronicle:
-        ground = Ground(lambda call: fates.get(call.number), policy(), virtual_now())
+        ground = _ground(cell, lambda call: fates.get(call.number))
         seen.append(ground)
         if cell.recovery == "rival":
             ground.on_strike = lambda life, call, kind: _let_a_rival_in(ground, life)
@@ -88,13 +97,29 @@ def play_cell(cell: Cell) -> Outcome:
     (ground,) = seen
     expected = Expected(_ends(cell), most_lives=3 if len(cell.strikes) == 1 else 4)
     violations = check(chronicle, expected, lives=ground.lives, canary=CANARY)
+    if ground.azure is not None:
+        violations += check_secrets(chronicle, ground.azure, ground.evidence.contents)
     return Outcome(chronicle, tuple(violations), tuple(ground.gate.calls), ground.undo_from)
+
+
+def _ground(cell: Cell, fate: Fate) -> Ground:
+    now = virtual_now()
+    if not cell.secrets:
+        return Ground(fate, policy(), now)
+    return Ground(fate, secrets_policy(), now, azure=Azure(now))
 
 
 @cache
 def policy() -> Policy:
     """The reference policy, read once."""
     return reference_policy()
+
+
+@cache
+def secrets_policy() -> Policy:
+    """Block, cut, and rotate what was exposed, all tiers without a question."""
+    rotate = f"{{rotate-secrets: {{ask: [], grace: PT{GRACE.total_seconds():g}S}}}}"
+    return reference_policy(actions=("block-sign-in", "cut-vault-access", rotate))
 
 
 def _let_a_rival_in(ground: Ground, life: Life) -> None:
@@ -117,6 +142,11 @@ def record() -> tuple[Call, ...]:
     return _recorded(Cell((), "same")).calls
 
 
+def record_secrets() -> tuple[Call, ...]:
+    """The calls of the history of an identity that has read secrets, which nothing strikes."""
+    return _recorded(Cell((), "same", secrets=True)).calls
+
+
 def record_undo() -> tuple[Call, ...]:
     """The calls of the undo of that history, from the order on."""
     return undone_from(_recorded(Cell((), "same", undo=True)))
@@ -133,11 +163,11 @@ def _recorded(cell: Cell) -> Outcome:
     return outcome
 
 
-def cells(calls: Iterable[Call], *, undo: bool = False) -> Iterator[Cell]:
+def cells(calls: Iterable[Call], *, undo: bool = False, secrets: bool = False) -> Iterator[Cell]:
     """Every cell of the matrix."""
     for call in calls:
         for kind, recovery in product(call.kinds(), RECOVERIES):
-            yield Cell((Strike(call.number, kind),), recovery, undo)
+            yield Cell((Strike(call.number, kind),), recovery, undo, secrets)
 
 
 def pairs(calls: Sequence[Call], seed: int) -> Iterator[Cell]:

@@ -37,6 +37,7 @@ CLOSES: dict[str, tuple[str, ...]] = {
     "custody": ("owner", "unlocked", "untagged"),
     "require-risk-policy": ("uncovered",),
     "confirm-compromised": ("unconfirmed",),
+    "cut-vault-access": ("vault-access",),
 }
 # Not part of the reference plan: each needs a person's word, or another state to begin with.
 APART = frozenset(

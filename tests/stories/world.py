@@ -13,6 +13,7 @@ from shared.case import IdentityState, RiskDetection
 from shared.chain import Chain
 from shared.clock import Clock
 from shared.entries import Entry
+from shared.estate import Estate
 from shared.inbox import Inbox, Stamp
 from shared.incident import Status, status_of
 from shared.journal import IncidentId
@@ -86,6 +87,7 @@ class World:
     store: LocalStore
     mode: str = "act"
     vault: FakeVault | None = None
+    estate: Estate | None = None
     feeds: FakeFeeds = field(default_factory=FakeFeeds)
     topic: FakeTopic = field(default_factory=FakeTopic)
     switch: FakeSwitch = field(default_factory=FakeSwitch)
@@ -98,7 +100,7 @@ class World:
         stamp = Stamp(TENANT_ID, self.mode, self.policy.digest)
         muster = Muster(self.store.documents, self.policy, self.clock)
         return Desk(
-            tenant=Tenant(self.directory, self.feeds, self.vault, self.topic),
+            tenant=Tenant(self.directory, self.feeds, self.vault, self.topic, estate=self.estate),
             store=self.store,
             inbox=Inbox(self.store, stamp, self.clock, muster.announce),
             muster=muster,

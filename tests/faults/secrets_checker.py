@@ -1,0 +1,125 @@
+"""
+Judges what a history did to secrets, by what Azure was at each moment and what the journal says of it.
+
+Knows nothing of how Cordon rotates: what was exposed must be dead where a rotation calls itself whole, nobody who
+lives on a secret may be on a dead value, no lower tier may be touched before a higher one, nothing is made twice.
+"""
+
+import json
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+from shared.entries import RotationPlanned, SecretAwaits, SecretDone, SecretsEnded, SecretStopped, read_entry
+from shared.estate import OPERATION_TAG, SecretRef
+from shared.incident import Status, status_of
+from tests.faults.checker import Violation
+from tests.faults.chronicle import Chronicle
+from tests.faults.estate import READ, REFRESH, STORAGE, TIERS, Azure, Moment
+
+CONSUMERS = (0.0, 137.0, 401.0)  # when each reads its secret first; then after every refresh
+
+
+def check_secrets(chronicle: Chronicle, azure: Azure, evidence: Mapping[str, bytes]) -> Iterator[Violation]:
+    """All of it. `evidence` is what the store keeps under its digests."""
+    yield from _alive(chronicle, azure)
+    yield from _on_a_dead_value(chronicle, azure)
+    yield from _out_of_order(chronicle, azure, evidence)
+    yield from _made_twice(azure)
+    yield from _shown(chronicle, azure, evidence)
+
+
+def _alive(chronicle: Chronicle, azure: Azure) -> Iterator[Violation]:
+    """Whole, or contained, means that nothing that was there or was stolen opens anything."""
+    for incident, chain in chronicle.journals.items():
+        records = [record for _, record in chain]
+        ended = [entry for record in records if isinstance(entry := read_entry(record), SecretsEnded)]
+        says_so = bool(ended) and ended[-1].whole
+        if not incident.endswith(".secrets") and (says_so or status_of(records, records[-1].time) is Status.CONTAINED):
+            for ref in TIERS:
+                exposed = {azure.first[ref], *azure.stolen.get(ref, ())}
+                if any(azure.opens(ref, value) for value in exposed):
+                    yield Violation("exposed and alive", f"{incident}: what {ref.name} was opens its source still")
+
+
+def _on_a_dead_value(chronicle: Chronicle, azure: Azure) -> Iterator[Violation]:
+    """Consumers refresh within the grace, so that none of them ever uses what opens nothing."""
+    for ref in TIERS:
+        for first in CONSUMERS:
+            if broken := _broken(azure.moments, ref, first, chronicle.ended_at):
+                yield Violation(
+                    "consumer on a dead value", f"who reads {ref.name} at {first:.0f} s, from {broken:.0f} s on"
+                )
+
+
+def _broken(moments: list[Moment], ref: SecretRef, first: float, until: float) -> float | None:
+    """When a consumer that reads at `first` and after every refresh uses a value that is dead."""
+    times = [moment.at for moment in moments]
+    at, kept = first, moments[0].newest[ref]
+    while at < until:
+        kept = moments[bisect_right(times, at) - 1].newest[ref] or kept
+        end = at + REFRESH.total_seconds()
+        for moment in moments[bisect_right(times, at) - 1 : bisect_right(times, end)]:
+            if kept not in moment.living:
+                return max(at, moment.at)
+        at = end
+    return None
+
+
+def _out_of_order(chronicle: Chronicle, azure: Azure, evidence: Mapping[str, bytes]) -> Iterator[Violation]:
+    """A secret is touched first when each of a higher tier is published, stopped, or waits for somebody."""
+    tiers: dict[str, int] = {}
+    passable = set[str]()
+    touched = set[str]()
+    events = [(at, record) for chain in chronicle.journals.values() for at, record in chain]
+    events = sorted(((at, record) for at, record in events if record.incident.endswith(".secrets")), key=lambda e: e[0])
+    place = 0
+    for moment in azure.moments:
+        while place < len(events) and events[place][0] <= moment.at:
+            record = events[place][1]
+            entry, step = read_entry(record), record.step or ""
+            match entry:
+                case RotationPlanned():
+                    tiers |= {each["step"]: each["tier"] for each in json.loads(evidence[entry.evidence])}
+                case SecretDone(stage="published") | SecretStopped() | SecretAwaits():
+                    passable.add(step)
+                case _:
+                    pass
+            place += 1
+        for ref in moment.concerns:
+            step = f"{ref.vault}/{ref.name}"
+            if step not in touched:
+                touched.add(step)
+                ahead = [each for each, tier in tiers.items() if tier < tiers.get(step, 0) and each not in passable]
+                if ahead:
+                    yield Violation("out of order", f"{moment.name} at {moment.at:.1f} s, before {ahead[0]}")
+                if step not in tiers:
+                    yield Violation("outside the plan", f"{moment.name} at {moment.at:.1f} s: no plan names {step}")
+
+
+def _made_twice(azure: Azure) -> Iterator[Violation]:
+    """One version for each operation, and between two of them the key that is published is made new once."""
+    made = Counter(
+        str(seen.tags[OPERATION_TAG])
+        for held in azure.versions.values()
+        for seen, _ in held
+        if OPERATION_TAG in seen.tags
+    )
+    for operation, count in made.items():
+        if count > 1:
+            yield Violation("made twice", f"{count} versions of {operation}")
+    stored = [place for place, moment in enumerate(azure.moments) if moment.name == f"publish {READ.name}"]
+    for begin, end in pairwise([0, *stored]):
+        names = [moment.name for moment in azure.moments[begin:end] if moment.name.startswith("regenerate")]
+        published = azure.moments[end].newest[READ]
+        key = next((name for name, (value, _) in azure.keys[STORAGE].items() if value == published), None)
+        if key and names.count(f"regenerate {key} of {STORAGE.rpartition('/')[2]}") > 1:
+            yield Violation("made twice", f"{key} was made new more than once before it was published")
+
+
+def _shown(chronicle: Chronicle, azure: Azure, evidence: Mapping[str, bytes]) -> Iterator[Violation]:
+    texts = [*chronicle.output, *(content.decode("utf-8", "replace") for content in evidence.values())]
+    for value in azure.values:
+        if any(value in text for text in texts):
+            yield Violation("secret bytes", "the value of a secret stands in what left the process")

@@ -117,9 +117,10 @@ def _lost(chronicle: Chronicle, expected: Expected) -> Iterator[Violation]:
     if chronicle.unfinished:
         yield Violation("lost", chronicle.unfinished)
     joined: set[str] = set()
-    for incident, chain in chronicle.journals.items():
+    for chain in chronicle.journals.values():
+        check_chain([record for _, record in chain])
+    for incident, chain in chronicle.incidents.items():
         records = [record for _, record in chain]
-        check_chain(records)
         joined |= {entry.record_id for entry in map(read_entry, records) if isinstance(entry, SignalJoined)}
         end = status_of(records, records[-1].time + timedelta(hours=6))
         if _is_joined(records):
@@ -204,7 +205,7 @@ def _allows_back(step: PlannedStep, way: UndoIntended, what: str) -> bool:
 
 def _false_contained(chronicle: Chronicle) -> Iterator[Violation]:
     """What was said is computed from the journal as it stood; what was true, from the tenant as it was."""
-    for incident, chain in chronicle.journals.items():
+    for incident, chain in chronicle.incidents.items():
         records = [record for _, record in chain]
         batches = [n for n in range(1, len(chain) + 1) if n == len(chain) or chain[n][0] > chain[n - 1][0]]
         for number in batches:
@@ -301,9 +302,9 @@ def _was_open(thing: str, action: str, image: Intended) -> bool:
 
 def _not_put_back(chronicle: Chronicle) -> Iterator[Violation]:
     """What is called released is as it was before Cordon came, but for what no undo can bring back."""
-    if len(chronicle.journals) != 1 or chronicle.all("attack"):
+    if len(chronicle.incidents) != 1 or chronicle.all("attack"):
         return
-    ((incident, chain),) = chronicle.journals.items()
+    ((incident, chain),) = chronicle.incidents.items()
     records = [record for _, record in chain]
     if status_of(records, records[-1].time) is Status.RELEASED:
         gone = chronicle.truth[0][1] - chronicle.truth[-1][1]

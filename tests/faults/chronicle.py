@@ -66,6 +66,11 @@ class Chronicle:
         return [each for each in self.events if isinstance(each, Happened) and each.what == what]
 
     @property
+    def incidents(self) -> dict[str, list[tuple[float, Record]]]:
+        """The same without the journals that an incident has beside its own."""
+        return {name: chain for name, chain in self.journals.items() if "." not in name}
+
+    @property
     def journals(self) -> dict[str, list[tuple[float, Record]]]:
         """The records of each incident with the true time of each append."""
         chains: dict[str, list[tuple[float, Record]]] = {}

@@ -197,14 +197,14 @@ class Ground:
             await asyncio.sleep(wait)
             _, responder = self.instance(to or self.working)
             try:
-                for incident in self.chronicle.journals:
+                for incident in self.chronicle.incidents:
                     await responder.undo(incident, UndoOrdered(by="a responder", reason="a false alarm"))
             except (CordonError, Crash) as error:
                 self.chronicle.happened(self.now(), "undo refused", str(error))
                 if "under way" in str(error) or "back already" in str(error):
                     return
                 continue
-            if self.chronicle.journals:
+            if self.chronicle.incidents:
                 return
 
     async def work(self, until: float, *, name: Callable[[], str]) -> None:

@@ -32,11 +32,11 @@ def check_secrets(chronicle: Chronicle, azure: Azure, evidence: Mapping[str, byt
 
 def _alive(chronicle: Chronicle, azure: Azure) -> Iterator[Violation]:
     """Whole, or contained, means that nothing that was there or was stolen opens anything."""
-    for incident, chain in chronicle.journals.items():
+    for incident, chain in chronicle.incidents.items():
         records = [record for _, record in chain]
         ended = [entry for record in records if isinstance(entry := read_entry(record), SecretsEnded)]
         says_so = bool(ended) and ended[-1].whole
-        if not incident.endswith(".secrets") and (says_so or status_of(records, records[-1].time) is Status.CONTAINED):
+        if says_so or status_of(records, records[-1].time) is Status.CONTAINED:
             for ref in TIERS:
                 exposed = {azure.first[ref], *azure.stolen.get(ref, ())}
                 if any(azure.opens(ref, value) for value in exposed):

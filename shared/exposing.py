@@ -6,22 +6,25 @@ because nobody could look.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
+from shared.actions.vault_grants import held_in, vaults_in
 from shared.case import CouldNotLook, Known, Part
 from shared.errors import CordonError, TimeMayHelp
-from shared.estate import Estate, Reach, SecretRead
+from shared.estate import Estate, Grant, Reach, Reached, SecretRead, VaultSeen
 from shared.exposure import Exposure, Gathered, find_exposure, with_readers
 from shared.identity import ClientId, PrincipalId
+from shared.signal import JsonObject
 from shared.tenant import Directory
 from shared.together import together
 
 T = TypeVar("T")
 K = TypeVar("K")
 
+_SINGLE = "/secrets/"  # in the scope of a role for one secret alone
 _AT_ONCE = 20  # vaults that are asked side by side
 _NO_WORKSPACE = "no workspace is configured (CORDON_LOG_WORKSPACES)"
 
@@ -36,14 +39,20 @@ class Accused:
 
 
 async def look_for_exposure(
-    estate: Estate, directory: Directory, accused: Accused, own_ids: frozenset[str] = frozenset()
+    estate: Estate,
+    directory: Directory,
+    accused: Accused,
+    own_ids: frozenset[str] = frozenset(),
+    taken: Iterable[JsonObject] = (),
 ) -> Exposure:
     """
     Look at everything afresh. `own_ids` are client ids of Cordon's own identities, whose reads break nobody.
+    `taken` are the images of access that was cut: what it opened is exposed all the same.
 
     The logs are up to ten minutes late, and tokens outlive the block: what is read until then shows in later looks.
     """
-    reads, reach = await together(_reads_by(estate, accused), _reach(estate, directory, accused))
+    reads, now = await together(_reads_by(estate, accused), _reach(estate, directory, accused))
+    reach = _with_taken(now, taken)
     reached = [each.vault for each in reach.vaults]
     names = {each.name for each in reached} | _vaults_of(reads)
     logged, secrets = await together(
@@ -52,6 +61,37 @@ async def look_for_exposure(
     )
     exposure = find_exposure(Gathered(reads, reach, logged, secrets, estate.own_vault))
     return with_readers(exposure, await _readers(estate, exposure, accused), _is_mine(accused, own_ids))
+
+
+def _with_taken(now: Reach, images: Iterable[JsonObject]) -> Reach:
+    """What the identity reaches, and what it reached before its access was taken away."""
+    found = {each.vault.id: each for each in now.vaults}
+    for image in images:
+        ways = [held.grant for name in ("removing", "keeping") for held in held_in(image, name)]
+        for vault in vaults_in(image):
+            opens = tuple(grant for grant in ways if _covers(grant, vault))
+            if opens:
+                found[vault.id] = _both(found.get(vault.id), Reached(vault, opens, _only(opens)))
+    return replace(now, vaults=tuple(found.values()))
+
+
+def _covers(grant: Grant, vault: VaultSeen) -> bool:
+    """Of a management group it is not known what is below it: there the vault's being within reach decides."""
+    scope, id_ = grant.scope.lower().rstrip("/"), vault.id.lower()
+    return not scope.startswith("/subscriptions/") or f"{id_}/".startswith(f"{scope}/") or scope.startswith(f"{id_}/")
+
+
+def _only(grants: Sequence[Grant]) -> frozenset[str]:
+    names = [each.scope.lower().partition(_SINGLE)[2] for each in grants]
+    return frozenset(names) if all(names) else frozenset()
+
+
+def _both(one: Reached | None, other: Reached) -> Reached:
+    if one is None:
+        return other
+    known = {(each.id, each.holder) for each in one.grants}
+    grants = (*one.grants, *(each for each in other.grants if (each.id, each.holder) not in known))
+    return Reached(one.vault, grants, one.only | other.only if one.only and other.only else frozenset())
 
 
 async def _reach(estate: Estate, directory: Directory, accused: Accused) -> Reach:

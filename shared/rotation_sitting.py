@@ -17,6 +17,7 @@ from shared.entries import (
     Closed,
     Entry,
     ExposureFound,
+    Intended,
     Opened,
     PlannedStep,
     RotationApproved,
@@ -216,7 +217,8 @@ class Sitting:
             raise JournalDamaged(f"Incident {self._incident.incident} rotates, and its identity was never read.")
         since = self._chain.records[0].time - LOOK_BACK
         accused = Accused(PrincipalId(subject.principal_id), ClientId(subject.client_id), since)
-        return await look_for_exposure(estate, desk.tenant.directory, accused, desk.own_ids)
+        taken = [entry.before for entry in self._incident.all(Intended)]  # of them only cut access has grants in it
+        return await look_for_exposure(estate, desk.tenant.directory, accused, desk.own_ids, taken)
 
     def _planner(self) -> Planner:
         spared = {step for entry in self._chain.all(RotationPlanned) for step in entry.spared}

@@ -6,12 +6,14 @@ from typing import Any
 from drill.practice import Behaviour, cordon_client_id, cordon_object_id
 from drill.transports import PracticeAzureTransport, PracticeCredential, PracticeHttpxTransport
 from drill.virtual_time import virtual_clock
+from shared.actions.vault_grants import HeldGrant, vault_image
 from shared.clients.pacing import Pacing
 from shared.clients.tenant import make_tenant
 from shared.estate import Estate
 from shared.exposing import Accused, look_for_exposure
 from shared.exposure import Exposure
 from shared.identity import ClientId, PrincipalId
+from shared.signal import JsonObject
 from shared.tenant import Tenant
 from tests.estate.desk import (
     GROUP,
@@ -205,3 +207,38 @@ def test_without_a_rotator_there_is_no_estate() -> None:
         assert estate_of(desk.tenant, CORDON_LOG_WORKSPACES="").logs is None
 
     with_estate(story, azure())
+
+
+def test_what_was_reached_before_the_cut_is_exposed_all_the_same() -> None:
+    """Access is cut first and exposure looked for afterwards: by then Azure shows no way to these vaults any more."""
+    scope = f"/subscriptions/{SUBSCRIPTION}"
+    role = {"principalId": PRINCIPAL, "roleDefinitionName": "Key Vault Secrets User"}
+    single = f"{scope}/resourceGroups/practice/providers/Microsoft.KeyVault/vaults/shop/secrets/db"
+    elsewhere = vault("far", "z", subscription=OTHER_SUBSCRIPTION)
+
+    async def story(given: Estate, desk: Desk) -> list[list[tuple[str, str, int]]]:
+        before = await look_for_exposure(given, wired(desk).directory, ACCUSED)
+        ways = {grant.id: HeldGrant(grant, each.vault) for each in before.reach.vaults for grant in each.grants}
+        image: JsonObject = {
+            "vaults": [vault_image(each.vault) for each in before.reach.vaults],
+            "removing": [each.image for each in ways.values()],
+        }
+        for held in ways.values():
+            await given.access.remove_grant(held.grant)
+        await asyncio.sleep(600)
+        nothing = await look_for_exposure(given, wired(desk).directory, ACCUSED)
+        after = await look_for_exposure(given, wired(desk).directory, ACCUSED, taken=[image])
+        return [tiers(each) for each in (before, nothing, after)]
+
+    for scopes in ([scope], [single], [single, scope]):
+        given = azure(
+            vault("shop", "db", "api"),
+            vault("old", "x"),
+            elsewhere,
+            roleAssignments=[{**role, "scope": each} for each in scopes],
+        )
+        before, nothing, after = with_estate(story, given)
+
+        assert before
+        assert nothing == []
+        assert sorted(after) == sorted(before)

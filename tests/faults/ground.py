@@ -30,6 +30,7 @@ from tests.faults.chronicle import Appended, Chronicle, Wrote
 from tests.faults.estate import Azure, estate_of
 from tests.faults.gate import MOST_CALLS, Call, Fate, Gate, Gated, GatedDirectory, Life, gated_estate
 from tests.faults.realm import APART, Realm, Vault, reference_state
+from tests.faults.secrets_checker import TOUCHED
 from tests.stories.world import World, detection, leak
 
 CANARY = "canary-7f3a9c0d1e5b8a2467f3a9c0d1e5b8a24"
@@ -122,7 +123,7 @@ class Ground:
         self.realm.give_everything()
         self.vault = Vault(self.clock, on_write=self._wrote, counts=self.chronicle.made)
         if self.azure is not None:
-            self.azure.touched = lambda name: self.chronicle.happened(self.now(), "azure", name)
+            self.azure.touched = lambda name: self.chronicle.happened(self.now(), TOUCHED, name)
         base = memory_store(self.clock)
         self.evidence = OpenEvidence()
         self.store = LocalStore(SwiftJournal(self._appended), base.documents, self.evidence, base.queue)
@@ -283,7 +284,7 @@ class Ground:
 
     def _open_things(self) -> frozenset[str]:
         reads = self.azure is not None and self.azure.cut_at is None
-        return self.realm.open_things() | ({"vault-access"} if reads else frozenset())
+        return self.realm.open_things() | (frozenset({"vault-access"}) if reads else frozenset[str]())
 
     def attack(self, what: str, do: Callable[[], None]) -> None:
         """Somebody else changes the tenant."""

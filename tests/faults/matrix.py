@@ -4,8 +4,8 @@ The matrix: every call of the reference history × every fault that can strike i
 The calls are found by a recording run, so that a new step joins by itself.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from itertools import product
@@ -75,6 +75,8 @@ class Outcome:
     violations: tuple[Violation, ...]
     calls: tuple[Call, ...]
     undo_from: int | None = None
+    azure: Azure | None = None
+    evidence: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
 
 def play_cell(cell: Cell) -> Outcome:
@@ -99,7 +101,8 @@ def play_cell(cell: Cell) -> Outcome:
     violations = check(chronicle, expected, lives=ground.lives, canary=CANARY)
     if ground.azure is not None:
         violations += check_secrets(chronicle, ground.azure, ground.evidence.contents)
-    return Outcome(chronicle, tuple(violations), tuple(ground.gate.calls), ground.undo_from)
+    calls, evidence = tuple(ground.gate.calls), ground.evidence.contents
+    return Outcome(chronicle, tuple(violations), calls, ground.undo_from, ground.azure, evidence)
 
 
 def _ground(cell: Cell, fate: Fate) -> Ground:

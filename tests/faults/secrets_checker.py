@@ -8,16 +8,19 @@ lives on a secret may be on a dead value, no lower tier may be touched before a 
 import json
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from itertools import pairwise
+from typing import Any
 
 from shared.entries import RotationPlanned, SecretAwaits, SecretDone, SecretsEnded, SecretStopped, read_entry
 from shared.estate import OPERATION_TAG, SecretRef
 from shared.incident import Status, status_of
-from tests.faults.checker import Violation
-from tests.faults.chronicle import Chronicle
+from shared.journal import Record
+from tests.faults.checker import AFTER_STOP, Violation
+from tests.faults.chronicle import Appended, Chronicle, Happened
 from tests.faults.estate import READ, REFRESH, STORAGE, TIERS, Azure, Moment
 
+TOUCHED = "azure"  # as the chronicle calls a write that concerns a secret
 CONSUMERS = (0.0, 137.0, 401.0)  # when each reads its secret first; then after every refresh
 
 
@@ -28,6 +31,7 @@ def check_secrets(chronicle: Chronicle, azure: Azure, evidence: Mapping[str, byt
     yield from _out_of_order(chronicle, azure, evidence)
     yield from _made_twice(azure)
     yield from _shown(chronicle, azure, evidence)
+    yield from _after_stop(chronicle, azure)
 
 
 def _alive(chronicle: Chronicle, azure: Azure) -> Iterator[Violation]:
@@ -70,32 +74,39 @@ def _broken(moments: list[Moment], ref: SecretRef, first: float, until: float) -
 def _out_of_order(chronicle: Chronicle, azure: Azure, evidence: Mapping[str, bytes]) -> Iterator[Violation]:
     """A secret is touched first when each of a higher tier is published, stopped, or waits for somebody."""
     tiers: dict[str, int] = {}
-    passable = set[str]()
-    touched = set[str]()
-    events = [(at, record) for chain in chronicle.journals.values() for at, record in chain]
-    events = sorted(((at, record) for at, record in events if record.incident.endswith(".secrets")), key=lambda e: e[0])
-    place = 0
-    for moment in azure.moments:
-        while place < len(events) and events[place][0] <= moment.at:
-            record = events[place][1]
-            entry, step = read_entry(record), record.step or ""
-            match entry:
-                case RotationPlanned():
-                    tiers |= {each["step"]: each["tier"] for each in json.loads(evidence[entry.evidence])}
-                case SecretDone(stage="published") | SecretStopped() | SecretAwaits():
-                    passable.add(step)
-                case _:
-                    pass
-            place += 1
-        for ref in moment.concerns:
-            step = f"{ref.vault}/{ref.name}"
-            if step not in touched:
-                touched.add(step)
-                ahead = [each for each, tier in tiers.items() if tier < tiers.get(step, 0) and each not in passable]
-                if ahead:
-                    yield Violation("out of order", f"{moment.name} at {moment.at:.1f} s, before {ahead[0]}")
-                if step not in tiers:
-                    yield Violation("outside the plan", f"{moment.name} at {moment.at:.1f} s: no plan names {step}")
+    passable, touched = set[str](), set[str]()
+    moments = iter(azure.moments[1:])
+    for event in chronicle.events:
+        if isinstance(event, Appended):
+            for record in event.records:
+                _follow(record, tiers, passable, evidence)
+        elif isinstance(event, Happened) and event.what == TOUCHED:
+            moment = next(moments)
+            for step in (f"{ref.vault}/{ref.name}" for ref in moment.concerns):
+                if step not in touched:
+                    touched.add(step)
+                    yield from _first_touch(moment, step, tiers, passable)
+
+
+def _follow(record: Record, tiers: dict[str, int], passable: set[str], evidence: Mapping[str, bytes]) -> None:
+    """What the journal says of the order: the tiers of the plan, and which secrets hold nobody up any more."""
+    match read_entry(record):
+        case RotationPlanned() as planned:
+            listed: list[dict[str, Any]] = json.loads(evidence[planned.evidence])
+            tiers |= {str(each["step"]): int(each["tier"]) for each in listed}
+        case SecretDone(stage="published") | SecretStopped() | SecretAwaits():
+            passable.add(record.step or "")
+        case _:
+            pass
+
+
+def _first_touch(moment: Moment, step: str, tiers: Mapping[str, int], passable: Set[str]) -> Iterator[Violation]:
+    if step not in tiers:
+        yield Violation("outside the plan", f"{moment.name} at {moment.at:.1f} s: no plan names {step}")
+        return
+    ahead = [each for each, tier in tiers.items() if tier < tiers[step] and each not in passable]
+    if ahead:
+        yield Violation("out of order", f"{moment.name} at {moment.at:.1f} s, before {ahead[0]}")
 
 
 def _made_twice(azure: Azure) -> Iterator[Violation]:
@@ -123,3 +134,14 @@ def _shown(chronicle: Chronicle, azure: Azure, evidence: Mapping[str, bytes]) ->
     for value in azure.values:
         if any(value in text for text in texts):
             yield Violation("secret bytes", "the value of a secret stands in what left the process")
+
+
+def _after_stop(chronicle: Chronicle, azure: Azure) -> Iterator[Violation]:
+    spans = zip(chronicle.all("stopped"), [*chronicle.all("released"), None], strict=False)
+    for stopped, released in spans:
+        begin, end = stopped.at + AFTER_STOP, released.at if released else chronicle.ended_at
+        for moment in azure.moments:
+            if begin < moment.at < end:
+                yield Violation(
+                    "effect after stop", f"{moment.name} at {moment.at:.1f} s, stopped at {stopped.at:.1f} s"
+                )

@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from shared.estate import SecretRef
 from shared.incident import Status
 from tests.faults.checker import KINDS, Expected, check
 from tests.faults.chronicle import Appended, Chronicle, Wrote
+from tests.faults.estate import LONG_AGO, REACHED, READ, STORAGE, Azure
 from tests.faults.ground import CANARY
-from tests.faults.matrix import Cell, play_cell
+from tests.faults.matrix import Cell, Outcome, play_cell
+from tests.faults.secrets_checker import check_secrets
 
 Plant = Callable[[Chronicle], object]
 
@@ -119,6 +122,79 @@ UNDO_PLANTS: dict[str, tuple[str, Plant]] = {
 }
 
 
+def _key_is_back(outcome: Outcome) -> None:
+    """The exposed key opens the account again."""
+    azure = _azure(outcome)
+    azure.keys[STORAGE]["key1"] = azure.first[READ], LONG_AGO
+
+
+def _died_too_early(outcome: Outcome) -> None:
+    """The old value is dead as soon as the new one is published, whoever has kept it."""
+    azure = _azure(outcome)
+    place = next(n for n, moment in enumerate(azure.moments) if moment.name == f"publish {READ.name}")
+    moment = azure.moments[place]
+    azure.moments[place] = replace(moment, living=moment.living - {azure.first[READ]})
+
+
+def _lowest_first(outcome: Outcome) -> None:
+    """The first write concerned a secret of the lowest tier."""
+    azure = _azure(outcome)
+    azure.moments[1] = replace(azure.moments[1], concerns=(REACHED,))
+
+
+def _stored_twice(outcome: Outcome) -> None:
+    """There are two versions of one operation."""
+    versions = _azure(outcome).versions[READ]
+    versions.append(versions[-1])
+
+
+def _made_new_twice(outcome: Outcome) -> None:
+    """The idle key was made new once more before it was published."""
+    azure = _azure(outcome)
+    azure.moments.insert(1, next(each for each in azure.moments if each.name.startswith("regenerate key2")))
+
+
+def _in_evidence(outcome: Outcome) -> None:
+    """A value stands in what the store keeps."""
+    content = f"exposed: {_azure(outcome).values[0]}".encode()
+    assert isinstance(outcome.evidence, dict)
+    outcome.evidence["digest"] = content
+
+
+def _unplanned(outcome: Outcome) -> None:
+    """A secret was written to that no plan names."""
+    azure = _azure(outcome)
+    azure.moments[1] = replace(azure.moments[1], concerns=(SecretRef("other", "secret"),))
+
+
+def _azure(outcome: Outcome) -> Azure:
+    assert outcome.azure is not None
+    return outcome.azure
+
+
+SECRETS_PLANTS: dict[str, tuple[str, Callable[[Outcome], None]]] = {
+    "an exposed key that opens": ("exposed and alive", _key_is_back),
+    "a key that dies before the grace is over": ("consumer on a dead value", _died_too_early),
+    "the lowest tier first": ("out of order", _lowest_first),
+    "two versions of one operation": ("made twice", _stored_twice),
+    "a key made new twice": ("made twice", _made_new_twice),
+    "a value in the evidence": ("secret bytes", _in_evidence),
+    "a secret outside the plan": ("outside the plan", _unplanned),
+}
+
+
+@pytest.mark.parametrize("name", SECRETS_PLANTS)
+def test_what_is_planted_in_a_rotation_is_found(name: str) -> None:
+    """One violation in an otherwise clean rotation."""
+    kind, plant = SECRETS_PLANTS[name]
+    outcome = play_cell(Cell((), "same", secrets=True))
+    assert list(check_secrets(outcome.chronicle, _azure(outcome), outcome.evidence)) == []
+
+    plant(outcome)
+
+    assert kind in {each.kind for each in check_secrets(outcome.chronicle, _azure(outcome), outcome.evidence)}
+
+
 @pytest.mark.parametrize("name", UNDO_PLANTS)
 def test_what_is_planted_in_an_undo_is_found(name: str) -> None:
     """One violation in an otherwise clean undo."""
@@ -153,6 +229,7 @@ def test_too_many_restarts_are_found() -> None:
 def test_every_kind_has_its_plant() -> None:
     """A kind that nothing can raise is a zero that says nothing."""
     planted = {kind for kind, _ in (PLANTS | UNDO_PLANTS).values()} | {"too many restarts"}
+    planted |= {kind for kind, _ in SECRETS_PLANTS.values()}
 
     assert set(KINDS) - planted == {"does not reproduce"}
 

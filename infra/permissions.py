@@ -5,9 +5,10 @@ Some actions need more than the shipped policy does, up to what could make anybo
 that unasked: it stands under `optional`, by action, and is granted for an action by name. What only an undo
 needs stands there as `undo-` and the action's name; what a condition of a policy reads, as `condition-` and its name.
 
-    python -m infra.permissions          writes infra/graph_permissions.json, which grant.py reads
+    python -m infra.permissions          writes infra/graph_permissions.json, which grant.py reads, and
+                                         infra/rotator_permissions.json: what each rotator needs in Azure and Graph
 
-The file is committed, so that whoever grants can read it, and needs neither our packages nor our word.
+The files are committed, so that whoever grants can read them, and needs neither our packages nor our word.
 """
 
 import json
@@ -18,8 +19,10 @@ from shared.actions import ACTIONS
 from shared.actions.interface import Action
 from shared.conditions import CONDITIONS, reads_of
 from shared.preflight import READING, WRITING
+from shared.rotators import ROTATORS
 
 FILE = Path(__file__).parent / "graph_permissions.json"
+ROTATORS_FILE = Path(__file__).parent / "rotator_permissions.json"
 
 # What only some actions read before and after their change, and some conditions to judge.
 READING_FOR_ACTIONS: Mapping[str, str] = {
@@ -60,5 +63,16 @@ def text() -> str:
     return json.dumps(wanted(), indent=2) + "\n"
 
 
+def rotators() -> dict[str, list[str]]:
+    """By rotator: operations of Resource Manager, Azure roles with what they are on, and Graph's permissions."""
+    return {rotator.name: list(rotator.permissions) for rotator in ROTATORS}
+
+
+def rotators_text() -> str:
+    """The file as it should be."""
+    return json.dumps(rotators(), indent=2) + "\n"
+
+
 if __name__ == "__main__":
     FILE.write_text(text(), encoding="utf-8")
+    ROTATORS_FILE.write_text(rotators_text(), encoding="utf-8")

@@ -140,6 +140,14 @@ def test_every_rotator_declares_what_it_needs(rotator: Rotator) -> None:
     assert rotator.keys in ("two", "one", "certificate", "owner", "none")
 
 
+@pytest.mark.parametrize("rotator", ROTATORS, ids=lambda rotator: rotator.name)
+def test_every_rotator_has_a_line_in_the_docs(rotator: Rotator) -> None:
+    """What it serves, what it makes, what breaks."""
+    page = (SHARED.parent / "docs" / "secrets.md").read_text(encoding="utf-8")
+
+    assert f"\n| `{rotator.name}` | " in page
+
+
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
 def test_unknown_options_are_refused_in_words(action: Action) -> None:
     """A typo in an option never becomes a default."""

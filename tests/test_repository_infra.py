@@ -8,6 +8,7 @@ templates; what can be compared with the code is compared.
 import json
 import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -252,6 +253,22 @@ def test_the_subscription_script_passes_what_its_template_needs() -> None:
 def test_the_permissions_file_says_what_the_catalogue_needs() -> None:
     """`python -m infra.permissions` would change nothing."""
     assert permissions.FILE.read_text(encoding="utf-8") == permissions.text()
+
+
+def test_the_rotators_file_says_what_their_catalogue_needs() -> None:
+    """`python -m infra.permissions` would change nothing."""
+    assert permissions.ROTATORS_FILE.read_text(encoding="utf-8") == permissions.rotators_text()
+
+
+def test_the_template_s_role_covers_every_operation_that_a_rotator_names() -> None:
+    """A rotator that is added brings its operations into the role, or this fails."""
+    [role] = configs(template("estate.bicep"), "Microsoft.Authorization/roleDefinitions")
+    [permission] = role["properties"]["permissions"]
+    wanted = [each for names in permissions.rotators().values() for each in names if each.startswith("Microsoft.")]
+
+    assert wanted
+    for operation in wanted:
+        assert any(fnmatchcase(operation.lower(), action.lower()) for action in permission["actions"]), operation
 
 
 def test_the_reader_gets_what_the_clients_say_they_read_with_and_cannot_write() -> None:

@@ -14,4 +14,7 @@ class EventHubKey(TwoKeys):
         "Microsoft.EventHub/namespaces/authorizationRules/read",
         "Microsoft.EventHub/namespaces/authorizationRules/listKeys/action",
         "Microsoft.EventHub/namespaces/authorizationRules/regenerateKeys/action",
+        "Microsoft.EventHub/namespaces/eventhubs/authorizationRules/read",
+        "Microsoft.EventHub/namespaces/eventhubs/authorizationRules/listKeys/action",
+        "Microsoft.EventHub/namespaces/eventhubs/authorizationRules/regenerateKeys/action",
     )

@@ -14,4 +14,10 @@ class ServiceBusKey(TwoKeys):
         "Microsoft.ServiceBus/namespaces/authorizationRules/read",
         "Microsoft.ServiceBus/namespaces/authorizationRules/listKeys/action",
         "Microsoft.ServiceBus/namespaces/authorizationRules/regenerateKeys/action",
+        "Microsoft.ServiceBus/namespaces/queues/authorizationRules/read",
+        "Microsoft.ServiceBus/namespaces/queues/authorizationRules/listKeys/action",
+        "Microsoft.ServiceBus/namespaces/queues/authorizationRules/regenerateKeys/action",
+        "Microsoft.ServiceBus/namespaces/topics/authorizationRules/read",
+        "Microsoft.ServiceBus/namespaces/topics/authorizationRules/listKeys/action",
+        "Microsoft.ServiceBus/namespaces/topics/authorizationRules/regenerateKeys/action",
     )

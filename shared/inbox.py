@@ -18,11 +18,12 @@ from typing import Any, TypeAlias
 from shared.chain import Chain
 from shared.clock import Clock
 from shared.damage import read_noting
-from shared.entries import Closed, Opened, SignalJoined, SubjectIds, UndoOrdered
+from shared.entries import Opened, SignalJoined, SubjectIds
 from shared.errors import JournalDamaged, NotFound, RequestConflicts, SequenceTaken, Unreachable
 from shared.identity import IdentityRef
 from shared.journal import IncidentId
 from shared.signal import JsonObject, PolicyTouched, Signal
+from shared.standing import is_closed, takes_up
 from shared.store import Document, Store
 from shared.together import together
 from shared.watch import send_news, send_policy_news
@@ -215,7 +216,7 @@ class Inbox:
         pointers = [await self._store.documents.get("subjects", id_) for id_ in ids]
         named = dict.fromkeys(IncidentId(str(each.body["incident"])) for each in pointers if each)
         chains = [(incident, await self._read(incident)) for incident in named]
-        return tuple(i for i, chain in chains if chain and chain.place(Closed) <= chain.place(UndoOrdered))
+        return tuple(i for i, chain in chains if chain and not is_closed(chain))
 
     async def _is_known(self, signal: Signal) -> bool:
         if signal.key in self._known:
@@ -270,7 +271,7 @@ class Inbox:
             return chain
         for _ in range(_TRIES):
             seen: _Seen = {}
-            incident = await self._point_all(_ids(signal.subject), self._name(signal), seen)
+            incident = await self._point_all(signal, self._name(signal), seen)
             try:
                 if chain := await self._append(incident, signal, seen):
                     return chain
@@ -307,11 +308,11 @@ class Inbox:
         digest = _short(f"{self._stamp.tenant_id}|{_first_id(signal.subject)}|{signal.key}")
         return IncidentId(f"{signal.observed_at:%Y%m%d}-{digest[:12]}")
 
-    async def _point_all(self, ids: Sequence[str], name: IncidentId, seen: _Seen) -> IncidentId:
-        """Point all ids to the open incident that one of them points to, or to a new one of this name."""
-        pointed = [name]
+    async def _point_all(self, signal: Signal, name: IncidentId, seen: _Seen) -> IncidentId:
+        """Point all ids to the incident that one of them points to and that takes it, or to a new one of this name."""
+        ids, pointed = _ids(signal.subject), [name]
         for id_ in ids:
-            pointed.append(await self._point(id_, pointed[-1], seen))
+            pointed.append(await self._point(id_, pointed[-1], seen, signal=signal))
         incident = pointed[-1]
         if incident != name and name in pointed[1:] and not await self._is_born(name):
             for id_, holder in zip(ids, pointed[1:], strict=True):
@@ -335,9 +336,12 @@ class Inbox:
     async def _pointer(self, id_: str) -> Document | None:
         return await self._store.documents.get("subjects", id_)
 
-    async def _point(self, id_: str, incident: IncidentId, seen: _Seen, *known: Document | None) -> IncidentId:
+    async def _point(
+        self, id_: str, incident: IncidentId, seen: _Seen, *known: Document | None, signal: Signal | None = None
+    ) -> IncidentId:
         """
-        Point an id to an incident, unless it points to an open one already. Gives where it points now.
+        Point an id to an incident, unless it points already to one that is open, or that takes up this signal. Gives
+        where it points now.
 
         `known` is its pointer, where it was read just now.
         """
@@ -350,13 +354,15 @@ class Inbox:
             holder = IncidentId(str(pointer.body["incident"]))
             if holder == incident or not await self._is_closed(holder, seen):
                 return holder
+            if signal is not None and takes_up(seen[holder], signal, self._stamp.mode):
+                return holder
             if await self._store.documents.replace("subjects", id_, {"incident": incident}, pointer.etag):
                 return incident
         raise Unreachable(f"finding the incident of {id_}", "its pointer was changed by others without pause")
 
     async def _is_closed(self, incident: IncidentId, seen: _Seen) -> bool:
         seen[incident] = chain = await self._read(incident)
-        return chain.place(Closed) > chain.place(UndoOrdered)  # an undo takes it up again
+        return is_closed(chain)
 
     async def _is_born(self, incident: IncidentId) -> bool:
         """An id may point to an incident that nobody has opened yet, or never will."""
@@ -374,7 +380,7 @@ class Inbox:
         chain = seen[incident] if incident in seen else await self._read(incident)
         if any((s.source, s.record_id) == (signal.source, signal.record_id) for s in chain.all(SignalJoined)):
             return chain
-        if chain.place(Closed) > chain.place(UndoOrdered):
+        if is_closed(chain) and not takes_up(chain, signal, self._stamp.mode):
             return None
         joined = _joined(signal)
         if chain:  # only next: by another route the same signal may be the one that joins meanwhile

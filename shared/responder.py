@@ -36,6 +36,7 @@ from shared.entries import (
     Intended,
     Planned,
     PlannedStep,
+    SignalJoined,
     UndoEnded,
     UndoOrdered,
     WorkEnded,
@@ -414,7 +415,7 @@ class Responder:
             raise RequestConflicts(f"Nothing was changed. {_why_not(preview, 'dismiss-risk')}")
         if plan.steps and self._desk.mode != "watch":
             return await self.incident(await self.order(replace(order, plan_hash=plan.hash)))
-        if chain.place(Closed) >= 0:
+        if chain.place(Closed) > chain.place(SignalJoined):
             raise RequestConflicts("The incident is closed already, and there is no risk to be dismissed here.")
         try:
             await chain.write(Closed(outcome="dismissed", reason=f"dismissed by {by}: {reason}"), only_next=True)

@@ -2,7 +2,7 @@
 Where the work on an incident stands, read from its journal. Pure.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.chain import Chain
 from shared.entries import (
@@ -26,6 +26,40 @@ from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId
 from shared.signal import Signal
 
 RETRIES = (30.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0)  # seconds between attempts; then a person is called
+
+
+# A detection and the row of the risky list are changed by the same assessment; how far apart their times may lie is
+# documented nowhere. Whatever joins is decided on afresh, so the bound swallows nothing.
+_ONE_FACT = timedelta(hours=1)
+_RISK = frozenset({"risk-detection", "risky-service-principal"})
+
+
+def is_closed(chain: Chain) -> bool:
+    """No signal joins it any more, unless `takes_up` says so; an undo, or a signal that joined, took it up again."""
+    return chain.place(Closed) > max(chain.place(UndoOrdered), chain.place(SignalJoined))
+
+
+def hears_of_risk(chain: Chain) -> bool:
+    """Whether another signal may tell of the same risk by another way."""
+    return any(signal.source in _RISK for signal in chain.all(SignalJoined))
+
+
+def takes_up(chain: Chain, signal: Signal, mode: str) -> bool:
+    """
+    Whether a closed incident that changed nothing is taken up again by this signal: it tells of a risk that the
+    incident has heard of by the other way. One of another mode is left alone, for it would hold the signal back.
+    """
+    closed, opened = chain.last(Closed), chain.last(Opened)
+    if closed is None or opened is None or closed.outcome not in ("watched", "ignored") or opened.mode != mode:
+        return False
+    return signal.source in _RISK and any(_is_one_fact(signal, heard) for heard in chain.all(SignalJoined))
+
+
+def _is_one_fact(signal: Signal, heard: SignalJoined) -> bool:
+    if heard.source not in _RISK or heard.source == signal.source:
+        return False
+    alike = all(signal.facts.get(name) == heard.facts.get(name) for name in ("riskLevel", "riskState"))
+    return alike and abs(signal.observed_at - heard.observed_at) <= _ONE_FACT
 
 
 def needs_work(chain: Chain) -> bool:
@@ -134,7 +168,7 @@ def waiting_plan(chain: Chain) -> Planned | None:
     plan, held = chain.last(Planned), chain.last(HeldBack)
     if chain.place(UndoOrdered) > chain.place(Decided):
         return None
-    if plan is None or held is None or active_plan(chain) is not None or chain.place(Closed) > chain.place(UndoOrdered):
+    if plan is None or held is None or active_plan(chain) is not None or is_closed(chain):
         return None
     behind = chain.place(HeldBack) > chain.place(Planned) > chain.place(Decided) - 1
     return plan if behind and held.by in ("mode", "verdict", "limits") else None

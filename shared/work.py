@@ -76,7 +76,9 @@ from shared.standing import (
     attempts,
     attempts_left,
     due_at,
+    hears_of_risk,
     is_back,
+    is_closed,
     is_decided,
     known_ids,
     looked_until,
@@ -182,7 +184,7 @@ class Work:
 
     async def _leave_the_muster(self) -> None:
         """Who is decided holds up nobody else any more. What joined another incident is decided there."""
-        closed = self._chain.last(Closed)
+        closed = self._chain.last(Closed) if is_closed(self._chain) else None
         if is_decided(self._chain) if closed is None else closed.outcome != "joined":
             await self._desk.muster.settle(known_ids(self._chain))
 
@@ -421,7 +423,7 @@ class Work:
         if other is None:
             return False
         theirs = await Chain.read(self._desk.store.journal, other, self._desk.clock)
-        if theirs.place(Closed) > theirs.place(UndoOrdered):
+        if is_closed(theirs):
             raise RivalActs(
                 f"Incident {other} was closed while {self._incident} was to join it; it is looked at again."
             )
@@ -848,13 +850,15 @@ class Work:
 
     async def _close(self, outcome: str, reason: str, *entries: Entry) -> None:
         """
-        Write the end in one piece with what led to it; then let the next signal open another incident.
+        Write the end in one piece with what led to it; then let the next signal open another incident. Where a risk was
+        only noted, the ids stay: the other list may tell of the same one, and takes the incident up again.
 
         Where a signal joined meanwhile, nothing is closed: SequenceTaken is raised, and its message sees to it.
         """
         closed = Closed.model_validate({"outcome": outcome, "reason": reason})
         await self._chain.write(*entries, closed, only_next=True)
-        await self._desk.inbox.release(self._incident, known_ids(self._chain))
+        if closed.outcome not in ("watched", "ignored") or not hears_of_risk(self._chain):
+            await self._desk.inbox.release(self._incident, known_ids(self._chain))
 
     # Small things
 

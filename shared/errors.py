@@ -26,7 +26,8 @@ Everything that can go wrong, sorted by who must act.
     │   └── Gone                 the object is not there (any more)
     ├── RivalActs              another instance is at work on the same incident
     │   └── SequenceTaken        the journal already holds a record at this place
-    └── StoppedBySwitch        a person set the stop switch between two effects of one step
+    ├── StoppedBySwitch        a person set the stop switch between two effects of one step
+    └── OutOfTurn              a secret of a higher tier can go on, so that this one waits
 
 Messages say what was not done, what state things are in, and what to do next. They never hold a
 secret, and tenant text in them is escaped by whoever prints it.
@@ -198,3 +199,7 @@ class SequenceTaken(RivalActs):
 
 class StoppedBySwitch(CordonError):
     """The stop switch was set between two effects of one step: the rest of it is not carried out."""
+
+
+class OutOfTurn(CordonError):
+    """A secret of a higher tier can go on now: this effect was not carried out, and its turn comes again."""

@@ -94,6 +94,11 @@ class Board:
         for lane in tuple(self._ready.get(tier, {})):
             yield from self._start_in(tier, lane, may_begin=not waits)
 
+    def is_turn_of(self, tier: int, now: datetime) -> bool:
+        """Whether nothing of a higher tier could proceed now."""
+        self._wake(now)
+        return not any(self._could[other] for other in self._could if other < tier)
+
     def next_due(self) -> datetime | None:
         """When the next secret that waits for a moment is ready."""
         return min((due for tier in self._due if (due := self._next_due(tier))), default=None)

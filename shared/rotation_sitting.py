@@ -34,7 +34,7 @@ from shared.entries import (
     WorkEnded,
     WorkStarted,
 )
-from shared.errors import JournalDamaged, StoppedBySwitch
+from shared.errors import JournalDamaged, OutOfTurn, StoppedBySwitch
 from shared.estate import SecretRef
 from shared.exposing import Accused, look_for_exposure
 from shared.exposure import Exposure
@@ -44,6 +44,7 @@ from shared.journal import MOST_AT_ONCE
 from shared.rotation_commit import Commits
 from shared.rotation_limits import SecretLimits
 from shared.rotation_looks import Additions, Planner
+from shared.rotation_order import Board
 from shared.rotation_plan import (
     PlannedSecret,
     as_bytes,
@@ -61,6 +62,7 @@ from shared.rotators import ROTATORS
 from shared.rotators.interface import RotatorMeans, Serves
 from shared.standing import subject_of
 from shared.store import LONGEST_DELAY
+from shared.tenant import Check
 from shared.work import Desk
 
 log = logging.getLogger("cordon")
@@ -71,6 +73,7 @@ When it is looked who read what, since it was begun. Vault logs are up to ten mi
 identity that is cut off is dead after 95 minutes (facts: Azure 3.4).
 """
 LOOK_BACK = timedelta(days=30)  # how old reads may be that count
+_TIERS = (1, 2, 3)
 SLICE = timedelta(minutes=4)
 _TRY_AGAIN = timedelta(minutes=10)  # after a stop, or while nothing may be changed
 _SPEAK = timedelta(minutes=20)  # so often whoever is at work says so in the incident
@@ -223,7 +226,7 @@ class Sitting:
     def _planner(self) -> Planner:
         spared = {step for entry in self._chain.all(RotationPlanned) for step in entry.spared}
         return Planner(
-            means=self._means(),
+            means=self._means(self._check),
             options=self._asked.options,
             rotators=ROTATORS,
             spare=self._why_spared,
@@ -325,11 +328,12 @@ class Sitting:
     async def _carry_out(self) -> None:
         progress = self._progress()
         held = await self._hold_back(progress)
-        commits, look = Commits(self._chain), self._next_look()
+        commits, look, board = Commits(self._chain), self._next_look(), Board()
         stages = Stages(
             incident=self._incident.incident,
             options=self._asked.options,
-            means=self._means(),
+            means=self._means(self._check),
+            in_turn={tier: self._means(self._in_turn(tier, board)) for tier in _TIERS},
             rotators={rotator.name: rotator for rotator in ROTATORS},
             commits=commits,
             planned=self._planned,
@@ -340,6 +344,7 @@ class Sitting:
         until, known = self._desk.clock() + SLICE, self._chain.place(RotationApproved)
         slice_ = Slice(
             stages=stages,
+            board=board,
             clock=self._desk.clock,
             until=min(until, look[1]) if look else until,
             breaks_off=lambda: self._chain.place(RotationApproved) > known,
@@ -351,8 +356,16 @@ class Sitting:
             await commits.settle()
         await self._put_down(slice_, progress, held)
 
-    def _means(self) -> RotatorMeans:
-        tenant = fenced(self._desk.tenant, self._check)
+    def _in_turn(self, tier: int, board: Board) -> Check:
+        async def check() -> None:
+            await self._check()
+            if not board.is_turn_of(tier, self._desk.clock()):
+                raise OutOfTurn(f"A secret of a higher tier than {tier} can go on.")
+
+        return check
+
+    def _means(self, check: Check) -> RotatorMeans:
+        tenant = fenced(self._desk.tenant, check)
         if tenant.estate is None:
             raise JournalDamaged(f"Incident {self._incident.incident} rotates, and Cordon has no way to the vaults.")
         return RotatorMeans(tenant.estate, tenant, self._desk.clock, self._desk.token)

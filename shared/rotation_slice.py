@@ -27,7 +27,7 @@ class Slice:
     clock: Clock
     until: datetime
     breaks_off: Callable[[], bool]
-    board: Board = field(default_factory=Board)
+    board: Board
     stopped: bool = False  # by the switch
     broken_off: bool = False  # something was still under way at the end, and may have happened
     _tasks: dict[asyncio.Task[None], str] = field(default_factory=dict[asyncio.Task[None], str])
@@ -134,3 +134,6 @@ class Slice:
         if late:
             await asyncio.wait(late)
         await asyncio.sleep(0)  # the callbacks of what has ended
+        for task in self._tasks:
+            if not task.cancelled():
+                task.exception()  # told by the first of them; nothing is to be said of the others

@@ -29,6 +29,7 @@ from shared.errors import (
     CannotBeRead,
     OperatorMustAct,
     OutcomeUnknown,
+    OutOfTurn,
     PlatformRefused,
     RivalActs,
     StoppedBySwitch,
@@ -71,6 +72,7 @@ class Stages:
     incident: str
     options: RotationOptions
     means: RotatorMeans
+    in_turn: Mapping[int, RotatorMeans]  # by tier: each effect comes after the check that it is the tier's turn
     rotators: Mapping[str, Rotator]
     commits: Commits
     planned: Mapping[str, PlannedSecret]
@@ -226,6 +228,8 @@ class Stages:
             self._tries.pop(step, None)
         except (RivalActs, StoppedBySwitch):
             raise
+        except OutOfTurn:
+            pass  # what was done of the stage is found when it is carried out again
         except TimeMayHelp as error:
             await self._try_later(step, stage, error)
         except (OperatorMustAct, PlatformRefused) as error:
@@ -262,9 +266,9 @@ class Stages:
     async def _make(self, step: str) -> None:
         progress, job = self.progress[step], self._job(step)
         if progress.before is None:
-            before = await self._rotator(step).before(job, self.means)
+            before = await self._rotator(step).before(job, self._means(step))
             await self._write(step, SecretIntended(stage="made", before=before))
-        minted = await self._rotator(step).make(job, progress.before or {}, self.means)
+        minted = await self._rotator(step).make(job, progress.before or {}, self._means(step))
         if isinstance(minted, Awaited):
             await self._await_owner(step, minted)
         else:
@@ -306,7 +310,7 @@ class Stages:
         like = replace(seen, tags={**seen.tags, **minted.tags})
         operation, expires = self._job(step).operation, minted.expires or self._expiry(seen)
         try:
-            return await self.means.estate.vaults.publish(like, value, operation=operation, expires=expires)
+            return await self._means(step).estate.vaults.publish(like, value, operation=operation, expires=expires)
         except OutcomeUnknown:
             found = await self._find_published(step)
             if found is None:
@@ -317,7 +321,7 @@ class Stages:
         """What was made is found at its source again: its value was in the memory of whoever made it."""
         progress = self.progress[step]
         job = replace(self._job(step), made=progress.made)
-        minted = await self._rotator(step).make(job, progress.before or {}, self.means)
+        minted = await self._rotator(step).make(job, progress.before or {}, self._means(step))
         if isinstance(minted, Awaited):
             raise CannotBeRead(
                 "publishing what was made", "its source does not give it again, and left it to its owner"
@@ -350,7 +354,7 @@ class Stages:
     async def _let_die(self, step: str) -> tuple[WriteOutcome, ...]:
         progress = self.progress[step]
         before, made = progress.before or {}, progress.made
-        return (await self._rotator(step).retire(self._job(step), before, made, self.means)).writes
+        return (await self._rotator(step).retire(self._job(step), before, made, self._means(step))).writes
 
     async def _prove(self, step: str, refused: WriteOutcome | None = None) -> None:
         """
@@ -360,7 +364,7 @@ class Stages:
         progress, rotator = self.progress[step], self._rotator(step)
         if progress.verified is not None and progress.verified.answer == "not-held" and not self._is_owners(step):
             await self._let_die(step)
-        proof = await rotator.verify(self._job(step), progress.before or {}, progress.made, self.means)
+        proof = await rotator.verify(self._job(step), progress.before or {}, progress.made, self._means(step))
         await self._write(step, SecretVerified(answer=proof.answer, proof=proof.why))
         if self._is_through(step):
             return
@@ -383,7 +387,7 @@ class Stages:
             await self._write(step, SecretIntended(stage="disabled", versions=versions))
         try:
             for version in versions:
-                await self.means.estate.vaults.set_enabled(planned.ref, version, False)
+                await self._means(step).estate.vaults.set_enabled(planned.ref, version, False)
         except PlatformRefused as refused:
             if not planned.seen.managed:
                 raise
@@ -421,7 +425,7 @@ class Stages:
         rotator, progress = self._rotator(step), self.progress[step]
         try:
             versions = await self._versions(step)
-            minted = await rotator.awaited(self._job(step), progress.made, versions, self.means)
+            minted = await rotator.awaited(self._job(step), progress.made, versions, self._means(step))
         except TimeMayHelp as error:
             log.info("what the owner of %s did could not be looked at: %s", step, error)
             minted = None
@@ -444,7 +448,7 @@ class Stages:
             why = f"nothing came of it since {awaits.why}"
             await self._write(step, SecretReminded(escalated=True, reason=why))
         elif now >= awaits.remind_at and not progress.reminded and "made" not in progress.done:
-            await self._rotator(step).make(self._job(step), progress.before or {}, self.means)
+            await self._rotator(step).make(self._job(step), progress.before or {}, self._means(step))
             await self._write(step, SecretReminded(reason="its owner was asked again"))
 
     # Failing
@@ -472,6 +476,9 @@ class Stages:
         await self._write(step, SecretStopped(stage=stage, outcome=outcome, reason=reason, todo=todo))
 
     # Small things
+
+    def _means(self, step: str) -> RotatorMeans:
+        return self.in_turn[self.planned[step].tier]
 
     def _rotator(self, step: str) -> Rotator:
         return self.rotators[self.planned[step].rotator]

@@ -54,12 +54,19 @@ def policy(**options: object) -> str:
     return POLICY.replace("OPTIONS", "{" + ", ".join(f"{k.replace('_', '-')}: {v}" for k, v in options.items()) + "}")
 
 
+Touch = Callable[[str, str], None]
+
+
+def nothing_touched(what: str, name: str) -> None:
+    """Nobody takes note."""
+
+
 @dataclass
 class SlowVaults(FakeVaults):
     """Vaults that take their time, each write of a version counted against the vault's own bucket."""
 
     latency: float = 0.1
-    in_flight: dict[str, int] = field(default_factory=dict[str, int])
+    touch: Touch = nothing_touched
 
     async def secrets(self, vault: str) -> Part[tuple[SecretSeen, ...]]:
         await asyncio.sleep(self.latency)
@@ -74,10 +81,12 @@ class SlowVaults(FakeVaults):
         return await super().value(ref, version)
 
     async def publish(self, like: SecretSeen, value: SecretValue, *, operation: str, expires: datetime | None) -> str:
+        self.touch("publish", f"{like.ref.vault}/{like.ref.name}")
         await asyncio.sleep(self.latency)
         return await super().publish(like, value, operation=operation, expires=expires)
 
     async def set_enabled(self, ref: SecretRef, version: str, enabled: bool) -> None:
+        self.touch("disable", f"{ref.vault}/{ref.name}")
         await asyncio.sleep(self.latency)
         await super().set_enabled(ref, version, enabled)
 
@@ -87,12 +96,15 @@ class SlowSources(FakeSources):
     """Services that take their time."""
 
     latency: float = 0.1
+    touch: Touch = nothing_touched
 
     async def regenerate(self, resource: str, what: str, key: str) -> SecretValue:
+        self.touch(f"regenerate {key}", resource)
         await asyncio.sleep(self.latency)
         return await super().regenerate(resource, what, key)
 
     async def set_password(self, resource: str, what: str, value: SecretValue) -> None:
+        self.touch("set password", resource)
         await asyncio.sleep(self.latency)
         await super().set_password(resource, what, value)
 
@@ -164,7 +176,13 @@ class RotationWorld(World):
     access: FakeAccess = field(kw_only=True)
     logs: FakeLogs = field(kw_only=True)
     writes: Writes = field(kw_only=True)
-    touched: list[tuple[datetime, str]] = field(default_factory=list[tuple[datetime, str]])
+    touched: list[tuple[datetime, str, str]] = field(default_factory=list[tuple[datetime, str, str]])
+
+    def __post_init__(self) -> None:
+        self.vaults.touch = self.sources.touch = self._touch
+
+    def _touch(self, what: str, name: str) -> None:
+        self.touched.append((self.clock(), what, name))
 
     @property
     def estate(self) -> Estate:

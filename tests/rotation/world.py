@@ -29,7 +29,6 @@ from shared.identity import ClientId, PrincipalId
 from shared.policy import read_policy
 from shared.rotation import secrets_of
 from shared.store import memory_store
-from shared.tenant import Tenant
 from shared.work import Desk
 from tests.fakes import PAYROLL, START, FakeDirectory, password, payroll
 from tests.rotators.estate import GROUP, SUBSCRIPTION, FakeSources, FakeVaults, Writes
@@ -180,18 +179,14 @@ class RotationWorld(World):
 
     def __post_init__(self) -> None:
         self.vaults.touch = self.sources.touch = self._touch
+        self.estate = Estate(self.access, self.vaults, self.sources, self.logs, own_vault="cordon")
 
     def _touch(self, what: str, name: str) -> None:
         self.touched.append((self.clock(), what, name))
 
-    @property
-    def estate(self) -> Estate:
-        return Estate(self.access, self.vaults, self.sources, self.logs, own_vault="cordon")
-
     def desk(self, name: str = "one") -> Desk:
         desk = super().desk(name)
-        tenant = Tenant(self.directory, self.feeds, None, self.topic, estate=self.estate)
-        return replace(desk, tenant=tenant, token=Random(5).randbytes)  # noqa: S311
+        return replace(desk, token=Random(5).randbytes)  # noqa: S311
 
     # What there is
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from shared.case import CouldNotLook, Known, NotLooked, Part
 from shared.clients.arm import Arm, Call
 from shared.clients.azure_answers import as_part, readable
-from shared.clients.graph_shapes import Unreadable, objects_of, optional_text_of, text_of
+from shared.clients.graph_shapes import Unreadable, flag_of, objects_of, optional_text_of, text_of
 from shared.clients.resource_graph import READER, ResourceGraph
 from shared.clients.roles import (
     Role,
@@ -84,7 +84,11 @@ class AzureAccess:
             return Reach((), unseen)
         given = assignments.value if isinstance(assignments, Known) else []
         known: Mapping[str, Role] = roles.value if isinstance(roles, Known) else {}
-        found = [_reached(row, given, known, frozenset(holders)) for row in vaults.value]
+        doing = "telling what the identity reaches"
+        try:
+            found = readable(doing, lambda: [_reached(row, given, known, frozenset(holders)) for row in vaults.value])
+        except CordonError as error:
+            return Reach((), (*unseen, str(error)))
         reached = sorted((each for each in found if each.grants), key=lambda each: each.vault.id)
         unknown = _unknown_roles(given, known) if isinstance(roles, Known) else ()
         return Reach(tuple(reached), (*unseen, *unknown))
@@ -183,7 +187,8 @@ class AzureAccess:
         roles: dict[str, Role] = {}
         for role in sorted({str(each["roleId"]) for each in given}):
             roles[role] = await self._role(vault, role)
-        return tuple(_grants(_Row(fresh, frozenset(), policies), given, roles, frozenset({holder}), covered=True))
+        row = _Row(fresh, frozenset(), policies)
+        return readable(doing, lambda: tuple(_grants(row, given, roles, frozenset({holder}), covered=True)))
 
     async def _role(self, vault: VaultSeen, role: str) -> Role:
         doing = "reading what a role allows"
@@ -255,7 +260,7 @@ def _row(record: JsonObject) -> _Row:
         id=text_of(record, "id").lower(),
         name=text_of(record, "name").lower(),
         subscription=text_of(record, "subscriptionId").lower(),
-        rbac=record.get("rbac") is True,
+        rbac=_is_set(record, "rbac"),
     )
     return _Row(vault, frozenset(text_of(each, "name").lower() for each in chain), tuple(policies))
 
@@ -264,7 +269,7 @@ def _fresh(vault: VaultSeen, body: JsonObject) -> tuple[VaultSeen, tuple[JsonObj
     """The vault as Resource Manager shows it now."""
     properties = _object(body, "properties")
     policies = objects_of(properties, "accessPolicies") if properties.get("accessPolicies") else []
-    rbac = properties.get("enableRbacAuthorization") is True
+    rbac = _is_set(properties, "enableRbacAuthorization")
     return VaultSeen(vault.id, vault.name, vault.subscription, rbac), tuple(policies)
 
 
@@ -368,6 +373,11 @@ def _audit_target(setting: JsonObject) -> Iterator[str]:
 def _is_audit(log: JsonObject) -> bool:
     named = log.get("category") == "AuditEvent" or log.get("categoryGroup") in {"audit", "allLogs"}
     return named and log.get("enabled") is True
+
+
+def _is_set(record: JsonObject, name: str) -> bool:
+    """Vaults that are older than the property have none."""
+    return record.get(name) is not None and flag_of(record, name)
 
 
 def _object(record: JsonObject, name: str) -> JsonObject:

@@ -86,7 +86,7 @@ class Arm:
             body = (await self.http.send(order)).body
             found += readable(call.doing, lambda body=body: objects_of(body, "value"))
             link = body.get("nextLink")
-            if not link:
+            if link is None or link == "":
                 return found
             path = self.http.path_of(link, call.doing)
             if path in seen or len(seen) >= MOST_PAGES:

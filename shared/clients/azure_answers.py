@@ -109,7 +109,7 @@ def readable(doing: str, read: Callable[[], T]) -> T:
     """What `read` makes of an answer. What it stumbles over is named by property, never shown."""
     try:
         return read()
-    except (Unreadable, ValueError, KeyError, TypeError) as problem:
+    except (Unreadable, ValueError, LookupError, TypeError) as problem:
         why = str(problem) if isinstance(problem, Unreadable) else type(problem).__name__
         raise Unreachable(doing, f"the answer could not be read: {why}") from None
 

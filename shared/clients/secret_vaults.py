@@ -145,7 +145,7 @@ class KeyVaultSecrets:
             return made
         path = _path(ref, doing, "certificates")
         newest, policy = await self._certificate(ref, path, doing)
-        tags: JsonObject = {**_tags(newest), OPERATION_TAG: operation}
+        tags: JsonObject = {**readable(doing, lambda: _tags(newest)), OPERATION_TAG: operation}
         _check_tags(tags, doing)
         order = replace(
             self._order("POST", ref, doing, f"{path}/create", CERTIFICATES),
@@ -195,7 +195,7 @@ class KeyVaultSecrets:
             body = (await self._send(vault, order)).body
             found += readable(doing, lambda body=body: objects_of(body, "value"))
             link = body.get("nextLink")
-            if not link:
+            if link is None or link == "":
                 return found
             path = self._path_of(link, vault, doing)
             if path in seen or len(seen) >= _MOST_PAGES:
@@ -249,7 +249,7 @@ class KeyVaultSecrets:
     async def _find_certificate(self, ref: SecretRef, operation: str, doing: str) -> str | None:
         """The version that carries the operation's tag; None if there is none yet."""
         pages = await self._pages(ref.vault, f"{_path(ref, doing, 'certificates')}/versions", doing, CERTIFICATES)
-        ours = [each for each in pages if _tags(each).get(OPERATION_TAG) == operation]
+        ours = readable(doing, lambda: [each for each in pages if _tags(each).get(OPERATION_TAG) == operation])
         return readable(doing, lambda: _version_of(max(ours, key=_created)) if ours else None)
 
     # --- the way there -------------------------------------------------------------------------------------
@@ -363,8 +363,13 @@ def _version_of(item: JsonObject) -> str:
 
 
 def _tags(item: JsonObject) -> dict[str, str]:
+    """Tags are carried over to new versions, so none may be missing here."""
     tags = item.get("tags")
-    return {name: value for name, value in tags.items() if isinstance(value, str)} if isinstance(tags, dict) else {}
+    if tags is None:
+        return {}
+    if not isinstance(tags, dict):
+        raise Unreadable("tags is not an object")
+    return {name: text_of(tags, name) for name in tags}
 
 
 def _created(item: JsonObject) -> float:

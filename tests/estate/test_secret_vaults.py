@@ -280,17 +280,17 @@ def test_many_new_versions_keep_to_the_vault_s_bucket() -> None:
         took = desk.tenant.state.elapsed - started
         refused = [each for each in desk.tenant.requests if each.status == 429]
 
-        assert len(desk.tenant.effects) == 650
-        assert took < 1.15 * 20.0
-        assert len(refused) <= 0.02 * 650
+        assert len(desk.tenant.effects) == 420
+        assert took < 1.15 * 10.0
+        assert len(refused) <= 0.02 * 420
 
-    with_estate(story, shop(*({"name": f"s{n}"} for n in range(650))), behaviour=behaviour)
+    with_estate(story, shop(*({"name": f"s{n}"} for n in range(420))), behaviour=behaviour)
 
 
 def test_two_vaults_do_not_wait_for_each_other() -> None:
     """Each has a bucket of its own."""
     vaults = [
-        {"name": f"vault{n}", "subscription": SUBSCRIPTION, "secrets": [{"name": f"s{m}"} for m in range(300)]}
+        {"name": f"vault{n}", "subscription": SUBSCRIPTION, "secrets": [{"name": f"s{m}"} for m in range(200)]}
         for n in range(2)
     ]
 

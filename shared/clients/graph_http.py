@@ -65,6 +65,7 @@ class GraphHttp:
         patience: Patience | None = None,
     ) -> None:
         self._host = graph_url.rstrip("/")
+        self.root = self._host + VERSION  # of whatever a body links to: the Graph of this cloud, and of no other
         self._url = graph_url
         self._origin = origin_of(graph_url)
         self._tokens = TokenSource(credential, scope, clock)
@@ -262,7 +263,7 @@ class GraphHttp:
 
     def _ready(self) -> "GraphRequestAdapter":
         if self._adapter is None:
-            self._adapter = _make_adapter(Guard(self._transport(), self._url, seconds=_SECONDS), self._host + VERSION)
+            self._adapter = _make_adapter(Guard(self._transport(), self._url, seconds=_SECONDS), self.root)
         return self._adapter
 
 

@@ -46,8 +46,12 @@ _ADDRESSES = frozenset({"web", "spa", "publicClient", "identifierUris"})
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
-def call_for(write: Write) -> Call:
-    """The request of a write. Raises ValueError for an id that is none: it never gets into a path."""
+def call_for(write: Write, root: str) -> Call:
+    """
+    The request of a write. `root` is where Graph is, with the version: the address of whatever a body links to.
+
+    Raises ValueError for an id that is none: it never gets into a path.
+    """
     match write:
         case RemovePassword():
             body: JsonObject = {"keyId": canonical_guid(write.key_id)}
@@ -70,7 +74,7 @@ def call_for(write: Write) -> Call:
         case RemoveAppRole() | RemoveDelegatedGrant() | RemoveDirectoryRole():
             return _removal(write)
         case GiveBack():
-            return _giving(write)
+            return _giving(write, root)
         case SetAddresses() | DeleteApplication() | RestoreDeleted() | PurgeDeleted():
             return _of_the_whole(write)
 
@@ -115,7 +119,7 @@ def _removal(write: RemoveAppRole | RemoveDelegatedGrant | RemoveDirectoryRole) 
     return Call("DELETE", f"{path}/{_opaque(id_)}", f"removing {what} {id_}", needs, quota=DIRECTORY_WRITES)
 
 
-def _giving(write: GiveBack) -> Call:
+def _giving(write: GiveBack, root: str) -> Call:
     """Ids in a body are checked like those in a path: a pre-image holds what the tenant once said."""
     taken, object_id = write.taken, canonical_guid(write.object_id)
     match write.kind:
@@ -133,7 +137,7 @@ def _giving(write: GiveBack) -> Call:
         case "owner":
             path, needs = f"{_object(write)}/owners/$ref", f"{WRITE_DIRECTORY} with Directory.Read.All"
             owner = canonical_guid(str(taken["id"]))
-            body = {"@odata.id": f"https://graph.microsoft.com/v1.0/directoryObjects/{owner}"}
+            body = {"@odata.id": f"{root}/directoryObjects/{owner}"}
         case "federated":
             path, needs = f"{_object(write)}/federatedIdentityCredentials", WRITE_DIRECTORY
             body = _said(taken, "name", "issuer", "subject", "audiences", "description", "claimsMatchingExpression")

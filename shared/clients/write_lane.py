@@ -70,7 +70,7 @@ class WriteLane:
         self._waited = 0.0
         for number, write in enumerate(writes):
             try:
-                self._open.append(_Open(number, write, call_for(write), Pauses(http.patience, http.random)))
+                self._open.append(_Open(number, write, call_for(write, http.root), Pauses(http.patience, http.random)))
             except ValueError:
                 refusal = PlatformRefused(doing="changing the tenant", code="not-an-id", why="an id is malformed.")
                 self._results[number] = WriteRefused(refusal)

@@ -11,6 +11,7 @@ from shared.signal import JsonObject, JsonValue
 
 _CENTRE = "Entra admin centre"
 _ARM = "https://management.azure.com"
+_GRAPH = "https://YOUR-CLOUDS-GRAPH/v1.0"  # a journal does not say which cloud it is about
 _POLICIES = "/identity/conditionalAccess/policies"
 _CHECK = "Give back only what is known to be yours"
 
@@ -175,5 +176,5 @@ def _owners(step: StepStory, name: str) -> list[str]:
 
 
 def _owner(path: str, id_: str) -> str:
-    link: JsonObject = {"@odata.id": f"https://graph.microsoft.com/v1.0/directoryObjects/{id_}"}
+    link: JsonObject = {"@odata.id": f"{_GRAPH}/directoryObjects/{id_}"}
     return call("POST", f"{path}/owners/$ref", link)

@@ -391,6 +391,20 @@ def test_an_owner_is_removed_and_put_back_by_reference(path: str, thing: str) ->
     at_the_desk(story, holder())
 
 
+@pytest.mark.parametrize("host", ["https://graph.microsoft.us", "http://graph.microsoft.com", "https://evil.example"])
+def test_an_owner_is_not_added_by_a_reference_into_another_service(host: str) -> None:
+    """The Graphs of national clouds are apart from each other (facts: national clouds): such a link is 400 here."""
+    reference = {"@odata.id": f"{host}/v1.0/directoryObjects/{USER}"}
+
+    async def story(desk: Desk) -> None:
+        removed = await desk.raw("DELETE", f"{SP}/owners/{USER}/$ref")
+        added = await desk.raw("POST", f"{SP}/owners/$ref", reference)
+
+        assert (removed.status, added.status) == (204, 400)
+
+    at_the_desk(story, holder())
+
+
 def test_adding_an_owner_also_takes_reading_the_directory() -> None:
     """Removing takes Application.ReadWrite.All alone; adding needs Directory.Read.All as well (Graph 4)."""
     reference = {"@odata.id": f"{GRAPH}/v1.0/directoryObjects/{USER}"}

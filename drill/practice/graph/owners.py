@@ -26,12 +26,19 @@ def delete_owner(state: TenantState, request: Request, kind: str, object_id: str
 
 
 def add_owner(state: TenantState, request: Request, kind: str, object_id: str) -> Answer:
-    """204. The body is `{"@odata.id": "https://graph.microsoft.com/v1.0/directoryObjects/<id>"}`."""
+    """
+    204. The body is `{"@odata.id": "https://graph.microsoft.com/v1.0/directoryObjects/<id>"}`.
+
+    The link leads to the Graph that is asked: what another cloud's would do is documented nowhere, so it is refused.
+    """
     body = request.json_object()
     reference = body.get("@odata.id")
     if set(body) != {"@odata.id"} or not isinstance(reference, str):
         raise bad_request("A reference in @odata.id was expected, and nothing else.")
-    owner_id = urlsplit(reference).path.rstrip("/").split("/")[-1]
+    link = urlsplit(reference)
+    if f"{link.scheme}://{link.netloc}" != request.base:
+        raise bad_request("The reference in @odata.id leads to another service.")
+    owner_id = link.path.rstrip("/").split("/")[-1]
     entry = to_write(state, kind, object_id)
     if any(each["id"] == owner_id for each in members(entry.state, OWNED_BY)):
         raise bad_request("One or more added object references already exist for the following modified properties.")

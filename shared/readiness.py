@@ -49,6 +49,7 @@ class ReadinessCheck:
         self._facts: Facts | None = None
         self._asked_at: datetime | None = None  # when the store was
         self._told: tuple[str, ...] | None = None
+        self._judgement: tuple[Facts | None, Preflight] | None = None  # what was judged last, and what came of it
         self._reading = asyncio.Lock()
 
     async def known(self) -> Preflight:
@@ -104,7 +105,10 @@ class ReadinessCheck:
         return self._clock() - self._facts.read_at <= (min(age, CERTAIN) if unread else age)
 
     def _judged(self) -> Preflight:
-        return judge(self._policy, self._setting, self._facts)
+        """Policy and settings are what they were at the start: judged anew only where other facts were read."""
+        if self._judgement is None or self._judgement[0] is not self._facts:
+            self._judgement = self._facts, judge(self._policy, self._setting, self._facts)
+        return self._judgement[1]
 
     # Reading
 

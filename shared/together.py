@@ -24,7 +24,8 @@ async def together(*coroutines: Coroutine[Any, Any, object]) -> tuple[object, ..
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
         return tuple(await asyncio.gather(*tasks))
-    finally:
+    except BaseException:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        raise

@@ -93,10 +93,17 @@ async def persist(
     If any attempt was lost and the last one did not succeed, the outcome is unknown, whatever the last
     refusal says: the lost one may have been carried out.
     """
-    lost = False
+    try:
+        return await attempt()  # nearly always that is all, and setting up what repeats costs more CPU than it
+    except Trouble as trouble:
+        first: Trouble | None = trouble
+    lost = first.lost
 
     async def watched() -> T:
-        nonlocal lost
+        nonlocal first, lost
+        if first is not None:
+            failed, first = first, None
+            raise failed
         try:
             return await attempt()
         except Trouble as trouble:

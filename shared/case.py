@@ -54,6 +54,7 @@ class PartName(StrEnum):
     GRANT_AUDITS = "grant_audits"  # the same bucket; records whose target is the API that was opened up
     CA_POLICY = "ca_policy"  # Conditional Access: the bucket of identity protection
     VAULT_ACCESS = "vault_access"  # Azure around the directory: Resource Graph, and ARM for each vault
+    PUBLIC_KEYS = "public_keys"  # of the application: 150 a minute; asked along with others, or not at all
 
 
 # What a policy's conditions can ask for. The other parts are read for actions, when their turn comes.

@@ -88,6 +88,11 @@ def sort_credentials(
     )
 
 
+def is_certificate(key: Key) -> bool:
+    """Whether it has a public part that may be shown; a symmetric key has none."""
+    return key.type == "AsymmetricX509Cert" and key.usage == "Verify"
+
+
 def only_named(found: Sorted, ids: frozenset[str]) -> Sorted:
     """Of what authenticates only these go; a key that serves another purpose stays even if it is named."""
     return replace(

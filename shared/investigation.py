@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias
 
-from shared.actions import parts_to_plan
+from shared.actions import parts_to_capture, parts_to_plan
 from shared.actions.interface import Means
 from shared.audit import GRANTS
 from shared.case import (
@@ -77,21 +77,24 @@ async def investigate(
     *,
     deleted_first: bool = False,
     estate: Estate | None = None,
+    may_act: bool = False,
 ) -> Investigation:
     """
     Gather and decide in turns. The identity itself is always read: nothing is contained unseen. One that is not
     there is looked for among the deleted items, and one that is ordered from there, only there. `estate` goes with the
-    look to whoever acts by it.
+    look to whoever acts by it. Where the plan may be carried out by this very look, what its pre-images need is read
+    along.
     """
     look = Look(directory, subject, clock, estate)
     case = Case(clock(), tenant_id, subject, tuple(signals), own_ids)
     decision = judge(policy, case)
     if deleted_first and (part := await _among_deleted(look)) is not None:
         return Investigation(replace(case, identity=part), decision, look)
+    along = parts_to_capture(choice.name for choice in decision.actions) if may_act else frozenset[PartName]()
     wanted = frozenset({PartName.IDENTITY, *_cheapest(decision.wants - {PartName.IDENTITY})})
     while wanted:
         # What it holds tells whether it is protected; asked for along with the identity, it takes no time of its own.
-        asked = wanted | {PartName.GRANTS} if PartName.IDENTITY in wanted else wanted
+        asked = wanted | {PartName.GRANTS} | along if PartName.IDENTITY in wanted else wanted
         case = _doubted(_with(case, await look.gather(asked)))
         decision = judge(policy, case)
         wanted = _cheapest(_unlooked(case, decision.wants))

@@ -88,11 +88,16 @@ class Look:
         """The identity among the deleted items, or None; read each time it is asked for."""
         return await _part(self._directory.find_deleted(self.subject))
 
-    async def public_keys(self, holder: HolderKind, object_id: str) -> Part[Mapping[str, str]]:
+    async def public_keys(self, holder: HolderKind, object_id: str, wanted: frozenset[str]) -> Part[Mapping[str, str]]:
         """
-        The public part of each certificate of an object, by key id; read each time it is asked for. Its quota is
-        small (facts: Graph 4), and only undo needs it: whoever removes credentials waits no longer than two seconds.
+        The public part of each certificate of an object, by key id; read now, unless the look shows all that are
+        wanted. Its quota is small (facts: Graph 4), and only undo needs it: whoever removes credentials waits no
+        longer than two seconds.
         """
+        along = self.gathered.public_keys
+        shown = along.value.get(object_id) if isinstance(along, Known) else None
+        if shown is not None and wanted <= shown.keys():
+            return Known(shown)
         try:
             async with asyncio.timeout(_PUBLIC_KEYS_WITHIN):
                 return await _part(self._directory.public_keys(holder, object_id))

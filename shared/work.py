@@ -410,6 +410,7 @@ class Work:
             desk.clock,
             deleted_first=order is not None and for_deleted(choice.name for choice in order.actions or ()),
             estate=desk.tenant.estate,
+            may_act=self._mode == "act",
             **extra,
         )
 

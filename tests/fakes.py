@@ -22,6 +22,7 @@ from shared.case import (
     IdentityState,
     Key,
     Known,
+    NotLooked,
     Owner,
     Owners,
     Part,
@@ -233,6 +234,7 @@ class FakeDirectory:
             PartName.GRANTS: lambda: self.grants,
             PartName.OWNERS: lambda: self.owners,
             PartName.CA_POLICY: lambda: self.policies,
+            PartName.PUBLIC_KEYS: NotLooked,  # no room along: whoever needs them asks
         }
         found: dict[str, Any] = {part.value: shown[part]() for part in parts}
         return Gathered(**found)

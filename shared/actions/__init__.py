@@ -1,5 +1,7 @@
 """The catalogue of actions: everything that Cordon can do to a tenant stands in this list."""
 
+from collections.abc import Iterable
+
 from shared.actions.block_sign_in import BlockSignIn
 from shared.actions.confirm_compromised import ConfirmCompromised
 from shared.actions.custody import Custody
@@ -7,7 +9,7 @@ from shared.actions.cut_vault_access import CutVaultAccess
 from shared.actions.deactivate_application import DeactivateApplication
 from shared.actions.delete_application import DeleteApplication
 from shared.actions.dismiss_risk import DismissRisk
-from shared.actions.interface import Action, FollowUp, PlansByCase
+from shared.actions.interface import Action, CapturesMore, FollowUp, PlansByCase
 from shared.actions.people import people_needed
 from shared.actions.purge_application import PurgeApplication
 from shared.actions.remove_app_roles import RemoveAppRoles
@@ -77,6 +79,12 @@ def check_policy_action(name: str, options: JsonObject) -> None:
     if people_needed((name,)):
         raise ValueError(f"{name} is done only on a person's order (POST /api/incidents), never by policy; take it out")
     check_options(name, options)
+
+
+def parts_to_capture(names: Iterable[str]) -> frozenset[PartName]:
+    """What a look may read along for the pre-images of the named actions; they can also do without."""
+    actions = map(planner_named, names)
+    return frozenset(part for each in actions if isinstance(each, CapturesMore) for part in each.parts_to_capture)
 
 
 def parts_to_plan(name: str, options: JsonObject) -> frozenset[PartName]:

@@ -201,6 +201,13 @@ class ChangesAzure(Protocol):
 
 
 @runtime_checkable
+class CapturesMore(Protocol):
+    """An action whose `capture` uses more than its proof part, where an earlier look read it along."""
+
+    parts_to_capture: ClassVar[frozenset[PartName]]
+
+
+@runtime_checkable
 class PlansByCase(Protocol):
     """An action whose plan needs more of the case than the identity."""
 

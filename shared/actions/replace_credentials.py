@@ -22,6 +22,7 @@ from shared.credentials import (
     Sorted,
     accused_with,
     find_holder,
+    is_certificate,
     is_locked,
     keys_in_doubt,
     only_named,
@@ -70,6 +71,7 @@ class ReplaceCredentials:
     needs_vault: ClassVar[bool] = True
     rank: ClassVar[int] = 20
     proof_part: ClassVar[PartName] = PartName.IDENTITY
+    parts_to_capture: ClassVar[frozenset[PartName]] = frozenset({PartName.PUBLIC_KEYS})
 
     def check_options(self, options: JsonObject) -> None:
         unknown = sorted(set(options) - _OPTIONS)
@@ -418,7 +420,8 @@ async def _public_parts(found: Sorted, holder: Holder, first: JsonObject | None,
     """
     if first is not None:
         return {}
-    match await look.public_keys(holder.kind, holder.object_id):
+    wanted = frozenset(key.key_id for key in found.keys if is_certificate(key))
+    match await look.public_keys(holder.kind, holder.object_id, wanted):
         case Known(parts):
             return {key.key_id: parts[key.key_id] for key in found.keys if key.key_id in parts}
         case NotLooked() | CouldNotLook():

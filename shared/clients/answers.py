@@ -55,6 +55,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     quota: Quota | None = None
     urgent: bool = True
+    rides: bool = False  # asked along with others while its quota has plenty of room, and once: nothing waits for it
     version: str = VERSION  # of the API; what is only in beta is never sent in a batch
 
     @property

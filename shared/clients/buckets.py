@@ -29,10 +29,10 @@ class Buckets:
         self._now = monotonic
         self._buckets: dict[Quota, _Bucket] = {}
 
-    def try_take(self, quota: Quota, cost: int = 1) -> bool:
-        """Spend if it may go now; never waits."""
+    def try_take(self, quota: Quota, cost: int = 1, *, spare: int = 0) -> bool:
+        """Spend if it may go now, with room for `spare` others; never waits."""
         bucket, now = self._of(quota), self._now()
-        if self._wait(quota, bucket, now, cost) > 0:
+        if self._wait(quota, bucket, now, cost + spare) > 0:
             return False
         self._spend(quota, bucket, now, cost)
         return True

@@ -114,9 +114,9 @@ class Governor(Pacing):
         self._pages: dict[Quota, _Page] = {}
         self._blind_until = -math.inf
 
-    def try_take(self, quota: Quota, cost: int = 1) -> bool:
+    def try_take(self, quota: Quota, cost: int = 1, *, spare: int = 0) -> bool:
         """By what is known of the book; it is written down afterwards."""
-        if not super().try_take(quota, cost):
+        if not super().try_take(quota, cost, spare=spare):
             return False
         self._tell(quota, cost=cost)
         return True

@@ -2,7 +2,7 @@
 
 import hashlib
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from shared.case import HolderKind, IdentityState, PartName
@@ -10,7 +10,8 @@ from shared.clients.answers import Call
 from shared.clients.deleted_items import DeletedItems
 from shared.clients.graph_http import GraphHttp
 from shared.clients.graph_look import Looking
-from shared.clients.graph_requests import PREMIUM, READ_DIRECTORY, filtered
+from shared.clients.graph_requests import PREMIUM, READ_DIRECTORY, WITH_KEYS, filtered
+from shared.clients.graph_shapes import Unreadable, public_keys_of
 from shared.clients.pacing import DIRECTORY_WRITES, IDENTITY_PROTECTION, KEY_SELECTS
 from shared.clients.passwords import add_password
 from shared.clients.patience import Patience, Trouble, persist
@@ -152,7 +153,7 @@ class GraphDirectory:
         """See `Directory`. `key` is null unless it is selected (facts: Graph application-get)."""
         call = Call(
             "GET",
-            f"/applications/{canonical_guid(application)}?$select=id,keyCredentials",
+            f"/applications/{canonical_guid(application)}{WITH_KEYS}",
             f"reading the keys of application {application}",
             READ_DIRECTORY,
             quota=KEY_SELECTS,
@@ -175,19 +176,19 @@ class GraphDirectory:
         await writer.leave(principal, policy_id, delete_if_ours=delete_if_ours, check=check)
 
     async def public_keys(self, holder: HolderKind, object_id: str) -> Mapping[str, str]:
-        """See `Directory`. A symmetric key is no public part: it is left out unread."""
+        """See `Directory`."""
         collection = "applications" if holder is HolderKind.APPLICATION else "servicePrincipals"
         call = Call(
             "GET",
-            f"/{collection}/{canonical_guid(object_id)}?$select=id,keyCredentials",
+            f"/{collection}/{canonical_guid(object_id)}{WITH_KEYS}",
             f"reading the public keys of {object_id}",
             READ_DIRECTORY,
             quota=KEY_SELECTS,
         )
-        found = (await self._reader.send(call)).get("keyCredentials")
-        if not isinstance(found, list):
-            raise Unreachable(call.doing, "the answer holds no list of keys")
-        return dict(pair for entry in found for pair in _public_part(entry))
+        try:
+            return public_keys_of(await self._reader.send(call))
+        except Unreadable as problem:
+            raise Unreachable(call.doing, f"the answer holds no list of keys: {problem}") from problem
 
     async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
         """See `Directory`."""
@@ -241,18 +242,6 @@ def _group_id(record: JsonObject, call: Call) -> str:
 
 def _no_executor(doing: str) -> PlatformRefused:
     return PlatformRefused(doing=doing, code="no-executor", why="CORDON_EXECUTOR_CLIENT_ID is not set.")
-
-
-def _public_part(entry: JsonValue) -> Iterator[tuple[str, str]]:
-    """Only what is a certificate by its type and by its bytes: DER begins with a sequence."""
-    if not isinstance(entry, dict) or entry.get("type") != "AsymmetricX509Cert" or entry.get("usage") != "Verify":
-        return
-    key_id, key = entry.get("keyId"), entry.get("key")
-    try:
-        if isinstance(key_id, str) and isinstance(key, str) and b64decode(key, validate=True)[:1] == b"\x30":
-            yield key_id, key
-    except ValueError:
-        return  # not base64, so not a certificate: it is told as lost
 
 
 def _digest_of(entry: JsonValue, call: Call) -> tuple[str, str]:

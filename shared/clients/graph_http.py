@@ -105,13 +105,17 @@ class GraphHttp:
         results: dict[int, JsonObject | Trouble] = {}
 
         async def attempt() -> None:
-            open_ones = [n for n in range(len(calls)) if _is_open(results.get(n))]
+            open_ones = [n for n, call in enumerate(calls) if n not in results or _is_tried_again(call, results[n])]
             for number in open_ones:
                 if number in results:
                     await self._take_turn(calls[number])
             found = await self.try_all([calls[number] for number in open_ones])
             results.update(zip(open_ones, found, strict=True))
-            again = [each for each in found if isinstance(each, Trouble) and each.again]
+            again = [
+                each
+                for number, each in zip(open_ones, found, strict=True)
+                if isinstance(each, Trouble) and _is_tried_again(calls[number], each)
+            ]
             if again:
                 soon = all(each.soon for each in again)
                 raise Trouble(again[0].error, again=True, wait=_longest_wait(again), soon=soon)
@@ -308,8 +312,8 @@ def _priority(call: Call) -> Mapping[str, str]:
     return {"x-ms-throttle-priority": "High" if call.urgent else "Low"}
 
 
-def _is_open(result: JsonObject | Trouble | None) -> bool:
-    return result is None or (isinstance(result, Trouble) and result.again)
+def _is_tried_again(call: Call, result: JsonObject | Trouble) -> bool:
+    return isinstance(result, Trouble) and result.again and not call.rides
 
 
 def _longest_wait(troubles: Sequence[Trouble]) -> float | None:

@@ -11,7 +11,7 @@ signal is used. A 404 may come from a replica that lags, so a surprising one is 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -59,6 +59,7 @@ from shared.clients.graph_shapes import (
     own_policies,
     owner_of,
     provenance_of,
+    public_keys_of,
     risk_policy_of,
     text_of,
 )
@@ -75,7 +76,10 @@ _PAUSES = (1.0, 3.0, 8.0, 20.0)  # before a surprising 404 is asked again
 _FOR_IDENTITY, _FOR_APPLICATION, _FOR_FEDERATED = 4, 2, 1
 
 
-_LISTS = frozenset(Ask) - {Ask.PRINCIPAL, Ask.APPLICATION, Ask.RISK}
+_LISTS = frozenset(Ask) - {Ask.PRINCIPAL, Ask.APPLICATION, Ask.RISK, Ask.PUBLIC_KEYS}
+# Not worth a round trip of their own: Entra allows one service principal per application and tenant, and who needs
+# the keys can ask for them.
+_ALONG = frozenset({Ask.PRINCIPALS, Ask.PUBLIC_KEYS})
 _BELOW = {Ask.PRINCIPAL: Ask.FEDERATED_PRINCIPAL, Ask.APPLICATION: Ask.FEDERATED_APPLICATION}
 _PROTECTION_PARTS = {PartName.DETECTIONS, PartName.RISK, PartName.CA_POLICY}  # not in every cloud
 
@@ -132,7 +136,10 @@ class Looking:
 
     def _may_join(self, call: Call) -> bool:
         """Calls with a quota join the batch only if they need not wait: nothing slow holds up the rest."""
-        return call.quota is None or self._http.pacing.try_take(call.quota)
+        if call.quota is None:
+            return True
+        spare = call.quota.requests // 2 if call.rides else 0  # for those who cannot do without
+        return self._http.pacing.try_take(call.quota, spare=spare)
 
     async def _read_on(self, ask: Ask) -> None:
         """Fetch the further pages of a list, so that its outcome holds all records or is an error."""
@@ -175,8 +182,8 @@ class Looking:
         open_asks = (ask for ask in self._wanted() if ask not in self._found)
         calls = ((ask, call_for(ask, self._ids, self._since)) for ask in open_asks)
         due = {ask: call for ask, call in calls if call is not None}
-        if set(due) == {Ask.PRINCIPALS} and self._found:
-            return {}  # not worth a round trip of its own: Entra allows one per application and tenant
+        if set(due) <= _ALONG and self._found:
+            return {}
         return due
 
     def _wanted(self) -> Iterator[Ask]:
@@ -213,6 +220,7 @@ class Looking:
             (Ask.OWNERS_APPLICATION, PartName.OWNERS in self._parts),
             (Ask.DOMAINS, PartName.DOMAINS in self._parts),
             (Ask.CA_POLICIES, PartName.CA_POLICY in self._parts and self._cloud is None),
+            (Ask.PUBLIC_KEYS, PartName.PUBLIC_KEYS in self._parts),
         )
         return (ask for ask, is_wanted in wanted if is_wanted)
 
@@ -291,6 +299,7 @@ class Looking:
             domains=self._part(PartName.DOMAINS, self._domains),
             grant_audits=self._part(PartName.GRANT_AUDITS, self._grant_audits),
             ca_policy=self._part(PartName.CA_POLICY, self._ca_policy),
+            public_keys=self._part(PartName.PUBLIC_KEYS, self._public_keys),
         )
 
     def _part(self, name: PartName, read: Callable[[], Part[T]]) -> Part[T]:
@@ -445,6 +454,16 @@ class Looking:
         if error := self._error_of(Ask.CA_POLICIES):
             return _unread(error)
         return Known(tuple(risk_policy_of(each) for each in own_policies(self._records(Ask.CA_POLICIES))))
+
+    def _public_keys(self) -> Part[Mapping[str, Mapping[str, str]]]:
+        if error := self._error_of(Ask.PUBLIC_KEYS):
+            return _unread(error)
+        record = self._record(Ask.PUBLIC_KEYS)
+        if record is None:
+            return NotLooked()
+        if guid_of(record, "id") != self._ids.application:
+            raise Unreadable("the keys of another application than was asked for")
+        return Known({guid_of(record, "id"): public_keys_of(record)})
 
     def _error_of(self, *asks: Ask, unless_found: Ask | None = None) -> CordonError | None:
         """The first error among these answers. What was never asked counts as the error of what it waited for."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from urllib.parse import quote
 
 from shared.clients.answers import BETA, Call
-from shared.clients.pacing import IDENTITY_PROTECTION, REPORTS
+from shared.clients.pacing import IDENTITY_PROTECTION, KEY_SELECTS, REPORTS
 from shared.identity import IdentityRef, canonical_guid
 
 READ_DIRECTORY = "Application.Read.All"
@@ -22,6 +22,7 @@ PREMIUM = "Microsoft Entra Workload ID Premium"
 AUDIT_LICENCE = "Microsoft Entra ID P1 or P2"
 _AS_IS = "'()/:,"  # characters of a filter that need no escape in a query
 POLICIES = "/identity/conditionalAccess/policies"
+WITH_KEYS = "?$select=id,keyCredentials"  # `key` is null unless it is selected (facts: Graph application-get)
 NEW_MEMBERS = {"Prefer": "include-unknown-enum-members"}  # else Graph hides newer enum members
 
 
@@ -47,6 +48,7 @@ class Ask(StrEnum):
     AUDITS_APPLICATION = "audit records of the application"
     AUDITS_APP_ROLES = "audit records of app roles given"
     AUDITS_DELEGATED = "audit records of delegated permissions given"
+    PUBLIC_KEYS = "the public keys of the application"
 
 
 # Everything else: READ_DIRECTORY
@@ -99,6 +101,8 @@ def call_for(ask: Ask, ids: Ids, since: datetime) -> Call | None:
             return _audits_call(ask, path)
         case Ask.CA_POLICIES:
             return policies_call()
+        case Ask.PUBLIC_KEYS:
+            return Call("GET", path, f"reading {ask.value}", READ_DIRECTORY, quota=KEY_SELECTS, rides=True)
         case _:
             return Call("GET", path, f"reading {ask.value}", _READS.get(ask, READ_DIRECTORY))
 
@@ -223,4 +227,5 @@ _PATHS: Mapping[Ask, Callable[[Ids, datetime], str | None]] = {
     Ask.OWNERS_APPLICATION: lambda ids, _: _below(application_path(ids), "/owners"),
     Ask.CA_POLICIES: lambda _, __: POLICIES,
     Ask.DOMAINS: lambda _, __: "/domains",
+    Ask.PUBLIC_KEYS: lambda ids, _: _below(application_path(ids), WITH_KEYS),
 }

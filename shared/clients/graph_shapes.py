@@ -4,7 +4,8 @@ From Graph's JSON to the words of a case. What is missing or of another type is 
 Facts: Graph docs serviceprincipal-get, application-get and the v1.0 metadata.
 """
 
-from collections.abc import Mapping, Sequence
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from shared.case import (
@@ -151,6 +152,26 @@ def key_of(record: JsonObject) -> Key:
         end=time_of(record, "endDateTime"),
         raw=record,
     )
+
+
+def public_keys_of(record: JsonObject) -> dict[str, str]:
+    """
+    The public part (base64 of DER) of each certificate of an object that was read with its keys, by key id. A
+    symmetric key is no public part: it is left out unread.
+    """
+    return dict(pair for entry in objects_of(record, "keyCredentials") for pair in _public_part(entry))
+
+
+def _public_part(entry: JsonObject) -> Iterator[tuple[str, str]]:
+    """Only what is a certificate by its type and by its bytes: DER begins with a sequence."""
+    if entry.get("type") != "AsymmetricX509Cert" or entry.get("usage") != "Verify":
+        return
+    key_id, key = entry.get("keyId"), entry.get("key")
+    try:
+        if isinstance(key_id, str) and isinstance(key, str) and b64decode(key, validate=True)[:1] == b"\x30":
+            yield key_id, key
+    except ValueError:
+        return  # not base64, so not a certificate: it is told as lost
 
 
 def federated_of(record: JsonObject) -> FederatedCredential:

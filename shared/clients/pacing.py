@@ -88,8 +88,8 @@ def refuse(window: Window, quota: Quota, now: Seconds, retry_after: Seconds) -> 
 class Pace(Protocol):
     """Lets requests through at the pace of their quota."""
 
-    def try_take(self, quota: Quota, cost: int = 1) -> bool:
-        """Spend if it may go now and nobody urgent waits; never waits."""
+    def try_take(self, quota: Quota, cost: int = 1, *, spare: int = 0) -> bool:
+        """Spend if it may go now, with room for `spare` others, and nobody urgent waits; never waits."""
         ...
 
     async def take(self, quota: Quota, *, urgent: bool, cost: int = 1) -> None:
@@ -129,11 +129,11 @@ class Pacing:
         self._lanes: dict[Quota, _Lane] = {}
         self._tickets = itertools.count()
 
-    def try_take(self, quota: Quota, cost: int = 1) -> bool:
-        """Spend if it may go now and nobody urgent waits; never waits."""
+    def try_take(self, quota: Quota, cost: int = 1, *, spare: int = 0) -> bool:
+        """Spend if it may go now, with room for `spare` others, and nobody urgent waits; never waits."""
         lane = self._lane(quota)
         urgent_waits = bool(lane.waiting) and lane.waiting[0][0] == 0
-        if urgent_waits or self._wait(quota, cost, urgent=True) > 0:
+        if urgent_waits or self._wait(quota, cost + spare, urgent=True) > 0:
             return False
         lane.window = spend(lane.window, quota, self._now(), cost)
         return True

@@ -12,6 +12,7 @@ SECONDS each, those of any other `$batch` are carried out side by side.
 """
 
 import asyncio
+import base64
 import json
 import re
 import sys
@@ -26,6 +27,7 @@ JsonObject: TypeAlias = dict[str, Any]
 
 TENANT_ID = "aaaaaaaa-0000-4000-8000-000000000001"
 _START, _END = "2025-06-01T08:00:00Z", "2027-06-01T08:00:00Z"
+_PUBLIC_PART = base64.b64encode(b"\x30" * 800).decode()  # DER begins with a sequence
 _NUMBER = re.compile(r"([0-9a-f]{8})-0000-4000-8000-(\d{12})")
 _CORDON = 0  # the number of Cordon's own identity: it is read once per deployment, and never changed
 
@@ -132,6 +134,12 @@ def _certificate(number: int) -> JsonObject:
     }
 
 
+def _with_keys(application: JsonObject) -> JsonObject:
+    """As `$select=id,keyCredentials` shows it: with the public part of each certificate, as large as a real one."""
+    shown = [{**each, "key": _PUBLIC_PART} for each in application["keyCredentials"]]
+    return {"id": application["id"], "keyCredentials": shown}
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of one request, and how many of them had to wait for each other."""
@@ -225,6 +233,8 @@ def _read(identity: Identity, path: str) -> tuple[int, JsonObject]:
     if path.startswith("/identityProtection/"):
         return 200, {"value": [_detection(identity.number)]}
     found = identity.application() if path.startswith("/applications") else identity.principal()
+    if "$select=id,keyCredentials" in path:
+        found = _with_keys(found)
     return 200, {"value": [found]} if "$filter" in path else found
 
 

@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
-from shared.case import HolderKind, Known
-from shared.entries import UndoApplied, UndoIntended, UndoOrdered
+from shared.case import HolderKind, Known, PartName
+from shared.entries import Intended, UndoApplied, UndoIntended, UndoOrdered
 from shared.errors import RequestConflicts
+from shared.identity import IdentityRef
 from shared.incident import Status
+from shared.tenant import Gathered
 from tests.fakes import Crash, FakeDirectory, certificate, federated, password, payroll
 from tests.faults.test_crash_points import STATE, WITH_CERTIFICATE, Points, mortal
 from tests.stories.world import World, detection, play, with_vault
@@ -306,3 +308,43 @@ def test_an_accused_certificate_comes_back_only_if_the_order_names_it() -> None:
 
 def replace_order(accused: str) -> UndoOrdered:
     return UndoOrdered(by="Ada", reason="its owner has checked it", give_back=(accused,))
+
+
+@dataclass
+class Watched(FakeDirectory):
+    """Shows public keys along, and remembers which looks asked for them, and what was asked for on its own."""
+
+    along: list[bool] = field(default_factory=list[bool])
+    alone: int = 0
+
+    async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+        self.along.append(PartName.PUBLIC_KEYS in parts)
+        gathered = await super().look(subject, parts)
+        if PartName.PUBLIC_KEYS not in parts or self.state.application is None:
+            return gathered
+        held = self.state.application
+        return replace(
+            gathered, public_keys=Known({held.object_id: await super().public_keys(held.kind, held.object_id)})
+        )
+
+    async def public_keys(self, holder: HolderKind, object_id: str) -> Mapping[str, str]:
+        self.alone += 1
+        return await super().public_keys(holder, object_id)
+
+
+@pytest.mark.parametrize(("mode", "along"), [("act", True), ("ask", False), ("watch", False)])
+def test_the_look_that_decides_reads_what_undo_needs_only_where_it_may_be_acted_on(mode: str, along: bool) -> None:
+    """Then nothing is read on its own, and the certificate can come back; elsewhere the small quota is left alone."""
+
+    async def story(world: World) -> None:
+        told = world.directory
+        directory = Watched(told.state, world.clock, detections=told.detections)
+        world = replace(world, directory=directory)
+        await world.hear_of_leak(world.instance())
+        images = [entry.before.get("publicKeys") for entry in (await world.chain()).all(Intended)]
+
+        assert sum(directory.along) == along
+        assert directory.alone == 0
+        assert any(images) is along
+
+    play(story, payroll(application=[certificate(1)]), mode=mode)

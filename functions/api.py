@@ -155,8 +155,9 @@ async def show_report(call: Call[Nothing, ReportQuery]) -> Reply:
 )
 async def answer_plan(call: Call[ApprovalBody, Nothing]) -> Reply:
     """
-    Let a waiting plan go, or decline it. The answer holds for exactly this plan and once; if the identity has
-    changed since the plan was made, a new plan is made and waits again.
+    Let a waiting plan go, or decline it: that of the incident, or that of the rotation of its secrets. The answer
+    holds for exactly this plan and once; if the identity has changed since the plan was made, a new plan is made and
+    waits again. Secrets that have waited for more than 24 hours are shown again first (409).
     """
     body = call.body
     view = await responder().approve(
@@ -165,6 +166,7 @@ async def answer_plan(call: Call[ApprovalBody, Nothing]) -> Reply:
         approved=body.decision == "approve",
         reason=body.reason,
         by=body.by or _UNNAMED,
+        tiers=tuple(body.tiers) if body.tiers is not None else None,
     )
     return Reply(view)
 

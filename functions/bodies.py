@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
 
 from functions.contract import BRANCH, Input, without_null
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
@@ -98,6 +98,15 @@ class OrderBody(Input):
     by: By | None = None
 
 
+def _whole(value: object) -> object:
+    """In JSON 1.0 is an integer as well."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Tier = Annotated[int, Field(ge=1, le=3), BeforeValidator(_whole)]
+Tiers = Annotated[list[Tier], Field(min_length=1, max_length=3)]
+
+
 class ApprovalBody(Input):
     """A person's answer to a waiting plan."""
 
@@ -105,6 +114,9 @@ class ApprovalBody(Input):
     decision: Literal["approve", "decline"]
     reason: Line = Field(description="Why, for the journal and the report.")
     by: By | None = None
+    tiers: Tiers | None = Field(
+        default=None, description="Of a plan to rotate secrets: which of the tiers that wait; without it, all of them."
+    )
 
 
 class VerdictBody(Input):

@@ -165,6 +165,11 @@ class Inbox:
             )
         return IncidentId(str(document.body["incident"]))
 
+    async def joined(self, source: str, record_id: str) -> IncidentId | None:
+        """The incident that the signal with this record id joined; None if none was taken in."""
+        document = await self._store.documents.get(f"inbox-{source}", _short(record_id))
+        return IncidentId(str(document.body["incident"])) if document else None
+
     async def set_aside(self, source: str, why: str, digest: str) -> None:
         """
         Remember a record that could not be used: who sent it, why, and its SHA-256; never its content.

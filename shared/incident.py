@@ -32,7 +32,7 @@ from shared.journal import Record
 from shared.residual import residual_of
 
 if TYPE_CHECKING:
-    from shared.views import IncidentView, ResidualView, StepView
+    from shared.views import IncidentView, LinkView, ResidualView, StepView
 
 
 class Status(StrEnum):
@@ -259,6 +259,22 @@ def view_of(records: Sequence[Record], now: datetime) -> "IncidentView":
         todo=tuple(open_tasks(history, now)),
         residual=_residual_view(history) if history.begun else None,
         seen_in_practice=tell_sign_ins(history),
+        caused_by=tuple(tell_causes(history)),
+    )
+
+
+def tell_causes(history: History) -> "Iterator[LinkView]":
+    """The incidents that exposed a credential of this identity, each once."""
+    from shared.views import LinkView
+
+    found = dict[str, str]()
+    for signal in history.all(SignalJoined):
+        incident = signal.facts.get("incident")
+        if signal.source == "exposed-secret" and isinstance(incident, str):
+            found.setdefault(incident, f"{signal.facts.get('vault')}/{signal.facts.get('secret')}")
+    yield from (
+        LinkView(incident=incident, because=f"it exposed a credential of this identity, in secret {secret}")
+        for incident, secret in found.items()
     )
 
 

@@ -36,6 +36,7 @@ from shared.entries import (
     Intended,
     Planned,
     PlannedStep,
+    SecretsBegun,
     SignalJoined,
     UndoEnded,
     UndoOrdered,
@@ -51,6 +52,7 @@ from shared.errors import (
     RivalActs,
     SequenceTaken,
 )
+from shared.history import History
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
 from shared.incident import view_of, what_stands
 from shared.investigation import Investigation, as_entry, investigate, with_case
@@ -63,8 +65,11 @@ from shared.polling import Polling, Swept, digest_of
 from shared.preflight import why_nothing_contains
 from shared.protection import Doubt, why_protected, why_synchronises
 from shared.report import Report, make_report
+from shared.report.secrets import links_to, tell_secrets, view_of_secrets
 from shared.reservations import WindowUnreadable
 from shared.rotation import Rotation, secrets_of
+from shared.rotation_answers import Answer, answer_rotation
+from shared.rotation_story import RotationStory, load_story
 from shared.signal import JsonObject, NotASignal, PolicyTouched, Signal
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
@@ -350,16 +355,26 @@ class Responder:
         await self._desk.inbox.take((signal,))
         return await self._desk.inbox.incident_of(signal)
 
-    async def approve(self, id_: str, plan_hash: str, *, approved: bool, reason: str, by: str) -> IncidentView:
+    async def approve(
+        self,
+        id_: str,
+        plan_hash: str,
+        *,
+        approved: bool,
+        reason: str,
+        by: str,
+        tiers: tuple[int, ...] | None = None,
+    ) -> IncidentView:
         """
-        A person lets the waiting plan with this hash go, or declines it. Once: the answer is journaled.
+        A person lets the waiting plan with this hash go, or declines it. Once: the answer is journaled. Where it is
+        the plan of a rotation, `tiers` names some of those that wait; None means all of them.
 
         Raises RequestConflicts if no such plan waits (any more), or if it has expired.
         """
         chain = await self._known_chain(id_)
         plan, now = waiting_plan(chain), self._desk.clock()
         if plan is None or plan.hash != plan_hash:
-            raise RequestConflicts("No plan with this hash waits for an answer. Look at the incident again.")
+            return await self._answer_rotation(chain, plan_hash, Answer(approved, tiers, reason, by))
         if plan.expires_at is not None and now >= plan.expires_at:
             raise RequestConflicts("The plan has expired. Order the incident again; a new plan will be made.")
         if approved:
@@ -376,6 +391,13 @@ class Responder:
         else:
             await self._desk.inbox.release(chain.incident, known_ids(chain))
         return view_of(chain.records, now)
+
+    async def _answer_rotation(self, chain: Chain, plan_hash: str, answer: Answer) -> IncidentView:
+        store, clock = self._desk.store, self._desk.clock
+        secrets = await Chain.read(store.journal, secrets_of(chain.incident), clock)
+        await answer_rotation(secrets, await load_story(secrets, store.evidence), plan_hash, answer, clock())
+        await store.queue.send({"incident": chain.incident, "because": "rotation"})
+        return await self._view(chain)
 
     async def judge(self, id_: str, verdict: str, *, reason: str, by: str) -> IncidentView:
         """
@@ -502,10 +524,35 @@ class Responder:
             return DamagedView(id=incident, damage=str(damage), todo=TODO)
 
     async def incident(self, id_: str) -> IncidentView:
-        return view_of((await self._known_chain(id_)).records, self._desk.clock())
+        """The incident in short, with what became of the secrets that it exposed."""
+        return await self._view(await self._known_chain(id_))
+
+    async def _view(self, chain: Chain) -> IncidentView:
+        view, story = view_of(chain.records, self._desk.clock()), await self._story(chain)
+        told = tell_secrets(History(chain.lines), story, await self._led_to(story))
+        if told is None:
+            return view
+        return view.model_copy(update={"secrets": view_of_secrets(told), "led_to": links_to(told)})
 
     async def report(self, id_: str) -> Report:
-        return make_report((await self._known_chain(id_)).records, self._desk.clock())
+        chain = await self._known_chain(id_)
+        story = await self._story(chain)
+        return make_report(chain.records, self._desk.clock(), story, await self._led_to(story))
+
+    async def _story(self, chain: Chain) -> RotationStory | None:
+        """What the journal of the incident's secrets tells; None if there is none."""
+        if chain.place(SecretsBegun) < 0:
+            return None
+        store = self._desk.store
+        return await load_story(
+            await Chain.read(store.journal, secrets_of(chain.incident), self._desk.clock), store.evidence
+        )
+
+    async def _led_to(self, story: RotationStory | None) -> dict[str, str]:
+        """The incidents that its accusations joined, by record id."""
+        records = {accused.record_id for _, accused in (story.accused if story else ())}
+        found = {each: await self._desk.inbox.joined("exposed-secret", each) for each in sorted(records)}
+        return {record: incident for record, incident in found.items() if incident is not None}
 
     async def set_switch(self, *, stopped: bool, reason: str, by: str) -> SwitchView:
         """

@@ -62,6 +62,51 @@ class StepView(View):
     todo: str | None = None
 
 
+class WaitingView(View):
+    """Secrets that wait for a person: approve the plan's hash, for this tier."""
+
+    plan_hash: str
+    tier: int
+    by: str  # approval | limits | single-credential | unrecognised
+    reason: str
+    secrets: int
+    expires_at: datetime
+
+
+class OpenSecretView(View):
+    """One exposed secret whose value is not proven dead: why, and with whom it lies."""
+
+    secret: str  # vault/name, in a later round vault/name/2
+    tier: int | None
+    state: str
+    why: str
+    todo: str | None = None
+
+
+class SecretsView(View):
+    """
+    What the identity exposed and how far its rotation is, in short; the report tells each secret. `state`: not-begun,
+    begun, working, waiting (for a grace or an owner), approval, attention, ended-whole or ended-in-part.
+    """
+
+    state: str
+    said: str
+    by_tier: dict[str, int]  # how many, by tier
+    by_state: dict[str, int]  # rotated, in-grace, with-owner, waits-for-approval, stopped …
+    unseen: tuple[str, ...]  # what could not be looked at: more may be exposed there
+    missing: tuple[str, ...]  # was read, but its vault does not show it
+    waiting: tuple[WaitingView, ...]
+    open: tuple[OpenSecretView, ...]
+    more_open: int = 0  # beyond those that are listed
+
+
+class LinkView(View):
+    """Another incident that this one follows from, or has led to, and by what."""
+
+    incident: str
+    because: str
+
+
 class IncidentView(View):
     """One incident in short; `status` is derived from the journal at the moment of asking."""
 
@@ -81,6 +126,9 @@ class IncidentView(View):
     todo: tuple[str, ...]
     residual: ResidualView | None = None
     seen_in_practice: str | None = None  # what the sign-in log showed of the cut, or why it was not looked at
+    secrets: SecretsView | None = None  # of one incident that is asked for; lists leave it out
+    caused_by: tuple[LinkView, ...] = ()  # incidents that exposed a credential of this identity
+    led_to: tuple[LinkView, ...] = ()  # incidents of identities whose credentials this one exposed; not in lists
 
 
 class DamagedView(View):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 
+from shared.report.markdown_secrets import secrets_section
 from shared.report.model import (
     Altered,
     ConditionTold,
@@ -30,6 +31,7 @@ HEADINGS = {
     "ahead": "## Planned, not carried out",
     "who": "## Who",
     "done": "## What was done, with its proof",
+    "secrets": "## Secrets",
     "credentials": "## Credentials",
     "why": "## Why",
     "timeline": "## Timeline (UTC)",
@@ -50,6 +52,7 @@ def as_markdown(report: Report) -> str:
         ("ahead", _ahead(report)),
         ("who", _who(report)),
         ("done", _done(report)),
+        ("secrets", secrets_section(report.secrets)),
         ("credentials", _credentials(report.credentials)),
         ("why", _why(report)),
         ("timeline", _timeline(report.timeline)),
@@ -94,6 +97,9 @@ def _who(report: Report) -> Iterator[str]:
         ("Disabled by Microsoft", plain(who.disabled_by_microsoft) if who.disabled_by_microsoft else "no"),
     )
     yield from _table(("Fact", "Value"), facts)
+    if report.caused_by:
+        yield ""
+    yield from (f"- Follows from incident {code(each.incident)}: {plain(each.because)}" for each in report.caused_by)
 
 
 def _id(value: str | None) -> str:

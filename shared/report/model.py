@@ -5,14 +5,16 @@ Times are UTC. Texts are raw, also those that come from the tenant: whoever show
 `as_markdown` does.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from shared.history import StepState
 from shared.incident import Status
+from shared.rotation_story import State
 
 
 class Told(BaseModel):
@@ -237,6 +239,92 @@ class Undone(Told):
     steps: tuple[StepUndone, ...]
 
 
+class ReaderTold(Told):
+    """Reads of one secret by one reader, as the vaults' logs tell them."""
+
+    reader: str  # object id; the client id where the log gives no other
+    first: datetime
+    last: datetime
+    count: int
+    addresses: tuple[str, ...]
+
+
+class StageTold(Told):
+    """One stage of a secret; not `done`: it was begun, and nobody knows yet what came of it."""
+
+    stage: Literal["made", "published", "retired", "disabled"]
+    at: datetime
+    said: str
+    note: str | None = None
+    done: bool = True
+
+
+class SecretTold(Told):
+    """One exposed secret. `open` says what still stands open and with whom; None: proven dead, nothing is open."""
+
+    step: str  # vault/name, in a later round vault/name/2
+    secret: str
+    tier: int | None
+    why: str
+    state: State
+    rotator: str | None
+    source: str | None
+    key: str | None
+    chosen_because: str | None
+    exposed_versions: tuple[str, ...]
+    new_version: str | None
+    read_by_identity: ReaderTold | None
+    other_readers: tuple[ReaderTold, ...]  # whom its rotation may break
+    more_readers: str | None  # why there may be others; None: these are all
+    stages: tuple[StageTold, ...]
+    proof: str | None
+    open: str | None
+    todo: str | None
+
+
+class WaitingTold(Told):
+    """Secrets that wait for a person's word on this plan and tier."""
+
+    plan_hash: str
+    tier: int
+    by: str
+    reason: str
+    secrets: int
+    since: datetime
+    expires: datetime
+
+
+class IdentityTold(Told):
+    """An identity whose credential lay in an exposed secret, and its own incident; None if that is not known yet."""
+
+    secret: str
+    client_id: str
+    incident: str | None
+
+
+class SecretsTold(Told):
+    """What the identity exposed, and what became of it. `state` is as in the view of the incident."""
+
+    state: str
+    said: str
+    by_tier: Mapping[str, int] = Field(default_factory=dict[str, int])
+    by_state: Mapping[str, int] = Field(default_factory=dict[str, int])
+    looks: tuple[datetime, ...] = ()  # when it was looked who read what
+    looks_over: bool = False  # no token of the identity lives any more, and the logs have told all
+    unseen: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    waiting: tuple[WaitingTold, ...] = ()
+    secrets: tuple[SecretTold, ...] = ()
+    led_to: tuple[IdentityTold, ...] = ()
+
+
+class CauseTold(Told):
+    """An incident that exposed a credential of this identity."""
+
+    incident: str
+    because: str
+
+
 class Appendix(Told):
     """What identifies the evidence."""
 
@@ -273,4 +361,6 @@ class Report(Told):
     tokens: TokenLife
     undo: tuple[WayBack, ...]
     undone: Undone | None = None
+    secrets: SecretsTold | None = None  # None: nobody asked for their rotation
+    caused_by: tuple[CauseTold, ...] = ()
     appendix: Appendix

@@ -9,10 +9,12 @@ from shared.entries import NamedOutcome, SignalJoined
 from shared.history import History, StepStory
 from shared.incident import open_tasks
 from shared.report.credentials import NewCertificate, new_certificates, where
-from shared.report.model import Credential, NotDone, TokenLife
+from shared.report.model import Credential, NotDone, SecretsTold, TokenLife
 from shared.report.words import utc, utc_at_latest
 
 _YOUNG = timedelta(days=7)  # a credential made so shortly before the first signal may be the attacker's own
+
+_NAMED = 5  # secrets that a task names
 
 _ABOUT = {
     "no-application-here": "Tell the publisher of the application; only they rule it and its credentials.",
@@ -72,14 +74,19 @@ def _unproven(step: StepStory) -> NotDone | None:
 
 
 def tell_tasks(
-    history: History, now: datetime, credentials: Sequence[Credential], tokens: TokenLife, not_done: Sequence[NotDone]
+    history: History,
+    now: datetime,
+    credentials: Sequence[Credential],
+    tokens: TokenLife,
+    not_done: Sequence[NotDone],
+    secrets: SecretsTold | None = None,
 ) -> Iterator[str]:
     """Most pressing first, each once: calls of the journal, what was not done, then the cleaning up."""
-    tasks = [*open_tasks(history, now), *(told.todo for told in not_done if told.todo)]
+    tasks = [*open_tasks(history, now), *(told.todo for told in not_done if told.todo), *_about_secrets(secrets)]
     if history.undo:
         tasks += [_LOST] if any(credential.fate == "removed" for credential in credentials) else []
     elif history.begun:
-        tasks += _after_containment(history, now, credentials, tokens)
+        tasks += _after_containment(history, now, credentials, tokens, rotated=secrets is not None)
     elif history.held_back and history.held_back.by == "mode" and history.mode == "watch":
         tasks.append("Read what would have been done and decide yourself: the identity is as free as it was before.")
     yield from dict.fromkeys(tasks)
@@ -88,8 +95,23 @@ def tell_tasks(
 _LOST = "Tell the owners that their credentials are gone; they need new ones once the identity is clean."
 
 
+def _about_secrets(secrets: SecretsTold | None) -> Iterator[str]:
+    """What people do about exposed secrets: one line for each kind of thing, naming a few."""
+    if secrets is None:
+        return
+    for missing in secrets.missing:
+        yield f"Find out what secret {missing} opened, and close it there: it was read, and its vault does not show it."
+    by_task: dict[str, list[str]] = {}
+    for each in secrets.secrets:
+        if each.todo:
+            by_task.setdefault(each.todo, []).append(each.step)
+    for task, steps in by_task.items():
+        more = f" and {len(steps) - _NAMED} more" if len(steps) > _NAMED else ""
+        yield f"{task} Secret(s): {', '.join(steps[:_NAMED])}{more}."
+
+
 def _after_containment(
-    history: History, now: datetime, credentials: Sequence[Credential], tokens: TokenLife
+    history: History, now: datetime, credentials: Sequence[Credential], tokens: TokenLife, *, rotated: bool
 ) -> Iterator[str]:
     if tokens.ordinary_until is None or now <= tokens.ordinary_until:
         yield _about_tokens(tokens)
@@ -107,7 +129,8 @@ def _after_containment(
     if tokens.ordinary_until is not None and now > tokens.ordinary_until:
         until = utc_at_latest(tokens.ordinary_until)
         yield f"Look at what the identity did until {until}, when its last ordinary token ended."
-    yield "Rotate every secret that this identity could read: whoever held its credentials may have read them."
+    if not rotated:
+        yield "Rotate every secret that this identity could read: whoever held its credentials may have read them."
     yield "When the identity is clean, take the way back below, sign-in last."
 
 

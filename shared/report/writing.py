@@ -1,6 +1,6 @@
 """Writes the report from the journal, and from nothing else."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from shared.entries import (
@@ -23,7 +23,7 @@ from shared.entries import (
 )
 from shared.evidence import evidence_of, grade_of, tell_sign_ins
 from shared.history import History, StepStory, is_proof
-from shared.incident import Status, status_in
+from shared.incident import Status, status_in, tell_causes
 from shared.journal import Record
 from shared.report.credentials import tell_credentials
 from shared.report.headline import tell_headline
@@ -32,6 +32,7 @@ from shared.report.model import (
     Altered,
     Answer,
     Appendix,
+    CauseTold,
     ConditionTold,
     EvidenceTold,
     Report,
@@ -41,19 +42,27 @@ from shared.report.model import (
     Who,
     Why,
 )
+from shared.report.secrets import tell_secrets
 from shared.report.tasks import tell_not_done, tell_tasks
 from shared.report.timeline import accepted_at, tell_timeline
 from shared.report.tokens import tell_tokens
 from shared.report.undoing import tell_undo
 from shared.report.undone import tell_undone
+from shared.rotation_story import RotationStory
 
 # Records that leave a contained incident as it is, however many of them there are.
 _SAYS_NOTHING = (SignalJoined, SeenInLogs, SignInsSeen, Published, WorkStarted, WorkEnded, RechecksSet, Investigated)
 
 
-def make_report(records: Sequence[Record], now: datetime) -> Report:
+def make_report(
+    records: Sequence[Record],
+    now: datetime,
+    story: RotationStory | None = None,
+    led_to: Mapping[str, str] | None = None,
+) -> Report:
     """
-    Tell the incident as its journal stands. Pure; the same records and time give the same report.
+    Tell the incident as its journal stands. Pure; the same records and time give the same report. `story` is what the
+    journal of its secrets tells, if it has one; `led_to` the incidents that its accusations opened, by record id.
 
     Raises NotFound for no records, JournalDamaged for kinds that this version does not know.
     """
@@ -61,7 +70,8 @@ def make_report(records: Sequence[Record], now: datetime) -> Report:
     status = status_in(history, now)
     credentials, tokens = tuple(tell_credentials(history)), tell_tokens(history)
     not_done, since = tuple(tell_not_done(history)), contained_since(history)
-    todo = tuple(tell_tasks(history, now, credentials, tokens, not_done))
+    secrets = tell_secrets(history, story, led_to or {})
+    todo = tuple(tell_tasks(history, now, credentials, tokens, not_done, secrets))
     return Report(
         incident=history.incident,
         written_at=now,
@@ -83,6 +93,8 @@ def make_report(records: Sequence[Record], now: datetime) -> Report:
         tokens=tokens,
         undo=tuple(tell_undo(history)),
         undone=tell_undone(history),
+        secrets=secrets,
+        caused_by=tuple(CauseTold(incident=e.incident, because=e.because) for e in tell_causes(history)),
         appendix=_tell_appendix(history),
     )
 

@@ -92,8 +92,17 @@ class FakeResponder:
         self._note("order", order)
         return INCIDENT
 
-    async def approve(self, id_: str, plan_hash: str, *, approved: bool, reason: str, by: str) -> IncidentView:
-        self._note("approve", (id_, plan_hash, approved, reason, by))
+    async def approve(
+        self,
+        id_: str,
+        plan_hash: str,
+        *,
+        approved: bool,
+        reason: str,
+        by: str,
+        tiers: tuple[int, ...] | None = None,
+    ) -> IncidentView:
+        self._note("approve", (id_, plan_hash, approved, reason, by, *((tiers,) if tiers else ())))
         return VIEW
 
     async def judge(self, id_: str, verdict: str, *, reason: str, by: str) -> IncidentView:

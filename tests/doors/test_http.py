@@ -473,6 +473,16 @@ async def test_a_waiting_plan_is_answered_by_its_hash(responder: FakeResponder) 
     assert responder.asked[0] == ("approve", (INCIDENT, "a" * 64, True, "the owner confirms", "night shift"))
 
 
+async def test_an_answer_to_a_rotation_may_name_tiers(responder: FakeResponder) -> None:
+    """Only tiers that there are; without them, all that wait are meant."""
+    body = {"planHash": "a" * 64, "decision": "approve", "reason": "the owner confirms", "tiers": [2, 3]}
+    response = await post(f"/api/incidents/{INCIDENT}/approval", body)
+    odd = await post(f"/api/incidents/{INCIDENT}/approval", {**body, "tiers": [4]})
+
+    assert (response.status_code, odd.status_code) == (200, 400)
+    assert responder.asked[0][1][-1] == (2, 3)
+
+
 async def test_an_undo_is_ordered_or_only_previewed(responder: FakeResponder) -> None:
     """Without a reason nothing is asked for; with `preview` nothing is ordered."""
     body = {"reason": "a false alarm", "by": "Ada", "giveBack": ["k1"]}

@@ -128,10 +128,10 @@ def _with_secrets(
             return status if whole else Status.NEEDS_ATTENTION
         case SecretsTurned(state="attention"):
             return Status.NEEDS_ATTENTION
+        case SecretsTurned(state="approval"):  # however long it waits: nobody is at work, and nobody has to be
+            return Status.AWAITING_APPROVAL
         case _ if history.is_rotation_abandoned(now):
             return Status.NEEDS_ATTENTION
-        case SecretsTurned(state="approval"):
-            return Status.AWAITING_APPROVAL
         case SecretsTurned(state="waiting"):
             return status if status is Status.CONTAINING and history.steps else Status.PROVING
         case _:

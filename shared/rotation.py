@@ -10,7 +10,16 @@ from datetime import timedelta
 
 from shared.actions.rotate_secrets import NAME, RotationOptions
 from shared.chain import Chain
-from shared.entries import Planned, RotationApproved, RotationBegun, RotationEnded, SecretsBegun, WorkEnded, WorkStarted
+from shared.entries import (
+    Planned,
+    RotationApproved,
+    RotationBegun,
+    RotationEnded,
+    SecretsBegun,
+    SecretStopped,
+    WorkEnded,
+    WorkStarted,
+)
 from shared.journal import IncidentId
 from shared.rotation_sitting import Asked, Sitting, called_off, is_begun
 from shared.rotation_stages import StoreFailed
@@ -86,7 +95,8 @@ class Rotation:
             return True
         if ended is None or chain.place(WorkStarted) > chain.place(WorkEnded):
             return True
-        news = chain.place(RotationApproved) > chain.place(WorkEnded) or called_off(self._incident) is not None
+        answered = max(chain.place(RotationApproved), chain.place(SecretStopped)) > chain.place(WorkEnded)
+        news = answered or called_off(self._incident) is not None  # a person lets secrets go, or declines them
         return news or (ended.more and (ended.again_at is None or ended.again_at <= self._desk.clock()))
 
     async def _send(self, delay: timedelta) -> None:

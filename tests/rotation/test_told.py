@@ -1,0 +1,238 @@
+"""What people are shown of exposed secrets: totals, each secret, what is open and with whom, and their own word."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+
+from shared.entries import RotationApproved, RotationEnded, SecretStopped
+from shared.errors import RequestConflicts
+from shared.estate import SecretRef
+from shared.incident import Status
+from shared.report import Report, as_markdown
+from shared.responder import Responder
+from shared.views import IncidentView
+from tests.rotation.world import RotationWorld, play, policy
+
+CONN, OTHER, FAR = SecretRef("shop", "conn"), SecretRef("shop", "other"), SecretRef("depot", "far")
+
+
+async def rotated(world: RotationWorld) -> Responder:
+    """A key that was read, one beside it, and one within reach; worked until nothing is left that goes by itself."""
+    world.storage_secret(CONN, "acct01", read=True)
+    world.storage_secret(OTHER, "acct02")
+    world.storage_secret(FAR, "acct03")
+    world.read(CONN, world.vaults.held[CONN][0][0].version or "")
+    responder = world.instance()
+    await world.hear_of_leak(responder)
+    await world.work_queue(responder)
+    return responder
+
+
+async def told(world: RotationWorld, responder: Responder) -> tuple[IncidentView, Report]:
+    incident = (await world.chain()).incident
+    return await responder.incident(incident), await responder.report(incident)
+
+
+def test_view_and_report_tell_each_secret_and_its_stages() -> None:
+    """Counts by tier and by state first; then who read it, what was done when, and the proof."""
+
+    async def story(world: RotationWorld) -> None:
+        responder = await rotated(world)
+        view, report = await told(world, responder)
+
+        assert view.secrets is not None
+        assert view.secrets.by_tier == {"1": 1, "2": 1, "3": 1}
+        assert view.secrets.by_state == {"rotated": 2, "waits-for-approval": 1}
+        assert [each.secret for each in view.secrets.open] == ["depot/far"]
+        assert report.secrets is not None
+        first = report.secrets.secrets[0]
+        assert (first.step, first.tier, first.state, first.open) == ("shop/conn", 1, "rotated", None)
+        assert first.read_by_identity is not None
+        assert first.read_by_identity.addresses == ("203.0.113.7",)
+        assert [stage.stage for stage in first.stages] == ["made", "published", "retired", "disabled"]
+        assert first.proof is not None
+        assert first.proof.startswith("held")
+
+    play(story)
+
+
+def test_the_markdown_begins_with_the_totals_and_holds_no_value() -> None:
+    """A reader at night sees first how many are open; nothing in it opens anything."""
+
+    async def story(world: RotationWorld) -> None:
+        values = world.vaults.held
+        responder = await rotated(world)
+        _, report = await told(world, responder)
+        text = as_markdown(report)
+        section = text.split("## Secrets")[1].split("\n## ")[0]
+
+        assert section.index("Exposed: 3") < section.index("shop/conn")
+        assert "**Tier 1: read, or nobody can say that it was not**" in section
+        assert "Read by the identity: " in section
+        assert "203.0.113.7" in section
+        assert "Still open: the exposed value opens" in section
+        everything = text + report.model_dump_json()
+        assert all(value not in everything for several in values.values() for _, value in several)
+
+    play(story)
+
+
+def test_the_report_of_an_unfinished_rotation_never_says_contained() -> None:
+    """View, report and headline say the same."""
+
+    async def story(world: RotationWorld) -> None:
+        responder = await rotated(world)
+        view, report = await told(world, responder)
+
+        assert view.status is report.status is Status.AWAITING_APPROVAL
+        assert report.contained_since is None
+        assert any("let them go by approving" in task for task in view.todo)
+
+    play(story)
+
+
+# --- a person's word -------------------------------------------------------------------------------
+
+
+async def waiting(view: IncidentView) -> str:
+    assert view.secrets is not None
+    (each,) = view.secrets.waiting
+    return each.plan_hash
+
+
+def test_an_approval_by_the_hash_lets_the_tier_go_once() -> None:
+    """Bound to the plan that was shown; the same word again finds nothing that waits."""
+
+    async def story(world: RotationWorld) -> None:
+        responder = await rotated(world)
+        view, _ = await told(world, responder)
+        hash_ = await waiting(view)
+        with pytest.raises(RequestConflicts):
+            await responder.approve(view.id, "0" * 64, approved=True, reason="go", by="Ada")
+        with pytest.raises(RequestConflicts, match="Nothing of tier 2 waits"):
+            await responder.approve(view.id, hash_, approved=True, reason="go", by="Ada", tiers=(2,))
+        await responder.approve(view.id, hash_, approved=True, reason="the owners know", by="Ada", tiers=(3,))
+        with pytest.raises(RequestConflicts):
+            await responder.approve(view.id, hash_, approved=True, reason="again", by="Ada")
+        await world.work_queue(responder)
+        after, report = await told(world, responder)
+
+        approved = (await world.secrets_chain()).last(RotationApproved)
+        assert approved is not None
+        assert (approved.tiers, approved.by) == ((3,), "Ada")
+        assert after.secrets is not None
+        assert after.secrets.by_state == {"rotated": 3}
+        assert after.secrets.open == ()
+        assert after.status is report.status is Status.CONTAINED
+
+    play(story)
+
+
+def test_a_declined_tier_stays_open_by_name_and_nothing_counts_as_contained() -> None:
+    """What it opens stays open, and the report says whose word that was."""
+
+    async def story(world: RotationWorld) -> None:
+        responder = await rotated(world)
+        view, _ = await told(world, responder)
+        await responder.approve(view.id, await waiting(view), approved=False, reason="too many break", by="Ada")
+        await world.work_queue(responder)
+        after, report = await told(world, responder)
+
+        chain = await world.secrets_chain()
+        stopped, ended = chain.last(SecretStopped, "depot/far"), chain.last(RotationEnded)
+        assert stopped is not None
+        assert "declined by Ada" in stopped.reason
+        assert ended is not None
+        assert not ended.whole
+        assert after.status is Status.NEEDS_ATTENTION
+        assert report.secrets is not None
+        far = next(each for each in report.secrets.secrets if each.step == "depot/far")
+        assert far.open is not None
+        assert "declined" in far.open
+        assert any("depot/far" in task for task in report.todo)
+
+    play(story)
+
+
+def test_a_word_that_comes_too_late_is_asked_for_once_more() -> None:
+    """What was shown a day ago may be so no more: it is shown again, and the next word counts."""
+
+    async def story(world: RotationWorld) -> None:
+        responder = await rotated(world)
+        view, _ = await told(world, responder)
+        hash_ = await waiting(view)
+        await asyncio.sleep(timedelta(hours=25).total_seconds())
+        with pytest.raises(RequestConflicts, match="shown again"):
+            await responder.approve(view.id, hash_, approved=True, reason="go", by="Ada")
+        shown, _ = await told(world, responder)
+        await responder.approve(view.id, hash_, approved=True, reason="go", by="Ada")
+        await world.work_queue(responder)
+        after, _ = await told(world, responder)
+
+        assert shown.secrets is not None
+        assert shown.secrets.waiting[0].expires_at > world.clock() - timedelta(hours=2)
+        assert after.secrets is not None
+        assert after.secrets.by_state == {"rotated": 3}
+
+    play(story)
+
+
+def test_what_could_not_be_seen_is_named_and_keeps_it_from_being_contained() -> None:
+    """A subscription without a right for the reader."""
+
+    async def story(world: RotationWorld) -> None:
+        world.access.unseen = ("subscriptions on which Cordon's reader has no role",)
+        world.storage_secret(CONN, "acct01", read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder)
+        view, report = await told(world, responder)
+
+        assert view.secrets is not None
+        assert view.secrets.unseen == ("subscriptions on which Cordon's reader has no role",)
+        assert "Could not be looked at" in as_markdown(report)
+        assert view.status is Status.NEEDS_ATTENTION
+
+    play(story)
+
+
+def test_the_json_of_view_and_report_can_be_read_again() -> None:
+    """Machines read it, with names in camel case."""
+
+    async def story(world: RotationWorld) -> None:
+        responder = await rotated(world)
+        view, report = await told(world, responder)
+
+        secrets = json.loads(view.model_dump_json(by_alias=True))["secrets"]
+        assert set(secrets) == {
+            "state",
+            "said",
+            "byTier",
+            "byState",
+            "unseen",
+            "missing",
+            "waiting",
+            "open",
+            "moreOpen",
+        }
+        assert Report.model_validate_json(report.model_dump_json()) == report
+
+    play(story)
+
+
+def test_policy_of_mode_ask_waits_with_every_tier() -> None:
+    """Nothing is touched before a person has said so."""
+
+    async def story(world: RotationWorld) -> None:
+        responder = await rotated(world)
+        view, report = await told(world, responder)
+
+        assert view.secrets is not None
+        assert view.secrets.by_state == {"rotated": 1, "waits-for-approval": 2}
+        assert {each.tier for each in view.secrets.waiting} == {2, 3}
+        assert report.secrets is not None
+        assert all(not each.stages for each in report.secrets.secrets if each.state == "waits-for-approval")
+
+    play(story, text=policy(ask="[2, 3]"))

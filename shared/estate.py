@@ -237,6 +237,13 @@ class Sources(Protocol):
         """
         ...
 
+    async def named(self, name: str, what: str) -> Part[tuple[str, ...]]:
+        """
+        The ARM ids (of namespaces, not of their rules) of sources of this kind with this name, which may be any text:
+        for secrets that name an account, and not where it is. As Resource Graph shows them, which lags.
+        """
+        ...
+
     async def keys(self, resource: str, what: str) -> Mapping[str, SecretValue]:
         """All keys as they are now (listKeys), by name; of a database server none, for nobody can read a password."""
         ...

@@ -211,6 +211,9 @@ class FencedSources:
     async def read(self, resource: str, what: str) -> JsonObject:
         return await self.inner.read(resource, what)
 
+    async def named(self, name: str, what: str) -> Part[tuple[str, ...]]:
+        return await self.inner.named(name, what)
+
     async def regenerate(self, resource: str, what: str, key: str) -> SecretValue:
         await self.check()
         return await self.inner.regenerate(resource, what, key)

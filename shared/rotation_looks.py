@@ -6,13 +6,14 @@ another round for what the identity has read again, together with all that holds
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from shared.actions.rotate_secrets import RotationOptions
 from shared.case import CouldNotLook, Known, Part
 from shared.errors import CordonError, TimeMayHelp
-from shared.estate import SecretRef, SecretSeen
+from shared.estate import SecretRef, SecretSeen, SecretValue
 from shared.exposure import Exposed, Exposure
 from shared.rotation_plan import (
     MOST_ROUNDS,
@@ -24,8 +25,10 @@ from shared.rotation_plan import (
     versions_exposed,
 )
 from shared.rotation_progress import Progress
-from shared.rotators.interface import NeedsValue, Rotator, RotatorMeans, Serves
+from shared.rotators.interface import NeedsValue, Rotator, RotatorMeans, Serves, ServesNot
 from shared.together import together
+
+T = TypeVar("T")
 
 _AT_ONCE = 32  # secrets that are looked at side by side
 _PAUSES = (1.0, 2.0, 4.0)  # seconds; then it is left to the next look
@@ -190,29 +193,37 @@ class Planner:
         return tuple(each for each in versions_exposed(exposed, versions) if each.version not in before.exposed)
 
     async def _choose(self, seen: SecretSeen) -> tuple[Rotator, Serves]:
-        """The first of the catalogue whose it is. Its value is read only where one needs it, and kept no longer."""
+        """The first of the catalogue whose it is. Its value is read only if one needs it, once, and kept no longer."""
+        value: SecretValue | None = None
+        was_read = False
         for rotator in self.rotators:
-            served = rotator.serves(seen)
+            served: Serves | ServesNot | NeedsValue | None = rotator.serves(seen)
             if isinstance(served, NeedsValue):
-                served = await self._recognise(rotator, seen)
+                value, was_read = value if was_read else await self._value_of(seen), True
+                served = await self._recognise(rotator, seen, value) if value is not None else None
             if isinstance(served, Serves):
                 return rotator, served
         raise LookupError("the last rotator of the catalogue serves everything")
 
-    async def _recognise(self, rotator: Rotator, seen: SecretSeen) -> Serves | None:
+    async def _value_of(self, seen: SecretSeen) -> SecretValue | None:
         """A value that cannot be read is nobody's whom we know: its owner is asked."""
+        return await self._patiently(lambda: self.means.estate.vaults.value(seen.ref, seen.version or ""))
+
+    async def _recognise(self, rotator: Rotator, seen: SecretSeen, value: SecretValue) -> Serves | None:
+        served = await self._patiently(lambda: rotator.recognise(seen, value, self.means))
+        return served if isinstance(served, Serves) else None
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T | None:
+        """Asked a few times; None where no answer comes."""
         for pause in (*_PAUSES, None):
             try:
-                value = await self.means.estate.vaults.value(seen.ref, seen.version or "")
-                served = await rotator.recognise(seen, value, self.means)
+                return await ask()
             except TimeMayHelp:
                 if pause is None:
                     return None
                 await asyncio.sleep(pause)
             except CordonError:
                 return None
-            else:
-                return served if isinstance(served, Serves) else None
         return None
 
     async def _versions(self, ref: SecretRef) -> Part[tuple[SecretSeen, ...]]:

@@ -64,6 +64,14 @@ def guids_in(query: str, column: str) -> tuple[str, ...]:
     return tuple(each.lower() for each in _members(found[1], _GUID, column))
 
 
+def text_of(query: str, column: str, shape: str) -> str:
+    """`… COLUMN =~ '…'`, as the pattern `shape` says."""
+    found = re.findall(rf"\b{re.escape(column)}\s+=~\s+'([^'\n]*)'", query)
+    if len(found) != 1 or not re.fullmatch(shape, found[0]):
+        raise NotUnderstood(f"the query must say once which {column} it wants, as in {column} =~ '…'")
+    return str(found[0])
+
+
 def _members(inside: str, shape: str, name: str) -> tuple[str, ...]:
     parts = [part.strip() for part in inside.split(",")] if inside.strip() else []
     found = [re.fullmatch(rf"""(['"])({shape})\1""", part) for part in parts]

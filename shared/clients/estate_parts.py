@@ -65,6 +65,6 @@ def build_estate(
             clock=clock,
             random=random,
         ),
-        sources=AzureSources(arm(rotator)),
+        sources=AzureSources(arm(rotator), graph, clock),
         logs=LogAnalytics(http(reader, settings.logs_url, endpoints.logs, pacing), workspaces) if workspaces else None,
     )

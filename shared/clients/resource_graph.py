@@ -5,6 +5,7 @@ What it leaves out looks like nothing, so each list is read to its end or not ta
 The first line of each question names it.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from shared.clients.azure_answers import Order, readable
@@ -48,10 +49,16 @@ authorizationresources
 | project roleId=tolower(name), roleName=tostring(properties.roleName), \
 custom=tostring(properties.type) =~ 'CustomRole', permissions=properties.permissions
 """
+_SERVICES = """// cordon:services
+resources
+| where type =~ '{type}'
+| project id=tolower(id), name
+"""
+_TYPE = re.compile(r"[a-z.]{1,60}/[a-z]{1,60}")
 
 
 class ResourceGraph:
-    """Cordon's three questions. Rows are as the service gives them; what is missing is an error."""
+    """Cordon's four questions. Rows are as the service gives them; what is missing is an error."""
 
     def __init__(self, http: AzureHttp) -> None:
         self._http = http
@@ -67,6 +74,12 @@ class ResourceGraph:
     async def definitions(self, roles: Sequence[str]) -> list[JsonObject]:
         """These role definitions, built-in or custom."""
         return await self._rows_of(_DEFINITIONS, roles, "reading role definitions")
+
+    async def services(self, type_: str) -> list[JsonObject]:
+        """All resources of this type, in lower case, that the reader may see."""
+        if not _TYPE.fullmatch(type_):
+            raise ValueError("not a type of resources")
+        return await self._rows(_SERVICES.format(type=type_), f"listing what there is of {type_}")
 
     async def _rows_of(self, query: str, ids: Sequence[str], doing: str) -> list[JsonObject]:
         found: list[JsonObject] = []

@@ -3,17 +3,23 @@ The management calls of the services whose credentials lie in vaults: what keys 
 password. Facts: azure 4. Making a key new is not idempotent: it is sent once.
 """
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from shared.case import Part
 from shared.clients.arm import Arm, Call
-from shared.clients.azure_answers import readable
+from shared.clients.azure_answers import as_part, readable
 from shared.clients.graph_shapes import Unreadable, objects_of, optional_text_of, text_of
+from shared.clients.resource_graph import ResourceGraph
+from shared.clock import Clock
 from shared.errors import CordonError, OutcomeUnknown, PlatformRefused
 from shared.estate import SOURCE_KEYS, SecretValue
 from shared.signal import JsonObject, JsonValue
 
+_LISTED_FOR = timedelta(minutes=5)
 _GROUP = r"[0-9a-z_()-](?:[0-9a-z._()-]{0,88}[0-9a-z_()-])?"
 _ID = rf"/subscriptions/[0-9a-z-]{{1,64}}/resourcegroups/{_GROUP}/providers/"
 _NAME = r"/[0-9a-z][0-9a-z.-]{0,79}"
@@ -95,10 +101,25 @@ KINDS: Mapping[str, Kind] = {
 
 
 class AzureSources:
-    """See `shared.estate.Sources`. `arm` goes as the rotator identity."""
+    """See `shared.estate.Sources`. `arm` goes as the rotator identity, `graph` as the reader."""
 
-    def __init__(self, arm: Arm) -> None:
-        self._arm = arm
+    def __init__(self, arm: Arm, graph: ResourceGraph, clock: Clock) -> None:
+        self._arm, self._graph, self._clock = arm, graph, clock
+        self._listed: dict[str, tuple[datetime, Mapping[str, tuple[str, ...]]]] = {}
+        self._listing = asyncio.Lock()
+
+    async def named(self, name: str, what: str) -> Part[tuple[str, ...]]:
+        """See `Sources`. One list of a kind serves all who ask within a few minutes: no name gets into a question."""
+        return await as_part(self._named(name.lower(), KINDS[what]))
+
+    async def _named(self, name: str, kind: Kind) -> tuple[str, ...]:
+        async with self._listing:
+            at, names = self._listed.get(kind.type, (None, None))
+            if at is None or names is None or self._clock() - at > _LISTED_FOR:
+                rows = await self._graph.services(kind.type)
+                names = readable(f"listing what there is of {kind.type}", lambda: _by_name(rows))
+                self._listed[kind.type] = (self._clock(), names)
+        return names.get(name, ())
 
     async def read(self, resource: str, what: str) -> JsonObject:
         """See `Sources`."""
@@ -165,6 +186,15 @@ def _place(resource: str, what: str, doing: str, key: str | None = None) -> _Pla
     if key is not None and key not in kind.keys:
         raise PlatformRefused(doing=doing, code="bad-key", why=f"a {kind.type} has no such key.")
     return _Place(resource.lower(), what, kind, doing)
+
+
+def _by_name(rows: Sequence[JsonObject]) -> Mapping[str, tuple[str, ...]]:
+    """ARM ids by name, all in lower case."""
+    found = dict[str, tuple[str, ...]]()
+    for row in rows:
+        name = text_of(row, "name").lower()
+        found[name] = (*found.get(name, ()), text_of(row, "id").lower())
+    return found
 
 
 def _object(record: JsonObject, name: str) -> JsonObject:

@@ -12,9 +12,10 @@ from shared.actions.interface import Applied, Proof
 from shared.entries import WriteOutcome
 from shared.errors import PlatformRefused
 from shared.estate import SecretSeen, SecretValue
+from shared.rotators.by_shape import may_tell_by_shape, providers_in
 from shared.rotators.fallback import OrOwner
 from shared.rotators.forms import Form, read_form
-from shared.rotators.interface import Job, Keys, Minted, RotatorMeans, Served, Serves, ServesNot
+from shared.rotators.interface import Job, Keys, Minted, NeedsValue, RotatorMeans, Served, Serves, ServesNot
 from shared.rotators.providers import read_provider
 from shared.rotators.random_text import password
 from shared.rotators.reading import made_by_us, tags_in, values_of, versions_of
@@ -34,16 +35,27 @@ class Administrator(OrOwner):
     renames_key: ClassVar[bool] = False
 
     def serves(self, secret: SecretSeen) -> Served:
+        if may_tell_by_shape(self.name, secret):
+            return NeedsValue()
         provider = read_provider(tag(secret, PROVIDER))
         if provider is None or provider.what != self.what or not is_for(self.name, secret):
             return ServesNot()
         return Serves(provider.resource, _ADMINISTRATOR, f"its tags name the {self.what} server {provider.name}")
 
+    async def recognise(self, secret: SecretSeen, value: SecretValue, means: RotatorMeans) -> Serves | ServesNot:
+        """The value names the server, and the server this secret."""
+        form = read_form(self.what, value.reveal())
+        for provider in await providers_in(form, self.what, means) if form else ():
+            if _wants(await means.estate.sources.read(provider.resource, self.what), secret):
+                why = f"it names the {self.what} server {provider.name}, and that one names it"
+                return Serves(provider.resource, _ADMINISTRATOR, why)
+        return ServesNot()
+
     async def examine(self, job: Job, means: RotatorMeans) -> JsonObject | str:
         """Whether the server wants it, and the secret is surely its administrator's."""
         facts = await means.estate.sources.read(job.serves.resource, self.what)
         server = f"the {self.what} server {_short(job)}"
-        if not consents(tags_in(facts, lambda name: name.lower() == CONSENT), job.secret):
+        if not _wants(facts, job.secret):
             return f"{server} does not name it by its tag {CONSENT}, which tags of the secret alone cannot stand for"
         login = str(facts.get("login") or "").lower()
         named = tag(job.secret, CREDENTIAL).lower()
@@ -112,6 +124,11 @@ class Administrator(OrOwner):
 
 
 _CHANGED = "the newest version was changed meanwhile, and its form is not understood. Ask its owner to rotate it."
+
+
+def _wants(facts: JsonObject, secret: SecretSeen) -> bool:
+    """Whether the server's own tag names this secret."""
+    return consents(tags_in(facts, lambda name: name.lower() == CONSENT), secret)
 
 
 def _fits(form: Form, login: str, server: str) -> bool:

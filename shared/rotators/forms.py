@@ -59,6 +59,15 @@ def read_form(what: str, value: str) -> Form | None:
     return None
 
 
+def source_named_in(form: Form) -> str:
+    """The name of the account, namespace, cache or server, where the value tells it; "" where it does not."""
+    if account := form.names.get("accountname"):
+        return account.lower()
+    place = form.names.get("accountendpoint") or form.names.get("endpoint") or form.names.get("host") or ""
+    host = place.lower().rpartition("//")[2].removeprefix("tcp:")
+    return host.partition("/")[0].partition(".")[0]
+
+
 def _fields(value: str, secret: tuple[str, ...], needs: tuple[tuple[str, ...], ...]) -> Form | None:
     """`Name=Value;Name=Value`: no name twice, no quoting, and of each group of names that are needed one is there."""
     parts = value.split(";")

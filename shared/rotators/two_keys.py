@@ -15,8 +15,9 @@ from typing import ClassVar
 
 from shared.actions.interface import Applied, Proof
 from shared.entries import WriteOutcome
-from shared.errors import OutcomeUnknown, PlatformRefused, TimeMayHelp
+from shared.errors import Gone, OutcomeUnknown, PlatformRefused, TimeMayHelp
 from shared.estate import SecretSeen, SecretValue
+from shared.rotators.by_shape import may_tell_by_shape, providers_in, with_rules
 from shared.rotators.fallback import OrOwner
 from shared.rotators.forms import read_form
 from shared.rotators.interface import Job, Keys, Minted, NeedsValue, RotatorMeans, Served, Serves, ServesNot
@@ -35,8 +36,6 @@ from shared.rotators.reading import (
 from shared.rotators.tags import CREDENTIAL, PROVIDER, expiry, is_for, spelled, tag
 from shared.signal import JsonObject
 
-_ROOT_RULE = "RootManageSharedAccessKey"  # the rule that every namespace has
-
 
 class TwoKeys(OrOwner):
     """See `Rotator`. An entry of the catalogue says which kind of source it is (`what`) and what it needs."""
@@ -47,6 +46,8 @@ class TwoKeys(OrOwner):
     renames_key: ClassVar[bool] = True
 
     def serves(self, secret: SecretSeen) -> Served:
+        if may_tell_by_shape(self.name, secret):
+            return NeedsValue()
         provider = self._provider(secret)
         if provider is None:
             return ServesNot()
@@ -56,19 +57,24 @@ class TwoKeys(OrOwner):
         return Serves(provider.resource, key, f"its tags name {key} of {self.what} {provider.name}")
 
     async def recognise(self, secret: SecretSeen, value: SecretValue, means: RotatorMeans) -> Serves | ServesNot:
-        """The tags name the source; which of its keys it is, and of which rule, the value tells."""
-        provider = self._provider(secret)
-        if provider is not None and not provider.whole:
-            form = read_form(self.what, value.reveal())
-            rule = form.names.get("sharedaccesskeyname", _ROOT_RULE) if form else ""
-            provider = provider.with_rule(rule)
-        if provider is None:
-            return ServesNot()
-        keys = await means.estate.sources.keys(provider.resource, self.what)
-        found = [name for name, key in keys.items() if holds(self.what, value.reveal(), key)]
-        if len(found) != 1:
-            return ServesNot()
-        return Serves(provider.resource, found[0], f"its value is {found[0]} of {self.what} {provider.name}")
+        """Of which source it is tags or the value itself say; which of its keys, and whether at all, its keys do."""
+        for provider in await self._candidates(secret, value, means):
+            try:
+                keys = await means.estate.sources.keys(provider.resource, self.what)
+            except Gone:
+                continue  # a rule of the namespace that is one of a queue, or the other way round
+            found = [name for name, key in keys.items() if holds(self.what, value.reveal(), key)]
+            if len(found) == 1:
+                return Serves(provider.resource, found[0], f"its value is {found[0]} of {self.what} {provider.name}")
+        return ServesNot()
+
+    async def _candidates(self, secret: SecretSeen, value: SecretValue, means: RotatorMeans) -> tuple[Provider, ...]:
+        provider, form = self._provider(secret), read_form(self.what, value.reveal())
+        if provider is not None and provider.whole:
+            return (provider,)
+        if form is None:
+            return ()
+        return with_rules(provider, form) if provider else await providers_in(form, self.what, means)
 
     def _provider(self, secret: SecretSeen) -> Provider | None:
         provider = read_provider(tag(secret, PROVIDER))
@@ -86,7 +92,7 @@ class TwoKeys(OrOwner):
             found |= self._held_by_unread(job, versions, values, used)
         exposed = sorted(found)
         if used is None and not exposed:
-            return f"its tags name {self.what} {_short(resource)}, none of whose keys is in its value"
+            return f"it is said to hold a key of {self.what} {_short(resource)}, none of whose keys is in its value"
         if used in exposed and (values.newest is None or read_form(self.what, values.newest) is None):
             return f"it holds {used} of {self.what} {_short(resource)} in a form that Cordon cannot write anew"
         idle = idle_beside(self.what, used) if used is not None and used in exposed else None
@@ -116,7 +122,7 @@ class TwoKeys(OrOwner):
             {"key": key},
             value=SecretValue(form.holding(fresh.reveal())),
             expires=expiry(job.secret, means.clock()),
-            tags={spelled(job.secret, CREDENTIAL): key},
+            tags={spelled(job.secret, CREDENTIAL): key} if tag(job.secret, PROVIDER) else {},
         )
 
     async def _fresh(self, job: Job, before: JsonObject, key: str, means: RotatorMeans) -> SecretValue:

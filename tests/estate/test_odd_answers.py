@@ -45,6 +45,7 @@ CALLS: dict[str, Calling] = {
     "readers_of": lambda estate: logs_of(estate).readers_of([REF], SINCE),
     "read": lambda estate: estate.sources.read(PLACES["cosmos"], "cosmos"),
     "keys": lambda estate: estate.sources.keys(PLACES["storage"], "storage"),
+    "named": lambda estate: estate.sources.named("shopdata", "storage"),
     "regenerate": lambda estate: estate.sources.regenerate(PLACES["redis"], "redis", "primary"),
     "set_password": lambda estate: estate.sources.set_password(PLACES["sql"], "sql", SecretValue("Abc-123-xyz")),
 }

@@ -8,7 +8,7 @@ import pytest
 from drill.practice import Behaviour
 from shared.errors import Gone, OutcomeUnknown, PermissionMissing, PlatformRefused, Throttled, Unreachable
 from shared.estate import SOURCE_KEYS, Estate, SecretValue
-from tests.estate.desk import SUBSCRIPTION, source_id, with_estate
+from tests.estate.desk import SUBSCRIPTION, known, source_id, with_estate
 from tests.practice.desk import Desk
 
 RULE = "/authorizationrules/rootmanagesharedaccesskey"
@@ -92,6 +92,23 @@ def test_what_tells_no_times_says_so(what: str) -> None:
 
         assert shown["keys"] == {name: {"created": None} for name in SOURCE_KEYS[what]}
         assert shown["tags"] == {}
+
+    with_estate(story, services())
+
+
+@pytest.mark.parametrize("what", PLACES)
+def test_a_service_is_found_by_its_name_and_one_list_serves_all_who_ask(what: str) -> None:
+    """Secrets name accounts, and not where they are; names are text, and get into no question."""
+    place = PLACES[what].partition("/authorizationrules")[0]
+    name = place.rpartition("/")[2]
+
+    async def story(estate: Estate, desk: Desk) -> None:
+        await asyncio.sleep(200)
+        found = [known(await estate.sources.named(each, what)) for each in (name, name.upper(), "other", "' or 1==1")]
+        asked = [each for each in desk.tenant.requests if "ResourceGraph" in each.path]
+
+        assert found == [(place,), (place,), (), ()]
+        assert len(asked) == 1
 
     with_estate(story, services())
 

@@ -216,6 +216,9 @@ class Sources:
     async def keys(self, resource: str, what: str) -> Mapping[str, SecretValue]:
         return {name: SecretValue(value) for name, (value, _) in self._at(resource).items()}
 
+    async def named(self, name: str, what: str) -> Part[tuple[str, ...]]:
+        return Known(tuple(each for each in self.azure.keys if each.endswith(f"/{name}")))
+
     async def regenerate(self, resource: str, what: str, key: str) -> SecretValue:
         keys = self._at(resource)
 

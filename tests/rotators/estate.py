@@ -139,6 +139,7 @@ class FakeSources:
     random: Random = field(default_factory=lambda: Random(7))  # noqa: S311
     held: dict[str, FakeSource] = field(default_factory=dict[str, FakeSource])
     made: list[str] = field(default_factory=list[str])  # every value that there ever was
+    unseen: CouldNotLook | None = None  # why Resource Graph does not tell where services are
 
     def has(self, resource: str, *keys: str, **more: Any) -> FakeSource:
         source = FakeSource({key: (self.new(), LONG_AGO) for key in keys}, **more)
@@ -154,6 +155,12 @@ class FakeSources:
         times = {key: at.isoformat() if source.tells_times else None for key, (_, at) in source.keys.items()}
         keys: JsonObject = {key: {"created": at} for key, at in times.items()}
         return {"keys": keys, "tags": {**source.tags}, "login": source.login}
+
+    async def named(self, name: str, what: str) -> Part[tuple[str, ...]]:
+        if self.unseen is not None:
+            return self.unseen
+        whole = {"/".join(each.split("/")[:9]) for each in self.held}
+        return Known(tuple(sorted(each for each in whole if each.endswith(f"/{name}"))))
 
     async def keys(self, resource: str, what: str) -> Mapping[str, SecretValue]:
         source = self._at(resource)

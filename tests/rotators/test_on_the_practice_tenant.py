@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from random import Random
 from typing import Any, TypeVar
 
 import pytest
 
 from drill.practice import Behaviour
+from drill.practice.arm.sources import works
 from drill.transports import PracticeAzureTransport, PracticeCredential, PracticeHttpxTransport
 from drill.virtual_time import virtual_clock
 from shared.case import Known
@@ -102,8 +102,6 @@ class Stand:
 
     def opens(self, value: str) -> bool:
         """Whether this value opens what it once opened, as the practice tenant judges."""
-        from drill.practice.arm.sources import works
-
         return works(self.desk.tenant.state, "shop", "conn", value)
 
     def writes(self, *parts: str) -> list[Json]:
@@ -219,6 +217,24 @@ def test_a_consumer_that_caches_is_never_on_a_dead_key() -> None:
     at_the_stand(story, AZURE["storage-account-key"], consumers=[web])
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_connection_string_without_tags_finds_its_service(name: str) -> None:
+    """By the name in it, through Resource Graph; and what lives there proves it."""
+    given = azure_with(name)
+    given["vaults"][0]["secrets"][0]["tags"] = {}
+
+    async def story(stand: Stand) -> None:
+        rounds = await stand.job()
+        proof = await persistently(rounds.whole)
+
+        assert rounds.rotator.name == name
+        assert proof.answer == "held", proof
+        assert not stand.opens(stand.old)
+        assert stand.opens(stand.values()[-1])
+
+    at_the_stand(story, given)
+
+
 def test_a_secret_that_claims_another_account_moves_nothing() -> None:
     """The keys of the account that its tags name stay as they are, and its owner is asked."""
     given = azure_with("storage-account-key")
@@ -233,16 +249,13 @@ def test_a_secret_that_claims_another_account_moves_nothing() -> None:
     at_the_stand(story, given)
 
 
-def test_a_server_and_an_application_that_do_not_name_the_secret_move_nothing() -> None:
+def test_a_server_that_does_not_name_the_secret_keeps_its_password() -> None:
     """Tags on a secret are not enough, where nobody can read a credential back."""
     server = azure_with("sql-password")
     server["sqlServers"][0]["tags"] = {}
-    client = vault({"ProviderAddress": APP_ID, "CredentialId": SECRET}, valueOf={"keyId": SECRET})
-    client["vaults"][0]["name"] = "shop2"
 
     async def story(stand: Stand) -> None:
         rounds = await stand.job()
-        rounds.job = replace(rounds.job, secret=replace(rounds.job.secret))
 
         assert isinstance(await rounds.make(), Awaited)
         assert stand.desk.tenant.effects == []

@@ -6,8 +6,10 @@ Questions and their columns:
     // cordon:vaults            id, name, subscriptionId, resourceGroup, uri, rbac, ap, chain
     // cordon:assignments       id, principalId, principalType, scope, roleId, cond
     // cordon:role-definitions  roleId, roleName, custom, permissions
+    // cordon:services          id, name
 
 `ap` are the access policies, `chain` the subscription's managementGroupAncestorsChain, the nearest first.
+Services say which type they are of: `… type =~ '…'`.
 Assignments name the principals they want: `… properties.principalId … in~ ('…','…')`. Which scopes count is
 said by `subscriptions` or `managementGroups` and by options.authorizationScopeFilter, and the default,
 AtScopeAndBelow, leaves out what is inherited from above a subscription. Only results with an `id` column can
@@ -20,7 +22,7 @@ from typing import TypeAlias, cast
 
 from drill.practice.arm.access import covers, is_allowed
 from drill.practice.arm.state import MANAGEMENT_GROUPS, Assignment
-from drill.practice.questions import NotUnderstood, Row, columns, guids_in, marker_of, projected
+from drill.practice.questions import NotUnderstood, Row, columns, guids_in, marker_of, projected, text_of
 from drill.practice.shapes import JsonObject, dump
 from drill.practice.state import TenantState
 from drill.practice.vault.state import Vault
@@ -155,11 +157,23 @@ def _definitions(state: TenantState, request: Request, query: str, body: JsonObj
     ]
 
 
+def _services(state: TenantState, request: Request, query: str, body: JsonObject) -> Sequence[Row]:
+    wanted = text_of(query, "type", r"[a-z.]+/[a-z]+").lower()
+    return [
+        {"id": each.resource_id.lower(), "name": each.name}
+        for each in state.azure.sources.values()
+        if each.kind.type.lower() == wanted
+        and _is_in_scope(state, each.resource_id, body)
+        and is_allowed(state, request.principal_id, f"{each.kind.type}/read", each.resource_id)
+    ]
+
+
 _Find: TypeAlias = Callable[[TenantState, Request, str, JsonObject], Sequence[Row]]
 _QUESTIONS: dict[str, tuple[tuple[str, ...], _Find]] = {
     "vaults": (("id", "name", "subscriptionId", "resourceGroup", "uri", "rbac", "ap", "chain"), _vaults),
     "assignments": (("id", "principalId", "principalType", "scope", "roleId", "cond"), _assignments),
     "role-definitions": (("roleId", "roleName", "custom", "permissions"), _definitions),
+    "services": (("id", "name"), _services),
 }
 
 

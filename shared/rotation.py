@@ -24,12 +24,10 @@ from shared.journal import IncidentId
 from shared.rotation_sitting import Asked, Sitting, called_off, is_begun
 from shared.rotation_stages import StoreFailed
 from shared.standing import standing_plan
-from shared.work import Desk
+from shared.work import LEASE, RESUME_AFTER, Desk, send_resume
 
 log = logging.getLogger("cordon")
 
-RESUME_AFTER = timedelta(seconds=90)  # the hidden message that picks up whoever crashes
-LEASE = timedelta(seconds=45)  # how long another instance's silence is taken for work
 _SUFFIX = ".secrets"
 
 
@@ -61,7 +59,8 @@ class Rotation:
         elif self._is_ended(chain):
             await Sitting(self._desk, self._incident, chain, asked).tell_end()
         elif self._is_due(chain):
-            await self._send(RESUME_AFTER)
+            journal = secrets_of(self._incident.incident)
+            await send_resume(self._desk, journal, lambda: self._send(RESUME_AFTER))
             try:
                 await Sitting(self._desk, self._incident, chain, asked).work()
             except StoreFailed as failed:

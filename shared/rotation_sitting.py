@@ -72,6 +72,7 @@ LOOKS = (timedelta(), timedelta(minutes=15), timedelta(minutes=50), timedelta(mi
 When it is looked who read what, since it was begun. Vault logs are up to ten minutes late, and the last token of an
 identity that is cut off is dead after 95 minutes (facts: Azure 3.4).
 """
+_MORE_LOOKS, _LOOK_AGAIN = 3, timedelta(minutes=10)  # where the last one saw less than the one before
 LOOK_BACK = timedelta(days=30)  # how old reads may be that count
 _TIERS = (1, 2, 3)
 SLICE = timedelta(minutes=4)
@@ -196,12 +197,20 @@ class Sitting:
     # Looking
 
     def _next_look(self) -> tuple[int, datetime] | None:
-        """The number of the next look and when it is due; None after the last."""
+        """
+        The number of the next look and when it is due; None after the last. One that could not see what the look
+        before it saw is no last word: it is taken again a few times.
+        """
         begun = self._chain.place(RotationBegun)
-        taken = sum(1 for line in self._chain.lines[begun:] if isinstance(line.entry, ExposureFound))
-        if taken >= len(LOOKS):
-            return None
-        return taken + 1, self._chain.records[begun].time + LOOKS[taken]
+        lines = zip(self._chain.lines[begun:], self._chain.records[begun:], strict=True)
+        taken = [(line.entry, record.time) for line, record in lines if isinstance(line.entry, ExposureFound)]
+        number = len(taken) + 1
+        if number <= len(LOOKS):
+            return number, self._chain.records[begun].time + LOOKS[number - 1]
+        (before, _), (last, at) = taken[-2:]
+        if number <= len(LOOKS) + _MORE_LOOKS and set(last.unseen) - set(before.unseen):
+            return number, at + _LOOK_AGAIN
+        return None
 
     async def _look_if_due(self) -> bool:
         """Look who read what, and write down what that adds to the plan. True if a look was taken."""
@@ -248,7 +257,7 @@ class Sitting:
 
     async def _write_down(self, number: int, exposure: Exposure, additions: Additions) -> None:
         """The look first and the plan last: whoever was killed in between looks again."""
-        evidence, last = self._desk.store.evidence, number == len(LOOKS)
+        evidence, last = self._desk.store.evidence, number >= len(LOOKS)
         given_up = {**(additions.stopped or {}), **(additions.later or {} if last else {})}
         entries: list[Stepped] = [(_given_up(why), step) for step, why in given_up.items()]
         planned, spared = additions.planned, dict(additions.spared or {})

@@ -144,6 +144,21 @@ class Desk:
             await self.readiness.known()
 
 
+async def send_resume(desk: Desk, journal: IncidentId, send: Callable[[], Awaitable[None]]) -> None:
+    """
+    The message that picks up whoever crashes. While the store refuses to be written to, each message fails
+    and comes back several times; if each of these sent another one, the queue would fill without bound.
+    """
+    resumes, now = desk.resumes, desk.clock()
+    due = resumes.get(journal)
+    if due is not None and LEASE < due - now <= RESUME_AFTER:
+        return
+    await send()
+    if len(resumes) >= _REMEMBERED:
+        resumes.pop(next(iter(resumes)))
+    resumes[journal] = now + RESUME_AFTER
+
+
 class Work:
     """One instance's work on one incident."""
 
@@ -895,18 +910,7 @@ class Work:
         await self._desk.store.queue.send({"incident": self._incident, "because": because}, delay)
 
     async def _send_resume(self) -> None:
-        """
-        The message that picks up whoever crashes. While the store refuses to be written to, each message fails
-        and comes back several times; if each of these sent another one, the queue would fill without bound.
-        """
-        resumes, now = self._desk.resumes, self._desk.clock()
-        due = resumes.get(self._incident)
-        if due is not None and LEASE < due - now <= RESUME_AFTER:
-            return
-        await self._send(RESUME_AFTER, because="resumed")
-        if len(resumes) >= _REMEMBERED:
-            resumes.pop(next(iter(resumes)))
-        resumes[self._incident] = now + RESUME_AFTER
+        await send_resume(self._desk, self._incident, lambda: self._send(RESUME_AFTER, because="resumed"))
 
     def _has_proof(self, plan: Planned) -> bool:
         execution = self._execution()

@@ -82,10 +82,14 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What the identity can get at. `unseen` names what could not be looked at, each with its reason."""
+    """
+    What the identity can get at. `unseen` names what could not be looked at, each with its reason; `passing` are
+    those of them that a later look may see.
+    """
 
     vaults: tuple[Reached, ...]
     unseen: tuple[str, ...] = ()
+    passing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

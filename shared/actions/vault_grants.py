@@ -61,7 +61,8 @@ async def look_at_grants(
     vaults = {each.id: each for each in (*also, *(each.vault for each in reach.value.vaults))}
     now = await own_grants_on(tuple(vaults.values()), look)
     own: dict[tuple[str, ...], HeldGrant] = {}
-    unseen, passing = list(reach.value.unseen), list[str]()
+    passing = list(reach.value.passing)
+    unseen = [each for each in reach.value.unseen if each not in reach.value.passing]
     for id_, part in now.items():
         match part:
             case Known(grants):

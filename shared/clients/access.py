@@ -5,7 +5,7 @@ Resource Manager for what counts now and for every change. Facts: azure 3.3 to 3
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from shared.case import CouldNotLook, Known, NotLooked, Part
 from shared.clients.arm import Arm, Call
@@ -73,25 +73,26 @@ class AzureAccess:
             as_part(self._vaults()), as_part(self._graph.assignments(holders)), self._blind_spots()
         )
         roles = await self._roles_of(assignments)
-        unseen = (
-            *_why_unseen("the groups that the identity is in, and what they reach", groups),
-            *_why_unseen("the vaults of the tenant", vaults),
-            *_why_unseen("the roles that the identity has", assignments),
-            *_why_unseen("what its roles allow", roles),
-            *blind,
+        parts: tuple[tuple[str, Any], ...] = (
+            ("the groups that the identity is in, and what they reach", groups),
+            ("the vaults of the tenant", vaults),
+            ("the roles that the identity has", assignments),
+            ("what its roles allow", roles),
         )
+        unseen = (*(why for what, part in parts for why in _why_unseen(what, part)), *blind)
+        passing = tuple(why for what, part in parts if _may_pass(part) for why in _why_unseen(what, part))
         if not isinstance(vaults, Known):
-            return Reach((), unseen)
+            return Reach((), unseen, passing)
         given = assignments.value if isinstance(assignments, Known) else []
         known: Mapping[str, Role] = roles.value if isinstance(roles, Known) else {}
         doing = "telling what the identity reaches"
         try:
             found = readable(doing, lambda: [_reached(row, given, known, frozenset(holders)) for row in vaults.value])
         except CordonError as error:
-            return Reach((), (*unseen, str(error)))
+            return Reach((), (*unseen, str(error)), passing)
         reached = sorted((each for each in found if each.grants), key=lambda each: each.vault.id)
         unknown = _unknown_roles(given, known) if isinstance(roles, Known) else ()
-        return Reach(tuple(reached), (*unseen, *unknown))
+        return Reach(tuple(reached), (*unseen, *unknown), passing)
 
     async def _vaults(self) -> list[_Row]:
         rows = await self._graph.vaults()
@@ -236,7 +237,11 @@ class AzureAccess:
         return self._writer
 
 
-def _why_unseen(what: str, part: Part[T]) -> tuple[str, ...]:
+def _may_pass(part: object) -> bool:
+    return isinstance(part, CouldNotLook) and part.may_help_later
+
+
+def _why_unseen(what: str, part: Part[Any]) -> tuple[str, ...]:
     match part:
         case Known():
             return ()

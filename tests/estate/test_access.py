@@ -501,3 +501,17 @@ def test_a_role_whose_definition_is_not_shown_is_named() -> None:
         assert any("what its roles allow" in each for each in reach.unseen)
 
     with_estate(story, azure(role("Key Vault Secrets User", PROD)), faults=[fault])
+
+
+def test_what_could_not_be_seen_for_a_moment_is_told_apart_from_what_nobody_may_see() -> None:
+    """A later look sees the one; of the other a person has to be told."""
+
+    async def story(given: Estate, desk: Desk) -> Reach:
+        return await given.access.reach(PrincipalId(PRINCIPAL), CouldNotLook("busy", may_help_later=True))
+
+    gone = {"service": "arm", "match": "POST */resources", "kind": "403", "count": 1}
+    found = with_estate(story, {"vaults": [{"name": "shop"}]}, faults=[gone])
+
+    assert len(found.unseen) == 2
+    assert [each for each in found.unseen if each not in found.passing] != []
+    assert ["busy" in each for each in found.passing] == [True]

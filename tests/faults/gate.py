@@ -315,7 +315,9 @@ class GatedAzure(Gated):
             return await super()._call(method, about, act, late)
         except CordonError as error:
             may_help = not isinstance(error, PermissionMissing)
-            return Reach((), (str(error),)) if method == "reach" else CouldNotLook(str(error), may_help_later=may_help)
+            if method == "reach":
+                return Reach((), (str(error),), (str(error),) if may_help else ())
+            return CouldNotLook(str(error), may_help_later=may_help)
 
 
 def gated_estate(estate: Estate, gate: Gate, life: Life) -> Estate:

@@ -52,6 +52,8 @@ class PartName(StrEnum):
     RISK = "risk"  # the same bucket
     AUDITS = "audits"  # reports: 5 requests per 10 s
     GRANT_AUDITS = "grant_audits"  # the same bucket; records whose target is the API that was opened up
+    SIGN_INS = "sign_ins"  # the same bucket, page after page: tokens that were issued, as far back as is kept
+    ATTEMPTS = "attempts"  # the same; of the last day also what was refused
     CA_POLICY = "ca_policy"  # Conditional Access: the bucket of identity protection
     VAULT_ACCESS = "vault_access"  # Azure around the directory: Resource Graph, and ARM for each vault
     PUBLIC_KEYS = "public_keys"  # of the application: 150 a minute; asked along with others, or not at all
@@ -67,6 +69,8 @@ CASE_PARTS = (
     PartName.RISK,
     PartName.AUDITS,
     PartName.GRANT_AUDITS,
+    PartName.SIGN_INS,
+    PartName.ATTEMPTS,
 )
 
 
@@ -357,7 +361,8 @@ class AuditRecord:
 class SignIn:
     """
     One record of the sign-in log about a workload: a token was issued (`error_code` 0) or refused. Texts are
-    as Graph sent them; `credential_id` is the key id, or the id of a federated credential.
+    as Graph sent them; `credential_id` is the key id, or the id of a federated credential. `network` is the number
+    of the autonomous system. What the log leaves empty is None.
     """
 
     id: str
@@ -367,6 +372,23 @@ class SignIn:
     credential_id: str | None
     credential_type: str | None
     resource: str | None
+    resource_id: str | None = None
+    network: int | None = None
+    country: str | None = None
+    user_agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SignInLog:
+    """
+    What the sign-in log shows of a workload, newest first, and from when on it was read whole: a budget of pages and
+    of time may end the reading early, and a log holds what its licence keeps. One log is equal to itself alone, so
+    that what is learned from it can be kept beside it.
+    """
+
+    records: tuple[SignIn, ...]
+    since: datetime
+    cut_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,3 +408,5 @@ class Case:
     owners: Part[Owners] = field(default_factory=NotLooked)
     grant_audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
     domains: Part[frozenset[str]] = field(default_factory=NotLooked)
+    sign_ins: Part[SignInLog] = field(default_factory=NotLooked)
+    attempts: Part[SignInLog] = field(default_factory=NotLooked)

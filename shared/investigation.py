@@ -151,6 +151,8 @@ def _with(case: Case, gathered: Gathered) -> Case:
         owners=gathered.owners,
         grant_audits=gathered.grant_audits,
         domains=gathered.domains,
+        sign_ins=gathered.sign_ins,
+        attempts=gathered.attempts,
     )
 
 

@@ -25,6 +25,7 @@ from shared.case import (
     RiskPolicy,
     RiskState,
     SignIn,
+    SignInLog,
 )
 from shared.estate import Estate, Reach, SecretValue
 from shared.identity import AppObjectId, IdentityRef, PrincipalId
@@ -53,6 +54,8 @@ class Gathered:
     audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
     grant_audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
     domains: Part[frozenset[str]] = field(default_factory=NotLooked)  # verified, folded
+    sign_ins: Part[SignInLog] = field(default_factory=NotLooked)
+    attempts: Part[SignInLog] = field(default_factory=NotLooked)
     ca_policy: Part[tuple[RiskPolicy, ...]] = field(default_factory=NotLooked)  # those with Cordon's name
     vault_access: Part[Reach] = field(default_factory=NotLooked)  # from Azure, and not by Directory.look
     public_keys: Part[Mapping[str, Mapping[str, str]]] = field(default_factory=NotLooked)  # by object: see the method

@@ -32,6 +32,7 @@ from shared.case import (
     RiskPolicy,
     RiskState,
     SignIn,
+    SignInLog,
 )
 from shared.errors import CordonError, Gone
 from shared.estate import Access, Estate, Grant, Reach, Reached, SecretValue, SecretVaults, Sources, VaultSeen
@@ -80,6 +81,7 @@ ADDRESSES = Addresses(
     {"web": {"redirectUris": ["https://evil.example/cb"]}, "spa": {}, "publicClient": {}}, ("api://payroll",)
 )
 NO_OWNERS = Known(Owners(Known(()), Known(())))
+NO_SIGN_INS = Known(SignInLog((), START - timedelta(days=30)))
 DOMAINS = Known(frozenset({"contoso.example"}))
 NO_POLICIES: Known[tuple[RiskPolicy, ...]] = Known(())
 
@@ -208,6 +210,8 @@ class FakeDirectory:
     audits: tuple[AuditRecord, ...] = ()
     grant_audits: tuple[AuditRecord, ...] = ()
     domains: Part[frozenset[str]] = DOMAINS
+    sign_ins: Part[SignInLog] = NO_SIGN_INS
+    attempts: Part[SignInLog] = NO_SIGN_INS
     effects: list[str] = field(default_factory=list[str])
     looks: int = 0
     lag: int = 0
@@ -231,6 +235,8 @@ class FakeDirectory:
             PartName.AUDITS: lambda: Known(self.audits),
             PartName.GRANT_AUDITS: lambda: Known(self.grant_audits),
             PartName.DOMAINS: lambda: self.domains,
+            PartName.SIGN_INS: lambda: self.sign_ins,
+            PartName.ATTEMPTS: lambda: self.attempts,
             PartName.GRANTS: lambda: self.grants,
             PartName.OWNERS: lambda: self.owners,
             PartName.CA_POLICY: lambda: self.policies,

@@ -200,5 +200,23 @@ def complete_sign_in(state: TenantState, given: JsonObject) -> JsonObject:
         "status": {"errorCode": 0, "failureReason": None, "additionalDetails": None},
         "conditionalAccessStatus": "notApplied",
         "correlationId": state.chance.guid("sign-in"),
+        "userAgent": "azsdk-python-identity/1.17.1",
     }
-    return {**defaults, **given}
+    record = {**defaults, **given}
+    return {**_whereabouts(record), **record}
+
+
+def _whereabouts(record: JsonObject) -> JsonObject:
+    """
+    Network and country of an address, the same for the same address. Whether those of managed identities are told is
+    not verified (facts: Graph 3), so they are not.
+    """
+    nowhere: JsonObject = {"city": None, "state": None, "countryOrRegion": None}
+    if "managedIdentity" in record["signInEventTypes"]:
+        return {"autonomousSystemNumber": None, "location": nowhere}
+    network = str(record["ipAddress"]).rpartition(".")[0]
+    number, country = _NETWORKS.get(network, (64500, "US"))
+    return {"autonomousSystemNumber": number, "location": {**nowhere, "countryOrRegion": country}}
+
+
+_NETWORKS = {"203.0.113": (64496, "NL"), "198.51.100": (64499, "SC"), "10.4.0": (64497, "NL")}

@@ -13,7 +13,7 @@ signal is used. A 404 may come from a replica that lags, so a surprising one is 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from shared.audit import LOOK_BACK, read_audit, subject_of
@@ -34,11 +34,12 @@ from shared.case import (
     RiskDetection,
     RiskPolicy,
     RiskState,
+    SignInLog,
 )
-from shared.clients.answers import NO_SUCH_SEGMENT, Call
+from shared.clients.answers import NO_SUCH_SEGMENT, VERSION, Call
 from shared.clients.batch import MOST
 from shared.clients.graph_http import GraphHttp, Outcome, read_page
-from shared.clients.graph_requests import Ask, Ids, call_for, federated_call
+from shared.clients.graph_requests import ATTEMPTS_BACK, SIGN_INS_BACK, Ask, Ids, call_for, federated_call
 from shared.clients.graph_shapes import (
     Unreadable,
     addresses_of,
@@ -63,6 +64,7 @@ from shared.clients.graph_shapes import (
     risk_policy_of,
     text_of,
 )
+from shared.clients.sign_in_pages import PagesRead, log_of, read_within_budget
 from shared.errors import CordonError, Gone, MalformedSignal, PlatformRefused, TimeMayHelp, UnavailableInCloud
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, WorkloadIdentity
 from shared.risk import read_detection, read_risk_state
@@ -80,6 +82,7 @@ _LISTS = frozenset(Ask) - {Ask.PRINCIPAL, Ask.APPLICATION, Ask.RISK, Ask.PUBLIC_
 # Not worth a round trip of their own: Entra allows one service principal per application and tenant, and who needs
 # the keys can ask for them.
 _ALONG = frozenset({Ask.PRINCIPALS, Ask.PUBLIC_KEYS})
+_BUDGETED = frozenset({Ask.SIGN_INS, Ask.ATTEMPTS})
 _BELOW = {Ask.PRINCIPAL: Ask.FEDERATED_PRINCIPAL, Ask.APPLICATION: Ask.FEDERATED_APPLICATION}
 _PROTECTION_PARTS = {PartName.DETECTIONS, PartName.RISK, PartName.CA_POLICY}  # not in every cloud
 
@@ -101,6 +104,7 @@ class Looking:
         self._since = http.clock() - LOOK_BACK
         self._calls: dict[Ask, Call] = {}
         self._found: dict[Ask, Outcome] = {}
+        self._pages: dict[Ask, PagesRead] = {}
         self._siblings: list[tuple[JsonObject, Outcome]] = []
 
     async def run(self) -> Gathered:
@@ -136,6 +140,8 @@ class Looking:
 
     def _may_join(self, call: Call) -> bool:
         """Calls with a quota join the batch only if they need not wait: nothing slow holds up the rest."""
+        if call.version != VERSION:  # what is only in beta is never sent in a batch
+            return False
         if call.quota is None:
             return True
         spare = call.quota.requests // 2 if call.rides else 0  # for those who cannot do without
@@ -147,6 +153,9 @@ class Looking:
         if ask not in _LISTS or isinstance(body, CordonError):
             return
         try:
+            if ask in _BUDGETED:
+                self._pages[ask] = await read_within_budget(self._http, self._calls[ask], body)
+                return
             if body.get("@odata.nextLink") is None:
                 read_page(self._calls[ask], body)
                 return
@@ -192,6 +201,7 @@ class Looking:
         grants = PartName.GRANTS in self._parts
         given = PartName.GRANT_AUDITS in self._parts
         needs_principal = protection or grants or given
+        sign_ins = bool({PartName.SIGN_INS, PartName.ATTEMPTS} & self._parts)
         no_principal = self._ids.principal is None
         no_application = self._ids.application is None
         app_unknown = audits and (no_application or Ask.APPLICATION in self._found)
@@ -200,7 +210,8 @@ class Looking:
                 Ask.PRINCIPAL,
                 identity
                 or ((needs_principal or audits) and (no_principal or app_unknown))
-                or (given and self._ids.client is None),
+                or (given and self._ids.client is None)
+                or (sign_ins and self._ids.managed is None),
             ),
             (Ask.PRINCIPALS, identity),
             (Ask.APPLICATION, identity or app_unknown or (no_principal and self._ids.client is None)),
@@ -219,6 +230,8 @@ class Looking:
             (Ask.OWNERS_PRINCIPAL, PartName.OWNERS in self._parts),
             (Ask.OWNERS_APPLICATION, PartName.OWNERS in self._parts),
             (Ask.DOMAINS, PartName.DOMAINS in self._parts),
+            (Ask.SIGN_INS, PartName.SIGN_INS in self._parts),
+            (Ask.ATTEMPTS, PartName.ATTEMPTS in self._parts),
             (Ask.CA_POLICIES, PartName.CA_POLICY in self._parts and self._cloud is None),
             (Ask.PUBLIC_KEYS, PartName.PUBLIC_KEYS in self._parts),
         )
@@ -242,6 +255,7 @@ class Looking:
         principal, application = self._record(Ask.PRINCIPAL), self._record(Ask.APPLICATION)
         if principal is not None:
             self._confirm(principal=guid_of(principal, "id"), client=guid_of(principal, "appId"))
+            self._ids = replace(self._ids, managed=is_managed_identity(principal))
         if application is not None:
             self._confirm(application=guid_of(application, "id"), client=guid_of(application, "appId"))
 
@@ -296,6 +310,8 @@ class Looking:
             detections=self._part(PartName.DETECTIONS, self._detections),
             risk=self._part(PartName.RISK, self._risk),
             audits=self._part(PartName.AUDITS, self._audits),
+            sign_ins=self._part(PartName.SIGN_INS, lambda: self._sign_ins(Ask.SIGN_INS, SIGN_INS_BACK)),
+            attempts=self._part(PartName.ATTEMPTS, lambda: self._sign_ins(Ask.ATTEMPTS, ATTEMPTS_BACK)),
             domains=self._part(PartName.DOMAINS, self._domains),
             grant_audits=self._part(PartName.GRANT_AUDITS, self._grant_audits),
             ca_policy=self._part(PartName.CA_POLICY, self._ca_policy),
@@ -438,6 +454,13 @@ class Looking:
         if error := self._error_of(ask, unless_found=waited_for):
             return _unread(error)
         return Known(tuple(owner_of(each) for each in self._records(ask)))
+
+    def _sign_ins(self, ask: Ask, back: timedelta) -> Part[SignInLog]:
+        if error := self._error_of(ask, unless_found=Ask.PRINCIPAL):
+            return _unread(error)
+        if self._ids.principal is None or ask not in self._pages:
+            return CouldNotLook("the service principal is not known by its object id", may_help_later=True)
+        return log_of(self._pages[ask], self._ids.principal, self._since + LOOK_BACK - back)
 
     def _domains(self) -> Part[frozenset[str]]:
         """

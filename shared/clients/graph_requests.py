@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from urllib.parse import quote
 
+from shared.audit import LOOK_BACK
 from shared.clients.answers import BETA, Call
 from shared.clients.pacing import IDENTITY_PROTECTION, KEY_SELECTS, REPORTS
 from shared.identity import IdentityRef, canonical_guid
@@ -26,6 +27,10 @@ WITH_KEYS = "?$select=id,keyCredentials"  # `key` is null unless it is selected 
 NEW_MEMBERS = {"Prefer": "include-unknown-enum-members"}  # else Graph hides newer enum members
 
 
+# How far back sign-ins are asked for. The log keeps 30 days at most (facts: Graph 2, retention).
+SIGN_INS_BACK, ATTEMPTS_BACK = timedelta(days=30), timedelta(days=1)
+
+
 class Ask(StrEnum):
     """What can be asked for; each at most once, save for surprising 404s."""
 
@@ -44,6 +49,8 @@ class Ask(StrEnum):
     OWNERS_APPLICATION = "owners of the application"
     CA_POLICIES = "Conditional Access policies"
     DOMAINS = "the tenant's domains"
+    SIGN_INS = "sign-ins"
+    ATTEMPTS = "attempts to sign in"
     AUDITS_PRINCIPAL = "audit records of the service principal"
     AUDITS_APPLICATION = "audit records of the application"
     AUDITS_APP_ROLES = "audit records of app roles given"
@@ -62,12 +69,14 @@ class Ids:
     principal: str | None
     client: str | None
     application: str | None
+    managed: bool | None = None  # whether it is a managed identity, once Graph has told
 
     @classmethod
     def of(cls, subject: IdentityRef) -> "Ids":
         """Raises ValueError for an id that is no GUID: it never gets into a path."""
         given = (subject.principal_id, subject.client_id, subject.app_object_id)
-        return cls(*(canonical_guid(each) if each else None for each in given))
+        principal, client, application = (canonical_guid(each) if each else None for each in given)
+        return cls(principal, client, application)
 
 
 def principal_path(ids: Ids) -> str | None:
@@ -91,6 +100,8 @@ def filtered(path: str, condition: str) -> str:
 
 def call_for(ask: Ask, ids: Ids, since: datetime) -> Call | None:
     """The request for this, or None while an id that it needs is not known. Audit records are read from `since` on."""
+    if ask in (Ask.SIGN_INS, Ask.ATTEMPTS):
+        return _sign_ins(ask, ids, since)
     path = _path_for(ask, ids, since)
     if path is None:
         return None
@@ -159,15 +170,33 @@ def graph_time(moment: datetime) -> str:
     return f"{utc.isoformat(timespec='microseconds' if utc.microsecond else 'seconds')}Z"
 
 
-def sign_ins_call(principal: str, type_: str, error_code: int, since: datetime, until: datetime | None = None) -> Call:
+def _sign_ins(ask: Ask, ids: Ids, audited_since: datetime) -> Call | None:
+    """
+    Tokens that were issued are asked for by their code: nobody without a credential can make that list long. What
+    else was tried is anybody's to fill, so only the last day of it is read.
+    """
+    if ids.principal is None or ids.managed is None:
+        return None
+    now = audited_since + LOOK_BACK
+    type_ = "managedIdentity" if ids.managed else "servicePrincipal"
+    if ask is Ask.ATTEMPTS:
+        return sign_ins_call(ids.principal, type_, None, now - ATTEMPTS_BACK)
+    return sign_ins_call(ids.principal, type_, 0, now - SIGN_INS_BACK)
+
+
+def sign_ins_call(
+    principal: str, type_: str, error_code: int | None, since: datetime, until: datetime | None = None
+) -> Call:
     """
     Workloads' sign-ins are in beta only, and only where they are asked for by type (facts: Graph docs
     signin-list). Asked for by code, the answer stays small whatever else an attacker makes the log hold.
     """
     condition = (
         f"signInEventTypes/any(t:t eq '{type_}') and createdDateTime ge {graph_time(since)} "
-        f"and servicePrincipalId eq '{canonical_guid(principal)}' and status/errorCode eq {error_code:d}"
+        f"and servicePrincipalId eq '{canonical_guid(principal)}'"
     )
+    if error_code is not None:
+        condition += f" and status/errorCode eq {error_code:d}"
     if until is not None:
         condition += f" and createdDateTime le {graph_time(until)}"
     return Call(

@@ -111,23 +111,33 @@ def read_time(text: str) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def sign_in_of(record: JsonObject, principal: str, error_code: int) -> SignIn:
-    """A record of the sign-in log; Unreadable also if it is about anything but what was asked for."""
+def sign_in_of(record: JsonObject, principal: str, error_code: int | None = None) -> SignIn:
+    """
+    A record of the sign-in log; Unreadable also if it is about anything but what was asked for. `error_code` None:
+    any was.
+    """
     status, at = record.get("status"), time_of(record, "createdDateTime")
     code = status.get("errorCode") if isinstance(status, dict) else None
-    if at is None or code != error_code or isinstance(code, bool) or guid_of(record, "servicePrincipalId") != principal:
-        raise Unreadable("a sign-in lacks its time, or another identity or error code was asked for")
+    if at is None or not isinstance(code, int) or isinstance(code, bool):
+        raise Unreadable("a sign-in lacks its time or its error code")
+    if error_code not in (None, code) or guid_of(record, "servicePrincipalId") != principal:
+        raise Unreadable("a sign-in is of another identity or error code than was asked for")
     key, federated = (
         optional_text_of(record, name) for name in ("servicePrincipalCredentialKeyId", "federatedCredentialId")
     )
+    network, location = record.get("autonomousSystemNumber"), record.get("location")
     return SignIn(
         id=text_of(record, "id"),
         at=at,
-        error_code=error_code,
-        address=optional_text_of(record, "ipAddress"),
+        error_code=code,
+        address=optional_text_of(record, "ipAddress") or None,
         credential_id=key or federated,
         credential_type=optional_text_of(record, "clientCredentialType"),
         resource=optional_text_of(record, "resourceDisplayName"),
+        resource_id=optional_text_of(record, "resourceId") or None,
+        network=network if isinstance(network, int) and not isinstance(network, bool) and network > 0 else None,
+        country=optional_text_of(location, "countryOrRegion") or None if isinstance(location, dict) else None,
+        user_agent=optional_text_of(record, "userAgent") or None,
     )
 
 

@@ -12,12 +12,16 @@ from shared.conditions.granted_recently import GrantedRecently
 from shared.conditions.identifier_uri import IdentifierUriSuspect
 from shared.conditions.identity_kind import IsOfKind
 from shared.conditions.interface import Condition
+from shared.conditions.new_sign_in import SignedInAsNever
 from shared.conditions.odd_hour import ChangedAtOddHour
 from shared.conditions.publisher import PublisherSuspect
 from shared.conditions.redirect_uri import RedirectUriSuspect
 from shared.conditions.risk_detection import RiskDetected
 from shared.conditions.risk_state import RiskListed
 from shared.conditions.sign_in_blocked import SignInBlocked
+from shared.conditions.sign_in_failures import SignInsFail
+from shared.conditions.sign_in_frequency import SignsInMoreOften
+from shared.conditions.sign_in_odd_hour import SignsInAtOddHour
 from shared.conditions.sign_out_url_changed import SignOutUrlChanged
 
 CONDITIONS: tuple[type[Condition], ...] = (
@@ -39,6 +43,10 @@ CONDITIONS: tuple[type[Condition], ...] = (
     SignOutUrlChanged,
     IdentifierUriSuspect,
     PublisherSuspect,
+    SignedInAsNever,
+    SignInsFail,
+    SignsInMoreOften,
+    SignsInAtOddHour,
 )
 
 

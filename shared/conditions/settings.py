@@ -46,15 +46,15 @@ def kebab(name: str) -> str:
 
 SETTINGS = ConfigDict(extra="forbid", alias_generator=kebab, str_max_length=200)
 
-_DURATION_SCHEMA = {
+DURATION_SCHEMA = {
     "type": "string",
     "pattern": r"^([0-9]{1,6}[smhd]|P([0-9]{1,6}D)?(T([0-9]{1,6}H)?([0-9]{1,6}M)?([0-9]{1,6}S)?)?)$",
     "examples": ["90m", "24h", "7d"],
 }
 _GUID_SCHEMA = {"type": "string", "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"}
 
-Duration = Annotated[timedelta, BeforeValidator(read_duration), WithJsonSchema(_DURATION_SCHEMA)]
-AuditDuration = Annotated[Duration, AfterValidator(_within_look_back), WithJsonSchema(_DURATION_SCHEMA)]
+Duration = Annotated[timedelta, BeforeValidator(read_duration), WithJsonSchema(DURATION_SCHEMA)]
+AuditDuration = Annotated[Duration, AfterValidator(_within_look_back), WithJsonSchema(DURATION_SCHEMA)]
 Guid = Annotated[str, BeforeValidator(_read_guid), WithJsonSchema(_GUID_SCHEMA)]
 Several = Annotated[tuple[T, ...], Field(min_length=1, max_length=100)]
 """A list that names at least one: an empty one could never match, or never fail to."""

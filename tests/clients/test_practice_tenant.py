@@ -16,7 +16,7 @@ from shared.clients.tenant import make_tenant
 from shared.errors import CordonError, OutcomeUnknown, PermissionMissing
 from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, PrincipalId
 from shared.tenant import Gathered, RemoveFederated, RemovePassword, ReplaceKeys, Tenant, WriteDone
-from tests.clients.fake_graph import play, seeded
+from tests.clients.fake_graph import START, play, seeded
 from tests.clients.test_tenant import SETTINGS
 from tests.practice.desk import APP_ID, APPLICATION, FEDERATED, PRINCIPAL, SECRET, payroll
 
@@ -373,3 +373,72 @@ def test_where_an_application_comes_from_is_read_with_it() -> None:
         return found.value.provenance if isinstance(found, Known) else found
 
     assert at(story) == Provenance(None, None, None, (), None)
+
+
+SIGN_INS = frozenset({PartName.SIGN_INS, PartName.ATTEMPTS})
+
+
+def _signed_in(number: int, days: float, code: int = 0, principal: str = PRINCIPAL) -> dict[str, Any]:
+    at = START - timedelta(days=days)
+    status = {"errorCode": code, "failureReason": None, "additionalDetails": None}
+    return {
+        "id": f"s{number}",
+        "createdDateTime": at.isoformat(),
+        "servicePrincipalId": principal,
+        "appId": APP_ID,
+        "status": status,
+    }
+
+
+def test_sign_ins_are_read_as_far_back_as_the_log_goes_and_attempts_for_a_day() -> None:
+    """By type, identity and code; another identity's are not asked for."""
+    held = [_signed_in(1, 29), _signed_in(2, 0.5), _signed_in(3, 0.2, 7000215), _signed_in(4, 3, 7000215)]
+
+    async def story(place: Place) -> Gathered:
+        return await place.tenant.directory.look(REF, SIGN_INS)
+
+    found = at(story, {**payroll(), "licences": ["AAD_PREMIUM"]}, logs={"signIns": held})
+
+    assert isinstance(found.sign_ins, Known)
+    assert isinstance(found.attempts, Known)
+    assert [each.id for each in found.sign_ins.value.records] == ["s2", "s1"]
+    assert [each.id for each in found.attempts.value.records] == ["s3", "s2"]
+    assert found.sign_ins.value.records[0].network == 64496
+
+
+def test_a_log_that_is_too_long_is_read_as_far_as_the_budget_goes() -> None:
+    """Ten pages, the newest first; it is said from when on it is whole."""
+    held = [_signed_in(n, 0.001 * (n + 1)) for n in range(60)]
+
+    async def story(place: Place) -> Gathered:
+        return await place.tenant.directory.look(REF, frozenset({PartName.SIGN_INS}))
+
+    found = at(
+        story,
+        {**payroll(), "licences": ["AAD_PREMIUM"]},
+        logs={"signIns": held},
+        behaviour=Behaviour(sign_in_page=(5, 5)),
+    )
+
+    assert isinstance(found.sign_ins, Known)
+    read = found.sign_ins.value
+    assert (len(read.records), read.cut_short) == (50, True)
+    assert read.since == read.records[-1].at
+
+
+@pytest.mark.parametrize("lack", ["licence", "permission"])
+def test_a_sign_in_log_that_is_not_to_be_had_says_why(lack: str) -> None:
+    """Unknown for good, and everything else stays known."""
+    licences = ["WorkloadIdentitiesPremium"] if lack == "licence" else ["AAD_PREMIUM"]
+    permissions = {} if lack == "licence" else {"permissions": {"reader": ["Application.Read.All"]}}
+
+    async def story(place: Place) -> Gathered:
+        return await place.tenant.directory.look(REF, SIGN_INS | IDENTITY)
+
+    found = at(story, {**payroll(), "licences": licences, **permissions})
+
+    assert isinstance(found.identity, Known)
+    for part in (found.sign_ins, found.attempts):
+        assert isinstance(part, CouldNotLook)
+        assert not part.may_help_later
+        assert ("AuditLog.Read.All" in part.why) or ("licence" in part.why.lower())

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from shared.audit import read_audit
 from shared.case import (
+    CASE_PARTS,
     AuditRecord,
     Case,
     CouldNotLook,
@@ -25,6 +26,7 @@ from tests.fakes import (
     DOMAINS,
     NO_GRANTS,
     NO_OWNERS,
+    NO_SIGN_INS,
     PAYROLL,
     PAYROLL_APP,
     START,
@@ -59,6 +61,8 @@ def case(
         audits=Known(audits),
         grant_audits=Known(given),
         domains=DOMAINS,
+        sign_ins=NO_SIGN_INS,
+        attempts=NO_SIGN_INS,
         grants=NO_GRANTS,
         owners=NO_OWNERS,
     )
@@ -66,17 +70,8 @@ def case(
 
 def unread(why: NotLooked | CouldNotLook) -> Case:
     """Nothing was read, for this reason."""
-    return replace(
-        case(),
-        identity=why,
-        detections=why,
-        risk=why,
-        audits=why,
-        grants=why,
-        owners=why,
-        grant_audits=why,
-        domains=why,
-    )
+    parts = {part.value: why for part in CASE_PARTS}
+    return replace(case(), **parts)  # pyright: ignore[reportArgumentType]
 
 
 def blocked(of: Case) -> Case:

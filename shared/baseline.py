@@ -1,0 +1,147 @@
+"""
+What a workload's sign-ins are usually like: learned from its own log before a moment, and compared with what came
+after. Pure. Documents of Microsoft's describe a baseline of 2 to 60 days over address and network, resource, user
+agent, country and kind of credential; this is the same, re-derived, so that it can be read.
+
+Only tokens that were issued are learned from: whoever guesses secrets can fill the log with refusals, not with these.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+
+from shared.case import SignIn, SignInLog
+
+SHORTEST, LONGEST = timedelta(days=2), timedelta(days=60)
+WEEK_HOURS = 168
+
+
+class Feature(StrEnum):
+    """What can be new about a sign-in. Values are the policy's words."""
+
+    ADDRESS = "address"
+    NETWORK = "network"  # the autonomous system; where the log does not tell it, the addresses around
+    COUNTRY = "country"
+    USER_AGENT = "user-agent"  # without its versions
+    RESOURCE = "resource"
+    CREDENTIAL_TYPE = "credential-type"
+    CREDENTIAL = "credential"  # the key, or the federated credential
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What was seen of each feature, in how many sign-ins over how long, and which hours of its week it was active."""
+
+    count: int
+    learned: timedelta  # from the oldest sign-in to the end
+    seen: Mapping[Feature, frozenset[str]]
+    hours: frozenset[int]  # of the week, in UTC: 0 is Monday's first
+    times: tuple[datetime, ...]  # newest first
+
+
+@dataclass(frozen=True, slots=True)
+class TooShort:
+    """Nothing can be judged by it, because it holds too little."""
+
+    why: str
+
+
+@lru_cache(maxsize=4)  # several conditions of a policy ask the same log the same thing
+def baseline_of(
+    log: SignInLog, until: datetime, length: timedelta, least: int, shortest: timedelta
+) -> Baseline | TooShort:
+    """The baseline of the time before `until`, as long as `length` at most, or why there is none to judge by."""
+    begin = until - length
+    records = [each for each in log.records if begin <= each.at < until and each.error_code == 0]
+    learned = until - min((each.at for each in records), default=until)
+    if len(records) < least or learned < shortest:
+        cut = f"; the log was read back to {log.since:%Y-%m-%d %H:%M} UTC only" if log.cut_short else ""
+        needed = f"{least} over {_days(shortest)}"
+        return TooShort(f"{len(records)} sign-ins over {_days(learned)} are too few to learn from ({needed}){cut}")
+    return Baseline(
+        count=len(records),
+        learned=learned,
+        seen={feature: _values(records, feature) for feature in Feature},
+        hours=frozenset(hour_of_week(each.at) for each in records),
+        times=tuple(each.at for each in records),
+    )
+
+
+def recent(log: SignInLog, since: datetime) -> Sequence[SignIn]:
+    """The tokens that were issued from this moment on, newest first."""
+    found = list[SignIn]()
+    for each in log.records:
+        if each.at < since:
+            break
+        if each.error_code == 0:
+            found.append(each)
+    return found
+
+
+def value_of(sign_in: SignIn, feature: Feature) -> str | None:
+    """A feature of a sign-in as it is compared; None where the log does not tell it."""
+    match feature:
+        case Feature.ADDRESS:
+            return sign_in.address
+        case Feature.NETWORK:
+            return f"AS{sign_in.network}" if sign_in.network is not None else _around(sign_in.address)
+        case Feature.COUNTRY:
+            return sign_in.country
+        case Feature.USER_AGENT:
+            return plain_agent(sign_in.user_agent) if sign_in.user_agent else None
+        case Feature.RESOURCE:
+            return sign_in.resource_id or sign_in.resource
+        case Feature.CREDENTIAL_TYPE:
+            return sign_in.credential_type
+        case Feature.CREDENTIAL:
+            return sign_in.credential_id.lower() if sign_in.credential_id else None
+
+
+def hour_of_week(moment: datetime) -> int:
+    return moment.weekday() * 24 + moment.hour
+
+
+def usual_count(times: Sequence[datetime], until: datetime, learned: timedelta, window: timedelta) -> int:
+    """
+    How many sign-ins a window of its own time holds at the most, but for the busiest twentieth of them. Windows
+    without any count as well; so a single odd day does not set what is usual.
+    """
+    windows = max(1, int(learned / window))
+    counts = [0] * windows
+    for at in times:
+        place = int((until - at) / window)
+        if 0 <= place < windows:
+            counts[place] += 1
+    return sorted(counts)[min(windows - 1, int(windows * 0.95))]
+
+
+@lru_cache(maxsize=4096)
+def plain_agent(text: str) -> str:
+    """A user agent without its versions: an update of a library is nobody new."""
+    return _BLANKS.sub(" ", _VERSIONS.sub("", text[:400].casefold())).strip()
+
+
+_VERSIONS = re.compile(r"(?:/|\b)v?\d[0-9a-z]*(?:[._+-][0-9a-z]+)*")
+_BLANKS = re.compile(r"\s+")
+
+
+@lru_cache(maxsize=4096)
+def _around(address: str | None) -> str | None:
+    """The /24 or /48 that an address lies in."""
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return None
+    return str(ip_network(f"{found}/{24 if found.version == 4 else 48}", strict=False))
+
+
+def _values(records: Sequence[SignIn], feature: Feature) -> frozenset[str]:
+    return frozenset(value for each in records if (value := value_of(each, feature)) is not None)
+
+
+def _days(length: timedelta) -> str:
+    return f"{length.total_seconds() / 86_400:.1f} days"

@@ -1,0 +1,43 @@
+"""The settings of conditions that learn from an identity's own sign-ins."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from shared.baseline import LONGEST, SHORTEST, Baseline, TooShort, baseline_of
+from shared.case import Case, Known, PartName, SignInLog
+from shared.conditions.interface import Unknown, unknown
+from shared.conditions.settings import DURATION_SCHEMA, Duration
+
+
+def _is_long_enough(length: timedelta) -> timedelta:
+    if not SHORTEST <= length <= LONGEST:
+        raise ValueError(f"must be {SHORTEST.days}d to {LONGEST.days}d")
+    return length
+
+
+def _is_recent(length: timedelta) -> timedelta:
+    if length > timedelta(days=1):
+        raise ValueError("must be at most 24h: what is older is what is learned from")
+    return length
+
+
+BaselineDuration = Annotated[Duration, AfterValidator(_is_long_enough), WithJsonSchema(DURATION_SCHEMA)]
+RecentDuration = Annotated[Duration, AfterValidator(_is_recent), WithJsonSchema(DURATION_SCHEMA)]
+LeastRecords = Annotated[int, Field(ge=1, le=10_000, strict=True)]
+
+BASELINE, LEAST = timedelta(days=30), 10
+
+
+def learned(
+    case: Case, within: timedelta, length: timedelta, least: int, shortest: timedelta = SHORTEST
+) -> tuple[SignInLog, Baseline] | Unknown:
+    """The log of a case and what is usual in it before this time; or why neither can be had."""
+    if not isinstance(case.sign_ins, Known):
+        return unknown(PartName.SIGN_INS, case.sign_ins)
+    log = case.sign_ins.value
+    if log.cut_short and log.since > case.now - within:
+        return Unknown("the sign-in log could not be read far enough back: there are too many records in it")
+    found = baseline_of(log, case.now - within, length, least, shortest)
+    return Unknown(found.why) if isinstance(found, TooShort) else (log, found)

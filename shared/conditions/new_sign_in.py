@@ -1,0 +1,74 @@
+"""Did it sign in as it never does?"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from shared.baseline import Baseline, Feature, recent, value_of
+from shared.case import Case, SignIn
+from shared.conditions.interface import Finding, Met, NotMet, Unknown
+from shared.conditions.learning import BASELINE, LEAST, BaselineDuration, LeastRecords, RecentDuration, learned
+from shared.conditions.settings import SETTINGS, Several, utc
+
+_ASKED = (Feature.NETWORK, Feature.COUNTRY, Feature.RESOURCE, Feature.CREDENTIAL_TYPE)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedInAsNever:
+    """
+    Met when a token was issued `within` this time to a sign-in that differs from all of the `baseline` before it (2 to
+    60 days) in at least `at-least` of these features at once. A new region of a cloud, a new library, a new pipeline
+    differ in one; ask for two or three. What the log does not tell of a sign-in leaves it unknown where it could
+    matter: name the features that your log tells. Unknown also while fewer than `least-records` sign-ins, or less than
+    two days, can be learned from.
+    """
+
+    name: ClassVar[str] = "new-sign-in"
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    features: Several[Feature] = _ASKED
+    at_least: Annotated[int, Field(ge=1, le=7, strict=True)] = 1
+    within: RecentDuration = timedelta(hours=24)
+    baseline: BaselineDuration = BASELINE
+    least_records: LeastRecords = LEAST
+
+    def __post_init__(self) -> None:
+        if self.at_least > len(set(self.features)):
+            raise ValueError("asks for more features than it names, so it could never be met")
+
+    def check(self, case: Case) -> Finding:
+        found = learned(case, self.within, self.baseline, self.least_records)
+        if isinstance(found, Unknown):
+            return found
+        log, usual = found
+        doubt: str | None = None
+        count = 0
+        for sign_in in recent(log, case.now - self.within):
+            count += 1
+            new, untold = self._compared(sign_in, usual)
+            if len(new) >= self.at_least:
+                return Met(_told(sign_in, new, usual))
+            if len(new) + len(untold) >= self.at_least:
+                doubt = doubt or f"the log does not tell {', '.join(untold)} of the sign-in at {utc(sign_in.at)}"
+        return Unknown(doubt) if doubt else NotMet(f"none of {count} sign-ins differs from {usual.count} before them")
+
+    def _compared(self, sign_in: SignIn, usual: Baseline) -> tuple[list[Feature], list[Feature]]:
+        """What is new about a sign-in; and what is not told of it although it is told of earlier ones."""
+        new, untold = list[Feature](), list[Feature]()
+        for feature in self.features:
+            value = value_of(sign_in, feature)
+            if value is None:
+                untold.append(feature)
+            elif value not in usual.seen[feature]:
+                (new if usual.seen[feature] else untold).append(feature)
+        return new, untold
+
+
+def _told(sign_in: SignIn, new: list[Feature], usual: Baseline) -> str:
+    what = ", ".join(f"{feature} {value_of(sign_in, feature)}" for feature in new)
+    return (
+        f"a token was issued at {utc(sign_in.at)} to a sign-in with new {what} (record {sign_in.id}; "
+        f"{usual.count} sign-ins over {usual.learned.days} days before)"
+    )

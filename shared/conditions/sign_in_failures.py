@@ -1,0 +1,55 @@
+"""Does somebody try to sign in as it, and fail?"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from shared.case import Case, Known, PartName, SignIn
+from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
+from shared.conditions.learning import RecentDuration
+from shared.conditions.settings import SETTINGS, Several
+
+ErrorCode = Annotated[int, Field(ge=1, le=99_999_999, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class SignInsFail:
+    """
+    Met when at least `at-least` sign-ins were refused `within` this time (24 h at most), with one of these error
+    `codes` if any are named (7000215: wrong secret, 7000222: expired secret, 700027: bad assertion, 53003: blocked by
+    a policy, 7000112: disabled), and at most `succeeded` tokens were issued beside them, if that is given. Anybody who
+    knows the client id can make an identity fail, so this alone is no reason to cut it off.
+    """
+
+    name: ClassVar[str] = "sign-in-failures"
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    codes: Several[ErrorCode] | None = None
+    at_least: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 10
+    within: RecentDuration = timedelta(hours=1)
+    succeeded: Annotated[int, Field(ge=0, le=10_000, strict=True)] | None = None
+
+    def check(self, case: Case) -> Finding:
+        if not isinstance(case.attempts, Known):
+            return unknown(PartName.ATTEMPTS, case.attempts)
+        log, since = case.attempts.value, case.now - self.within
+        tried = [each for each in log.records if each.at >= since]
+        failed = [each for each in tried if each.error_code and (not self.codes or each.error_code in self.codes)]
+        issued = sum(1 for each in tried if each.error_code == 0)
+        whole = not log.cut_short or log.since <= since
+        if len(failed) >= self.at_least and (self.succeeded is None or (issued <= self.succeeded and whole)):
+            return Met(_told(failed, issued, "" if whole else "at least "))
+        if not whole:
+            return Unknown("the sign-in log could not be read far enough back: there are too many records in it")
+        return NotMet(f"{len(failed)} sign-ins failed in this way, and {issued} tokens were issued")
+
+
+def _told(failed: list[SignIn], issued: int, least: str) -> str:
+    """By error code and by credential, the most frequent first."""
+    codes = ", ".join(f"{count} x {code}" for code, count in Counter(each.error_code for each in failed).most_common(3))
+    keys = Counter(each.credential_id for each in failed if each.credential_id).most_common(1)
+    named = f", most with credential {keys[0][0]}" if keys else ""
+    return f"{least}{len(failed)} sign-ins were refused ({codes}){named}; {issued} tokens were issued"

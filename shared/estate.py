@@ -135,6 +135,14 @@ class SecretValue:
         raise TypeError("a secret's value is not written anywhere")
 
 
+@dataclass(frozen=True, slots=True)
+class DatedKey:
+    """One key of a source as it is now, and when it was made: an ISO time, None where the service does not tell."""
+
+    value: SecretValue
+    created: str | None
+
+
 class VaultLogs(Protocol):
     """What the vaults' logs tell. They are late: up to 10 minutes (facts: Azure 3.4)."""
 
@@ -250,6 +258,13 @@ class Sources(Protocol):
 
     async def keys(self, resource: str, what: str) -> Mapping[str, SecretValue]:
         """All keys as they are now (listKeys), by name; of a database server none, for nobody can read a password."""
+        ...
+
+    async def dated_keys(self, resource: str, what: str) -> Mapping[str, DatedKey]:
+        """
+        The same with the times of one and the same moment, in as few calls as it takes. Times are compared with
+        those of this method only: another call of the service may spell them otherwise.
+        """
         ...
 
     async def regenerate(self, resource: str, what: str, key: str) -> SecretValue:

@@ -12,6 +12,7 @@ from datetime import datetime
 from shared.case import HolderKind, IdentityState, Part, PartName
 from shared.estate import (
     Access,
+    DatedKey,
     Estate,
     Grant,
     Reach,
@@ -220,6 +221,9 @@ class FencedSources:
 
     async def keys(self, resource: str, what: str) -> Mapping[str, SecretValue]:
         return await self.inner.keys(resource, what)
+
+    async def dated_keys(self, resource: str, what: str) -> Mapping[str, DatedKey]:
+        return await self.inner.dated_keys(resource, what)
 
     async def set_password(self, resource: str, what: str, value: SecretValue) -> None:
         await self.check()

@@ -16,8 +16,9 @@ from shared.clients.graph_shapes import Unreadable, objects_of, optional_text_of
 from shared.clients.resource_graph import ResourceGraph
 from shared.clock import Clock
 from shared.errors import CordonError, OutcomeUnknown, PlatformRefused
-from shared.estate import SOURCE_KEYS, SecretValue
-from shared.signal import JsonObject, JsonValue
+from shared.estate import SOURCE_KEYS, DatedKey, SecretValue
+from shared.signal import JsonObject
+from shared.together import together
 
 _LISTED_FOR = timedelta(minutes=5)
 _GROUP = r"[0-9a-z_()-](?:[0-9a-z._()-]{0,88}[0-9a-z_()-])?"
@@ -140,6 +141,19 @@ class AzureSources:
         place = _place(resource, what, f"reading the keys of a {what} source")
         return await self._values(place) if place.kind.keys else {}
 
+    async def dated_keys(self, resource: str, what: str) -> Mapping[str, DatedKey]:
+        """See `Sources`. Storage tells the times along with the keys; a database account has them elsewhere."""
+        place = _place(resource, what, f"reading the keys of a {what} source")
+        if what == "storage":
+            answer = await self._arm.ask(place.call("/listKeys"), bears_secret=True)
+            values, times = _values_in(place, answer), readable(place.doing, lambda: _times_in(answer))
+        elif place.kind.created is not None:
+            body, values = await together(self._arm.get(place.call()), self._values(place))
+            times = readable(place.doing, lambda: {name: _created(place, body, name) for name in place.kind.keys})
+        else:
+            values, times = await self.keys(resource, what), dict[str, str | None]()
+        return {name: DatedKey(value, times.get(name)) for name, value in values.items()}
+
     async def regenerate(self, resource: str, what: str, key: str) -> SecretValue:
         """See `Sources`."""
         place = _place(resource, what, f"making the {what} key {key} new", key)
@@ -204,7 +218,12 @@ def _object(record: JsonObject, name: str) -> JsonObject:
     return value
 
 
-def _created(place: _Place, body: JsonObject, key: str) -> JsonValue:
+def _times_in(answer: JsonObject) -> Mapping[str, str | None]:
+    """When each of a storage account's keys was made, from their list."""
+    return {text_of(each, "keyName"): optional_text_of(each, "creationTime") for each in objects_of(answer, "keys")}
+
+
+def _created(place: _Place, body: JsonObject, key: str) -> str | None:
     """An ISO time; null where the service tells none. A key that was never made new may have none either."""
     if place.kind.created is None:
         return None

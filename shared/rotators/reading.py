@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from shared.case import CouldNotLook, Known, NotLooked
 from shared.entries import WriteOutcome
 from shared.errors import CannotBeRead, Gone, Unreachable
-from shared.estate import OPERATION_TAG, SecretSeen, SecretValue
+from shared.estate import OPERATION_TAG, DatedKey, SecretSeen, SecretValue
 from shared.rotators.forms import read_form
 from shared.rotators.interface import Job, RotatorMeans
 from shared.signal import JsonObject, JsonValue
@@ -109,10 +109,9 @@ def inner(value: JsonValue) -> JsonObject:
     return value if isinstance(value, dict) else {}
 
 
-def created_in(facts: JsonObject) -> Mapping[str, str | None]:
-    """From what a source tells of its keys: when each was made, where it says so."""
-    times = {name: inner(each).get("created") for name, each in inner(facts.get("keys")).items()}
-    return {name: each if isinstance(each, str) else None for name, each in times.items()}
+def times_of(keys: Mapping[str, DatedKey]) -> Mapping[str, str | None]:
+    """When each key of a source was made, where it says so."""
+    return {name: each.created for name, each in keys.items()}
 
 
 def tags_in(facts: JsonObject, wanted: Callable[[str], bool]) -> list[str]:

@@ -24,12 +24,12 @@ from shared.rotators.interface import Job, Keys, Minted, NeedsValue, RotatorMean
 from shared.rotators.providers import Provider, idle_beside, read_key, read_provider
 from shared.rotators.reading import (
     Values,
-    created_in,
     holds,
     inner,
     is_same,
     made_by_us,
     texts,
+    times_of,
     values_of,
     versions_of,
 )
@@ -85,7 +85,8 @@ class TwoKeys(OrOwner):
         resource, sources = job.serves.resource, means.estate.sources
         versions = await versions_of(job, means)
         values = await values_of(job, versions, means)
-        facts, keys = await sources.read(resource, self.what), await sources.keys(resource, self.what)
+        dated = await sources.dated_keys(resource, self.what)
+        keys = {name: each.value for name, each in dated.items()}
         used = next((name for name in keys if values.uses(self.what, keys[name])), None)
         found = {name for name in keys if values.exposes(self.what, keys[name])}
         if used is not None:  # so the source is the right one
@@ -96,7 +97,7 @@ class TwoKeys(OrOwner):
         if used in exposed and (values.newest is None or read_form(self.what, values.newest) is None):
             return f"it holds {used} of {self.what} {_short(resource)} in a form that Cordon cannot write anew"
         idle = idle_beside(self.what, used) if used is not None and used in exposed else None
-        return {"exposed": [*exposed], "used": used, "idle": idle, "created": {**created_in(facts)}}
+        return {"exposed": [*exposed], "used": used, "idle": idle, "created": {**times_of(dated)}}
 
     def _held_by_unread(self, job: Job, versions: tuple[SecretSeen, ...], values: Values, used: str) -> frozenset[str]:
         """What exposed versions hold that nobody can read any more: by their tags, else any key of the pair."""
@@ -129,12 +130,11 @@ class TwoKeys(OrOwner):
         """The idle key, made new by this operation: now, or before a crash."""
         sources, resource = means.estate.sources, job.serves.resource
         was = inner(before.get("created")).get(key)
-        is_now = created_in(await sources.read(resource, self.what)).get(key)
-        made_already = was != is_now and is_now is not None
+        now = (await sources.dated_keys(resource, self.what))[key]
+        made_already = was != now.created and now.created is not None
         if made_already or _was_made_before(job, key):
-            return (await sources.keys(resource, self.what))[key]
-        old = (await sources.keys(resource, self.what))[key]
-        return await self._regenerate(resource, key, old, means)
+            return now.value
+        return await self._regenerate(resource, key, now.value, means)
 
     async def _regenerate(self, resource: str, key: str, old: SecretValue, means: RotatorMeans) -> SecretValue:
         """Sent once. If the answer was lost, the source tells by another value that it was done."""
@@ -180,7 +180,7 @@ class TwoKeys(OrOwner):
         if not values.unread:
             return False
         was = inner(before.get("created")).get(key)
-        is_now = created_in(await means.estate.sources.read(job.serves.resource, self.what)).get(key)
+        is_now = (await means.estate.sources.dated_keys(job.serves.resource, self.what))[key].created
         return is_now is None or was == is_now
 
     async def prove(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Proof:
@@ -193,7 +193,7 @@ class TwoKeys(OrOwner):
         if not values.unread:
             return Proof("held", f"no key of {source} is the exposed value any more")
         was = inner(before.get("created"))
-        is_now = created_in(await means.estate.sources.read(job.serves.resource, self.what))
+        is_now = times_of(await means.estate.sources.dated_keys(job.serves.resource, self.what))
         exposed = texts(before.get("exposed"))
         if exposed and all(is_now.get(key) and is_now[key] != was.get(key) for key in exposed):
             return Proof("held", f"{' and '.join(exposed)} of {source} was made new since it was exposed")

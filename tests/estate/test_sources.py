@@ -83,6 +83,30 @@ def test_when_a_key_was_made_is_told_where_the_service_tells_it(what: str) -> No
     with_estate(story, services())
 
 
+@pytest.mark.parametrize(("what", "calls"), [("storage", 1), ("cosmos", 2), ("service-bus", 1), ("redis", 1)])
+def test_keys_and_their_times_are_of_one_moment(what: str, calls: int) -> None:
+    """In as few calls as it takes: a subscription has 25 reads a second for all who ask."""
+    key = SOURCE_KEYS[what][0]
+
+    async def story(estate: Estate, desk: Desk) -> None:
+        before = await estate.sources.dated_keys(PLACES[what], what)
+        assert len(desk.tenant.requests) == calls
+
+        await asyncio.sleep(5)
+        made = await estate.sources.regenerate(PLACES[what], what, key)
+        after = await estate.sources.dated_keys(PLACES[what], what)
+
+        assert after[key].value.reveal() == made.reveal()
+        assert {name: each.value.reveal() for name, each in after.items() if name != key} == {
+            name: each.value.reveal() for name, each in before.items() if name != key
+        }
+        tells = what in {"storage", "cosmos"}
+        assert (before[key].created != after[key].created) is tells
+        assert all((each.created is not None) is tells for each in after.values())
+
+    with_estate(story, services())
+
+
 @pytest.mark.parametrize("what", [what for what in PLACES if what not in {"storage", "cosmos"}])
 def test_what_tells_no_times_says_so(what: str) -> None:
     """No time is made up."""

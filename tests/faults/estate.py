@@ -13,7 +13,17 @@ from random import Random
 
 from shared.case import Known, Part
 from shared.errors import Gone, PlatformRefused
-from shared.estate import OPERATION_TAG, Estate, Grant, SecretRead, SecretRef, SecretSeen, SecretValue, VaultSeen
+from shared.estate import (
+    OPERATION_TAG,
+    DatedKey,
+    Estate,
+    Grant,
+    SecretRead,
+    SecretRef,
+    SecretSeen,
+    SecretValue,
+    VaultSeen,
+)
 from shared.identity import ClientId, PrincipalId
 from shared.signal import JsonObject
 from tests.fakes import PAYROLL, START, FakeAccess, role_grant
@@ -218,6 +228,9 @@ class Sources:
 
     async def named(self, name: str, what: str) -> Part[tuple[str, ...]]:
         return Known(tuple(each for each in self.azure.keys if each.endswith(f"/{name}")))
+
+    async def dated_keys(self, resource: str, what: str) -> Mapping[str, DatedKey]:
+        return {name: DatedKey(SecretValue(value), at.isoformat()) for name, (value, at) in self._at(resource).items()}
 
     async def regenerate(self, resource: str, what: str, key: str) -> SecretValue:
         keys = self._at(resource)

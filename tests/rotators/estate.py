@@ -11,7 +11,7 @@ from typing import Any
 from shared.actions.interface import Applied, Proof
 from shared.case import CouldNotLook, Known, Part
 from shared.errors import Gone, PlatformRefused
-from shared.estate import OPERATION_TAG, Estate, SecretRef, SecretSeen, SecretValue
+from shared.estate import OPERATION_TAG, DatedKey, Estate, SecretRef, SecretSeen, SecretValue
 from shared.rotators import ROTATORS
 from shared.rotators.interface import Awaited, Job, Minted, NeedsValue, Rotator, RotatorMeans, Serves
 from shared.signal import JsonObject
@@ -165,6 +165,12 @@ class FakeSources:
     async def keys(self, resource: str, what: str) -> Mapping[str, SecretValue]:
         source = self._at(resource)
         return {} if source.login else {key: SecretValue(value) for key, (value, _) in source.keys.items()}
+
+    async def dated_keys(self, resource: str, what: str) -> Mapping[str, DatedKey]:
+        times = {key: at.isoformat() for key, (_, at) in self._at(resource).keys.items()}
+        tells = self._at(resource).tells_times
+        found = await self.keys(resource, what)
+        return {key: DatedKey(value, times[key] if tells else None) for key, value in found.items()}
 
     async def regenerate(self, resource: str, what: str, key: str) -> SecretValue:
         source = self._at(resource)

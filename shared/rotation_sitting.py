@@ -17,8 +17,10 @@ from shared.entries import (
     Closed,
     Entry,
     ExposureFound,
+    IdentityAccused,
     Intended,
     Opened,
+    Planned,
     PlannedStep,
     RotationApproved,
     RotationBegun,
@@ -34,7 +36,7 @@ from shared.entries import (
     WorkEnded,
     WorkStarted,
 )
-from shared.errors import JournalDamaged, OutOfTurn, StoppedBySwitch
+from shared.errors import JournalDamaged, MalformedSignal, OutOfTurn, StoppedBySwitch
 from shared.estate import SecretRef
 from shared.exposing import Accused, look_for_exposure
 from shared.exposure import Exposure
@@ -59,7 +61,11 @@ from shared.rotation_progress import Progress, in_other_hands, read_progress
 from shared.rotation_slice import Slice
 from shared.rotation_stages import Stages
 from shared.rotators import ROTATORS
+from shared.rotators.entra_client_secret import EntraClientSecret
 from shared.rotators.interface import RotatorMeans, Serves
+from shared.signal import NotASignal, Signal
+from shared.sources import source_named
+from shared.sources.exposed_secret import ExposedSecret, exposed
 from shared.standing import subject_of
 from shared.store import LONGEST_DELAY
 from shared.tenant import Check
@@ -102,9 +108,10 @@ def called_off(incident: Chain) -> str | None:
 
 
 def is_begun(chain: Chain, incident: Chain) -> bool:
-    """Whether what was set off last is in the rotation's journal."""
-    begun = chain.last(RotationBegun)
-    return begun is not None and begun.set_off >= incident.place(SecretsBegun) >= 0
+    """Whether what was set off last is in the rotation's journal: once for each plan, however often it is said."""
+    begun, said = chain.last(RotationBegun), incident.place(SecretsBegun)
+    plans = (line.record.sequence for line in incident.lines[: said + 1] if isinstance(line.entry, Planned))
+    return begun is not None and begun.set_off > max(plans, default=-1)
 
 
 class Sitting:
@@ -134,6 +141,7 @@ class Sitting:
         await self._load()
         if await self._look_if_due():
             await self._load()
+        await self._accuse()
         await self._carry_out()
 
     async def _begin(self) -> None:
@@ -284,6 +292,36 @@ class Sitting:
             spared=spared,
             asks={each.step: each.asks for each in planned if each.asks},
         )
+
+    async def _accuse(self) -> None:
+        """
+        Whose client secrets were exposed may be in other hands as well: that identity gets an incident of its own.
+        The signal first, then the word of it: sent twice, it is one signal, so that circles of identities end.
+        """
+        own = subject_of(self._incident).client_id
+        for step, planned in self._planned.items():
+            client = planned.serves.resource
+            accused = planned.rotator == EntraClientSecret.name and client != own
+            if not accused or self._chain.last(IdentityAccused, step) is not None:
+                continue
+            signal = self._accusation(planned, client)
+            await self._desk.inbox.take((signal,))
+            await self._chain.write(IdentityAccused(client_id=client, record_id=signal.record_id), step=step)
+
+    def _accusation(self, planned: PlannedSecret, client: str) -> Signal:
+        record = exposed(
+            client,
+            planned.ref,
+            planned.exposed,
+            incident=self._incident.incident,
+            tier=planned.tier,
+            why=planned.why,
+            at=self._desk.clock(),
+        )
+        found = source_named(ExposedSecret.name).read(record, self._desk.tenant_id)
+        if isinstance(found, NotASignal):
+            raise MalformedSignal(source=ExposedSecret.name, why=found.why)
+        return found
 
     # Letting go
 

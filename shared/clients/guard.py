@@ -47,7 +47,10 @@ def origin_of(url: str) -> tuple[str, str, int]:
 
 
 class Guard(httpx.AsyncBaseTransport):
-    """An httpx transport that lets requests to one origin through and reads their answers whole."""
+    """
+    An httpx transport that lets requests to one origin through and reads their answers whole. Of a success only
+    status and body are passed on: nothing of its headers is used, and no cookie is kept.
+    """
 
     def __init__(
         self, inner: httpx.AsyncBaseTransport, url: str, *, seconds: float = 60.0, largest: int = LARGEST_BODY
@@ -61,10 +64,10 @@ class Guard(httpx.AsyncBaseTransport):
         async with asyncio.timeout(self._seconds):
             answer = await self._inner.handle_async_request(request)
             body = await self._read(answer)
-        headers = {name.lower(): value for name, value in answer.headers.items() if name.lower() != "content-encoding"}
         if not answer.is_success:
+            headers = {name: value for name, value in answer.headers.items() if name != "content-encoding"}
             raise Failed(Answer(answer.status_code, headers, body))
-        return httpx.Response(answer.status_code, headers=headers, content=body)
+        return httpx.Response(answer.status_code, content=body)
 
     async def _read(self, answer: httpx.Response) -> bytes:
         encoding = answer.headers.get("content-encoding", "identity").lower()

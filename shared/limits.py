@@ -162,8 +162,10 @@ def _over_deeds(limits: Limits, window: Window, wanted: Spent, others: int) -> s
     before = next((each.deeds for each in window.spent if each.principal_id == wanted.principal_id), frozenset[Deed]())
     for tier, limit in limits.actions_per_hour.by_tier().items():
         new = _in_tier(wanted.deeds - before, tier)
-        done = sum(_in_tier(each.deeds, tier) for each in window.spent)
-        if new and done + new * (others + 1) > limit:
+        if not new:
+            continue
+        done = _in_tier((deed for each in window.spent for deed in each.deeds), tier)
+        if done + new * (others + 1) > limit:
             beside = f", the others of its batch would need {new * others}" if others else ""
             return (
                 f"{done} actions of the tier “{tier.value}” were let through in the last hour, this plan needs "
@@ -172,8 +174,8 @@ def _over_deeds(limits: Limits, window: Window, wanted: Spent, others: int) -> s
     return None
 
 
-def _in_tier(deeds: frozenset[Deed], tier: Tier) -> int:
-    return sum(1 for deed in deeds if deed.tier is tier)
+def _in_tier(deeds: Iterable[Deed], tier: Tier) -> int:
+    return sum([deed.tier is tier for deed in deeds])
 
 
 def _counted(spent: int, others: int) -> str:

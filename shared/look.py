@@ -75,7 +75,7 @@ class Look:
         return self.gathered
 
     def _missing(self, parts: frozenset[PartName]) -> frozenset[PartName]:
-        return frozenset(p for p in parts if isinstance(getattr(self.gathered, p.value), NotLooked))
+        return frozenset(p for p in parts if isinstance(getattr(self.gathered, p), NotLooked))
 
     async def identity(self) -> Part[IdentityState]:
         return (await self.gather(frozenset({PartName.IDENTITY}))).identity
@@ -164,7 +164,7 @@ def _unread(error: CordonError) -> CouldNotLook:
 
 def merge(older: Gathered, newer: Gathered) -> Gathered:
     """Take each part from the newer one, unless it was not asked for there."""
-    asked = {part.value: getattr(newer, part.value) for part in PartName}
+    asked = {part: getattr(newer, part) for part in PartName}
     return replace(older, **{name: part for name, part in asked.items() if not isinstance(part, NotLooked)})
 
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import cast
 
 from shared.actions.interface import Tier
@@ -30,6 +31,9 @@ _PARTITION = "limits"
 _COUNT_LIVES = timedelta(hours=1)
 _PAUSES = (1.0, 3.0)  # seconds between attempts to count
 _PATIENCE = 20  # looks at the list, a second apart, for others to be decided before a batch is held back
+
+
+_BY_TIER = attrgetter("tier", "mark")
 
 
 class WindowUnreadable(ValueError):
@@ -187,8 +191,8 @@ def _spent(entry: JsonObject) -> Spent:
 
 def _spent_body(spent: Spent) -> JsonObject:
     done: dict[str, list[str]] = {}
-    for deed in sorted(spent.deeds, key=lambda deed: (deed.tier.value, deed.mark)):
-        done.setdefault(deed.tier.value, []).append(deed.mark)
+    for deed in sorted(spent.deeds, key=_BY_TIER):
+        done.setdefault(deed.tier, []).append(deed.mark)
     body: dict[str, JsonValue] = {"id": spent.principal_id, "at": spent.at.isoformat()}
     if done:
         body["did"] = cast("JsonValue", done)

@@ -143,7 +143,8 @@ class LogsPart(Ours):
 class HttpCallPart(Ours):
     """
     A responder's call. The key is added; an answer other than `status` is a difference. In the path, `{incident ID}`
-    is the newest incident of the identity that has this id.
+    is the newest incident of the identity that has this id; `planHash: "{secrets that wait}"` is the hash of what
+    waits there for an answer.
     """
 
     method: Literal["GET", "POST"] = "GET"

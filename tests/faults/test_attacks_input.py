@@ -178,3 +178,19 @@ def test_a_storm_over_two_instances_is_held_at_the_limit_exactly(seed: int) -> N
         assert statuses.count(Status.AWAITING_APPROVAL) == 200
 
     play(story, STATE)
+
+
+def test_what_a_vault_tells_of_its_versions_is_no_signal_and_no_mishap() -> None:
+    """Each new version that Cordon stores raises one: who rotates reads the vault, and nobody is warned."""
+
+    async def story(world: World) -> None:
+        types = ("SecretNewVersionCreated", "SecretNearExpiry", "CertificateNewVersionCreated")
+        told: list[JsonObject] = [
+            {"type": f"Microsoft.KeyVault.{each}", "id": each, "source": "v", "data": {"VaultName": "shop"}}
+            for each in types
+        ]
+        taken = await world.instance().receive_events(told)
+
+        assert (taken.not_ours, taken.set_aside) == (3, ())
+
+    play(story, STATE)

@@ -126,13 +126,17 @@ class Story:
         id_: str = next((str(each["id"]) for each in listed if named[1] in (each["identity"] or {}).values()), "none")
         return path.replace(named[0], id_)
 
-    async def _with_plan(self, body: object, path: str, headers: Mapping[str, str]) -> object:
+    async def _with_plan(
+        self, body: dict[str, Any] | None, path: str, headers: Mapping[str, str]
+    ) -> dict[str, Any] | None:
         """The body with the hash of the secrets that wait, as a person would read it in the incident."""
-        if not isinstance(body, dict) or body.get("planHash") != WAITING_PLAN:  # type: ignore[reportUnknownMemberType]
+        if body is None or body.get("planHash") != WAITING_PLAN:
             return body
         about = "/".join(path.split("/")[:4])  # /api/incidents/ID
         status, text = await self._send(self._apps[0], "GET", about, headers, None)
-        waiting = (json.loads(text).get("secrets") or {}).get("waiting") if status == HTTPStatus.OK else None
+        incident: dict[str, Any] = json.loads(text) if status == HTTPStatus.OK else {}
+        secrets: dict[str, Any] = incident.get("secrets") or {}
+        waiting: list[dict[str, Any]] = secrets.get("waiting", [])
         return {**body, "planHash": waiting[0]["planHash"] if waiting else "nothing-waits"}
 
     async def _send(

@@ -79,6 +79,11 @@ class Chain:
         for place in self._of(kind, step):
             yield cast("E", self._lines[place].entry)
 
+    def told(self, kind: type[E], step: str | None = None) -> Iterator[tuple[Record, E]]:
+        """The same, each with the record that holds it; what else the journal holds is not gone through."""
+        for place in self._of(kind, step):
+            yield self._lines[place].record, cast("E", self._lines[place].entry)
+
     def last(self, kind: type[E], step: str | None = None) -> E | None:
         """The newest entry of a kind; of one step, if given."""
         places = self._of(kind, step)

@@ -268,14 +268,8 @@ class Execution:
 
     def _earlier(self, step: PlannedStep) -> Earlier:
         undone = self._undone_until(step)
-        first = next(
-            (
-                line.entry
-                for line in self._chain.lines
-                if isinstance(line.entry, Intended) and line.record.step == step.id and line.record.sequence > undone
-            ),
-            None,
-        )
+        intents = self._chain.told(Intended, step.id)
+        first = next((intent for record, intent in intents if record.sequence > undone), None)
         made: dict[str, object] = {}
         for applied in self._chain.all(AppliedEntry):
             made |= applied.made

@@ -103,17 +103,9 @@ def back_since(chain: Chain, step: str) -> int:
     that is no pre-image of what came after it. An undo that left the step alone takes nothing of its way back.
     """
     newest = chain.place(Intended, step)
-    return max(
-        (
-            line.record.sequence
-            for line in chain.lines
-            if isinstance(line.entry, UndoVerified)
-            and line.record.step == step
-            and line.entry.answer == "held"
-            and line.record.sequence < newest
-        ),
-        default=-1,
-    )
+    verified = chain.told(UndoVerified, step)
+    places = (record.sequence for record, said in verified if said.answer == "held" and record.sequence < newest)
+    return max(places, default=-1)
 
 
 def is_back(chain: Chain, step: str) -> bool:

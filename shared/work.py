@@ -836,8 +836,9 @@ class Work:
         """Looks that found it undone, and those that could not see: both are contained again, so both keep distance."""
         since = self._desk.clock() - FIGHT_WINDOW
         undone = self._chain.place(UndoOrdered)  # what was struck before was given up with it
-        lines = (line for line in self._chain.lines[undone + 1 :] if line.record.time > since)
-        return sum(1 for line in lines if isinstance(line.entry, Rechecked) and line.entry.answer != "held")
+        looks = self._chain.told(Rechecked)
+        counted = (look for record, look in looks if record.sequence > undone and record.time > since)
+        return sum(1 for look in counted if look.answer != "held")
 
     def _fight_is_over(self) -> bool:
         return self._recent_setbacks() >= FIGHT_ROUNDS
@@ -856,9 +857,7 @@ class Work:
 
     def _put_down_before(self) -> int:
         """The place where the attempt before this one was put down, or -1."""
-        return max(
-            (line.record.sequence for line in self._chain.lines if isinstance(line.entry, WorkEnded)), default=-1
-        )
+        return self._chain.place(WorkEnded)
 
     def _strikes(self) -> int:
         lines = self._chain.lines[self._chain.place(UndoOrdered) + 1 :]

@@ -47,6 +47,8 @@ class Opened(Entry):
     subject: SubjectIds
     mode: Literal["watch", "ask", "act"]
     policy: str  # SHA-256 of the policy file
+    graph: str = "https://graph.microsoft.com"  # where the tenant's cloud has them: by hand, links have to lead there
+    arm: str = "https://management.azure.com"
 
 
 class SignalJoined(Entry):
@@ -329,13 +331,14 @@ class UndoApplied(Entry):
 
 
 class UndoVerified(Entry):
-    """A fresh read: is what was taken back?"""
+    """A fresh read: is what was taken back? `again`: the one after somebody had the time to take it away once more."""
 
     kind = "undo-verified"
     round: int = 1
     answer: Literal["held", "not-held", "unknown"]
     proof: str
     read_at: datetime | None = None
+    again: bool = False
 
 
 class UndoStopped(Entry):

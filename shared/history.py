@@ -266,12 +266,21 @@ class History:
 
     @property
     def _backs(self) -> dict[str, int]:
-        """The place at which an undo last proved a step back."""
-        return {
-            line.record.step: line.record.sequence
-            for line in self.lines
-            if isinstance(line.entry, UndoVerified) and line.record.step and line.entry.answer == "held"
-        }
+        """The place at which an undo last proved a step back, if no later look of it has shown otherwise."""
+        backs: dict[str, int] = {}
+        before: dict[str, int] = {}  # as it was when the step was last begun
+        for line in self.lines:
+            step = line.record.step or ""
+            match line.entry:
+                case Intended():
+                    before[step] = backs.get(step, -1)
+                case UndoVerified(answer="held"):
+                    backs[step] = line.record.sequence
+                case UndoVerified():
+                    backs[step] = before.get(step, -1)
+                case _:
+                    pass
+        return backs
 
     # What follows from it
 

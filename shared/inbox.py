@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeAlias
 
@@ -56,11 +56,12 @@ class _Sight:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What an incident's first record says beside the subject."""
+    """What an incident's first record says beside the subject. `addresses`: of `graph` and `arm`, if not the public."""
 
     tenant_id: str
     mode: str
     policy: str
+    addresses: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,6 +407,7 @@ class Inbox:
                 ),
                 "mode": self._stamp.mode,
                 "policy": self._stamp.policy,
+                **self._stamp.addresses,
             }
         )
 

@@ -31,6 +31,8 @@ _TODO = {
     "cannot-be-read": "Mend what keeps Cordon from reading (the reason names it), then order the incident again.",
     "kept-as-people-changed-it": "Set Cordon's Conditional Access policy back, or take the action out of the policy.",
     "no-executor": "Set CORDON_EXECUTOR_CLIENT_ID, and grant that identity what the action needs.",
+    "changed-since": "Somebody changed it since Cordon put it back, and it was left so. Find out in the audit log who, "
+    "and decide which of the two is right.",
     "gone": "Check whether somebody deleted it: a deleted application can be restored for 30 days.",
     "resource-locked": "Have the lock lifted on the resource that the reason names, then order the incident again.",
     "refused-by-platform": "Do this step by hand in the Entra admin centre or the Azure portal, then order the "

@@ -42,6 +42,8 @@ from shared.tenant import Check, Tenant
 
 _SILENCE = timedelta(seconds=20)  # as with containing: who was silent for longer looks before its next effect
 _WAITS = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds before each round; replicas may lag that long
+_LOOKS_AGAIN = (5.0, *_WAITS[1:])  # seconds before the look after the race window, and before each that repeats it
+CHANGED_SINCE = "changed-since"
 
 
 # What is to be undone. Pure.
@@ -132,6 +134,7 @@ class Undoing:
         steps = ordered_steps(self._chain, order)
         for step in steps:
             await self._put_back(step, order)
+        await self._look_again(steps, order)
         return all(self.is_settled(step) for step in steps)
 
     async def foresee(self, order: UndoOrdered) -> Sequence[tuple[PlannedStep, WayBack | CordonError]]:
@@ -146,6 +149,10 @@ class Undoing:
             return error
 
     def is_settled(self, step: PlannedStep) -> bool:
+        """Proven back, also after the race window, or stopped for good, under the newest order."""
+        return self._is_put_back(step) and not self._rests_on_one_look(step)
+
+    def _is_put_back(self, step: PlannedStep) -> bool:
         """Proven back, or stopped for good, under the newest order."""
         chain = self._chain
         since = max(chain.place(UndoIntended, step.id), chain.place(UndoOrdered))
@@ -154,9 +161,56 @@ class Undoing:
         verified = chain.last(UndoVerified, step.id)
         return verified is not None and verified.answer == "held" and chain.place(UndoVerified, step.id) > since
 
+    def _rests_on_one_look(self, step: PlannedStep) -> bool:
+        """Whether something was written for it, and only the look right after that has shown it."""
+        since = self._chain.place(UndoOrdered)
+        written, seen = -1, -1
+        for line in self._chain.lines[since + 1 :]:
+            if line.record.step != step.id:
+                continue
+            match line.entry:
+                case UndoApplied(writes=writes) if writes:
+                    written = line.record.sequence
+                case UndoVerified(again=True) | UndoStopped():
+                    seen = line.record.sequence
+                case _:
+                    pass
+        return written > seen
+
+    async def _look_again(self, steps: Sequence[PlannedStep], order: UndoOrdered) -> None:
+        """
+        "Released" rests on two reads as "contained" does: one after the write, one after the race window. What is
+        gone by then is not fought for, but told. A replica may be older than the one that answered first; so a look
+        that finds it gone is taken again, and none of them is written down before it is sure.
+        """
+        for place, wait in enumerate(_LOOKS_AGAIN, start=1):
+            due = [step for step in steps if self._is_put_back(step) and self._rests_on_one_look(step)]
+            if not due:
+                return
+            await asyncio.sleep(wait)
+            look = self._new_look()
+            for step in due:
+                await self._see_again(step, order, look, is_last=place == len(_LOOKS_AGAIN))
+
+    async def _see_again(self, step: PlannedStep, order: UndoOrdered, look: Look, *, is_last: bool) -> None:
+        chain, intended = self._chain, self._chain.last(UndoIntended, step.id)
+        if intended is None:
+            return
+        earlier = earlier_of(chain, step, order)
+        proof = await action_named(step.action).verify_back(step, earlier, intended.image, look)
+        found = UndoVerified(
+            round=intended.round, answer=proof.answer, proof=proof.why, read_at=look.begun_at, again=True
+        )
+        if proof.answer == "held":
+            await chain.write(found, step=step.id)
+        elif proof.answer == "not-held" and is_last:
+            reason = f"It was back, and is so no more: {proof.why}"
+            stopped = UndoStopped(outcome=CHANGED_SINCE, reason=reason, todo=todo_for(CHANGED_SINCE))
+            await chain.write(found, stopped, step=step.id)
+
     async def _put_back(self, step: PlannedStep, order: UndoOrdered) -> None:
         for wait in _WAITS:
-            if self.is_settled(step):
+            if self._is_put_back(step):
                 return
             await asyncio.sleep(wait)
             if await self._is_stopped():

@@ -76,7 +76,8 @@ def build(settings: Settings, outside: Outside) -> Responder:
         random=outside.random,
         pace=Governor(outside.store.documents, outside.clock),
     )
-    stamp = Stamp(settings.tenant_id, settings.mode.value, policy.digest)
+    addresses = {"graph": settings.graph_url.rstrip("/"), "arm": settings.arm_url.rstrip("/")}
+    stamp = Stamp(settings.tenant_id, settings.mode.value, policy.digest, addresses)
     own = {settings.reader_client_id, settings.executor_client_id, settings.rotator_client_id}
     muster = Muster(outside.store.documents, policy, outside.clock)
     return Responder(

@@ -358,10 +358,14 @@ def _undo(report: Report) -> Iterator[str]:
         yield f"Cordon does it with {code(path)}, and leaves alone what somebody changed since; with"
         yield "a preview it only shows what it would do. Check first that the identity is clean."
         yield ""
+    left = [way for way in report.undo if way.calls or way.portal]
+    if report.undone is not None and not left:
+        yield "Nothing is left to be put back by hand."
+        return
     yield "By hand, by a person with the role Application Administrator, in this order. Check first that what is there"
     yield "now is what Cordon left. Calls are Microsoft Graph v1.0."
     yield ""
-    for way in report.undo:
+    for way in left if report.undone is not None else report.undo:
         yield from _way(way)
 
 

@@ -5,8 +5,9 @@ Newest step first.
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 
-from shared.entries import PlannedStep
+from shared.entries import Opened, PlannedStep
 from shared.history import History, StepStory
 from shared.report import undoing_levers
 from shared.report.credentials import REPLACE
@@ -21,15 +22,21 @@ _DISMISS = "/identityProtection/riskyServicePrincipals/dismiss"
 
 
 def tell_undo(history: History) -> Iterator[WayBack]:
-    """One way back for each step that may have changed something."""
+    """One way back for each step that may have changed something, and that Cordon did not go itself."""
+    known, opened = dict(BY_HAND), history.last(Opened)
+    if opened is not None:
+        known["custody"] = partial(undoing_levers.custody, graph=opened.graph)
+        known["cut-vault-access"] = partial(undoing_levers.vault_access, arm=opened.arm)
     for step in reversed(history.steps):
         image = first_image(step)
         if step.planned is None or image is None:
             continue
         if not changed_something(step):
             yield way(step, "nothing: it was so before, and Cordon changed nothing")
+        elif step.undone and step.back:
+            yield way(step, "nothing more: Cordon has put it back", cannot=step.planned.cannot_be_undone)
         else:
-            yield BY_HAND.get(step.planned.action, _any_other)(step, step.planned, image)
+            yield known.get(step.planned.action, _any_other)(step, step.planned, image)
 
 
 def _allow_sign_in(step: StepStory, planned: PlannedStep, image: JsonObject) -> WayBack:

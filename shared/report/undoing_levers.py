@@ -10,8 +10,7 @@ from shared.report.ways import call, way
 from shared.signal import JsonObject, JsonValue
 
 _CENTRE = "Entra admin centre"
-_ARM = "https://management.azure.com"
-_GRAPH = "https://YOUR-CLOUDS-GRAPH/v1.0"  # a journal does not say which cloud it is about
+_ARM, _GRAPH = "https://management.azure.com", "https://graph.microsoft.com"
 _POLICIES = "/identity/conditionalAccess/policies"
 _CHECK = "Give back only what is known to be yours"
 
@@ -68,15 +67,16 @@ def deactivation(step: StepStory, planned: PlannedStep, image: JsonObject) -> Wa
     )
 
 
-def custody(step: StepStory, planned: PlannedStep, image: JsonObject) -> WayBack:
+def custody(step: StepStory, planned: PlannedStep, image: JsonObject, *, graph: str = _GRAPH) -> WayBack:
+    """`graph` is where the tenant's cloud has it: owners are given back by links."""
     principal = f"/servicePrincipals/{planned.options.get('principal')}"
     target = principal if planned.target_kind == "service-principal" else f"/applications/{planned.target_id}"
     calls = [call("PATCH", target, {"tags": image.get("tags") or []})]
     if "instanceLock" in image:
         off: JsonValue = image["instanceLock"] or {"isEnabled": False}
         calls.append(call("PATCH", target, {"servicePrincipalLockConfiguration": off}))
-    calls += [_owner(target, id_) for id_ in _owners(step, "applicationOwners")]
-    calls += [_owner(principal, id_) for id_ in _owners(step, "principalOwners")]
+    calls += [_owner(target, id_, graph) for id_ in _owners(step, "applicationOwners")]
+    calls += [_owner(principal, id_, graph) for id_ in _owners(step, "principalOwners")]
     return way(
         step,
         f"tags, the instance lock as it was, and the owners. {_CHECK}: an owner can make new credentials",
@@ -143,9 +143,10 @@ def purging(step: StepStory, planned: PlannedStep, _: JsonObject) -> WayBack:
     return way(step, "nothing", cannot=planned.cannot_be_undone or "a purged application does not come back")
 
 
-def vault_access(step: StepStory, planned: PlannedStep, _: JsonObject) -> WayBack:
+def vault_access(step: StepStory, planned: PlannedStep, _: JsonObject, *, arm: str = _ARM) -> WayBack:
+    """`arm` is where the tenant's cloud has Resource Manager."""
     taken = {(str(e.get("id")), str(e.get("image"))): e for e in objects_in(step, "removing")}
-    calls = [_azure_grant(entry) for entry in taken.values()]
+    calls = [_azure_grant(entry, arm) for entry in taken.values()]
     return way(
         step,
         f"{len(calls)} grant(s) on vaults, under their old ids. {_CHECK}: it reads secrets again",
@@ -154,12 +155,12 @@ def vault_access(step: StepStory, planned: PlannedStep, _: JsonObject) -> WayBac
     )
 
 
-def _azure_grant(entry: JsonObject) -> str:
+def _azure_grant(entry: JsonObject, arm: str) -> str:
     image = entry.get("image")
     if entry.get("kind") == "access-policy":
         body: JsonObject = {"properties": {"accessPolicies": [image]}}
-        return call("PUT", f"{_ARM}{entry.get('id')}/accessPolicies/add?api-version=2023-07-01", body)
-    return call("PUT", f"{_ARM}{entry.get('id')}?api-version=2022-04-01", {"properties": image})
+        return call("PUT", f"{arm}{entry.get('id')}/accessPolicies/add?api-version=2023-07-01", body)
+    return call("PUT", f"{arm}{entry.get('id')}?api-version=2022-04-01", {"properties": image})
 
 
 def _taken(step: StepStory) -> list[JsonObject]:
@@ -175,6 +176,6 @@ def _owners(step: StepStory, name: str) -> list[str]:
     return list(dict.fromkeys(str(entry.get("id")) for entry in objects_in(step, name)))
 
 
-def _owner(path: str, id_: str) -> str:
-    link: JsonObject = {"@odata.id": f"{_GRAPH}/directoryObjects/{id_}"}
+def _owner(path: str, id_: str, graph: str) -> str:
+    link: JsonObject = {"@odata.id": f"{graph}/v1.0/directoryObjects/{id_}"}
     return call("POST", f"{path}/owners/$ref", link)

@@ -1,6 +1,7 @@
 """The way back that the report tells: whoever sends its calls has what was there before."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from shared.actions import ACTIONS
@@ -9,6 +10,7 @@ from shared.report.undoing import BY_HAND, tell_undo
 from tests.actions.scene import Scene, foreign, play, powerful
 from tests.actions.test_together import LEVERS
 from tests.practice.desk import Desk
+from tests.report.journals import opened
 
 KEPT = ("replace-credentials", "require-risk-policy", "confirm-compromised")  # undone by people's judgement
 KINDS = ("servicePrincipals", "applications")
@@ -90,3 +92,19 @@ def test_the_policy_and_the_risk_are_told_in_words() -> None:
 def test_every_action_has_words_for_its_way_back() -> None:
     """No step falls back to its bare image, where something better can be said."""
     assert {action.name for action in ACTIONS} <= BY_HAND.keys()
+
+
+def test_by_hand_too_owners_come_back_by_links_into_the_graph_of_their_cloud() -> None:
+    """The first record says where the cloud has it; one of an older version means the public cloud."""
+
+    async def story(scene: Scene) -> None:
+        await scene.do("custody")
+        lines = scene.chain.lines
+        elsewhere = opened().model_copy(update={"graph": "https://graph.microsoft.us"})
+        ways = tell_undo(History([replace(lines[0], entry=elsewhere), *lines]))
+        links = [call for way in ways for call in way.calls if "@odata.id" in call]
+
+        assert links
+        assert all("https://graph.microsoft.us/v1.0/directoryObjects/" in link for link in links)
+
+    play(story, powerful())

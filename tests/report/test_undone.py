@@ -3,7 +3,19 @@
 from shared.entries import Drifted, Entry, UndoApplied, UndoEnded, UndoIntended, UndoOrdered, UndoVerified
 from shared.incident import Status, status_of
 from shared.report import as_markdown, make_report
-from tests.report.journals import BLOCK, At, contained, decided, ended, journal, just_after, planned, signal
+from tests.report.journals import (
+    BLOCK,
+    CONFIRM,
+    REMOVE,
+    At,
+    contained,
+    decided,
+    ended,
+    journal,
+    just_after,
+    planned,
+    signal,
+)
 
 ORDER = UndoOrdered(by="Ada", reason="a false alarm")
 DRIFT = Drifted(property="scope", before="Mail.Read", left="no such grant", now="User.Read")
@@ -62,3 +74,41 @@ def test_the_report_tells_what_is_back_what_drifted_and_what_is_lost() -> None:
     assert all(said in text for said in ("Mail.Read", "User.Read", "secret 1: is lost", "Ada"))
     assert "is contained since" not in text
     assert report.tokens.ordinary_until is None
+
+
+def test_what_cordon_has_put_back_is_not_listed_to_be_done_by_hand() -> None:
+    """The calls were made: whoever made them again would allow a sign-in that somebody may have blocked since."""
+    records = journal(contained(BLOCK), ORDER, put_back(), UndoEnded(whole=True, reason="all is back"))
+    report = make_report(records, just_after(records))
+    text = as_markdown(report)
+
+    assert [(way.step, way.calls) for way in report.undo] == [(BLOCK, ())]
+    assert report.undo[0].restores == "nothing more: Cordon has put it back"
+    assert "Nothing is left to be put back by hand." in text
+    assert "PATCH /servicePrincipals" not in text.partition("## Timeline")[0]
+
+
+def test_what_an_undo_left_is_still_told_how_to_be_done_by_hand() -> None:
+    """Of a part that was put back the rest is listed, and of what Cordon never writes, too."""
+    nothing = [At(UndoIntended(), step=CONFIRM), At(UndoVerified(answer="held", proof="nothing to do"), step=CONFIRM)]
+    part = UndoEnded(whole=False, reason="a step was not part of the order")
+    records = journal(contained(BLOCK, REMOVE, CONFIRM), ORDER, nothing, put_back(), part)
+    report = make_report(records, just_after(records))
+    ways = {way.step: way.calls for way in report.undo}
+    text = as_markdown(report)
+
+    assert ways[BLOCK] == ()
+    assert ways[REMOVE][0].startswith("POST /applications/")
+    assert ways[CONFIRM][0].startswith("POST /identityProtection/riskyServicePrincipals/dismiss")
+    assert "By hand, by a person" in text
+
+
+def test_a_step_that_was_back_and_is_taken_away_again_is_not_back() -> None:
+    """The look after the race window has the last word."""
+    gone = At(UndoVerified(answer="not-held", proof="accountEnabled is false", again=True), step=BLOCK)
+    records = journal(contained(BLOCK), ORDER, put_back(), gone, UndoEnded(whole=False, reason="changed since"))
+    report = make_report(records, just_after(records))
+
+    assert report.undo[0].calls
+    assert report.undone is not None
+    assert not report.undone.steps[0].back

@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 
 from shared.case import HolderKind, Known, PartName
-from shared.entries import Intended, UndoApplied, UndoIntended, UndoOrdered
+from shared.entries import Intended, UndoApplied, UndoIntended, UndoOrdered, UndoVerified
 from shared.errors import RequestConflicts
 from shared.identity import IdentityRef
 from shared.incident import Status
 from shared.tenant import Gathered
-from tests.fakes import Crash, FakeDirectory, certificate, federated, password, payroll
+from tests.fakes import START, Crash, FakeDirectory, certificate, federated, password, payroll
 from tests.faults.test_crash_points import STATE, WITH_CERTIFICATE, Points, mortal
 from tests.stories.world import World, detection, play, with_vault
 
@@ -348,3 +348,67 @@ def test_the_look_that_decides_reads_what_undo_needs_only_where_it_may_be_acted_
         assert any(images) is along
 
     play(story, payroll(application=[certificate(1)]), mode=mode)
+
+
+async def _disable_after(world: World, seconds: float, until: float | None = None) -> None:
+    """Somebody blocks sign-in so long after Cordon has allowed it; `until` it is allowed again, if at all."""
+    for _ in range(600):
+        if "accountEnabled=True" in world.directory.effects:
+            break
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(seconds)
+    world.directory.state = replace(world.directory.state, enabled=False)
+    if until is not None:
+        await asyncio.sleep(until - seconds)
+        world.directory.state = replace(world.directory.state, enabled=True)
+
+
+def test_released_rests_on_a_second_look_after_the_race_window() -> None:
+    """As with containing: a fresh read after the write, and another five seconds later."""
+
+    async def story(world: World) -> None:
+        await undone(world)
+        chain = await world.chain()
+        written = {
+            line.record.step: line.record.time
+            for line in chain.lines
+            if isinstance(line.entry, UndoApplied) and line.entry.writes
+        }
+        looks = {line.record.step: line.entry for line in chain.lines if isinstance(line.entry, UndoVerified)}
+        later = {step: (looks[step].read_at or START) - at for step, at in written.items()}
+
+        assert len(later) >= 2
+        assert all(looks[step].again and after >= timedelta(seconds=5) for step, after in later.items())
+
+    play(story, STATE)
+
+
+def test_what_somebody_takes_away_again_is_not_called_released_and_not_fought_for() -> None:
+    """Two seconds after sign-in was allowed somebody blocks it again: that is their word, and a person is told."""
+
+    async def story(world: World) -> None:
+        id_ = await contained(world)
+        await world.instance().undo(id_, ORDER)
+        await asyncio.gather(_disable_after(world, 2.0), world.work_queue(world.instance()))
+        view = await world.instance().incident(id_)
+
+        assert not world.directory.state.enabled
+        assert world.directory.effects.count("accountEnabled=True") == 1
+        assert view.status is Status.NEEDS_ATTENTION
+        assert any("changed it since" in todo for todo in view.todo)
+
+    play(story, STATE)
+
+
+def test_a_replica_that_shows_the_old_state_for_a_while_is_no_change_of_somebody() -> None:
+    """The second look may be older than the first; it is taken again for half a minute."""
+
+    async def story(world: World) -> None:
+        id_ = await contained(world)
+        await world.instance().undo(id_, ORDER)
+        await asyncio.gather(_disable_after(world, 4.0, 14.0), world.work_queue(world.instance()))
+
+        assert world.directory.effects.count("accountEnabled=True") == 1
+        assert await world.status() is Status.RELEASED
+
+    play(story, STATE)

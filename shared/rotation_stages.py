@@ -135,9 +135,28 @@ class Stages:
         if progress.awaits is not None:
             look = self._looks.get(step, now)
             return (Standing.RESTS, look) if look > now else (Standing.READY, None)
-        if any(other != step and self._is_ahead(other) for other in self.family(step)):
+        if self._is_behind(step):
             return Standing.BEHIND, None
         return self._stand_behind_earlier(step)
+
+    def _is_behind(self, step: str) -> bool:
+        """One of a family makes what is new; when that is published, the others may take it all at once."""
+        others = [other for other in self.family(step) if other != step]
+        if any(self._made_for_family(other) is not None for other in others):
+            return False
+        if any(other in self._making or self._is_unpublished(other) for other in others):
+            return True
+        return next((other for other in self.family(step) if self._may_make(other)), step) != step
+
+    def _is_unpublished(self, step: str) -> bool:
+        progress = self.progress[step]
+        return progress.next_stage == "published"
+
+    def _may_make(self, step: str) -> bool:
+        """Neither given up nor left to an owner or a person, and nothing is made yet."""
+        progress = self.progress[step]
+        waits = step in self.held and progress.before is None
+        return progress.next_stage == "made" and progress.awaits is None and not waits
 
     def _stand_behind_earlier(self, step: str) -> tuple[Standing, datetime | None]:
         """A source's earlier round ends first: what it still has to let die may be what this one makes new."""
@@ -155,13 +174,6 @@ class Stages:
         if ready and self.begins(step):
             self._making.add(step)
         return ready
-
-    def _is_ahead(self, step: str) -> bool:
-        """It makes something new for its family, and that is not published yet."""
-        progress = self.progress[step]
-        begun = step in self._making or progress.before is not None
-        open_ = progress.stopped is None and progress.awaits is None and "published" not in progress.done
-        return begun and open_
 
     def _stand_to_retire(self, step: str, now: datetime) -> tuple[Standing, datetime | None]:
         rests = self._owner_rest(step, now)
@@ -233,8 +245,7 @@ class Stages:
         except TimeMayHelp as error:
             await self._try_later(step, stage, error)
         except (OperatorMustAct, PlatformRefused) as error:
-            name = refusal_name(error) or "refused-by-platform"
-            await self._stop(step, name, str(error), todo_for(name))
+            await self._stop_refused(step, error)
         except StoreFailed:
             raise
         except Exception as error:  # noqa: BLE001 - told, tried again, and left to a person in the end
@@ -265,14 +276,28 @@ class Stages:
 
     async def _make(self, step: str) -> None:
         progress, job = self.progress[step], self._job(step)
-        if progress.before is None:
-            before = await self._rotator(step).before(job, self._means(step))
-            await self._write(step, SecretIntended(stage="made", before=before))
+        await self._look_before(step)
         minted = await self._rotator(step).make(job, progress.before or {}, self._means(step))
         if isinstance(minted, Awaited):
             await self._await_owner(step, minted)
         else:
             await self._keep(step, minted)
+
+    async def _look_before(self, step: str) -> None:
+        """
+        What is there, of all secrets of the family, before the first of them changes their source: afterwards
+        nobody could tell any more which key the others held.
+        """
+        for other in (each for each in self.family(step) if self._may_make(each)):
+            if self.progress[other].before is None:
+                try:
+                    before = await self._rotator(other).before(self._job(other), self._means(other))
+                except (OperatorMustAct, PlatformRefused) as error:
+                    if other == step:
+                        raise
+                    await self._stop_refused(other, error)
+                else:
+                    await self._write(other, SecretIntended(stage="made", before=before))
 
     async def _keep(self, step: str, minted: Minted) -> None:
         """Write down what was made, with the intent to publish it: both are durable before it is."""
@@ -469,6 +494,10 @@ class Stages:
         least = _LATE_ARRIVAL if isinstance(error, OutcomeUnknown) else asked.total_seconds() if asked else 0.0
         pause = max(_PAUSES[min(tries, len(_PAUSES) - 1)], least)
         self._again[step] = now + timedelta(seconds=min(pause, _LONGEST_PAUSE))
+
+    async def _stop_refused(self, step: str, error: OperatorMustAct | PlatformRefused) -> None:
+        name = refusal_name(error) or "refused-by-platform"
+        await self._stop(step, name, str(error), todo_for(name))
 
     async def _stop(self, step: str, outcome: str, reason: str, todo: str) -> None:
         stage = self.progress[step].next_stage

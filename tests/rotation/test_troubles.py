@@ -1,0 +1,299 @@
+"""Lost answers, rivals, the stop switch, reads with an old token, owners who take their time."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from shared.entries import (
+    IdentityAccused,
+    RotationEnded,
+    RotationHeld,
+    RotationPlanned,
+    SecretAwaits,
+    SecretReminded,
+    UndoOrdered,
+)
+from shared.errors import OutcomeUnknown
+from shared.estate import SecretRef
+from shared.incident import Status
+from shared.journal import IncidentId, Journal, Record
+from tests.fakes import START
+from tests.rotation.checker import faults
+from tests.rotation.world import RotationWorld, play, policy
+
+CONN = SecretRef("shop", "conn")
+ALL = policy(ask="[]")
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_version_whose_answer_was_lost_is_looked_for_and_not_stored_twice(applied: bool) -> None:
+    """Stored or not, the operation's tag tells; in the end there is one version."""
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(CONN, "acct01", read=True)
+        lost = iter([True])
+
+        def lose(name: str) -> None:
+            if name == "publish" and next(lost, False):
+                raise OutcomeUnknown("storing", "time-out")
+
+        if applied:
+            world.writes.after = lose
+        else:
+            world.writes.before = lose
+        await play_out(world)
+
+        assert len(world.made(CONN)) == 1
+        assert await faults(world) == []
+
+    play(story, text=ALL)
+
+
+async def play_out(world: RotationWorld, until: timedelta = timedelta(hours=3)) -> RotationEnded | None:
+    responder = world.instance()
+    await world.hear_of_leak(responder)
+    await world.work_queue(responder, until)
+    return (await world.secrets_chain()).last(RotationEnded)
+
+
+@dataclass
+class ForgetfulJournal:
+    """Every seventh answer of the rotation's journal is lost; every second of these was not even written."""
+
+    inner: Journal
+    appends: int = 0
+
+    async def append(self, records: Sequence[Record]) -> None:
+        if not records[0].incident.endswith(".secrets"):
+            await self.inner.append(records)
+            return
+        self.appends += 1
+        if self.appends % 14 != 0:
+            await self.inner.append(records)
+        if self.appends % 7 == 0:
+            raise OutcomeUnknown("appending", "time-out")
+
+    async def read(self, incident: IncidentId) -> Sequence[Record]:
+        return await self.inner.read(incident)
+
+
+def test_lost_answers_of_the_journal_neither_lose_nor_repeat_anything() -> None:
+    """What stands is seen to stand, what does not is written again."""
+
+    async def story(world: RotationWorld) -> None:
+        for number in range(12):
+            world.storage_secret(SecretRef("shop", f"s{number}"), f"acct{number:02d}", read=number % 2 == 0)
+        world = replace(world, store=replace(world.store, journal=ForgetfulJournal(world.store.journal)))
+        ended = await play_out(world)
+
+        assert ended is not None
+        assert ended.counts == {"rotated": 12}
+        assert sum(name.startswith("regenerate") for name in world.writes.done) == 24
+        assert await faults(world) == []
+
+    play(story, text=ALL)
+
+
+def test_two_instances_that_get_the_same_messages_make_everything_once() -> None:
+    """Each message is worked by both at once; the append decides, and who lost stops before its next effect."""
+
+    async def story(world: RotationWorld) -> None:
+        for number in range(6):
+            world.storage_secret(SecretRef("shop", f"s{number}"), f"acct{number:02d}", read=number % 2 == 0)
+        one, two = world.instance("one"), world.instance("two")
+        await world.hear_of_leak(one)
+        end = START + timedelta(hours=3)
+        while (due := await world.store.queue.next_due()) is not None and due <= end:
+            await asyncio.sleep(max(0.0, (due - world.clock()).total_seconds()))
+            for received in await world.store.queue.receive(1, timedelta(minutes=10)):
+                message = json.loads(received.body)
+                await asyncio.gather(one.work(message), two.work(message))
+                await world.store.queue.delete(received)
+
+        assert sum(name == "publish" for name in world.writes.done) == 6
+        assert sum(name.startswith("regenerate") for name in world.writes.done) == 12
+        assert await faults(world) == []
+
+    play(story, text=ALL)
+
+
+def test_the_stop_switch_stops_before_the_next_effect_and_its_release_goes_on() -> None:
+    """Nothing is written while it is set; ten minutes after its release at the latest the rotation goes on."""
+
+    async def story(world: RotationWorld) -> None:
+        for number in range(40):
+            world.storage_secret(SecretRef("shop", f"s{number}"), f"acct{number:02d}", read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        worker = asyncio.create_task(world.work_queue(responder, timedelta(hours=3)))
+        await asyncio.sleep(1.0)
+        world.switch.reason = "wait"
+        stopped_at = world.clock()
+        await asyncio.sleep(1800)
+        late = [at for at, *_ in world.touched if at > stopped_at + timedelta(seconds=1.2)]
+        stood_still = len(world.touched)
+
+        assert late == []
+        assert await world.status() is Status.NEEDS_ATTENTION
+        held = (await world.secrets_chain()).last(RotationHeld)
+        assert held is not None
+        assert held.by == "switch"
+
+        world.switch.reason = None
+        await asyncio.sleep(660)
+        assert len(world.touched) > stood_still
+        await worker
+        assert await faults(world) == []
+
+    play(story, text=ALL)
+
+
+def test_what_is_read_again_with_an_old_token_is_rotated_again() -> None:
+    """The new version is read ten minutes after it was published: it dies as well, and the next one stands."""
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(CONN, "acct01", read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=3))
+        (first,) = world.made(CONN)
+        exposed = world.vaults.held[CONN][-1][1]
+        world.read(CONN, first.version or "", world.clock())
+        await world.work_queue(responder)
+
+        assert not world.is_alive(exposed)
+        assert len(world.made(CONN)) == 2
+        (value,) = world.enabled(CONN)
+        assert world.is_alive(value)
+        ended = (await world.secrets_chain()).last(RotationEnded)
+        assert ended is not None
+        assert (ended.whole, ended.counts) == (True, {"rotated": 2})
+
+    play(story, text=ALL)
+
+
+def test_two_secrets_with_the_two_keys_of_one_account_end_on_one_living_key() -> None:
+    """Neither rotation kills what the other has just published; both exposed keys are dead."""
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(CONN, "acct01", "key1", read=True)
+        world.storage_secret(SecretRef("attic", "copy"), "acct01", "key2")
+        ended = await play_out(world)
+
+        assert ended is not None
+        assert ended.whole
+        assert await faults(world) == []
+
+    play(story, text=ALL)
+
+
+def test_an_owner_is_asked_reminded_and_his_new_version_ends_the_waiting() -> None:
+    """What nobody recognises is delegated; lower tiers do not wait for him."""
+
+    async def story(world: RotationWorld) -> None:
+        world.secret(CONN, "who-knows-what-this-opens", read=True)
+        world.storage_secret(SecretRef("shop", "beside"), "acct01")
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=90))
+        chain = await world.secrets_chain()
+
+        assert chain.last(SecretAwaits, "shop/conn") is not None
+        assert [entry.escalated for entry in chain.all(SecretReminded)] == [False]
+        assert not world.is_alive(world.vaults.held[SecretRef("shop", "beside")][0][1])
+        assert await world.status() is Status.PROVING
+
+        tags = {"cordon-old-is-dead": str(world.vaults.held[CONN][0][0].version)}
+        world.vaults.store(CONN, "the-owners-new-value", created=world.clock(), updated=world.clock(), tags=tags)
+        await world.work_queue(responder, timedelta(hours=3))
+
+        assert world.enabled(CONN) == ["the-owners-new-value"]
+        ended = (await world.secrets_chain()).last(RotationEnded)
+        assert ended is not None
+        assert (ended.whole, ended.counts) == (True, {"rotated": 2})
+        assert await world.status() is Status.CONTAINED
+
+    play(story, text=ALL)
+
+
+def test_an_owner_who_does_nothing_is_a_persons_to_call() -> None:
+    """After four hours somebody is called; a week later it is given up by name."""
+
+    async def story(world: RotationWorld) -> None:
+        world.secret(CONN, "who-knows-what-this-opens", read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(hours=5))
+
+        assert await world.status() is Status.NEEDS_ATTENTION
+
+        await world.work_queue(responder, timedelta(days=9))
+        ended = (await world.secrets_chain()).last(RotationEnded)
+        assert ended is not None
+        assert (ended.whole, ended.counts) == (False, {"stopped": 1})
+
+    play(story, text=ALL)
+
+
+def test_cordons_own_vault_is_never_touched_and_said_so() -> None:
+    """A mistake there would cut off the responder itself: it is a person's to rotate."""
+
+    async def story(world: RotationWorld) -> None:
+        world.generated_secret(SecretRef("cordon", "handed-over"), read=True)
+        ended = await play_out(world)
+        planned = (await world.secrets_chain()).last(RotationPlanned)
+
+        assert world.touched == []
+        assert planned is not None
+        assert set(planned.spared) == {"cordon/handed-over"}
+        assert ended is not None
+        assert not ended.whole
+
+    play(story, text=ALL)
+
+
+def test_an_undo_ends_the_rotation_before_its_next_effect() -> None:
+    """A person takes the containment back in the grace: what is done stays, nothing more is done."""
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(CONN, "acct01", read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=3))
+        before = list(world.touched)
+        incident = (await world.chain()).incident
+        await responder.undo(incident, UndoOrdered(by="ana", reason="a drill of ours"))
+        await world.work_queue(responder)
+
+        assert world.touched == before
+        ended = (await world.secrets_chain()).last(RotationEnded)
+        assert ended is not None
+        assert not ended.whole
+        assert await world.status() is Status.RELEASED
+
+    play(story, text=ALL)
+
+
+def test_another_identitys_client_secret_opens_that_identitys_incident_once() -> None:
+    """Its signal names this incident; looking again sends nothing new."""
+
+    async def story(world: RotationWorld) -> None:
+        other = "20000000-0000-4000-8000-000000000077"
+        tags = {"ProviderAddress": other, "CredentialId": "40000000-0000-4000-8000-000000000077"}
+        world.secret(CONN, "a-client-secret", read=True, tags=tags)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(hours=2))
+        listed = await world.store.documents.query("incidents")
+        incidents = sorted({str(each.body["incident"]) for each in listed})
+        chains = [await world.chain_of(f"{incident}.secrets") for incident in incidents]
+        accused = [entry.client_id for chain in chains for entry in chain.all(IdentityAccused)]
+
+        assert len(incidents) == 2
+        assert accused == [other]
+
+    play(story, text=ALL)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from drill.narrating_secrets import TELLERS as ABOUT_SECRETS
 from shared.clock import Clock
 from shared.entries import (
     Applied,
@@ -288,4 +289,5 @@ _TELLERS: Mapping[type[Entry], Callable[[Any, str | None], Iterable[str]]] = {
     Escalated: _tell_escalation,
     Closed: _tell_closing,
     Published: _tell_publishing,
+    **ABOUT_SECRETS,
 }

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.errors import Gone, PermissionMissing, PlatformRefused
+from shared.errors import Gone, OutcomeUnknown, PermissionMissing, PlatformRefused
 from shared.estate import SecretRef, SecretSeen, SecretValue
 from shared.rotators import rotator_named
 from shared.rotators.interface import Awaited, Minted, NeedsValue, ServesNot
@@ -209,6 +209,26 @@ async def make_and_publish(rounds: Rounds) -> None:
     minted = await rounds.make()
     assert isinstance(minted, Minted)
     await rounds.publish(minted)
+
+
+async def test_an_order_that_was_lost_before_it_was_carried_out_is_given_again() -> None:
+    """The idle key may be known as well: only one that is new is published."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2", tells_times=False)
+    idle = key(world, "key2")
+    rounds = await begin(world, store(world, key(world, "key1")))
+    lost = iter([True])
+
+    def lose(name: str) -> None:
+        if next(lost, False):
+            raise OutcomeUnknown(name, "no answer")
+
+    world.writes.before = lose
+    with pytest.raises(OutcomeUnknown):
+        await rounds.make()
+    await make_and_publish(rounds)
+
+    assert world.newest()[1] == key(world, "key2") != idle
 
 
 async def test_without_the_name_of_a_key_the_value_is_asked() -> None:

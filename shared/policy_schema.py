@@ -6,6 +6,7 @@ from typing import cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from shared.actions import option_schemas
 from shared.conditions import CONDITIONS
 from shared.conditions.interface import Condition
 from shared.policy import Limits, Protected, Verdict
@@ -78,7 +79,8 @@ def _needs_no_settings(condition: type[Condition]) -> bool:
 
 
 def _action(names: Sequence[str]) -> JsonObject:
-    by_name: dict[str, JsonValue] = {name: {"type": "object"} for name in names}
+    known = option_schemas()
+    by_name: dict[str, JsonValue] = {name: known.get(name, {"type": "object"}) for name in names}
     with_options: JsonObject = {**_object(by_name, []), "minProperties": 1, "maxProperties": 1}
     return {"anyOf": [{"enum": [*names]}, with_options]}
 

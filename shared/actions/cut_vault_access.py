@@ -66,6 +66,17 @@ class CutVaultAccess:
         "Microsoft.KeyVault/vaults/accessPolicies/write",
     )
 
+    option_schema: ClassVar[JsonObject] = {
+        "type": "object",
+        "properties": {
+            SELF_GRANTING: {
+                "enum": [*_WORDS],
+                "description": "Whether roles by which it could give itself access to secrets go as well.",
+            }
+        },
+        "additionalProperties": False,
+    }
+
     def check_options(self, options: JsonObject) -> None:
         unknown = sorted(set(options) - {SELF_GRANTING})
         if unknown:

@@ -208,6 +208,13 @@ class CapturesMore(Protocol):
 
 
 @runtime_checkable
+class DescribesOptions(Protocol):
+    """An entry of a catalogue whose options editors can check as well: the JSON Schema of its options' object."""
+
+    option_schema: ClassVar[JsonObject]
+
+
+@runtime_checkable
 class PlansByCase(Protocol):
     """An action whose plan needs more of the case than the identity."""
 

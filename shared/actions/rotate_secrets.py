@@ -81,11 +81,31 @@ def _word(name: str, options: Mapping[str, JsonValue], default: str) -> str:
     return str(value)
 
 
+def _tier_list(at_least: int, description: str) -> JsonObject:
+    items: JsonObject = {"enum": [*_TIERS]}
+    return {"type": "array", "items": items, "minItems": at_least, "maxItems": 3, "description": description}
+
+
 class RotateSecrets:
     """Find the secrets that the identity exposed, and make what it knows worthless, in the order of the tiers."""
 
     name: ClassVar[str] = NAME
     rank: ClassVar[int] = 110
+
+    option_schema: ClassVar[JsonObject] = {
+        "type": "object",
+        "properties": {
+            "tiers": _tier_list(1, "The tiers that are rotated: 1 read, 2 beside what was read, 3 within reach."),
+            "ask": _tier_list(0, "The tiers that wait for a person's approval."),
+            "grace": {
+                "type": "string",
+                "examples": ["PT15M", "1h"],
+                "description": "How long consumers have to read the new value before the exposed one dies; at most 7d.",
+            },
+            **{name: {"enum": [*words]} for name, words in _WORDS.items()},
+        },
+        "additionalProperties": False,
+    }
 
     def check_options(self, options: JsonObject) -> None:
         RotationOptions.read(options)
@@ -120,6 +140,6 @@ def _step(state: IdentityState, options: JsonObject) -> PlannedStep:
 
 _NO_ESTATE = NamedOutcome(
     action=NAME,
-    outcome="no-rotator",
+    outcome="azure-not-configured",
     reason="Cordon has no way to the vaults: set CORDON_ROTATOR_CLIENT_ID, and grant it what rotating needs.",
 )

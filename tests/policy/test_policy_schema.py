@@ -56,6 +56,13 @@ def test_the_shipped_policy_is_valid() -> None:
         (policy(when={"risk-detection": {}, "sign-in-blocked": {}}), False),
         (policy(when="identity-kind"), False),
         (policy(colour="red"), False),
+        (policy(verdict="contain", actions=[{"rotate-secrets": {"tiers": [1], "ask": [3], "grace": "1h"}}]), True),
+        (policy(verdict="contain", actions=[{"rotate-secrets": {"tiers": []}}]), False),
+        (policy(verdict="contain", actions=[{"rotate-secrets": {"tiers": [4]}}]), False),
+        (policy(verdict="contain", actions=[{"rotate-secrets": {"single-credential": "brake"}}]), False),
+        (policy(verdict="contain", actions=[{"rotate-secrets": {"grace-time": "1h"}}]), False),
+        (policy(verdict="contain", actions=[{"cut-vault-access": {"self-granting": "remove"}}]), True),
+        (policy(verdict="contain", actions=[{"cut-vault-access": {"self-granting": "yes"}}]), False),
     ],
 )
 def test_it_catches_what_an_editor_can_catch(made: object, valid: bool) -> None:

@@ -1,16 +1,21 @@
 """The policy that ships: contained is what is proven, a person decides on strong signs, the rest is noted."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from shared.actions import ACTIONS
+from shared.actions import check_policy_action, policy_actions
+from shared.actions.interface import Means
 from shared.case import Case, CouldNotLook, NotLooked, PartName, RiskState
 from shared.decision import decide
 from shared.identity import IdentityKind
+from shared.plan import make_plan
 from shared.policy import Policy, Verdict, load_policy
 from tests.conditions.cases import added, audit, blocked, but, case, detection
+from tests.fakes import START, password, payroll
+from tests.sources.test_exposed_secret import read
 
 FILE = Path(__file__).parents[2] / "policies" / "default.yaml"
 SUSPICIOUS = detection("suspiciousSignins", "high")
@@ -19,7 +24,7 @@ RISKY = RiskState("high", "atRisk", "none", None)
 
 @pytest.fixture(scope="module")
 def policy() -> Policy:
-    return load_policy(FILE, [action.name for action in ACTIONS])
+    return load_policy(FILE, policy_actions(), check_policy_action)
 
 
 @pytest.mark.parametrize(
@@ -112,3 +117,28 @@ def test_limits_are_written_out_as_they_are_without_the_file(policy: Policy) -> 
     """What the file shows is what holds if the section is taken out."""
     assert (policy.limits.identities_per_hour, policy.limits.percent_of_enabled_per_hour) == (5, 2)
     assert policy.limits.secrets_per_hour == 200
+
+
+def test_a_leak_cuts_vaults_and_rotates_what_was_read_and_asks_for_the_rest(policy: Policy) -> None:
+    """What is merely within reach waits for a person; a credential that another incident exposed does as well."""
+    rules = {rule.name: rule for rule in policy.rules}
+    leaked = {choice.name: choice.options for choice in rules["leaked-credential"].actions}
+
+    assert list(leaked)[:2] == ["block-sign-in", "cut-vault-access"]
+    assert leaked["rotate-secrets"] == {"ask": [3]}
+    assert rules["credential-exposed"].verdict is Verdict.ASK
+    found = decide(policy, replace(case(), signals=(read(),)))
+    assert (found.rule, found.verdict) == ("credential-exposed", Verdict.ASK)
+
+
+def test_without_azure_the_plan_of_a_leak_goes_on_and_names_what_it_leaves_out(policy: Policy) -> None:
+    """The same file serves a tenant whose vaults Cordon cannot reach."""
+    choices = next(rule for rule in policy.rules if rule.name == "leaked-credential").actions
+    plan = make_plan(
+        choices, payroll(application=[password(1)]), Means("20260302-0123456789ab", handover_vault=False), START
+    )
+
+    done = list(dict.fromkeys(step.action for step in plan.steps))
+    assert done == ["block-sign-in", "replace-credentials", "confirm-compromised"]
+    named = {each.action: each.outcome for each in plan.not_done}
+    assert named["cut-vault-access"] == named["rotate-secrets"] == "azure-not-configured"

@@ -57,7 +57,7 @@ def test_the_shipped_policy_is_valid() -> None:
         (policy(when="identity-kind"), False),
         (policy(colour="red"), False),
         (policy(verdict="contain", actions=[{"rotate-secrets": {"tiers": [1], "ask": [3], "grace": "1h"}}]), True),
-        (policy(verdict="contain", actions=[{"rotate-secrets": {"tiers": []}}]), False),
+        (policy(verdict="contain", actions=[{"rotate-secrets": {"tiers": list[int]()}}]), False),
         (policy(verdict="contain", actions=[{"rotate-secrets": {"tiers": [4]}}]), False),
         (policy(verdict="contain", actions=[{"rotate-secrets": {"single-credential": "brake"}}]), False),
         (policy(verdict="contain", actions=[{"rotate-secrets": {"grace-time": "1h"}}]), False),

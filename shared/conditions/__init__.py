@@ -14,6 +14,7 @@ from shared.conditions.identity_kind import IsOfKind
 from shared.conditions.interface import Condition
 from shared.conditions.new_sign_in import SignedInAsNever
 from shared.conditions.odd_hour import ChangedAtOddHour
+from shared.conditions.owners import OwnersSuspect
 from shared.conditions.publisher import PublisherSuspect
 from shared.conditions.redirect_uri import RedirectUriSuspect
 from shared.conditions.risk_detection import RiskDetected
@@ -43,6 +44,7 @@ CONDITIONS: tuple[type[Condition], ...] = (
     SignOutUrlChanged,
     IdentifierUriSuspect,
     PublisherSuspect,
+    OwnersSuspect,
     SignedInAsNever,
     SignInsFail,
     SignsInMoreOften,

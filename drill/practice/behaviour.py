@@ -54,6 +54,7 @@ class Behaviour:
     risk_filters: str = "documented"  # or "generous": riskState and date ranges too
     risk_page: tuple[int, int] = (100, 500)  # default, maximum; unverified
     sign_ins_need_directory_read: bool = False  # unverified: older pages demand Directory.Read.All as well
+    grant_records_name_both_ids: bool = False  # records of real tenants name the client by one: app roles by appId
     sign_in_page: tuple[int, int] = (1000, 1000)
     audit_page: tuple[int, int] = (100, 1000)
     directory_page: tuple[int, int] = (100, 999)

@@ -4,6 +4,7 @@ import pytest
 
 from drill.practice import Behaviour, Credential, CredentialKind
 from tests.practice.desk import (
+    APP_ID,
     APPLICATION,
     GRAPH,
     PRINCIPAL,
@@ -185,7 +186,8 @@ def test_an_app_role_removal_is_logged_on_the_resource() -> None:
 
         assert [each["id"] for each in record["targetResources"]] == [held[0]["resourceId"]]
         assert new_values(record)["AppRole.Value"] == '"Mail.ReadWrite"'
-        assert new_values(record)["ServicePrincipal.ObjectID"] == f'"{PRINCIPAL}"'
+        assert new_values(record)["ServicePrincipal.AppId"] == f'"{APP_ID}"'
+        assert "ServicePrincipal.ObjectID" not in new_values(record)
         assert record["category"] == "ApplicationManagement"
 
     at_the_desk(story, holder())

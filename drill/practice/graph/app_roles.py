@@ -129,7 +129,11 @@ def _audit(state: TenantState, request: Request, activity: str, client: Entry, a
         quoted("AppRole.Id", None, assignment["appRoleId"]),
         quoted("AppRole.Value", None, role.get("value")),
         quoted("AppRole.DisplayName", None, role.get("displayName")),
-        quoted("ServicePrincipal.ObjectID", None, client.id),
+        *(
+            [quoted("ServicePrincipal.ObjectID", None, client.id)]
+            if state.behaviour.grant_records_name_both_ids
+            else []
+        ),
         quoted("ServicePrincipal.DisplayName", None, client.state.get("displayName")),
         quoted("ServicePrincipal.AppId", None, client.state.get("appId")),
     ]

@@ -115,13 +115,14 @@ def _audit(
     if resource is None:
         return
     scopes = [each["scope"] if each else None for each in (before, after)]
+    both = state.behaviour.grant_records_name_both_ids
     consents = [each["consentType"] if each else None for each in (before, after)]
     properties = [
         quoted("DelegatedPermissionGrant.Scope", *scopes),
         quoted("DelegatedPermissionGrant.ConsentType", *consents),
         quoted("ServicePrincipal.ObjectID", None, client.id),
-        quoted("ServicePrincipal.DisplayName", None, client.state.get("displayName")),
-        quoted("ServicePrincipal.AppId", None, client.state.get("appId")),
+        quoted("ServicePrincipal.DisplayName", None, client.state.get("displayName") if both else None),
+        quoted("ServicePrincipal.AppId", None, client.state.get("appId") if both else None),
     ]
     operation = {"Add": "Assign", "Remove": "Unassign"}[verb]
     AuditTrail(state, request).write(f"{verb} delegated permission grant", resource, properties, operation=operation)

@@ -24,7 +24,7 @@ from tests.faults.playing import BROKE, NOT_BORNE, Tally, judge, play, tally
 
 FULL_PAIRS, FULL_SEEDS, FULL_INPUTS = 5000, 10_000, 20_000
 SHOWN = 10
-SORTS = ("cells", "undo", "pairs", "histories", "inputs")
+SORTS = ("cells", "undo", "secrets", "pairs", "histories", "inputs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _sorts(text: str) -> tuple[str, ...]:
 
 
 def _all(depth: Depth, seed: int, only: Sequence[str], jobs: int, shard: Shard) -> int:
-    calm = tally("calm", ("@same", "undo/@same"), _tell)
+    calm = tally("calm", ("@same", "undo/@same", "secrets/@same"), _tell)
     tallies = [calm]
     for name, texts in _texts(depth, seed, only, calm):
         tallies.append(tally(name, shard.share(texts), _tell, jobs=jobs))
@@ -131,6 +131,11 @@ def _of_the_matrix(depth: Depth, seed: int, only: Sequence[str]) -> Iterator[tup
         yield "cells", every_cell[seed % depth.every :: depth.every]
     if "undo" in only:
         yield "undo", every_undo[seed % depth.every :: depth.every]
+    if "secrets" in only:
+        read = play("secrets/@same").calls
+        every = list(map(str, cells(read, secrets=True)))
+        print(f"secrets: {_counted(read)}, {len(every)} cells", flush=True)
+        yield "secrets", every[seed % depth.every :: depth.every]
     if "pairs" in only:
         yield "pairs", [str(pair) for pair in islice(pairs(calls, seed), depth.pairs)]
 

@@ -12,7 +12,7 @@ from tests.faults.attacks import DEPTH
 from tests.faults.gate import KINDS
 from tests.faults.ground import reference_actions
 from tests.faults.histories import play_seed
-from tests.faults.matrix import Cell, Strike, cells, pairs, play_cell, record, record_undo
+from tests.faults.matrix import Cell, Strike, cells, pairs, play_cell, record, record_secrets, record_undo
 from tests.faults.realm import APART, CLOSES
 
 FLOOR = Path(__file__).with_name("floor.json")  # raised on purpose, with the commit that adds the cells
@@ -97,3 +97,13 @@ def test_a_cell_is_told_and_read_again() -> None:
 
     assert Cell.read(str(cell)) == cell
     assert Cell.read(str(undone)) == undone
+
+
+def test_a_sample_of_the_rotation_is_green() -> None:
+    """An identity has read a secret, and a fault strikes while what it exposed is rotated, in three tiers."""
+    chosen = list(cells(record_secrets(), secrets=True))[:: max(1, 173 // DEPTH)]
+
+    wrong = [f"{cell}: {violation}" for cell in chosen for violation in play_cell(cell).violations]
+
+    assert len({cell.strikes[0].kind for cell in chosen}) >= len(KINDS) // 2
+    assert wrong == []

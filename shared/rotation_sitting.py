@@ -487,8 +487,8 @@ class Sitting:
 
     def _ending(self, step: str, progress: Progress) -> str:
         ending = progress.ending or ("awaits-owner" if progress.awaits else "under-way")
-        owners = step in self._planned and (self._planned[step].keys == "owner" or progress.awaits is not None)
-        return "on-owners-word" if ending == "not-proven" and owners else ending
+        owners = progress.awaits is not None or (step in self._planned and self._planned[step].keys == "owner")
+        return "on-owners-word" if ending == "rotated" and owners else ending
 
     async def _end(self, reason: str, *, whole: bool, counts: dict[str, int] | None = None) -> None:
         """In its own journal first: whoever is killed before the incident hears of it tells it once more."""

@@ -216,13 +216,18 @@ class Stages:
         return look if look is not None and look > now and self.progress[step].awaits is not None else None
 
     def _is_through(self, step: str) -> bool:
-        """Dead by a fresh read; or nobody but the owner can tell; or it was looked at again and again in vain."""
+        """Dead by a fresh read or its owner's word; or he gave none in time; or it was looked at in vain."""
         progress = self.progress[step]
         if progress.verified is None or "retired" not in progress.done:
             return False
         if progress.verified.answer == "unknown":
-            return self._is_owners(step) or progress.unknown >= _LOOKS_IN_VAIN
+            return self._is_unanswered(step) if self._is_owners(step) else progress.unknown >= _LOOKS_IN_VAIN
         return progress.verified.answer == "held"
+
+    def _is_unanswered(self, step: str) -> bool:
+        """Whether the word that the exposed credential is dead is not waited for any longer."""
+        awaits = self.progress[step].awaits
+        return awaits is None or self.means.clock() >= awaits.escalate_at
 
     def _is_owners(self, step: str) -> bool:
         return self.planned[step].keys in ("owner", "none") or self.progress[step].awaits is not None

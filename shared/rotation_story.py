@@ -4,6 +4,7 @@ view, report and approval stand. Pure, but for `load_story`, which reads the sto
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,7 +45,7 @@ State: TypeAlias = Literal[
     "left",
 ]
 """
-Where one secret stands. `on-owners-word`: its owner says that it is done, and no read can show it. `left`: the
+Where one secret stands. `on-owners-word`: its owner says that it is dead, and no read can show it. `left`: the
 rotation ended, and nothing more happens by itself.
 """
 
@@ -100,6 +101,13 @@ class RotationStory:
         return "left" if self.ended is not None and unfinished else state
 
     @property
+    def left_by_policy(self) -> Mapping[int, int]:
+        """How many of each tier were found exposed and never planned, because the policy does not name their tier."""
+        named = {"/".join(step.split("/")[:2]) for step in self.steps}
+        tiers = (each.get("tier") for name, each in self.exposed.items() if name not in named)
+        return Counter(tier for tier in tiers if isinstance(tier, int))
+
+    @property
     def steps(self) -> tuple[str, ...]:
         """Every secret that was planned, given up or spared, each round of it."""
         return tuple(dict.fromkeys((*self.planned, *self.progress, *self.spared)))
@@ -111,9 +119,9 @@ def _state(planned: PlannedSecret | None, progress: Progress) -> State:
         case "stopped":
             return "stopped"
         case "rotated":
-            return "rotated"
+            return "on-owners-word" if owners else "rotated"
         case "not-proven":
-            return "on-owners-word" if owners else "not-proven"
+            return "not-proven"
         case None:
             pass
     if progress.awaits is not None and "made" not in progress.done:

@@ -16,7 +16,7 @@ _TIERS = {
 }
 _STATES = {
     "rotated": "the exposed credential is proven dead",
-    "on-owners-word": "done, by its owner's word alone",
+    "on-owners-word": "dead, by its owner's word alone",
     "not-proven": "NOT PROVEN dead",
     "in-grace": "published; the exposed credential lives until the grace is over",
     "under-way": "under way",
@@ -43,7 +43,7 @@ def secrets_section(told: SecretsTold | None) -> Iterator[str]:
     if told is None:
         yield "Their rotation was not asked for: what the identity read was not looked up."
         return
-    yield f"**{_WORDS.get(told.state, told.state)}** {plain(told.said)}"
+    yield f"**{_headline(told)}** {plain(told.said)}"
     yield ""
     yield from _totals(told)
     yield from _unseen(told)
@@ -62,11 +62,22 @@ def secrets_section(told: SecretsTold | None) -> Iterator[str]:
         yield f"- {code(each.secret, _NAME)} holds a credential of client {code(each.client_id)}: {where}"
 
 
+def _headline(told: SecretsTold) -> str:
+    """An owner's word is no proof."""
+    words = told.by_state.get("on-owners-word", 0)
+    if told.state != "ended-whole" or not words:
+        return _WORDS.get(told.state, told.state)
+    return f"Ended: every exposed credential is dead, {words} of them by their owners' word alone."
+
+
 def _totals(told: SecretsTold) -> Iterator[str]:
     tiers = ", ".join(f"{count} of tier {tier}" for tier, count in told.by_tier.items()) or "none"
     states = ", ".join(f"{count} {state}" for state, count in told.by_state.items())
     still = sum(1 for each in told.secrets if each.open is not None)
     yield f"- Exposed: {len(told.secrets)} ({tiers}). {still} still open{': ' + states if states else ''}"
+    left = ", ".join(f"{count} of tier {tier}" for tier, count in told.left_by_policy.items())
+    if left:
+        yield f"- Exposed too, and left as they are: {left}. The policy does not name their tier"
     looks = ", ".join(_when(at) for at in told.looks) or "not yet"
     more = "" if told.looks_over or not told.looks else "; more looks follow, until the last token is dead"
     yield f"- It was looked who read what: {looks}{more}"

@@ -309,6 +309,7 @@ class SecretsTold(Told):
     said: str
     by_tier: Mapping[str, int] = Field(default_factory=dict[str, int])
     by_state: Mapping[str, int] = Field(default_factory=dict[str, int])
+    left_by_policy: Mapping[str, int] = Field(default_factory=dict[str, int])  # by tier: exposed, and not asked for
     looks: tuple[datetime, ...] = ()  # when it was looked who read what
     looks_over: bool = False  # no token of the identity lives any more, and the logs have told all
     unseen: tuple[str, ...] = ()

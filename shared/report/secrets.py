@@ -41,6 +41,7 @@ def tell_secrets(history: History, story: RotationStory | None, led_to: Mapping[
         said=_said(history),
         by_tier=dict(sorted(Counter(str(each.tier) for each in secrets if each.tier).items())),
         by_state=dict(sorted(states.items())),
+        left_by_policy={str(tier): count for tier, count in sorted(story.left_by_policy.items())},
         looks=tuple(line.record.time for line in story.lines if isinstance(line.entry, ExposureFound)),
         looks_over=any(isinstance(line.entry, ExposureFound) and line.entry.last for line in story.lines),
         unseen=(*story.unseen, *story.lost),

@@ -236,3 +236,37 @@ def test_policy_of_mode_ask_waits_with_every_tier() -> None:
         assert all(not each.stages for each in report.secrets.secrets if each.state == "waits-for-approval")
 
     play(story, text=policy(ask="[2, 3]"))
+
+
+def test_what_the_policy_leaves_out_is_told_as_left() -> None:
+    """It is exposed all the same, and nobody may take it for rotated."""
+
+    async def story(world: RotationWorld) -> None:
+        responder = await rotated(world)
+        _, report = await told(world, responder)
+
+        assert report.secrets is not None
+        assert report.secrets.left_by_policy == {"2": 1, "3": 1}
+        assert "left as they are: 1 of tier 2, 1 of tier 3" in as_markdown(report)
+
+    play(story, text=policy(tiers="[1]", ask="[]"))
+
+
+def test_an_owners_word_is_told_as_no_more_than_that() -> None:
+    """The rotation ends, and what ended it is named: a tag, which Cordon cannot check."""
+
+    async def story(world: RotationWorld) -> None:
+        world.secret(CONN, "who-knows-what-this-opens", read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=30))
+        tags = {"cordon-old-is-dead": str(world.vaults.held[CONN][0][0].version)}
+        world.vaults.store(CONN, "the-owners-new-value", created=world.clock(), updated=world.clock(), tags=tags)
+        await world.work_queue(responder)
+        _, report = await told(world, responder)
+
+        assert report.secrets is not None
+        assert [each.state for each in report.secrets.secrets] == ["on-owners-word"]
+        assert "1 of them by their owners' word alone" in as_markdown(report)
+
+    play(story, text=policy(ask="[]"))

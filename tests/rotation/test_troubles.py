@@ -214,8 +214,30 @@ def test_an_owner_is_asked_reminded_and_his_new_version_ends_the_waiting() -> No
         assert world.enabled(CONN) == ["the-owners-new-value"]
         ended = (await world.secrets_chain()).last(RotationEnded)
         assert ended is not None
-        assert (ended.whole, ended.counts) == (True, {"rotated": 2})
+        assert (ended.whole, ended.counts) == (True, {"on-owners-word": 1, "rotated": 1})
         assert await world.status() is Status.CONTAINED
+
+    play(story, text=ALL)
+
+
+def test_a_new_version_without_the_owners_word_proves_nothing() -> None:
+    """The exposed value may well open what it opened: that is waited for, and then it is a person's to find out."""
+
+    async def story(world: RotationWorld) -> None:
+        world.secret(CONN, "who-knows-what-this-opens", read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=30))
+        world.vaults.store(CONN, "the-owners-new-value", created=world.clock(), updated=world.clock())
+        await world.work_queue(responder, timedelta(hours=2))
+
+        assert (await world.secrets_chain()).last(RotationEnded) is None
+
+        await world.work_queue(responder, timedelta(hours=6))
+        ended = (await world.secrets_chain()).last(RotationEnded)
+        assert ended is not None
+        assert (ended.whole, ended.counts) == (False, {"not-proven": 1})
+        assert await world.status() is Status.NEEDS_ATTENTION
 
     play(story, text=ALL)
 

@@ -20,6 +20,9 @@ from shared.entries import (
     Published,
     Rechecked,
     RechecksSet,
+    SecretsBegun,
+    SecretsEnded,
+    SecretsTurned,
     SeenInLogs,
     SignalJoined,
     SignInsSeen,
@@ -61,7 +64,8 @@ def accepted_at(history: History) -> datetime | None:
 
 
 def _tell(line: Line) -> str:
-    told = _tell_way(line) or _tell_step(line.entry) or _tell_undo(line.entry) or _tell_end(line.entry)
+    told = _tell_way(line) or _tell_step(line.entry) or _tell_undo(line.entry)
+    told = told or _tell_secrets(line.entry) or _tell_end(line.entry)
     return told or line.entry.kind
 
 
@@ -148,6 +152,19 @@ def _tell_sign_ins(seen: SignInsSeen) -> str:
 
 def _tell_write(write: WriteOutcome) -> str:
     return f"{write.write}: {write.outcome}" + (f" ({write.detail})" if write.detail else "")
+
+
+def _tell_secrets(entry: Entry) -> str | None:
+    match entry:
+        case SecretsBegun(plan_hash=hash_):
+            return f"The rotation of exposed secrets was set off by plan {hash_}; it has a journal of its own."
+        case SecretsTurned() as turned:
+            until = f" It goes on by {utc(turned.until)}." if turned.until else ""
+            return f"Secrets: {turned.state}. {sentence(turned.reason)}{until}"
+        case SecretsEnded() as ended:
+            return f"Secrets: ended, {'whole' if ended.whole else 'with something left'}. {sentence(ended.reason)}"
+        case _:
+            return None
 
 
 def _tell_end(entry: Entry) -> str | None:

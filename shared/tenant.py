@@ -422,7 +422,7 @@ class Rights(Protocol):
     async def granted(self, client_id: str) -> frozenset[str]:
         """
         Graph application permissions, by name, that this identity has been granted, and each directory role that is
-        assigned to it, as DIRECTORY_ROLE and the role definition's id. Roles that come through a group are not seen.
+        assigned to it, as DIRECTORY_ROLE and the role definition's id. A group that may bring a role counts as one.
         """
         ...
 

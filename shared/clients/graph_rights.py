@@ -13,6 +13,7 @@ from shared.signal import JsonObject, JsonValue
 from shared.tenant import DIRECTORY_ROLE
 
 _GRAPH = "00000003-0000-0000-c000-000000000000"  # Graph's client id, the same in every tenant and cloud
+_GROUP = "#microsoft.graph.group"
 _ROLES = "/roleManagement/directory/roleAssignments"
 READ_LICENCES = "LicenseAssignment.Read.All"
 # Service plans of Workload ID Premium, P1 and P2: ids stay, names are for people.
@@ -38,12 +39,21 @@ class GraphRights:
             f"/servicePrincipals/{canonical_guid(_text(own, 'id', doing))}/appRoleAssignments", doing, READ_DIRECTORY
         )
         ids = [_text(each, "appRoleId", doing) for each in held if each.get("resourceId") == graph_id]
-        roles = await self._directory_roles(canonical_guid(_text(own, "id", doing)), doing)
+        principal = canonical_guid(_text(own, "id", doing))
+        roles = await self._directory_roles(principal, doing) | await self._through_groups(principal, doing)
         return frozenset(names.get(each, each) for each in ids) | roles
 
     async def _directory_roles(self, principal: str, doing: str) -> frozenset[str]:
         held = await self._all(filtered(_ROLES, f"principalId eq '{principal}'"), doing, READ_ROLES)
         return frozenset(f"{DIRECTORY_ROLE}{_text(each, 'roleDefinitionId', doing)}" for each in held)
+
+    async def _through_groups(self, principal: str, doing: str) -> frozenset[str]:
+        """
+        Groups to which roles can be assigned. Which roles those are is not asked: they may be given for a while only.
+        """
+        inside = await self._all(f"/servicePrincipals/{principal}/transitiveMemberOf", doing, READ_DIRECTORY)
+        groups = [each for each in inside if each.get("@odata.type") == _GROUP and _may_give_roles(each)]
+        return frozenset(f"{DIRECTORY_ROLE}through group {canonical_guid(_text(each, 'id', doing))}" for each in groups)
 
     async def has_premium(self) -> bool:
         """See `Rights`."""
@@ -57,6 +67,11 @@ class GraphRights:
     async def _all(self, path: str, doing: str, needs: str) -> list[JsonObject]:
         call = Call("GET", path, doing, needs, urgent=False)
         return [each async for page in self._http.pages(call) for each in page]
+
+
+def _may_give_roles(group: JsonObject) -> bool:
+    """An ordinary group says false or nothing here; one that Cordon may not read says nothing but its id."""
+    return group.get("isAssignableToRole") is True or group.get("displayName") is None
 
 
 def _includes_premium(sku: JsonObject, doing: str) -> bool:

@@ -37,6 +37,7 @@ def facts(
         ("block-sign-in", facts(), ACT, "ready", None),
         ("block-sign-in", facts(executor=Known(frozenset())), ACT, "not-ready", "permission-missing"),
         ("block-sign-in", facts(executor=Known(frozenset({"directory role x"}))), ACT, "unknown", None),
+        ("block-sign-in", facts(executor=Known(frozenset({"directory role through group x"}))), ACT, "unknown", None),
         ("block-sign-in", facts(executor=CouldNotLook("403")), ACT, "unknown", None),
         ("block-sign-in", facts(executor=NotLooked()), ACT, "unknown", None),
         ("block-sign-in", None, ACT, "unknown", None),

@@ -264,3 +264,22 @@ def test_each_problem_is_one_line_and_told_once(caplog: pytest.LogCaptureFixture
         assert all("\n" not in line for line in said)
 
     play(story, STATE)
+
+
+def test_a_lapsed_licence_is_a_line_of_health_and_mends_with_the_licence() -> None:
+    """While every level reads hidden the rule asks people: health is degraded and says why, until it is bought again."""
+
+    async def story(world: World) -> None:
+        rights = FakeRights(premium=False)
+        lapsed = await instance(world, rights).health()
+        rights.premium = True
+        await asyncio.sleep(3700)
+        bought = await instance(world, rights).health()
+        (line,) = [problem for problem in lapsed.problems if "licence" in problem]
+
+        assert lapsed.status == "degraded"
+        assert "risk levels read hidden, which is unknown and not low" in line
+        assert "rule leaked-credential asks a person instead of acting" in line
+        assert not any("licence" in problem for problem in bought.problems)
+
+    play(story, STATE)

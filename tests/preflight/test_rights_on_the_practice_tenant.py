@@ -66,3 +66,21 @@ def test_a_scenario_cannot_grant_what_graph_does_not_know() -> None:
     """A misspelled permission would be granted to the calls and shown to nobody."""
     with pytest.raises(ScenarioMistake, match=r"Application.Reed.All"):
         read("reader", {"reader": ["Application.Reed.All"]})
+
+
+def test_a_role_assignable_group_above_another_group_is_seen() -> None:
+    """Cordon's executor is in a group of a group that roles can be assigned to."""
+    above = "0d0d0d0d-0000-4000-8000-000000000001"
+
+    async def story(place: Place) -> frozenset[str]:
+        cordon = place.practice.cordon["executor"]
+        below: dict[str, Any] = {"id": "0d0d0d0d-0000-4000-8000-000000000002", "displayName": "plain"}
+        place.practice.state.groups += [
+            {**below, "members": [cordon.object_id]},
+            {"id": above, "displayName": "admins", "isAssignableToRole": True, "members": [below["id"]]},
+        ]
+        return await rights(place).granted(cordon.client_id)
+
+    assert f"directory role through group {above}" in at(
+        story, payroll(permissions={"executor": ["Application.Read.All"]})
+    )

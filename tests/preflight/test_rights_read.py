@@ -24,6 +24,7 @@ class OneAnswer:
     def __init__(self, *listed: JsonObject) -> None:
         self._listed = list(listed)
         self.roles: list[JsonObject] = []
+        self.inside: list[JsonObject] = []
 
     async def send(self, call: Call) -> JsonObject:
         if "appRoles" in call.path:
@@ -31,6 +32,9 @@ class OneAnswer:
         return {"id": OWN}
 
     async def pages(self, call: Call) -> AsyncIterator[list[JsonObject]]:
+        if "transitiveMemberOf" in call.path:
+            yield self.inside
+            return
         yield self.roles if "roleManagement" in call.path else self._listed
 
 
@@ -62,6 +66,30 @@ async def test_a_directory_role_is_told_beside_the_permissions() -> None:
     found = await GraphRights(cast("GraphHttp", answers)).granted(CLIENT)
 
     assert found == {"Application.ReadWrite.All", f"directory role {OTHER}"}
+
+
+GROUP: JsonObject = {"@odata.type": "#microsoft.graph.group", "id": OTHER, "displayName": "automation"}
+
+
+@pytest.mark.parametrize(
+    ("inside", "counts"),
+    [
+        ({**GROUP, "isAssignableToRole": True}, True),
+        ({**GROUP, "isAssignableToRole": False}, False),
+        ({**GROUP, "isAssignableToRole": None}, False),
+        ({**GROUP, "displayName": None, "isAssignableToRole": None}, True),
+        ({**GROUP, "@odata.type": "#microsoft.graph.administrativeUnit", "isAssignableToRole": True}, False),
+    ],
+    ids=["role-assignable", "not", "ordinary", "not to be read", "no group"],
+)
+async def test_a_group_that_may_bring_a_directory_role_counts_as_one(inside: JsonObject, *, counts: bool) -> None:
+    """The role of a group is assigned to the group: to refuse an order for a lack would be a guess."""
+    answers = OneAnswer()
+    answers.inside = [inside]
+
+    found = await GraphRights(cast("GraphHttp", answers)).granted(CLIENT)
+
+    assert found == ({f"directory role through group {OTHER}"} if counts else frozenset())
 
 
 @pytest.mark.parametrize(

@@ -267,7 +267,7 @@ def test_each_problem_is_one_line_and_told_once(caplog: pytest.LogCaptureFixture
 
 
 def test_a_lapsed_licence_is_a_line_of_health_and_mends_with_the_licence() -> None:
-    """While every level reads hidden the rule asks people: health is degraded and says why, until it is bought again."""
+    """While every level reads hidden the rule asks people; health is degraded and says why, until it is bought."""
 
     async def story(world: World) -> None:
         rights = FakeRights(premium=False)

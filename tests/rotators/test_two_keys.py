@@ -160,10 +160,11 @@ async def test_a_key_that_the_newest_version_holds_is_not_made_new() -> None:
     assert world.writes.done == ["regenerate key2", "publish"]
 
 
-async def test_two_secrets_of_one_account_share_the_new_key() -> None:
+@pytest.mark.parametrize("times", [True, False])
+async def test_two_secrets_of_one_account_share_the_new_key(times: bool) -> None:
     """Making the idle key new once more would kill what the first secret's consumers just got."""
     world = World()
-    world.sources.has(ACCOUNT, "key1", "key2")
+    world.sources.has(ACCOUNT, "key1", "key2", tells_times=times)
     old = key(world, "key1")
     other = SecretRef("shop", "conn-2")
     jobs = [

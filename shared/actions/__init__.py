@@ -41,13 +41,15 @@ ACTIONS: tuple[Action, ...] = (
     PurgeApplication(),
 )
 
+_BY_NAME = {action.name: action for action in ACTIONS}
+
 FOLLOW_UPS: tuple[FollowUp, ...] = (RotateSecrets(),)
 """What lasts longer than a plan: worked in a journal of its own, once the plan's containing steps are proven."""
 
 
 def action_named(name: str) -> Action:
     """The action with this name; KeyError if the catalogue has none."""
-    return {action.name: action for action in ACTIONS}[name]
+    return _BY_NAME[name]
 
 
 def is_follow_up(name: str) -> bool:

@@ -270,3 +270,30 @@ def test_an_owners_word_is_told_as_no_more_than_that() -> None:
         assert "1 of them by their owners' word alone" in as_markdown(report)
 
     play(story, text=policy(ask="[]"))
+
+
+# --- chains ----------------------------------------------------------------------------------------
+
+
+def test_two_incidents_of_a_chain_name_each_other() -> None:
+    """The secret was another identity's credential: view and report lead from one incident to the other, and back."""
+
+    async def story(world: RotationWorld) -> None:
+        other = "20000000-0000-4000-8000-000000000077"
+        tags = {"ProviderAddress": other, "CredentialId": "40000000-0000-4000-8000-000000000077"}
+        world.secret(CONN, "a-client-secret", read=True, tags=tags)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(hours=2))
+        page = await responder.incidents(10, "")
+        views = [await responder.incident(each.id) for each in page.incidents]
+        (effect,) = [each for each in views if each.caused_by]
+        (cause,) = [each for each in views if not each.caused_by]
+        report = await responder.report(effect.id)
+
+        assert [each.incident for each in cause.led_to] == [effect.id]
+        assert [each.incident for each in effect.caused_by] == [cause.id]
+        assert f"Follows from incident `{cause.id}`" in as_markdown(report)
+        assert f"incident `{effect.id}`" in as_markdown(await responder.report(cause.id))
+
+    play(story)

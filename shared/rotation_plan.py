@@ -89,23 +89,27 @@ def operation_of(incident: str, step: str) -> str:
 
 
 def in_order(planned: Iterable[PlannedSecret]) -> tuple[PlannedSecret, ...]:
-    """By tier; what came first stays first. Secrets of one source go with the highest tier of them."""
+    """
+    By tier; what came first stays first. Secrets of one source go with the highest tier of them; and an earlier round
+    goes with the later ones that have to wait for it, or a secret of a higher tier would wait for a lower one for good.
+    """
     planned = tuple(planned)
-    highest: dict[tuple[str, str, int], PlannedSecret] = {}
+    highest: dict[tuple[str, str], dict[int, PlannedSecret]] = {}
     for each in planned:
-        if each.family is not None:
-            held = highest.setdefault(each.family, each)
-            if each.tier < held.tier:
-                highest[each.family] = each
-    return tuple(sorted((_with_family(each, highest) for each in planned), key=lambda each: each.tier))
+        rounds = highest.setdefault(each.source, {})
+        if each.round not in rounds or each.tier < rounds[each.round].tier:
+            rounds[each.round] = each
+    return tuple(sorted((_with_highest(each, highest[each.source]) for each in planned), key=lambda each: each.tier))
 
 
-def _with_family(each: PlannedSecret, highest: Mapping[tuple[str, str, int], PlannedSecret]) -> PlannedSecret:
-    first = highest[each.family] if each.family is not None else each
-    if first.tier == each.tier:
+def _with_highest(each: PlannedSecret, rounds: Mapping[int, PlannedSecret]) -> PlannedSecret:
+    first = min((one for round_, one in sorted(rounds.items()) if round_ >= each.round), key=lambda one: one.tier)
+    if first.tier >= each.tier:
         return each
-    why = f"{each.why}; it holds a key of the same source as {first.step}, which is of tier {first.tier}"
-    return replace(each, tier=first.tier, why=why)
+    because = (
+        "it holds a key of the same source as" if first.round == each.round else "before it can be rotated again as"
+    )
+    return replace(each, tier=first.tier, why=f"{each.why}; {because} {first.step}, which is of tier {first.tier}")
 
 
 def versions_exposed(exposed: Exposed, versions: Sequence[SecretSeen]) -> tuple[SecretSeen, ...]:

@@ -11,6 +11,7 @@ from random import Random
 
 from shared.case import Grants, Known, Owners
 from shared.errors import CordonError
+from shared.estate import SecretRef
 from shared.incident import Status
 from shared.signal import JsonObject
 from shared.work import RECHECKS
@@ -28,12 +29,15 @@ from tests.fakes import (
 )
 from tests.faults.checker import Expected, check
 from tests.faults.chronicle import Chronicle
+from tests.faults.estate import TIERS, Azure
 from tests.faults.gate import KILLS, Call
 from tests.faults.ground import CANARY, Ground, event, play, virtual_now
-from tests.faults.matrix import Outcome, policy
+from tests.faults.matrix import Outcome, policy, secrets_policy
+from tests.faults.secrets_checker import check_secrets
 from tests.stories.world import leak
 
 UNTIL = 5 * 3600.0
+WITH_VAULTS = 0.3  # share of the histories in which secrets are read and rotated
 UNDONE = 0.3  # share of the histories that a person has undone
 TROUBLE = 1800.0  # seconds after which nobody disturbs any more
 _PASSING = ("timeout-applied", "timeout", "429", "429-applied", "503", "stale-404")
@@ -88,7 +92,7 @@ def play_seed(seed: int) -> Outcome:
     async def story() -> Chronicle:
         random = Random(seed)  # noqa: S311 - a history, no secret
         weather = replace(weather_of(random), undos=undos_of(Random(f"undo of {seed}")))  # noqa: S311 - the same
-        ground = Ground(lambda call: None, policy(), virtual_now(), Chronicle(lag=weather.lag))
+        ground = _ground(seed, weather)
         seen.append(ground)
         ground.gate.fate = _fate(weather, random, ground)
         ground.skew["two"] = weather.skew
@@ -107,7 +111,27 @@ def play_seed(seed: int) -> Outcome:
     ends = _ENDS | {Status.RELEASED} if ground.undo_from is not None else _ENDS
     expected = Expected(ends, most_lives=2 + deaths)
     violations = check(chronicle, expected, lives=ground.lives, canary=CANARY)
+    if ground.azure is not None:
+        violations += check_secrets(chronicle, ground.azure, ground.evidence.contents)
     return Outcome(chronicle, tuple(violations), tuple(ground.gate.calls))
+
+
+def _ground(seed: int, weather: Weather) -> Ground:
+    """In some histories there are vaults around the tenant, and the thief goes on reading while it may."""
+    now, random = virtual_now(), Random(f"vaults of {seed}")  # noqa: S311 - a history, no secret
+    chronicle = Chronicle(lag=weather.lag)
+    if weather.undos or random.random() > WITH_VAULTS:
+        return Ground(lambda call: None, policy(), now, chronicle)
+    azure = Azure(now)
+    ground = Ground(lambda call: None, secrets_policy(), now, chronicle, azure=azure)
+    for at in sorted(random.uniform(0, 600) for _ in range(random.randrange(6))):
+        ground.start(_steal(azure, at, random.choice(tuple(TIERS))))
+    return ground
+
+
+async def _steal(azure: Azure, at: float, ref: SecretRef) -> None:
+    await asyncio.sleep(at)
+    azure.steal(ref)
 
 
 def _fate(weather: Weather, random: Random, ground: Ground) -> Callable[[Call], str | None]:

@@ -113,3 +113,12 @@ def test_it_asks_for_the_records_it_needs() -> None:
     assert (first.wants, second.wants) == ({PartName.AUDITS}, {PartName.GRANT_AUDITS})
     assert isinstance(Consented().check(blind), Unknown)
     assert isinstance(Consented((ConsentFlaw.MANY_USERS,)).check(blind), NotMet)
+
+
+def test_a_grant_of_another_change_is_not_the_consents() -> None:
+    """Else a harmless consent would be blamed for whatever was given beside it."""
+    harmless = replace(PLAIN, correlation_id="c-1")
+    properties = [prop("DelegatedPermissionGrant.Scope", " Mail.ReadWrite"), prop("ServicePrincipal.ObjectID", PAYROLL)]
+    apart = audit("Add delegated permission grant", properties, id_=GRAPH, record="Directory_2", correlation="c-2")
+
+    assert isinstance(Consented((ConsentFlaw.BROAD,)).check(case(audits=(harmless,), given=(apart,))), NotMet)

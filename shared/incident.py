@@ -270,7 +270,7 @@ def tell_causes(history: History) -> "Iterator[LinkView]":
     found = dict[str, str]()
     for signal in history.all(SignalJoined):
         incident = signal.facts.get("incident")
-        if signal.source == "exposed-secret" and isinstance(incident, str):
+        if signal.source == "exposed-secret" and isinstance(incident, str) and incident != history.incident:
             found.setdefault(incident, f"{signal.facts.get('vault')}/{signal.facts.get('secret')}")
     yield from (
         LinkView(incident=incident, because=f"it exposed a credential of this identity, in secret {secret}")

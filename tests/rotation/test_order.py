@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from shared.entries import RotationApproved, RotationEnded, RotationHeld, SecretFailed, SecretStopped
+from shared.entries import Planned, RotationApproved, RotationEnded, RotationHeld, SecretFailed, SecretStopped
 from shared.errors import PlatformRefused, Throttled, Unreachable
 from shared.estate import SecretRef
 from shared.incident import Status
@@ -145,6 +145,47 @@ def test_the_third_tier_waits_for_a_person_and_goes_on_with_his_word() -> None:
         assert await faults(world) == []
 
     play(story)
+
+
+def test_what_a_person_declines_is_given_up_and_ends_the_waiting() -> None:
+    """Each secret of the tier is stopped by name; the rotation ends, and not whole."""
+
+    async def story(world: RotationWorld) -> None:
+        three_tiers(world)
+        await whole(world)
+        chain = await world.secrets_chain()
+        declined = SecretStopped(outcome="declined", reason="declined by ana", todo="Let it die by hand.")
+        await chain.write(declined, step="attic/token")
+        await go_on(world)
+
+        ended = (await world.secrets_chain()).last(RotationEnded)
+        assert ended is not None
+        assert (ended.whole, ended.counts) == (False, {"rotated": 2, "stopped": 1})
+        assert touched(world, "acct03") == []
+
+    play(story)
+
+
+def test_in_mode_ask_nothing_is_touched_before_a_person_has_seen_the_secrets() -> None:
+    """The approval of the containment is none of a list that nobody has seen yet."""
+
+    async def story(world: RotationWorld) -> None:
+        three_tiers(world)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        chain = await world.chain()
+        plan = chain.last(Planned)
+        assert plan is not None
+        await responder.approve(chain.incident, plan.hash, approved=True, reason="seen", by="ana")
+        await world.work_queue(responder)
+
+        assert not world.directory.state.enabled
+        assert world.touched == []
+        tiers = {held.tier for held in (await world.secrets_chain()).all(RotationHeld)}
+        assert tiers == {1, 2, 3}
+        assert await world.status() is Status.AWAITING_APPROVAL
+
+    play(story, text=ALL, mode="ask")
 
 
 async def go_on(world: RotationWorld) -> None:

@@ -54,6 +54,7 @@ _LATE_ARRIVAL = 10.0  # a write whose answer was lost may still be on its way fo
 _LONGEST_PAUSE = 120.0  # whatever a service asks for
 _PATIENCE_WITH_OWNERS = timedelta(days=7)  # after the call for a person; then it is his alone
 _SLOW_LOOK = timedelta(hours=1)
+_DAY = timedelta(days=1)
 _LOOKS_IN_VAIN = 4  # fresh reads that cannot tell: no later one will, and the report says so
 
 
@@ -213,7 +214,7 @@ class Stages:
     def _owner_rest(self, step: str, now: datetime) -> datetime | None:
         """When an owner is looked at again, who has stored a new version and left the old credential alive."""
         look = self._looks.get(step)
-        return look if look is not None and look > now and self.progress[step].awaits is not None else None
+        return look if look is not None and look > now else None
 
     def _is_through(self, step: str) -> bool:
         """Dead by a fresh read or its owner's word; or he gave none in time; or it was looked at in vain."""
@@ -229,8 +230,12 @@ class Stages:
         awaits = self.progress[step].awaits
         return awaits is None or self.means.clock() >= awaits.escalate_at
 
+    def _waits_for_owner(self, step: str) -> bool:
+        return self.planned[step].keys == "owner" or self.progress[step].awaits is not None
+
     def _is_owners(self, step: str) -> bool:
-        return self.planned[step].keys in ("owner", "none") or self.progress[step].awaits is not None
+        """Whether nobody but the owner can tell what the exposed value still opens."""
+        return self.planned[step].keys == "none" or self._waits_for_owner(step)
 
     # One stage
 
@@ -392,7 +397,7 @@ class Stages:
         that for good.
         """
         progress, rotator = self.progress[step], self._rotator(step)
-        if progress.verified is not None and progress.verified.answer == "not-held" and not self._is_owners(step):
+        if progress.verified is not None and progress.verified.answer == "not-held" and not self._waits_for_owner(step):
             await self._let_die(step)
         proof = await rotator.verify(self._job(step), progress.before or {}, progress.made, self._means(step))
         await self._write(step, SecretVerified(answer=proof.answer, proof=proof.why))
@@ -400,7 +405,7 @@ class Stages:
             return
         if refused is not None and refused.stop is not None:
             await self._stop(step, refused.stop, refused.detail or refused.write, todo_for(refused.stop))
-        elif self._is_owners(step):
+        elif self._waits_for_owner(step):
             await self._go_on_waiting(step)
         else:
             raise Unreachable("proving that the exposed credential is dead", proof.why)
@@ -471,7 +476,8 @@ class Stages:
         if awaits is None:  # an owner's by catalogue, and not asked by us
             self._looks[step] = now + _SLOW_LOOK
             return
-        self._looks[step] = now + max(timedelta(seconds=awaits.look_again), _SLOW_LOOK if progress.escalated else _NO)
+        slow = _NO if not progress.escalated else _SLOW_LOOK if now < awaits.escalate_at + _DAY else 6 * _SLOW_LOOK
+        self._looks[step] = now + max(timedelta(seconds=awaits.look_again), slow)
         if now >= awaits.escalate_at + _PATIENCE_WITH_OWNERS:
             await self._stop(step, "owner-silent", f"Nothing came of it: {awaits.why}.", _ASK_OWNER)
         elif now >= awaits.escalate_at and not progress.escalated:
@@ -497,8 +503,13 @@ class Stages:
         self._tries[step] = tries + 1
         asked = error.retry_after if isinstance(error, Throttled) else None
         least = _LATE_ARRIVAL if isinstance(error, OutcomeUnknown) else asked.total_seconds() if asked else 0.0
-        pause = max(_PAUSES[min(tries, len(_PAUSES) - 1)], least)
+        pause = max(_PAUSES[min(tries, len(_PAUSES) - 1)], least, self._pause_by_age(progress, now))
         self._again[step] = now + timedelta(seconds=min(pause, _LONGEST_PAUSE))
+
+    def _pause_by_age(self, progress: Progress, now: datetime) -> float:
+        """What has failed for long is tried seldom, also by a slice that knows nothing of the attempts before it."""
+        failing = (now - progress.failing_since).total_seconds() if progress.failing_since else 0.0
+        return min(failing / 2, _PAUSES[-1])
 
     async def _stop_refused(self, step: str, error: OperatorMustAct | PlatformRefused) -> None:
         name = refusal_name(error) or "refused-by-platform"

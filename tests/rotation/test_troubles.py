@@ -15,6 +15,8 @@ from shared.entries import (
     RotationPlanned,
     SecretAwaits,
     SecretReminded,
+    SecretStopped,
+    SecretVerified,
     UndoOrdered,
 )
 from shared.errors import OutcomeUnknown
@@ -319,3 +321,26 @@ def test_another_identitys_client_secret_opens_that_identitys_incident_once() ->
         assert accused == [other]
 
     play(story, text=ALL)
+
+
+def test_a_version_that_stays_enabled_whatever_is_written_is_left_to_a_person() -> None:
+    """The policy has what nobody recognises disabled; it is tried for half an hour, not for ever and not in a rush."""
+
+    async def story(world: RotationWorld) -> None:
+        world.secret(CONN, "who-knows-what-this-opens", read=True)
+
+        async def in_vain(ref: SecretRef, version: str, enabled: bool) -> None:
+            await asyncio.sleep(0.1)
+
+        world.vaults.set_enabled = in_vain  # pyright: ignore[reportAttributeAccessIssue]
+        ended = await play_out(world)
+        chain = await world.secrets_chain()
+        stopped = chain.last(SecretStopped)
+
+        assert stopped is not None
+        assert (stopped.outcome, stopped.stage) == ("budget-spent", "disabled")
+        assert sum(1 for _ in chain.all(SecretVerified)) < 60
+        assert ended is not None
+        assert not ended.whole
+
+    play(story, text=policy(ask="[]", unrecognised="disable"))

@@ -99,6 +99,11 @@ class Board:
         self._wake(now)
         return not any(self._could[other] for other in self._could if other < tier)
 
+    def may_start(self) -> bool:
+        """Whether anybody is ready in the tier whose turn it is; who waits behind a higher tier is not."""
+        tier = min((tier for tier, could in self._could.items() if could), default=None)
+        return any(each.tier == tier and each.standing is Standing.READY for each in self._places.values())
+
     def next_due(self) -> datetime | None:
         """When the next secret that waits for a moment is ready."""
         return min((due for tier in self._due if (due := self._next_due(tier))), default=None)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from shared.clock import Clock
 from shared.errors import StoppedBySwitch
-from shared.rotation_order import Board, Standing
+from shared.rotation_order import Board
 from shared.rotation_stages import Stages
 
 _LONGEST_IDLE = timedelta(seconds=30)  # whoever rests for longer ends the slice, and a message goes on
@@ -51,10 +51,7 @@ class Slice:
 
     def next_due(self) -> datetime | None:
         """When something can go on; now, if anything could at once. None: nothing waits for a moment."""
-        counts = self.board.counts()
-        if counts[Standing.READY] or counts[Standing.UNDER_WAY] or counts[Standing.BEHIND]:
-            return self.clock()
-        return self.board.next_due()
+        return self.clock() if self.board.may_start() else self.board.next_due()
 
     def _is_over(self) -> bool:
         return self.stopped or self.clock() >= self.until or self.breaks_off()

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.actions.interface import Means
 from shared.case import CouldNotLook
 from shared.entries import (
     Applied,
@@ -32,6 +33,8 @@ from shared.errors import (
     Unreachable,
 )
 from shared.journal import MemoryJournal
+from shared.plan import make_plan
+from shared.policy import ActionChoice
 from shared.tenant import WriteRefused
 from tests.engine.bench import INCIDENT, Bench, play
 from tests.fakes import PAYROLL, START, FakeSwitch, password, payroll
@@ -90,6 +93,23 @@ def test_a_step_tells_what_was_there_what_was_answered_and_what_a_fresh_read_sho
         assert "accountEnabled is false" in verified.proof
         assert bench.directory.effects == [BLOCKED]
         assert bench.seconds() == 0
+
+    play(story, STATE)
+
+
+def test_what_lasts_beyond_the_plan_is_left_to_those_who_work_it() -> None:
+    """The execution neither carries it out nor waits for it."""
+
+    async def story(bench: Bench) -> None:
+        choices = [ActionChoice("block-sign-in", {}), ActionChoice("rotate-secrets", {})]
+        means = Means(INCIDENT, handover_vault=False, estate=True)
+        plan = await bench.write_down(make_plan(choices, STATE, means, bench.clock()))
+        _, rotate = plan.steps
+
+        assert await bench.carry_out(plan)
+        assert bench.told(rotate) == []
+        assert bench.execution().is_settled(rotate)
+        assert bench.directory.effects == [BLOCKED]
 
     play(story, STATE)
 

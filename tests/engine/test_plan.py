@@ -187,3 +187,18 @@ def test_neither_the_order_of_credentials_nor_the_moment_of_reading_changes_it()
 def test_the_order_within_an_instance_lock_does_not_change_it(lock: JsonObject) -> None:
     """Nor does the spelling of JSON."""
     assert fingerprint(replace(FULL, instance_lock=lock)) == fingerprint(replace(FULL, instance_lock={"a": 1, "b": 2}))
+
+
+def test_a_rotation_is_part_of_what_a_person_approves() -> None:
+    """With it, without it, and with other options are three plans; nothing is planned where Azure is not configured."""
+    azure = replace(MEANS, estate=True)
+    rotation = ActionChoice("rotate-secrets", {"tiers": [1]})
+    with_it = _plan("block-sign-in", "rotate-secrets", means=azure)
+    less = make_plan([ActionChoice("block-sign-in", {}), rotation], FULL, azure, START)
+
+    assert [(step.action, step.lasting) for step in with_it.steps] == [
+        ("block-sign-in", False),
+        ("rotate-secrets", True),
+    ]
+    assert len({with_it.hash, less.hash, _plan("block-sign-in", means=azure).hash}) == 3
+    assert [each.outcome for each in _plan("rotate-secrets").not_done] == ["azure-not-configured"]

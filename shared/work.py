@@ -39,6 +39,7 @@ from shared.entries import (
     Rechecked,
     RechecksSet,
     SecretsBegun,
+    SecretsEnded,
     SignalJoined,
     SignInsSeen,
     StepStopped,
@@ -353,7 +354,9 @@ class Work:
             named = ", ".join(dict.fromkeys(outcome.outcome for outcome in wanting))
             await self._close("needs-attention", f"every step holds, but a person has to settle what is left: {named}")
         elif all(execution.is_settled(step) and not self._is_stopped(step) for step in plan.steps):
-            await self._close("contained", "every later look found the containment in place")
+            rotating = self._chain.place(SecretsBegun) > self._chain.place(SecretsEnded)
+            more = "; what it exposed is still worked on" if rotating else ""
+            await self._close("contained", f"every later look found the containment in place{more}")
         else:
             await self._close("needs-attention", "what was done is in place, but not every step of the plan could be")
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from shared.entries import (
+    Closed,
     IdentityAccused,
     RotationEnded,
     RotationHeld,
@@ -254,6 +255,9 @@ def test_an_owner_who_does_nothing_is_a_persons_to_call() -> None:
         await world.work_queue(responder, timedelta(hours=5))
 
         assert await world.status() is Status.NEEDS_ATTENTION
+        closed = (await world.chain()).last(Closed)
+        assert closed is not None
+        assert closed.reason.endswith("what it exposed is still worked on")
 
         await world.work_queue(responder, timedelta(days=9))
         ended = (await world.secrets_chain()).last(RotationEnded)

@@ -116,10 +116,19 @@ def versions_exposed(exposed: Exposed, versions: Sequence[SecretSeen]) -> tuple[
     """
     The versions that must die: those that were read, and every other that could have been, newest first.
 
-    A disabled version gives its value to nobody; one that was read before somebody disabled it was read.
+    A disabled version gives its value to nobody; one that was read before somebody disabled it was read. A read whose
+    version the log does not name may have been of any that was there, and a backup holds them all.
     """
-    read = set(exposed.reads.versions) if exposed.reads else set[str]()
-    return tuple(each for each in versions if each.version is not None and (each.enabled or each.version in read))
+    return tuple(each for each in versions if each.version is not None and (each.enabled or _was_read(exposed, each)))
+
+
+def _was_read(exposed: Exposed, seen: SecretSeen) -> bool:
+    """Whether the identity read this version, or may have, by the log."""
+    reads = exposed.reads
+    if reads is None:
+        return False
+    tells_all = reads.versions and not reads.unnamed
+    return seen.version in reads.versions or (not tells_all and seen.created <= reads.last)
 
 
 def is_read_again(exposed: Exposed, version: str, published_at: datetime) -> bool:

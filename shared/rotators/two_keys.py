@@ -19,7 +19,7 @@ from shared.errors import Gone, OutcomeUnknown, PlatformRefused, TimeMayHelp
 from shared.estate import SecretSeen, SecretValue
 from shared.rotators.by_shape import may_tell_by_shape, providers_in, with_rules
 from shared.rotators.fallback import OrOwner
-from shared.rotators.forms import read_form
+from shared.rotators.forms import read_form, source_named_in
 from shared.rotators.interface import Job, Keys, Minted, NeedsValue, RotatorMeans, Served, Serves, ServesNot
 from shared.rotators.providers import Provider, idle_beside, read_key, read_provider
 from shared.rotators.reading import (
@@ -187,9 +187,12 @@ class TwoKeys(OrOwner):
         """No key of the source is the exposed value any more. Versions that nobody can read are told by times."""
         source = f"{self.what} {_short(job.serves.resource)}"
         keys = await means.estate.sources.keys(job.serves.resource, self.what)
-        values = await values_of(job, await versions_of(job, means), means)
+        versions = await versions_of(job, means)
+        values = await values_of(job, versions, means)
         if alive := [name for name, key in keys.items() if values.exposes(self.what, key)]:
             return Proof("not-held", f"the exposed value is {alive[0]} of {source} still")
+        if self._opens_another(job, before, versions, values):
+            return Proof("unknown", f"an exposed version names another source than {source}, and may open that still")
         if not values.unread:
             return Proof("held", f"no key of {source} is the exposed value any more")
         was = inner(before.get("created"))
@@ -198,6 +201,24 @@ class TwoKeys(OrOwner):
         if exposed and all(is_now.get(key) and is_now[key] != was.get(key) for key in exposed):
             return Proof("held", f"{' and '.join(exposed)} of {source} was made new since it was exposed")
         return Proof("unknown", f"an exposed version is disabled, so it cannot be compared with the keys of {source}")
+
+    def _opens_another(self, job: Job, before: JsonObject, versions: tuple[SecretSeen, ...], values: Values) -> bool:
+        """
+        Whether an exposed version names another source by its tags or in its value: what is dead at this one says
+        nothing of that. What the newest version calls the source, whose key it was seen to hold, is this source.
+        """
+        resource = job.serves.resource
+        tagged = [read_provider(tag(each, PROVIDER)) for each in versions if each.version in job.exposed]
+        if any(each is not None and not f"{resource}/".startswith(f"{each.resource}/") for each in tagged):
+            return True
+        own = ["", _short(resource)]
+        if before.get("used") is not None:
+            own.append(self._named(values.newest))
+        return any(self._named(value) not in own for value in values.exposed)
+
+    def _named(self, value: str | None) -> str:
+        form = read_form(self.what, value or "")
+        return source_named_in(form) if form else ""
 
 
 _CHANGED = "the newest version was changed meanwhile, and its form is not understood. Ask its owner to rotate it."

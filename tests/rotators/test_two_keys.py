@@ -320,3 +320,18 @@ async def test_a_missing_right_is_told_and_not_taken_for_an_answer() -> None:
     world.sources.keys = refuse
     with pytest.raises(PermissionMissing):
         await rounds.before()
+
+
+@pytest.mark.parametrize("tags", [TAGS, {**TAGS, "ProviderAddress": f"{STORAGE}old"}])
+async def test_an_exposed_version_of_another_account_is_not_proven_dead_by_this_one(tags: dict[str, str]) -> None:
+    """The secret was moved to another account: what its older version opened, nobody has let die."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    elsewhere = FORM.replace("shopdata", "shopdataold") if tags == TAGS else "{}"
+    older = store(world, elsewhere.format("bXkgb3duIGtleSBvZiBhbm90aGVyIGFjY291bnQ="), tags=tags)
+    newest = store(world, FORM.format(key(world, "key1")), created=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+    proof = await rounds.whole()
+
+    assert proof.answer == "unknown"
+    assert "another source" in proof.why

@@ -35,8 +35,8 @@ _PAUSES = (1.0, 2.0, 4.0)  # seconds; then it is left to the next look
 _OWNERS, _DISABLING = "delegated", "disable-version"
 _CHOSEN = "cordon-rotator"  # the tag by which somebody chose a rotator
 
-Spare = Callable[[SecretRef, str, Serves], str | None]
-"""Why a secret, by its rotator and source, is never touched; None if it may be."""
+Spare = Callable[[SecretRef, str, Serves], Awaitable[str | None]]
+"""Why a secret, by its rotator and source, is never touched; None if it may be. Raises Unreachable for later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,10 @@ class Planner:
         if not part.value or not versions:
             return _Found(step, spared="it has no version that gives its value to anybody")
         rotator, serves = await self._choose(part.value[0])
-        spared = self.spare(exposed.ref, rotator.name, serves)
+        try:
+            spared = await self.spare(exposed.ref, rotator.name, serves)
+        except TimeMayHelp as error:
+            return _Found(step, later=str(error))
         if spared is not None:
             return _Found(step, spared=spared)
         return _Found(step, self._plan(step, exposed, part.value[0], versions, rotator, serves))

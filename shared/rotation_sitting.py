@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal, cast
 
 from shared.actions.rotate_secrets import RotationOptions
+from shared.case import CouldNotLook, Known
 from shared.chain import Chain, Stepped
 from shared.entries import (
     Closed,
@@ -36,13 +37,14 @@ from shared.entries import (
     WorkEnded,
     WorkStarted,
 )
-from shared.errors import JournalDamaged, MalformedSignal, OutOfTurn, StoppedBySwitch
+from shared.errors import JournalDamaged, MalformedSignal, OutOfTurn, StoppedBySwitch, Unreachable
 from shared.estate import SecretRef
 from shared.exposing import Accused, look_for_exposure
 from shared.exposure import Exposure
 from shared.fence import fenced
-from shared.identity import ClientId, PrincipalId
+from shared.identity import ClientId, IdentityRef, PrincipalId
 from shared.journal import MOST_AT_ONCE
+from shared.look import Look
 from shared.rotation_commit import Commits
 from shared.rotation_limits import SecretLimits
 from shared.rotation_looks import Additions, Planner
@@ -252,7 +254,7 @@ class Sitting:
             spared=frozenset(spared),
         )
 
-    def _why_spared(self, ref: SecretRef, rotator: str, serves: Serves) -> str | None:
+    async def _why_spared(self, ref: SecretRef, rotator: str, serves: Serves) -> str | None:
         """Cordon never changes what it stands on, nor what the policy protects."""
         desk = self._desk
         estate = desk.tenant.estate
@@ -260,8 +262,22 @@ class Sitting:
             return "it lies in the vault in which Cordon hands over what it makes"
         if serves.resource in {id_.lower() for id_ in desk.own_ids}:
             return "it is a credential of Cordon itself"
-        protected = next((each for each in desk.policy.protected if each.id == serves.resource), None)
+        if rotator != EntraClientSecret.name or not desk.policy.protected:
+            return None
+        ids = await self._ids_of(ClientId(serves.resource))
+        protected = next((each for each in desk.policy.protected if each.id in ids), None)
         return f"it is a credential of a protected identity: {protected.reason}" if protected else None
+
+    async def _ids_of(self, client: ClientId) -> frozenset[str]:
+        """All ids of the identity: a policy may name any of them. Raises Unreachable if they could not be read."""
+        desk = self._desk
+        part = await Look(desk.tenant.directory, IdentityRef(client_id=client), desk.clock).identity()
+        if isinstance(part, Known):
+            found = part.value.identity
+            return frozenset(id_ for id_ in (found.principal_id, found.client_id, found.app_object_id) if id_)
+        if isinstance(part, CouldNotLook) and not part.gone:
+            raise Unreachable(f"reading whether the policy protects the identity of client {client}", part.why)
+        return frozenset({str(client)})
 
     async def _write_down(self, number: int, exposure: Exposure, additions: Additions) -> None:
         """The look first and the plan last: whoever was killed in between looks again."""
@@ -470,7 +486,7 @@ class Sitting:
         found = self._chain.last(ExposureFound)
         unseen = [each for each in (found.unseen if found else ()) if not each.startswith(_READERS)]
         spared = {step for entry in self._chain.all(RotationPlanned) for step in entry.spared}
-        left = [name for name in ("stopped", "not-proven") if counts.get(name)]
+        left = counts.keys() - {"rotated", "on-owners-word"}
         whole = not (left or unseen or spared)
         reason = _told(counts)
         if unseen:

@@ -222,11 +222,14 @@ class FakeDirectory:
     deleted: bool = False  # both objects are among the deleted items
     purged: bool = False  # and not there either
     made: dict[str, bytes] = field(default_factory=dict[str, bytes])  # public parts that Cordon put there
+    others: Mapping[ClientId, IdentityState] = field(default_factory=dict[ClientId, IdentityState])
     _stale: IdentityState | None = None
 
     async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
         if subject.client_id == CORDON_CLIENT:
             return Gathered(identity=Known(_cordon_itself(self.state)))
+        if subject.client_id is not None and (other := self.others.get(subject.client_id)) is not None:
+            return Gathered(identity=Known(other))
         self.looks += 1
         shown: dict[PartName, Callable[[], object]] = {
             PartName.IDENTITY: self._shown,

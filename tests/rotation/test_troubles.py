@@ -22,6 +22,7 @@ from shared.entries import (
 )
 from shared.errors import OutcomeUnknown
 from shared.estate import SecretRef
+from shared.identity import ClientId, PrincipalId
 from shared.incident import Status
 from shared.journal import IncidentId, Journal, Record
 from tests.fakes import START
@@ -282,6 +283,31 @@ def test_cordons_own_vault_is_never_touched_and_said_so() -> None:
         assert not ended.whole
 
     play(story, text=ALL)
+
+
+def test_a_client_secret_of_a_protected_identity_is_spared_whichever_of_its_ids_the_policy_names() -> None:
+    """A secret names its client; the policy may name the object. It is read, and not guessed."""
+    client = ClientId("20000000-0000-4000-8000-000000000077")
+    principal = PrincipalId("30000000-0000-4000-8000-000000000077")
+    text = f"{ALL}protected: [{{id: {principal}, reason: break-glass}}]\n"
+
+    async def story(world: RotationWorld) -> None:
+        tags = {"ProviderAddress": str(client), "CredentialId": "40000000-0000-4000-8000-000000000077"}
+        world.secret(CONN, "a-client-secret", read=True, tags=tags)
+        ours = world.directory.state
+        world.directory.others = {
+            client: replace(ours, identity=replace(ours.identity, principal_id=principal, client_id=client))
+        }
+        ended = await play_out(world)
+        planned = (await world.secrets_chain()).last(RotationPlanned)
+
+        assert planned is not None
+        assert planned.spared == {"shop/conn": "it is a credential of a protected identity: break-glass"}
+        assert world.touched == []
+        assert ended is not None
+        assert not ended.whole
+
+    play(story, text=text)
 
 
 def test_an_undo_ends_the_rotation_before_its_next_effect() -> None:

@@ -41,8 +41,7 @@ bench: setup ## measure against the limits; ratios taken in one run
 faults: setup ## strike the engine with faults; ARGS="--depth full|quick|N --jobs N --shard K/N", "replay CELL"
 	@$(IN)/python -m tests.faults $(ARGS)
 
-check: setup ## formatting, lint, strict types, import rules
-	@$(MAKE) --no-print-directory -k -j2 types lint imports
+check: lint imports types ## formatting, lint, strict types, import rules
 	@echo "Formatting, lint, types and import rules hold."
 
 lint: setup

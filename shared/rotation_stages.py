@@ -222,13 +222,14 @@ class Stages:
         if progress.verified is None or "retired" not in progress.done:
             return False
         if progress.verified.answer == "unknown":
-            return self._is_unanswered(step) if self._is_owners(step) else progress.unknown >= _LOOKS_IN_VAIN
+            return self._is_asked_in_vain(step, progress)
         return progress.verified.answer == "held"
 
-    def _is_unanswered(self, step: str) -> bool:
-        """Whether the word that the exposed credential is dead is not waited for any longer."""
-        awaits = self.progress[step].awaits
-        return awaits is None or self.means.clock() >= awaits.escalate_at
+    def _is_asked_in_vain(self, step: str, progress: Progress) -> bool:
+        """Whether nothing more is to be learned: who trusts a certificate no read shows, and an owner had his time."""
+        if self._is_owners(step):
+            return progress.awaits is None or self.means.clock() >= progress.awaits.escalate_at
+        return self.planned[step].keys == "certificate" or progress.unknown >= _LOOKS_IN_VAIN
 
     def _waits_for_owner(self, step: str) -> bool:
         return self.planned[step].keys == "owner" or self.progress[step].awaits is not None

@@ -124,7 +124,7 @@ def _reader(read: JsonObject) -> ReaderTold:
 _STAGES = {
     "made": "a new credential was made at its source",
     "published": "it was published as a new version",
-    "retired": "the exposed credential died at its source",
+    "retired": "the exposed credential was let die at its source",
     "disabled": "the exposed versions were disabled",
 }
 

@@ -18,7 +18,7 @@ from shared.rotators.forms import Form, read_form
 from shared.rotators.interface import Job, Keys, Minted, NeedsValue, RotatorMeans, Served, Serves, ServesNot
 from shared.rotators.providers import read_provider
 from shared.rotators.random_text import password
-from shared.rotators.reading import made_by_us, tags_in, values_of, versions_of
+from shared.rotators.reading import made_by_us, tagged_elsewhere, tags_in, values_of, versions_of
 from shared.rotators.tags import CONSENT, CREDENTIAL, PROVIDER, consents, expiry, is_for, tag
 from shared.signal import JsonObject
 
@@ -116,6 +116,11 @@ class Administrator(OrOwner):
         if values.newest is not None and values.newest in values.exposed:
             return Proof("not-held", "the newest version holds the exposed value again")
         facts = await means.estate.sources.read(job.serves.resource, self.what)
+        login = str(before.get("login") or "")
+        forms = [read_form(self.what, value) for value in values.exposed]
+        if tagged_elsewhere(job, versions) or not all(form and _fits(form, login, _short(job)) for form in forms):
+            why = f"an exposed version is not surely of the administrator of {_short(job)}, and may open something else"
+            return Proof("unknown", why)
         return Proof(
             "held",
             f"{_short(job)} took a new password for its one administrator {facts.get('login')}; no call shows a "

@@ -35,8 +35,9 @@ class KeyVaultCertificate(ByTheVault):
         return Minted({"certificateVersion": version}, version=version)
 
     def dead(self, job: Job, made: JsonObject) -> Proof:
+        """Its private key is out: what the vault gives out says nothing of those who trust the certificate itself."""
         return Proof(
-            "held",
+            "unknown",
             "the vault gives out no exposed version any more. Whoever trusts the old certificate by itself goes on "
             "until it expires: have its issuer revoke it, or take it out where it is pinned",
         )

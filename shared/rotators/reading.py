@@ -14,6 +14,8 @@ from shared.errors import CannotBeRead, Gone, Unreachable
 from shared.estate import OPERATION_TAG, DatedKey, SecretSeen, SecretValue
 from shared.rotators.forms import read_form
 from shared.rotators.interface import Job, RotatorMeans
+from shared.rotators.providers import read_provider
+from shared.rotators.tags import PROVIDER, tag
 from shared.signal import JsonObject, JsonValue
 
 
@@ -72,6 +74,13 @@ class Values:
 
     def __repr__(self) -> str:
         return "Values(…)"
+
+
+def tagged_elsewhere(job: Job, versions: tuple[SecretSeen, ...]) -> bool:
+    """Whether the tags of an exposed version name another source: what is dead at this one says nothing of that."""
+    resource = job.serves.resource
+    tagged = [read_provider(tag(each, PROVIDER)) for each in versions if each.version in job.exposed]
+    return any(each is not None and not f"{resource}/".startswith(f"{each.resource}/") for each in tagged)
 
 
 async def values_of(job: Job, versions: tuple[SecretSeen, ...], means: RotatorMeans) -> Values:

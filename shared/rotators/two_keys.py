@@ -28,6 +28,7 @@ from shared.rotators.reading import (
     inner,
     is_same,
     made_by_us,
+    tagged_elsewhere,
     texts,
     times_of,
     values_of,
@@ -207,11 +208,9 @@ class TwoKeys(OrOwner):
         Whether an exposed version names another source by its tags or in its value: what is dead at this one says
         nothing of that. What the newest version calls the source, whose key it was seen to hold, is this source.
         """
-        resource = job.serves.resource
-        tagged = [read_provider(tag(each, PROVIDER)) for each in versions if each.version in job.exposed]
-        if any(each is not None and not f"{resource}/".startswith(f"{each.resource}/") for each in tagged):
+        if tagged_elsewhere(job, versions):
             return True
-        own = ["", _short(resource)]
+        own = ["", _short(job.serves.resource)]
         if before.get("used") is not None:
             own.append(self._named(values.newest))
         return any(self._named(value) not in own for value in values.exposed)

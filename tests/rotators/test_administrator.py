@@ -63,6 +63,20 @@ async def test_another_users_password_is_not_taken_for_the_administrators(
     assert why in await left_to_owner(world, store(world, value, **tags))
 
 
+@pytest.mark.parametrize("older", [FORM.format("reader", OLD), FORM.format("keeper", OLD).replace("shop-sql.", "old.")])
+async def test_an_older_version_of_another_server_or_user_is_not_called_dead(older: str) -> None:
+    """It was exposed as well, and the new password of this server says nothing of it."""
+    world = World()
+    server(world)
+    first = store(world, older)
+    newest = store(world, FORM.format("keeper", OLD))
+    rounds = await begin(world, newest, str(newest.version), str(first.version))
+    proof = await rounds.whole()
+
+    assert proof.answer == "unknown"
+    assert "may open something else" in proof.why
+
+
 @pytest.mark.parametrize("credential", ["", "user", "keeper", "KEEPER"])
 async def test_a_password_alone_is_set_where_the_server_wants_it(credential: str) -> None:
     """The whole value is the password, and the new one as well."""

@@ -33,6 +33,7 @@ T = TypeVar("T")
 _AT_ONCE = 32  # secrets that are looked at side by side
 _PAUSES = (1.0, 2.0, 4.0)  # seconds; then it is left to the next look
 _OWNERS, _DISABLING = "delegated", "disable-version"
+_ALL_DISABLED = "it has no version that gives its value to anybody"  # which a later look may find otherwise
 _CHOSEN = "cordon-rotator"  # the tag by which somebody chose a rotator
 
 Spare = Callable[[SecretRef, str, Serves], Awaitable[str | None]]
@@ -74,7 +75,7 @@ class Planner:
     spare: Spare
     known: Mapping[str, PlannedSecret]
     progress: Mapping[str, Progress]
-    spared: frozenset[str]  # steps that an earlier look has spared
+    spared: Mapping[str, str]  # steps that an earlier look has spared, and why
 
     async def add(self, exposure: Exposure) -> Additions:
         room = asyncio.Semaphore(_AT_ONCE)
@@ -90,7 +91,7 @@ class Planner:
         return Additions(
             planned=in_order([*raised, *self._in_rounds(planned)]),
             read_again=tuple(step for step, _ in new if round_of(step) > 1),
-            spared={each.step: each.spared for each in found if each.spared},
+            spared={each.step: each.spared for each in found if each.spared and each.step not in self.spared},
             stopped={each.step: each.stopped for each in found if each.stopped},
             later={each.step: each.later for each in found if each.later},
         )
@@ -99,7 +100,10 @@ class Planner:
 
     def _new_step(self, exposed: Exposed) -> str | None:
         """The step under which this secret is to be planned now; None if nothing is new about it."""
-        if exposed.tier not in self.options.tiers or step_of(exposed.ref) in self.spared:
+        if (
+            exposed.tier not in self.options.tiers
+            or self.spared.get(step_of(exposed.ref), _ALL_DISABLED) != _ALL_DISABLED
+        ):
             return None
         newest = self._newest(exposed.ref)
         if newest is None:
@@ -145,7 +149,7 @@ class Planner:
             return _Found(step, later=why) if passing else _Found(step, stopped=f"Its versions cannot be read: {why}")
         versions = self._exposed_versions(step, exposed, part.value)
         if not part.value or not versions:
-            return _Found(step, spared="it has no version that gives its value to anybody")
+            return _Found(step, spared=_ALL_DISABLED)
         rotator, serves = await self._choose(part.value[0])
         try:
             spared = await self.spare(exposed.ref, rotator.name, serves)

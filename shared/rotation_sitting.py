@@ -243,7 +243,7 @@ class Sitting:
         return await look_for_exposure(estate, desk.tenant.directory, accused, desk.own_ids, taken)
 
     def _planner(self) -> Planner:
-        spared = {step for entry in self._chain.all(RotationPlanned) for step in entry.spared}
+        spared = self._spared()
         return Planner(
             means=self._means(self._check),
             options=self._asked.options,
@@ -251,8 +251,13 @@ class Sitting:
             spare=self._why_spared,
             known=self._planned,
             progress=self._progress(),
-            spared=frozenset(spared),
+            spared=spared,
         )
+
+    def _spared(self) -> dict[str, str]:
+        """What is never touched, and why; without what a later look found to be worth a plan after all."""
+        told = {step: why for entry in self._chain.all(RotationPlanned) for step, why in entry.spared.items()}
+        return {step: why for step, why in told.items() if step not in self._planned}
 
     async def _why_spared(self, ref: SecretRef, rotator: str, serves: Serves) -> str | None:
         """Cordon never changes what it stands on, nor what the policy protects."""
@@ -485,7 +490,7 @@ class Sitting:
         counts = self._counted(progress, ())
         found = self._chain.last(ExposureFound)
         unseen = [each for each in (found.unseen if found else ()) if not each.startswith(_READERS)]
-        spared = {step for entry in self._chain.all(RotationPlanned) for step in entry.spared}
+        spared = self._spared()
         left = counts.keys() - {"rotated", "on-owners-word"}
         whole = not (left or unseen or spared)
         reason = _told(counts)

@@ -310,6 +310,31 @@ def test_a_client_secret_of_a_protected_identity_is_spared_whichever_of_its_ids_
     play(story, text=text)
 
 
+def test_a_secret_that_gives_nothing_out_is_rotated_once_it_does_again() -> None:
+    """Every version was disabled at the first look; somebody enables the exposed one before the last token is dead."""
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(CONN, "acct01")
+        stored, exposed = world.vaults.held[CONN][0]
+        world.vaults.held[CONN] = [(replace(stored, enabled=False), exposed)]
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=5))
+        planned = (await world.secrets_chain()).last(RotationPlanned)
+        assert planned is not None
+        assert set(planned.spared) == {"shop/conn"}
+
+        world.vaults.held[CONN] = [(stored, exposed)]
+        await world.work_queue(responder)
+
+        assert not world.is_alive(exposed)
+        ended = (await world.secrets_chain()).last(RotationEnded)
+        assert ended is not None
+        assert (ended.whole, ended.counts) == (True, {"rotated": 1})
+
+    play(story, text=ALL)
+
+
 def test_an_undo_ends_the_rotation_before_its_next_effect() -> None:
     """A person takes the containment back in the grace: what is done stays, nothing more is done."""
 

@@ -29,6 +29,7 @@ from shared.entries import (
     RotationHeld,
     RotationLetGo,
     RotationPlanned,
+    RotationStage,
     SecretsBegun,
     SecretsEnded,
     SecretStopped,
@@ -243,7 +244,6 @@ class Sitting:
         return await look_for_exposure(estate, desk.tenant.directory, accused, desk.own_ids, taken)
 
     def _planner(self) -> Planner:
-        spared = self._spared()
         return Planner(
             means=self._means(self._check),
             options=self._asked.options,
@@ -251,7 +251,7 @@ class Sitting:
             spare=self._why_spared,
             known=self._planned,
             progress=self._progress(),
-            spared=spared,
+            spared=self._spared(),
         )
 
     def _spared(self) -> dict[str, str]:
@@ -393,8 +393,20 @@ class Sitting:
 
     # Carrying out
 
+    async def _leave_protected(self, progress: dict[str, Progress]) -> None:
+        """The policy may protect a source by now that it did not when this was planned: it can stop, never widen."""
+        reasons = {each.id: each.reason for each in self._desk.policy.protected}
+        for step, planned in self._planned.items():
+            reason = reasons.get(planned.serves.resource)
+            stage = progress[step].next_stage
+            if reason is not None and stage is not None:
+                stopped = _now_protected(reason, stage)
+                await self._chain.write(stopped, step=step)
+                progress[step].note(stopped, self._desk.clock())
+
     async def _carry_out(self) -> None:
         progress = self._progress()
+        await self._leave_protected(progress)
         held = await self._hold_back(progress)
         commits, look, board = Commits(self._chain), self._next_look(), Board()
         stages = Stages(
@@ -583,6 +595,15 @@ def _moved(last: SecretsTurned, turned: SecretsTurned) -> bool:
     if last.until is None or turned.until is None:
         return last.until != turned.until
     return turned.until - last.until > _SPEAK / 2
+
+
+def _now_protected(reason: str, stage: RotationStage) -> SecretStopped:
+    return SecretStopped(
+        stage=stage,
+        outcome="protected",
+        reason=f"The policy protects its source by now: {reason}. Nothing more was done; the exposed value may live.",
+        todo="Rotate it by hand, or take the protection out of the policy and order the incident again.",
+    )
 
 
 def _given_up(why: str) -> SecretStopped:

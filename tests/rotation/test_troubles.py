@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.actions import choosable
 from shared.entries import (
     Closed,
     IdentityAccused,
@@ -25,6 +26,7 @@ from shared.estate import SecretRef
 from shared.identity import ClientId, PrincipalId
 from shared.incident import Status
 from shared.journal import IncidentId, Journal, Record
+from shared.policy import read_policy
 from tests.fakes import START
 from tests.rotation.checker import faults
 from tests.rotation.world import RotationWorld, play, policy
@@ -308,6 +310,33 @@ def test_a_client_secret_of_a_protected_identity_is_spared_whichever_of_its_ids_
         assert not ended.whole
 
     play(story, text=text)
+
+
+def test_protection_that_comes_while_a_secret_is_rotated_stops_it() -> None:
+    """A plan that stands is no licence: the policy of now can stop it, by name."""
+    client = "20000000-0000-4000-8000-000000000077"
+
+    async def story(world: RotationWorld) -> None:
+        tags = {"ProviderAddress": client, "CredentialId": "40000000-0000-4000-8000-000000000077"}
+        world.secret(CONN, "a-client-secret", read=True, tags=tags)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        incident = (await world.chain()).incident
+        await world.work_queue(responder, timedelta(minutes=2))
+        assert (await world.chain_of(f"{incident}.secrets")).last(SecretStopped) is None
+
+        text = f"{ALL}protected: [{{id: {client}, reason: break-glass}}]\n"
+        world.policy = read_policy(text, "story.yaml", choosable())
+        other = world.instance("two")
+        await world.work_queue(other)
+        stopped = (await world.chain_of(f"{incident}.secrets")).last(SecretStopped, "shop/conn")
+
+        assert stopped is not None
+        assert stopped.outcome == "protected"
+        assert "break-glass" in stopped.reason
+        assert (await other.incident(incident)).status is Status.NEEDS_ATTENTION
+
+    play(story, text=ALL)
 
 
 def test_a_secret_that_gives_nothing_out_is_rotated_once_it_does_again() -> None:

@@ -1,5 +1,6 @@
 """A rotator that is sure of its source, or leaves the secret to its owner: the machinery that both ways share."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from shared.actions.interface import Applied, Proof
@@ -11,27 +12,31 @@ from shared.signal import JsonObject
 _OWNER = Delegated()
 
 
-class OrOwner:
+class OrOwner(ABC):
     """
     The verbs of `Rotator`, for rotators whose `examine` may find that a secret is not surely theirs. Then the
     owner is asked, as by `delegated`; that way is told from the other by `delegated` in the journaled image.
     """
 
+    @abstractmethod
     async def examine(self, job: Job, means: RotatorMeans) -> JsonObject | str:
         """What `before` journals, or why it is left to the owner."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     async def mint(self, job: Job, before: JsonObject, means: RotatorMeans) -> Minted:
         """As `Rotator.make`."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     async def end(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Applied:
         """As `Rotator.retire`."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     async def prove(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Proof:
         """As `Rotator.verify`; asked for the owner's work as well, where only "not-held" is believed."""
-        raise NotImplementedError
+        ...
 
     async def recognise(self, secret: SecretSeen, value: SecretValue, means: RotatorMeans) -> Serves | ServesNot:
         return ServesNot()

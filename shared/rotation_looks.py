@@ -150,8 +150,8 @@ class Planner:
         versions = self._exposed_versions(step, exposed, part.value)
         if not part.value or not versions:
             return _Found(step, spared=_ALL_DISABLED)
-        rotator, serves = await self._choose(part.value[0])
         try:
+            rotator, serves = await self._choose(part.value[0])
             spared = await self.spare(exposed.ref, rotator.name, serves)
         except TimeMayHelp as error:
             return _Found(step, later=str(error))
@@ -200,37 +200,43 @@ class Planner:
         return tuple(each for each in versions_exposed(exposed, versions) if each.version not in before.exposed)
 
     async def _choose(self, seen: SecretSeen) -> tuple[Rotator, Serves]:
-        """The first of the catalogue whose it is. Its value is read only if one needs it, once, and kept no longer."""
+        """
+        The first of the catalogue whose it is. Its value is read only if one needs it, once, and kept no longer.
+
+        Raises TimeMayHelp where it cannot be told now. What nobody may look at is its owner's, and `why` says so.
+        """
         value: SecretValue | None = None
-        was_read = False
+        gaps: list[str] = []
         for rotator in self.rotators:
             served: Serves | ServesNot | NeedsValue | None = rotator.serves(seen)
             if isinstance(served, NeedsValue):
-                value, was_read = value if was_read else await self._value_of(seen), True
-                served = await self._recognise(rotator, seen, value) if value is not None else None
+                if value is None and not gaps:
+                    value = await self._unless_refused(lambda: self._value_of(seen), gaps)
+                served = await self._recognise(rotator, seen, value, gaps) if value is not None else None
             if isinstance(served, Serves):
-                return rotator, served
+                return rotator, _with_gaps(served, gaps) if rotator.name == _OWNERS else served
         raise LookupError("the last rotator of the catalogue serves everything")
 
-    async def _value_of(self, seen: SecretSeen) -> SecretValue | None:
-        """A value that cannot be read is nobody's whom we know: its owner is asked."""
-        return await self._patiently(lambda: self.means.estate.vaults.value(seen.ref, seen.version or ""))
+    async def _value_of(self, seen: SecretSeen) -> SecretValue:
+        return await self.means.estate.vaults.value(seen.ref, seen.version or "")
 
-    async def _recognise(self, rotator: Rotator, seen: SecretSeen, value: SecretValue) -> Serves | None:
-        served = await self._patiently(lambda: rotator.recognise(seen, value, self.means))
-        return served if isinstance(served, Serves) else None
+    async def _recognise(
+        self, rotator: Rotator, seen: SecretSeen, value: SecretValue, gaps: list[str]
+    ) -> Serves | ServesNot | None:
+        return await self._unless_refused(lambda: rotator.recognise(seen, value, self.means), gaps)
 
-    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T | None:
-        """Asked a few times; None where no answer comes."""
+    async def _unless_refused(self, ask: Callable[[], Awaitable[T]], gaps: list[str]) -> T | None:
+        """Asked a few times. None where the answer is refused for good, with the reason among the `gaps`."""
         for pause in (*_PAUSES, None):
             try:
                 return await ask()
             except TimeMayHelp:
                 if pause is None:
-                    return None
+                    raise
                 await asyncio.sleep(pause)
-            except CordonError:
-                return None
+            except CordonError as error:
+                gaps.append(str(error))
+                break
         return None
 
     async def _versions(self, ref: SecretRef) -> Part[tuple[SecretSeen, ...]]:
@@ -289,3 +295,8 @@ class Planner:
 
     def _members(self, each: PlannedSecret) -> Sequence[PlannedSecret]:
         return [other for other in self.known.values() if other.source == each.source]
+
+
+def _with_gaps(serves: Serves, gaps: Sequence[str]) -> Serves:
+    """What could not be looked at was not found to be nobody's."""
+    return replace(serves, why=f"{gaps[0]} So nobody looked what it opens, and its owner is asked") if gaps else serves

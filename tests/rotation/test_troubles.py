@@ -21,7 +21,7 @@ from shared.entries import (
     SecretVerified,
     UndoOrdered,
 )
-from shared.errors import OutcomeUnknown
+from shared.errors import OutcomeUnknown, PermissionMissing, Throttled
 from shared.estate import SecretRef
 from shared.identity import ClientId, PrincipalId
 from shared.incident import Status
@@ -310,6 +310,54 @@ def test_a_client_secret_of_a_protected_identity_is_spared_whichever_of_its_ids_
         assert not ended.whole
 
     play(story, text=text)
+
+
+def _untagged_storage_secret(world: RotationWorld) -> str:
+    """Only its value tells whose it is; the value."""
+    world.storage_secret(CONN, "acct01")
+    key = world.vaults.held.pop(CONN)[0][1]
+    value = f"DefaultEndpointsProtocol=https;AccountName=acct01;AccountKey={key};EndpointSuffix=core.windows.net"
+    world.secret(CONN, value, read=True)
+    return key
+
+
+def test_a_secret_that_cannot_be_looked_at_now_is_looked_at_later() -> None:
+    """A busy vault makes nobody's secret out of a storage key: it is rotated when the vault answers."""
+
+    async def story(world: RotationWorld) -> None:
+        exposed = _untagged_storage_secret(world)
+        world.vaults.refusal = Throttled(doing="reading a value")
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=5))
+        assert (await world.secrets_chain()).last(RotationPlanned) is None
+
+        world.vaults.refusal = None
+        await world.work_queue(responder)
+
+        assert not world.is_alive(exposed)
+        assert (await world.secrets_chain()).last(SecretAwaits) is None
+
+    play(story, text=ALL)
+
+
+def test_a_secret_that_nobody_may_look_at_is_its_owners_and_the_report_says_why() -> None:
+    """Not looked at is not the same as not recognised: somebody has to grant the right."""
+
+    async def story(world: RotationWorld) -> None:
+        _untagged_storage_secret(world)
+        world.vaults.refusal = PermissionMissing(doing="reading a value", needs="Key Vault Secrets User")
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=5))
+        report = await responder.report((await world.chain()).incident)
+
+        assert report.secrets is not None
+        (told,) = report.secrets.secrets
+        assert (told.rotator, told.state) == ("delegated", "with-owner")
+        assert "Key Vault Secrets User" in str(told.chosen_because)
+
+    play(story, text=ALL)
 
 
 def test_protection_that_comes_while_a_secret_is_rotated_stops_it() -> None:

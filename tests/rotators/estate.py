@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.actions.interface import Applied, Proof
 from shared.case import CouldNotLook, Known, Part
-from shared.errors import Gone, PlatformRefused
+from shared.errors import CordonError, Gone, PlatformRefused
 from shared.estate import OPERATION_TAG, DatedKey, Estate, SecretRef, SecretSeen, SecretValue
 from shared.rotators import ROTATORS
 from shared.rotators.interface import Awaited, Job, Minted, NeedsValue, Rotator, RotatorMeans, Serves
@@ -55,6 +55,7 @@ class FakeVaults:
         default_factory=dict[SecretRef, list[tuple[SecretSeen, str]]]
     )
     unreadable: CouldNotLook | None = None
+    refusal: CordonError | None = None  # of whoever asks for a value
 
     def store(self, ref: SecretRef, value: str, **seen: Any) -> SecretSeen:
         """A version that somebody else stored."""
@@ -74,6 +75,8 @@ class FakeVaults:
         return Known(tuple(version for version, _ in reversed(self.held.get(ref, []))))
 
     async def value(self, ref: SecretRef, version: str) -> SecretValue:
+        if self.refusal is not None:
+            raise self.refusal
         for each, value in self.held.get(ref, []):
             if each.version == version:
                 if not each.enabled:

@@ -376,6 +376,7 @@ class SignIn:
     network: int | None = None
     country: str | None = None
     user_agent: str | None = None
+    thumbprint: str | None = None  # of the certificate, in hex
 
 
 @dataclass(frozen=True, slots=True, eq=False)

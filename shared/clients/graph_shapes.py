@@ -138,6 +138,7 @@ def sign_in_of(record: JsonObject, principal: str, error_code: int | None = None
         network=network if isinstance(network, int) and not isinstance(network, bool) and network > 0 else None,
         country=optional_text_of(location, "countryOrRegion") or None if isinstance(location, dict) else None,
         user_agent=optional_text_of(record, "userAgent") or None,
+        thumbprint=optional_text_of(record, "servicePrincipalCredentialThumbprint") or None,
     )
 
 

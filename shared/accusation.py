@@ -1,0 +1,353 @@
+"""
+Which credential is abused: named by detections, sign-ins, the audit log and orders, each with the record that names
+it, and whether that one credential explains all that is suspicious. Pure.
+
+Only then is taking that one away enough. So whatever could not be looked at leaves the question open, and an attacker
+who leaves something else behind, a second credential, an address, a permission, an owner, is told by it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from shared.audit import AddedCredential, credential_change
+from shared.audit_changes import Change, ChangeKind, changes
+from shared.baseline import SHORTEST, Feature, TooShort, baseline_of, recent, value_of
+from shared.case import Case, CouldNotLook, Holder, HolderKind, IdentityState, Known, NotLooked, RiskDetection, SignIn
+from shared.conditions.credential_added import unexplained
+from shared.conditions.judging import actor_text, is_unexpected
+from shared.conditions.learning import BASELINE, LEAST
+from shared.conditions.records import records_about
+from shared.conditions.settings import utc
+from shared.credentials import is_thumbprint, same_thumbprint, sort_credentials
+from shared.identity import canonical_guid
+from shared.risk import CONFIRMED_FOLDED
+from shared.signal import JsonValue
+
+CredentialType: TypeAlias = Literal["password", "certificate", "federated"]
+Source: TypeAlias = Literal["detection", "sign-in", "audit", "order"]
+
+_FEATURES = (Feature.NETWORK, Feature.COUNTRY, Feature.RESOURCE, Feature.CREDENTIAL_TYPE)
+_SETTLED = frozenset({"none", "confirmedsafe", "remediated", "dismissed"})  # of a detection's state
+_WITHHELD_TYPES = frozenset({"generic", "hidden", "unknownfuturevalue"})
+_LOOK_BACK, _BEFORE = timedelta(days=7), timedelta(hours=1)
+_QUIET = frozenset({ChangeKind.CREDENTIALS, ChangeKind.RISK})  # kinds that leave nothing behind but credentials
+_GIVEN = frozenset({ChangeKind.GRANTS, ChangeKind.CONSENT})
+_MOST = 20  # grounds that are kept of one thing; one record shows as much as a thousand
+_BOTH = (HolderKind.APPLICATION, HolderKind.SERVICE_PRINCIPAL)
+
+
+class Named(StrEnum):
+    """How many credentials are named."""
+
+    ONE = "one"
+    SEVERAL = "several"
+    NONE = "none"  # everything was looked at, and nothing names any
+    UNKNOWN = "unknown"  # nothing names any, and not everything could be looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """One record that speaks: of which source, by its id, and what it says. The text may hold the tenant's words."""
+
+    source: Source
+    record: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """Something else that is new on the identity: when, of which kinds, and the record that tells of it."""
+
+    at: datetime
+    kinds: frozenset[ChangeKind]
+    ground: Ground
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """
+    A credential that is named, by its key id or the id of a federated one. `holder` None: no object of the identity
+    here holds it (any more). `removable`: it authenticates the workload, and serves nothing else.
+    """
+
+    credential_id: str
+    grounds: tuple[Ground, ...]
+    type: CredentialType | None = None
+    holder: HolderKind | None = None
+    object_id: str | None = None
+    removable: bool = False
+    start: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accusation:
+    """
+    The answer. `unnamed` is what is suspicious and names no credential, `elsewhere` what else is new on the identity,
+    `unknown` what could not be looked at or judged, each in words.
+    """
+
+    suspects: tuple[Suspect, ...] = ()
+    unnamed: tuple[Ground, ...] = ()
+    elsewhere: tuple[Novelty, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> Named:
+        if len(self.suspects) > 1:
+            return Named.SEVERAL
+        if self.suspects:
+            return Named.ONE
+        return Named.UNKNOWN if self.unknown else Named.NONE
+
+    @property
+    def one_explains_all(self) -> bool | None:
+        """Whether a single credential explains everything that is suspicious; None: it cannot be told."""
+        if len(self.suspects) > 1 or self.unnamed or self.elsewhere:
+            return False
+        if self.unknown:
+            return None
+        return len(self.suspects) == 1
+
+    @property
+    def because(self) -> tuple[str, ...]:
+        """Why it is no single credential that explains all, or why that is not known; empty where one does."""
+        if self.one_explains_all:
+            return ()
+        several = [f"{len(self.suspects)} credentials are named"] if len(self.suspects) > 1 else []
+        none = ["no credential is named"] if not self.suspects else []
+        told = [ground.said for ground in (*self.unnamed, *(each.ground for each in self.elsewhere))]
+        return (*several, *none, *told, *self.unknown)
+
+    @property
+    def only_grants(self) -> bool | None:
+        """Whether all that is suspicious is what the identity was given lately; None: it cannot be told."""
+        if self.suspects or self.unnamed or not self.elsewhere:
+            return False
+        if any(each.kinds - _GIVEN for each in self.elsewhere):
+            return False
+        return None if self.unknown else True
+
+
+def accuse(case: Case, expected: frozenset[str] = frozenset()) -> Accusation:
+    """
+    Name the abused credential by what the case knows. `expected` are those of whom the policy expects changes, by
+    object or client id: what they did is nothing new.
+    """
+    if not isinstance(case.identity, Known):
+        return Accusation(unknown=(f"the identity could not be read: {_why(case.identity)}",))
+    return _Weighing(case, case.identity.value, expected).accusation()
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A credential that an object of the identity holds."""
+
+    id: str
+    type: CredentialType
+    holder: HolderKind
+    object_id: str
+    removable: bool
+    name: str | None
+    thumbprint: str | None
+    start: datetime | None
+
+
+@dataclass(slots=True)
+class _Weighing:
+    """Collects what is said, source after source."""
+
+    case: Case
+    state: IdentityState
+    expected: frozenset[str]
+    held: dict[str, _Held] = field(default_factory=dict[str, _Held])
+    named: dict[str, list[Ground]] = field(default_factory=lambda: defaultdict(list))
+    unnamed: list[Ground] = field(default_factory=list[Ground])
+    elsewhere: list[Novelty] = field(default_factory=list[Novelty])
+    unknown: list[str] = field(default_factory=list[str])
+
+    def accusation(self) -> Accusation:
+        for holder in self.state.holders:
+            self.held |= {each.id: each for each in _held(holder)}
+            if not isinstance(holder.federated, Known):
+                said = f"the federated credentials of the {_words(holder.kind)} could not be read"
+                self.unknown.append(f"{said}: {_why(holder.federated)}")
+        self._hear_orders()
+        begun = [self.case.now - timedelta(days=1), *self._hear_changes(), *self._hear_detections()]
+        self._hear_sign_ins(max(min(begun) - _BEFORE, self.case.now - _LOOK_BACK))
+        suspects = tuple(self._suspect(id_, grounds) for id_, grounds in sorted(self.named.items()))
+        return Accusation(
+            suspects, _few(self.unnamed), tuple(self.elsewhere[:_MOST]), tuple(dict.fromkeys(self.unknown))
+        )
+
+    def _suspect(self, id_: str, grounds: Sequence[Ground]) -> Suspect:
+        found = self.held.get(id_)
+        if found is None:
+            return Suspect(id_, _few(grounds))
+        return Suspect(id_, _few(grounds), found.type, found.holder, found.object_id, found.removable, found.start)
+
+    def _hear_orders(self) -> None:
+        for signal in self.case.signals:
+            if signal.source == "manual":
+                for id_ in _ordered(signal.facts.get("actions")):
+                    self.named[id_].append(Ground("order", signal.record_id, "a person's order names it"))
+
+    # The audit log
+
+    def _hear_changes(self) -> Iterator[datetime]:
+        """What was changed; gives the moments at which credentials were added."""
+        for part, words in ((self.case.audits, "audit log"), (self.case.grant_audits, "audit log of grants")):
+            if not isinstance(part, Known):
+                self.unknown.append(f"the {words} could not be read: {_why(part)}")
+        explained = set[str]()
+        for change in changes(records_about(self.case, self.state)):
+            explained |= {key.key_id for key in change.credentials}
+            if is_unexpected(change.actor, self.expected) is not False:
+                yield from self._hear_change(change)
+        since = self.case.now - _LOOK_BACK
+        if isinstance(self.case.audits, Known) and (late := unexplained(self.state, _BOTH, explained, since)):
+            self.unknown.append(late)
+
+    def _hear_change(self, change: Change) -> Iterator[datetime]:
+        record, by = change.records[0], actor_text(change.actor)
+        for key in change.credentials:
+            said = f"{key.type} was added to the {_words(key.holder)} by {by} at {utc(change.at)}"
+            self.named[self._id_of(key)].append(Ground("audit", record.id, said))
+            yield change.at
+        if change.credentials and self._is_itself(change):
+            said = f"a credential was added by the identity itself at {utc(change.at)}: whoever did it had another one"
+            self.elsewhere.append(Novelty(change.at, change.kinds, Ground("audit", record.id, said)))
+        if any(credential_change(each).unread for each in change.records):
+            self.unknown.append(f"“{record.activity_as_sent}” at {utc(change.at)} tells of credentials in an odd form")
+        if other := sorted(change.kinds - _QUIET):
+            said = f"“{record.activity_as_sent}” by {by} at {utc(change.at)} ({', '.join(other)})"
+            self.elsewhere.append(Novelty(change.at, change.kinds, Ground("audit", record.id, said)))
+
+    def _id_of(self, key: AddedCredential) -> str:
+        """Of a federated credential the log tells the name; Graph's id is what can be removed."""
+        if key.type == "federated":
+            named = (each.id for each in self.held.values() if each.type == "federated" and each.name == key.key_id)
+            return next(named, key.key_id.lower())
+        return key.key_id.lower()
+
+    def _is_itself(self, change: Change) -> bool:
+        actor, identity = change.actor, self.state.identity
+        return identity.principal_id == actor.principal_id or identity.client_id == actor.client_id
+
+    # Identity Protection
+
+    def _hear_detections(self) -> Iterator[datetime]:
+        """What is detected and not settled; gives the moments that it tells of."""
+        part = self.case.detections
+        if not isinstance(part, Known):
+            self.unknown.append(f"the detections could not be read: {_why(part)}")
+            return
+        for detection in part.value:
+            if detection.state.casefold() in _SETTLED or detection.type.casefold() == CONFIRMED_FOLDED:
+                continue
+            self._hear_detection(detection)
+            if at := detection.activity_at or detection.detected_at:
+                yield at
+
+    def _hear_detection(self, detection: RiskDetection) -> None:
+        told = f"{detection.type}, level {detection.level} (detection {detection.id})"
+        if detection.level == "hidden" or detection.type.casefold() in _WITHHELD_TYPES:
+            self.unknown.append(f"{told} withholds what was seen: the tenant lacks the licence")
+        for id_ in detection.key_ids:
+            self.named[id_.lower()].append(Ground("detection", detection.id, f"{told} names it"))
+        if not detection.key_ids:
+            self._trace(detection, told)
+
+    def _trace(self, detection: RiskDetection, told: str) -> None:
+        """A detection that names no credential: who signed in from its address?"""
+        log = self.case.sign_ins
+        if not isinstance(log, Known):
+            self.unknown.append(f"{told} names no credential, and the sign-in log could not be read: {_why(log)}")
+            return
+        there = [each for each in log.value.records if each.address and each.address == detection.ip_address]
+        if not there:
+            said = f"{told} names no credential, and no sign-in from its address is in the log"
+            self.unnamed.append(Ground("detection", detection.id, said))
+        for sign_in in there:
+            self._name_by(sign_in, f"from {sign_in.address}, the address of {told}")
+
+    # The sign-in log
+
+    def _hear_sign_ins(self, since: datetime) -> None:
+        part = self.case.sign_ins
+        if not isinstance(part, Known):
+            self.unknown.append(f"the sign-in log could not be read: {_why(part)}")
+            return
+        log = part.value
+        if log.since > since:
+            self.unknown.append(f"the sign-in log was read back to {utc(log.since)} only")
+        usual = baseline_of(log, since, BASELINE, LEAST, SHORTEST)
+        if isinstance(usual, TooShort):
+            self.unknown.append(f"what is usual cannot be told: {usual.why}")
+            return
+        for sign_in in recent(log, since):
+            new = [f for f in _FEATURES if (v := value_of(sign_in, f)) and usual.seen[f] and v not in usual.seen[f]]
+            if new:
+                what = ", ".join(f"{each} {value_of(sign_in, each)}" for each in new)
+                self._name_by(sign_in, f"with new {what}")
+            elif not sign_in.address:
+                self.unknown.append(f"the log does not tell from where the sign-in at {utc(sign_in.at)} came")
+
+    def _name_by(self, sign_in: SignIn, why: str) -> None:
+        said = f"a token was issued at {utc(sign_in.at)} {why} (sign-in {sign_in.id})"
+        id_ = self._used(sign_in)
+        if id_ is None:
+            self.unknown.append(f"{said}, and the log does not tell with which credential")
+            return
+        self.named[id_].append(Ground("sign-in", sign_in.id, said))
+
+    def _used(self, sign_in: SignIn) -> str | None:
+        """The credential of a sign-in; by its thumbprint, where the log gives no id of a certificate."""
+        if sign_in.credential_id:
+            return sign_in.credential_id.lower()
+        shown = (sign_in.thumbprint or "").replace(":", "")
+        if not is_thumbprint(shown):
+            return None
+        same = (each.id for each in self.held.values() if same_thumbprint(each.thumbprint, shown))
+        return next(same, shown.lower())
+
+
+def _held(holder: Holder) -> Iterator[_Held]:
+    going = sort_credentials(holder)
+    kind, id_ = holder.kind, holder.object_id
+    for each in holder.passwords:
+        yield _Held(
+            each.key_id.lower(), "password", kind, id_, each in going.passwords, each.display_name, None, each.start
+        )
+    for key in holder.keys:
+        removable, thumbprint = key in going.keys, key.custom_key_identifier
+        yield _Held(key.key_id.lower(), "certificate", kind, id_, removable, key.display_name, thumbprint, key.start)
+    for trust in going.federated:
+        yield _Held(trust.id.lower(), "federated", kind, id_, True, trust.name, None, None)
+
+
+def _ordered(actions: JsonValue) -> Iterator[str]:
+    """The credentials that an order names to be removed."""
+    for action in actions if isinstance(actions, list) else ():
+        options = action.get("replace-credentials") if isinstance(action, dict) else None
+        only = options.get("only") if isinstance(options, dict) else None
+        for id_ in only if isinstance(only, list) else ():
+            try:
+                yield canonical_guid(id_)
+            except ValueError:
+                continue  # the order itself is refused for it
+
+
+def _few(grounds: Iterable[Ground]) -> tuple[Ground, ...]:
+    return tuple(dict.fromkeys(grounds))[:_MOST]
+
+
+def _words(kind: HolderKind) -> str:
+    return kind.value.replace("-", " ")
+
+
+def _why(part: NotLooked | CouldNotLook) -> str:
+    return part.why if isinstance(part, CouldNotLook) else "it was not looked at"

@@ -1,0 +1,316 @@
+"""
+Exported files: Graph's lists, diagnostic records, answers of Log Analytics; JSON, lines of JSON or CSV, packed or not.
+
+One object after the other, so that a file may be larger than memory. What cannot be read is noted with file and line,
+and what comes after it is read on: nothing is dropped in silence.
+"""
+
+import csv
+import gzip
+import json
+import re
+import zlib
+from codecs import getincrementaldecoder
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any, cast
+
+from shared.signal import JsonObject
+
+try:
+    from orjson import loads as _fast_loads
+except ImportError:  # three times slower without it, and the same otherwise
+    _fast_loads = json.loads
+
+_LONGEST_LINE = 16_000_000  # bytes; what is longer is taken for one document and read piece by piece
+_LARGEST_VALUE = 64_000_000  # characters of one object within such a document
+_CHUNK = 1_000_000
+_EXAMPLES = 20
+_GZIP = b"\x1f\x8b"
+_AVRO = b"Obj\x01"
+_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(slots=True)
+class Troubles:
+    """What could not be read: how often, why, and the first places as `file:line`."""
+
+    counts: Counter[str] = field(default_factory=Counter[str])
+    places: list[str] = field(default_factory=list[str])
+
+    def note(self, place: str, why: str) -> None:
+        self.counts[why] += 1
+        if len(self.places) < _EXAMPLES:
+            self.places.append(f"{place}: {why}")
+
+    def add(self, other: "Troubles") -> None:
+        self.counts += other.counts
+        self.places = [*self.places, *other.places][:_EXAMPLES]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One JSON object. `context` is what the list around it says it holds (@odata.context, or a table's name)."""
+
+    record: JsonObject
+    context: str
+    place: str
+
+
+def files_in(folder: Path) -> tuple[Path, ...]:
+    """Every file below the folder, in the order of their names; hidden ones left out."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return tuple(sorted(path for path in found if not any(part[0] == "." for part in path.relative_to(folder).parts)))
+
+
+def parse(text: bytes) -> object:
+    """
+    One value of JSON. A second opinion is asked of the standard library, which takes lone surrogates: whoever chose a
+    display name must not choose whether the record is read. Raises ValueError.
+    """
+    try:
+        return cast("object", _fast_loads(text))
+    except ValueError:
+        return cast("object", json.loads(text))
+
+
+class Export:
+    """One file. `read` is how far into it, in bytes as they lie on disk, the reading has come."""
+
+    def __init__(self, path: Path, name: str, troubles: Troubles) -> None:
+        self.name, self._path, self._troubles = name, path, troubles
+        self._raw: IO[bytes] | None = None
+
+    @property
+    def read(self) -> int:
+        return self._raw.tell() if self._raw and not self._raw.closed else 0
+
+    def objects(self) -> Iterator[Found]:
+        """Its objects in the order of the file."""
+        try:
+            with self._path.open("rb") as self._raw:
+                head = self._raw.read(4)
+                self._raw.seek(0)
+                if head.startswith(_AVRO):
+                    self._note(1, "Avro is not read here: export the hub's messages as JSON")
+                    return
+                if head.startswith(_GZIP):
+                    with gzip.open(self._raw) as opened:
+                        yield from self._read(cast("IO[bytes]", opened))
+                else:
+                    yield from self._read(self._raw)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
+            self._note(0, f"the archive is damaged, and what follows is lost ({problem})")
+        except OSError as problem:
+            self._note(0, f"it cannot be read ({problem.strerror or problem})")
+
+    def _note(self, line: int, why: str) -> None:
+        self._troubles.note(f"{self.name}:{line}" if line else self.name, why)
+
+    def _read(self, file: IO[bytes]) -> Iterator[Found]:
+        first = _first_line(file)
+        if not first.strip():
+            return
+        if first.lstrip()[:1] not in (b"{", b"["):
+            yield from self._rows(file, first)
+            return
+        try:
+            parse(first)
+        except ValueError:
+            file.seek(0)
+            yield from _Document(self, file).objects()
+            return
+        yield from self._lines(file, first)
+
+    def _lines(self, file: IO[bytes], line: bytes) -> Iterator[Found]:
+        number = 1
+        while line:
+            if not line.isspace():
+                try:
+                    yield from unwrapped(parse(line), self.name, number)
+                except ValueError:
+                    self._note(number, "a line that is not JSON")
+            line = file.readline()
+            number += 1
+
+    def _rows(self, file: IO[bytes], first: bytes) -> Iterator[Found]:
+        if b"," not in first:
+            self._note(1, "neither JSON nor CSV")
+            return
+        csv.field_size_limit(_LONGEST_LINE)
+        rows = csv.reader(line.decode(errors="replace") for line in chain((first,), file))
+        names = [name.strip() for name in next(rows)]
+        try:
+            for row in rows:
+                if len(row) != len(names):
+                    if row:
+                        self._note(rows.line_num, f"a row of {len(row)} columns, where the heading has {len(names)}")
+                    continue
+                record: JsonObject = {name: value for name, value in zip(names, row, strict=True) if value}
+                yield Found(record, "", f"{self.name}:{rows.line_num}")
+        except csv.Error as problem:
+            self._note(rows.line_num, f"what follows cannot be read as CSV ({problem})")
+
+    def trouble(self, line: int, why: str) -> None:
+        self._note(line, why)
+
+
+def _first_line(file: IO[bytes]) -> bytes:
+    line = file.readline(_LONGEST_LINE)
+    return line.removeprefix(_MARK)
+
+
+def unwrapped(value: object, name: str, line: int, context: str = "") -> Iterator[Found]:
+    """
+    The records in a value: Graph's `value`, a hub's `records`, the tables of Log Analytics, a list, or itself.
+
+    Raises ValueError for what is neither an object nor a list of them.
+    """
+    place = f"{name}:{line}"
+    if isinstance(value, list):
+        for each in cast("list[object]", value):
+            yield from unwrapped(each, name, line, context)
+        return
+    if not isinstance(value, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - bad input, not a wrong call
+    record = cast("JsonObject", value)
+    for wrapper in ("value", "records"):
+        inner = record.get(wrapper)
+        if isinstance(inner, list) and "id" not in record:
+            said = record.get("@odata.context")
+            yield from unwrapped(inner, name, line, said if isinstance(said, str) else context)
+            if not inner:
+                yield Found({}, said if isinstance(said, str) else context, place)
+            return
+    tables = record.get("tables")
+    if isinstance(tables, list):
+        for table in tables:
+            yield from _table(table, place)
+        return
+    yield Found(record, context, place)
+
+
+def _table(table: object, place: str) -> Iterator[Found]:
+    """One table of a query's answer: names of columns, and rows as lists."""
+    if not isinstance(table, dict):
+        raise ValueError("a table that is no object")  # noqa: TRY004
+    fields = cast("dict[str, Any]", table)
+    names = [str(column["name"]) for column in fields.get("columns", [])]
+    for row in fields.get("rows", []):
+        yield Found(dict(zip(names, row, strict=False)), "", place)
+
+
+_HEAD = re.compile(
+    r"""\{\s*(?:"[^"]+"\s*:\s*(?:"[^"]*"|\d+|null)\s*,\s*)*"(?:value|records)"\s*:\s*\[""",
+)
+_LONGEST_HEAD = 4096
+_CONTEXT = re.compile(r'"@odata\.context"\s*:\s*"([^"]*)"')
+_BLANKS = re.compile(r"[\s,]*")
+_COLON = re.compile(r"\s*:\s*")
+_NEXT_LINE = re.compile(r"\n[ \t]*(?=\{)")
+
+
+class _Document:
+    """A file that is one document, or several, over many lines: read through a window of text."""
+
+    def __init__(self, export: Export, file: IO[bytes]) -> None:
+        self._export = export
+        self._file, self._text = file, getincrementaldecoder("utf-8-sig")(errors="replace")
+        self._decoder = json.JSONDecoder()
+        self._window, self._at, self._line, self._over = "", 0, 1, False
+        self._context = ""
+
+    def objects(self) -> Iterator[Found]:
+        while char := self._next():
+            line = self._line
+            try:
+                if char in "[]}":
+                    self._move(self._at + 1)
+                elif char == '"':
+                    self._skip_member()
+                elif self._enters():
+                    yield Found({}, self._context, f"{self._export.name}:{line}")
+                else:
+                    yield from unwrapped(self._value(), self._export.name, line, self._context)
+            except ValueError as problem:
+                self._export.trouble(line, f"an object that is not JSON ({_said(problem)})")
+                if not self._resume():
+                    return
+
+    def _next(self) -> str:
+        """The first character of what comes next; empty at the end."""
+        while True:
+            blanks = _BLANKS.match(self._window, self._at)
+            self._move(blanks.end() if blanks else self._at)
+            if self._at < len(self._window):
+                return self._window[self._at]
+            if not self._more():
+                return ""
+
+    def _enters(self) -> bool:
+        """Whether a list's head stood here: then what follows are its objects."""
+        while len(self._window) - self._at < _LONGEST_HEAD and self._more():
+            pass
+        head = _HEAD.match(self._window, self._at)
+        if head is None:
+            return False
+        said = _CONTEXT.search(head[0])
+        self._context = said[1] if said else ""
+        self._move(head.end())
+        return True
+
+    def _skip_member(self) -> None:
+        """A member behind a list, such as the link to the next page."""
+        self._value()
+        colon = _COLON.match(self._window, self._at)
+        if colon is None:
+            raise ValueError("a text where an object is expected")
+        self._move(colon.end())
+        self._value()
+
+    def _value(self) -> object:
+        """The value that begins here; where the window ends within it, more is read."""
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._window, self._at)
+            except json.JSONDecodeError as problem:
+                is_cut = problem.msg.startswith("Unterminated") or problem.pos > len(self._window) - 100
+                if is_cut and len(self._window) - self._at < _LARGEST_VALUE and self._more():
+                    continue
+                raise
+            except RecursionError:
+                raise ValueError("it is nested too deeply") from None
+            self._move(end)
+            return cast("object", value)
+
+    def _resume(self) -> bool:
+        """After something damaged: go on with the next line that begins an object; False if there is none."""
+        while True:
+            found = _NEXT_LINE.search(self._window, self._at)
+            if found:
+                self._move(found.end())
+                return True
+            self._move(max(self._at, len(self._window) - 1))
+            if not self._more():
+                return False
+
+    def _more(self) -> bool:
+        """Read on, and let go of what lies behind. False at the end of the file."""
+        if self._over:
+            return False
+        chunk = self._file.read(_CHUNK)
+        self._over = not chunk
+        self._window = self._window[self._at :] + self._text.decode(chunk, final=self._over)
+        self._at = 0
+        return True
+
+    def _move(self, at: int) -> None:
+        self._line += self._window.count("\n", self._at, at)
+        self._at = at
+
+
+def _said(problem: ValueError) -> str:
+    return problem.msg if isinstance(problem, json.JSONDecodeError) else str(problem)

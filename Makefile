@@ -7,6 +7,8 @@ PYTHON ?=
 ARGS ?=
 WORKERS ?= 2
 export VENV PYTHON
+# Compiled once and kept: the SDKs of Azure and Graph are large, and every test process would compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
 IN := $(VENV)/bin
 CORE := shared/journal.py,shared/execution.py,shared/limits.py,shared/plan.py
 

@@ -18,7 +18,7 @@ from shared.rotators.forms import Form, read_form
 from shared.rotators.interface import Job, Keys, Minted, NeedsValue, RotatorMeans, Served, Serves, ServesNot
 from shared.rotators.providers import read_provider
 from shared.rotators.random_text import password
-from shared.rotators.reading import made_by_us, tagged_elsewhere, tags_in, values_of, versions_of
+from shared.rotators.reading import Values, exposed_of, made_by_us, tagged_for, tags_in, values_of, versions_of
 from shared.rotators.tags import CONSENT, CREDENTIAL, PROVIDER, consents, expiry, is_for, tag
 from shared.signal import JsonObject
 
@@ -116,16 +116,39 @@ class Administrator(OrOwner):
         if values.newest is not None and values.newest in values.exposed:
             return Proof("not-held", "the newest version holds the exposed value again")
         facts = await means.estate.sources.read(job.serves.resource, self.what)
-        login = str(before.get("login") or "")
-        forms = [read_form(self.what, value) for value in values.exposed]
-        if tagged_elsewhere(job, versions) or not all(form and _fits(form, login, _short(job)) for form in forms):
-            why = f"an exposed version is not surely of the administrator of {_short(job)}, and may open something else"
-            return Proof("unknown", why)
+        if (doubtful := self._doubtful(job, before, versions, values)) is not None:
+            return Proof(
+                "unknown",
+                f"the exposed version {doubtful} is not surely of the administrator of {_short(job)}, and may open "
+                "something else: find out what, and let it die there",
+            )
         return Proof(
             "held",
             f"{_short(job)} took a new password for its one administrator {facts.get('login')}; no call shows a "
             "password, so this rests on the server's answer",
         )
+
+    def _doubtful(self, job: Job, before: JsonObject, versions: tuple[SecretSeen, ...], values: Values) -> str | None:
+        """The first exposed version that may be of another server or user, where this new password ends nothing."""
+        login = str(before.get("login") or "")
+        return next(
+            (
+                version
+                for version, seen in exposed_of(job, versions).items()
+                if seen is None or not self._is_surely(job, seen, values.of(version), login)
+            ),
+            None,
+        )
+
+    def _is_surely(self, job: Job, seen: SecretSeen, value: str | None, login: str) -> bool:
+        """By tags and value, as far as each of them tells; one of them has to name the server."""
+        tagged = tagged_for(job.serves.resource, seen)
+        if tagged is False or tag(seen, CREDENTIAL).lower() not in (*_ANY, login):
+            return False
+        form = read_form(self.what, value) if value is not None else None
+        if form is None:
+            return value is None and tagged is True
+        return _fits(form, login, _short(job)) and (tagged is True or "host" in form.names)
 
 
 _CHANGED = "the newest version was changed meanwhile, and its form is not understood. Ask its owner to rotate it."

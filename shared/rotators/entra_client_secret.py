@@ -55,7 +55,7 @@ class EntraClientSecret(OrOwner):
             return f"the application {job.serves.resource} does not name it by a tag {CONSENT}:VAULT/NAME on its object"
         if holder is None:
             if _is_dead_anyway(state, job, versions):
-                return {"exposed": [*exposed], "dead": True}
+                return {"exposed": [*exposed], "dead": True, "untagged": None in named}
             return "its tags name a client secret that the application does not have (any more)"
         lifetime = next(p.end - p.start if p.end and p.start else None for p in holder.passwords if p.key_id in exposed)
         seconds = lifetime.total_seconds() if lifetime else None

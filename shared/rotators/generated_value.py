@@ -7,13 +7,15 @@ Only what says so by `cordon-rotate: generated` (or `cordon-rotator: generated-v
 
 from typing import ClassVar
 
+from shared.actions.interface import Proof
 from shared.errors import PlatformRefused
 from shared.estate import SecretSeen, SecretValue
 from shared.rotators.by_the_vault import ByTheVault
 from shared.rotators.interface import Job, Keys, Minted, RotatorMeans, Served, Serves, ServesNot
+from shared.rotators.providers import read_provider
 from shared.rotators.random_text import ALPHABETS, random_text
-from shared.rotators.reading import made_by_us, versions_of
-from shared.rotators.tags import ROTATE, ROTATOR, expiry, is_for, tag
+from shared.rotators.reading import exposed_of, made_by_us, versions_of
+from shared.rotators.tags import PROVIDER, ROTATE, ROTATOR, expiry, guid_in, is_for, tag
 from shared.signal import JsonObject
 
 _LENGTH, _ALPHABET = "cordon-length", "cordon-alphabet"
@@ -29,8 +31,7 @@ class GeneratedValue(ByTheVault):
     renames_key: ClassVar[bool] = False
 
     def serves(self, secret: SecretSeen) -> Served:
-        chosen = tag(secret, ROTATE).lower() == "generated" or tag(secret, ROTATOR).lower() == self.name
-        if not chosen or not is_for(self.name, secret) or _shape(secret) is None:
+        if not _is_chosen(secret) or not is_for(self.name, secret) or _shape(secret) is None:
             return ServesNot()
         return Serves("", "", "its tags say that random text will do")
 
@@ -44,6 +45,26 @@ class GeneratedValue(ByTheVault):
             raise PlatformRefused(doing="generating a value", code="bad-shape", why="its tags do not say how.")
         value = SecretValue(random_text(*shape, means.token))
         return Minted({}, value=value, expires=expiry(job.secret, means.clock()))
+
+    async def verify(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Proof:
+        """An older version that its tags call a credential of some source opens that, whoever reads the vault."""
+        proof = await super().verify(job, before, made, means)
+        versions = exposed_of(job, await versions_of(job, means))
+        of_source = [version for version, seen in versions.items() if seen is not None and _names_source(seen)]
+        if proof.answer != "held" or not of_source:
+            return proof
+        why = f"the tags of the exposed version {of_source[0]} name a source that nobody has looked at"
+        return Proof("unknown", f"{why}: let it die there")
+
+
+def _is_chosen(secret: SecretSeen) -> bool:
+    return tag(secret, ROTATE).lower() == "generated" or tag(secret, ROTATOR).lower() == GeneratedValue.name
+
+
+def _names_source(secret: SecretSeen) -> bool:
+    """Whether its own tags call it somebody's credential, and no generated value."""
+    named = read_provider(tag(secret, PROVIDER)) is not None or guid_in(tag(secret, PROVIDER)) is not None
+    return named and not _is_chosen(secret)
 
 
 def _shape(secret: SecretSeen) -> tuple[int, str] | None:

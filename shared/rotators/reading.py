@@ -53,7 +53,7 @@ class Values:
 
     __slots__ = ("__exposed", "__newest", "unread")
 
-    def __init__(self, newest: SecretValue | None, exposed: tuple[SecretValue, ...], unread: tuple[str, ...]) -> None:
+    def __init__(self, newest: SecretValue | None, exposed: Mapping[str, SecretValue], unread: tuple[str, ...]) -> None:
         self.__newest, self.__exposed, self.unread = newest, exposed, unread
 
     @property
@@ -62,7 +62,12 @@ class Values:
 
     @property
     def exposed(self) -> tuple[str, ...]:
-        return tuple(each.reveal() for each in self.__exposed)
+        return tuple(each.reveal() for each in self.__exposed.values())
+
+    def of(self, version: str) -> str | None:
+        """What this exposed version holds; None where the vault does not give it out."""
+        value = self.__exposed.get(version)
+        return value.reveal() if value else None
 
     def exposes(self, what: str, key: SecretValue) -> bool:
         """Whether an exposed value holds this key of such a source."""
@@ -76,11 +81,16 @@ class Values:
         return "Values(…)"
 
 
-def tagged_elsewhere(job: Job, versions: tuple[SecretSeen, ...]) -> bool:
-    """Whether the tags of an exposed version name another source: what is dead at this one says nothing of that."""
-    resource = job.serves.resource
-    tagged = [read_provider(tag(each, PROVIDER)) for each in versions if each.version in job.exposed]
-    return any(each is not None and not f"{resource}/".startswith(f"{each.resource}/") for each in tagged)
+def tagged_for(resource: str, version: SecretSeen) -> bool | None:
+    """Whether the version's tags name this source, or what it is a part of; None where they name none."""
+    named = read_provider(tag(version, PROVIDER))
+    return f"{resource}/".startswith(f"{named.resource}/") if named else None
+
+
+def exposed_of(job: Job, versions: tuple[SecretSeen, ...]) -> Mapping[str, SecretSeen | None]:
+    """The exposed versions by id, the newest first. None: the vault does not show it any more."""
+    seen = {each.version: each for each in versions}
+    return {version: seen.get(version) for version in job.exposed}
 
 
 async def values_of(job: Job, versions: tuple[SecretSeen, ...], means: RotatorMeans) -> Values:
@@ -91,7 +101,7 @@ async def values_of(job: Job, versions: tuple[SecretSeen, ...], means: RotatorMe
     for each in versions:
         if each.version in wanted and each.version is not None and each.enabled:
             read[each.version] = await means.estate.vaults.value(each.ref, each.version)
-    exposed = tuple(read[version] for version in job.exposed if version in read)
+    exposed = {version: read[version] for version in job.exposed if version in read}
     unread = tuple(version for version in job.exposed if version not in read)
     return Values(read.get(newest.version or ""), exposed, unread)
 

@@ -10,8 +10,8 @@ neither knows (a bus or a cache, killed between the answer and its record), the 
 nobody has it yet.
 """
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, TypeAlias
 
 from shared.actions.interface import Applied, Proof
 from shared.entries import WriteOutcome
@@ -19,16 +19,17 @@ from shared.errors import Gone, OutcomeUnknown, PlatformRefused, TimeMayHelp
 from shared.estate import SecretSeen, SecretValue
 from shared.rotators.by_shape import may_tell_by_shape, providers_in, with_rules
 from shared.rotators.fallback import OrOwner
-from shared.rotators.forms import read_form, source_named_in
+from shared.rotators.forms import Form, read_form, source_named_in
 from shared.rotators.interface import Job, Keys, Minted, NeedsValue, RotatorMeans, Served, Serves, ServesNot
 from shared.rotators.providers import Provider, idle_beside, read_key, read_provider
 from shared.rotators.reading import (
     Values,
+    exposed_of,
     holds,
     inner,
     is_same,
     made_by_us,
-    tagged_elsewhere,
+    tagged_for,
     texts,
     times_of,
     values_of,
@@ -36,6 +37,9 @@ from shared.rotators.reading import (
 )
 from shared.rotators.tags import CREDENTIAL, PROVIDER, expiry, is_for, spelled, tag
 from shared.signal import JsonObject
+
+_Place: TypeAlias = tuple[str, str, str]
+"""The names of an account or namespace, of the rule there, and of the queue, topic or hub; "" for none."""
 
 
 class TwoKeys(OrOwner):
@@ -98,7 +102,14 @@ class TwoKeys(OrOwner):
         if used in exposed and (values.newest is None or read_form(self.what, values.newest) is None):
             return f"it holds {used} of {self.what} {_short(resource)} in a form that Cordon cannot write anew"
         idle = idle_beside(self.what, used) if used is not None and used in exposed else None
-        return {"exposed": [*exposed], "used": used, "idle": idle, "created": {**times_of(dated)}}
+        known = [version for version in job.exposed if self._is_one_of(values.of(version), keys)]
+        return {"exposed": [*exposed], "used": used, "idle": idle, "created": {**times_of(dated)}, "known": [*known]}
+
+    def _is_one_of(self, value: str | None, keys: Mapping[str, SecretValue]) -> bool:
+        """Whether the value is one of these keys, in a form that surely holds nothing else."""
+        if value is None or read_form(self.what, value) is None:
+            return False
+        return any(holds(self.what, value, key) for key in keys.values())
 
     def _held_by_unread(self, job: Job, versions: tuple[SecretSeen, ...], values: Values, used: str) -> frozenset[str]:
         """What exposed versions hold that nobody can read any more: by their tags, else any key of the pair."""
@@ -192,8 +203,12 @@ class TwoKeys(OrOwner):
         values = await values_of(job, versions, means)
         if alive := [name for name, key in keys.items() if values.exposes(self.what, key)]:
             return Proof("not-held", f"the exposed value is {alive[0]} of {source} still")
-        if self._opens_another(job, before, versions, values):
-            return Proof("unknown", f"an exposed version names another source than {source}, and may open that still")
+        if (doubtful := self._doubtful(job, before, versions, values)) is not None:
+            return Proof(
+                "unknown",
+                f"the exposed version {doubtful} is not surely a key of {source}, and may open something else still: "
+                "find out what, and let it die there",
+            )
         if not values.unread:
             return Proof("held", f"no key of {source} is the exposed value any more")
         was = inner(before.get("created"))
@@ -203,21 +218,33 @@ class TwoKeys(OrOwner):
             return Proof("held", f"{' and '.join(exposed)} of {source} was made new since it was exposed")
         return Proof("unknown", f"an exposed version is disabled, so it cannot be compared with the keys of {source}")
 
-    def _opens_another(self, job: Job, before: JsonObject, versions: tuple[SecretSeen, ...], values: Values) -> bool:
+    def _doubtful(self, job: Job, before: JsonObject, versions: tuple[SecretSeen, ...], values: Values) -> str | None:
         """
-        Whether an exposed version names another source by its tags or in its value: what is dead at this one says
-        nothing of that. What the newest version calls the source, whose key it was seen to hold, is this source.
+        The first exposed version that may be of another source: what is dead at this one says nothing of that. Sure is
+        what was seen to be a key of this source before one was made new, what names it, and what the tags say is of it.
         """
-        if tagged_elsewhere(job, versions):
-            return True
-        own = ["", _short(job.serves.resource)]
-        if before.get("used") is not None:
-            own.append(self._named(values.newest))
-        return any(self._named(value) not in own for value in values.exposed)
+        own, known = [_place_of(job.serves.resource)], texts(before.get("known"))
+        form = read_form(self.what, values.newest or "")
+        if before.get("used") is not None and form:  # what it calls the source, whose key it was seen to hold
+            own.append(_place_in(form))
+        return next(
+            (
+                version
+                for version, seen in exposed_of(job, versions).items()
+                if not (version in known or self._is_surely(job, seen, values.of(version), own))
+            ),
+            None,
+        )
 
-    def _named(self, value: str | None) -> str:
-        form = read_form(self.what, value or "")
-        return source_named_in(form) if form else ""
+    def _is_surely(self, job: Job, seen: SecretSeen | None, value: str | None, own: Sequence[_Place]) -> bool:
+        """By tags and value, as far as each of them tells. Where they tell nothing, it is not sure."""
+        tagged = tagged_for(job.serves.resource, seen) if seen is not None else None
+        if tagged is False or value is None:
+            return tagged is True
+        form = read_form(self.what, value)
+        if form is None:
+            return False
+        return _place_in(form) in own if source_named_in(form) else tagged is True
 
 
 _CHANGED = "the newest version was changed meanwhile, and its form is not understood. Ask its owner to rotate it."
@@ -247,3 +274,16 @@ def _doing(job: Job, key: str) -> str:
 def _short(resource: str) -> str:
     """The name in an ARM id."""
     return resource.split("/")[8]
+
+
+def _place_of(resource: str) -> _Place:
+    """Where an ARM id points to: of a bus the rule, which is the namespace's or that of something in it."""
+    _, _, below = resource.partition(f"/{_short(resource)}")
+    path, _, rule = below.partition("/authorizationrules/")
+    return _short(resource), rule, path.rpartition("/")[2]
+
+
+def _place_in(form: Form) -> _Place:
+    """Where a value says that it is from."""
+    rule, entity = form.names.get("sharedaccesskeyname", ""), form.names.get("entitypath", "")
+    return source_named_in(form), rule.lower(), entity.lower()

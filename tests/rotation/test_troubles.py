@@ -248,6 +248,25 @@ def test_a_new_version_without_the_owners_word_proves_nothing() -> None:
     play(story, text=ALL)
 
 
+def test_a_key_alone_in_an_older_version_is_left_to_a_person_by_name() -> None:
+    """It may be of any account: the keys of the newest version's account say nothing of it."""
+
+    async def story(world: RotationWorld) -> None:
+        older = world.secret(CONN, "bXkgb3duIGtleSBvZiBhbm90aGVyIGFjY291bnQ=")
+        world.storage_secret(CONN, "acct01", read=True)
+        ended = await play_out(world)
+        report = await world.instance().report((await world.chain()).incident)
+
+        assert ended is not None
+        assert (ended.whole, ended.counts) == (False, {"not-proven": 1})
+        assert await world.status() is Status.NEEDS_ATTENTION
+        assert report.secrets is not None
+        (told,) = report.secrets.secrets
+        assert f"the exposed version {older.version} is not surely a key of storage acct01" in str(told.proof)
+
+    play(story, text=ALL)
+
+
 def test_an_owner_who_does_nothing_is_a_persons_to_call() -> None:
     """After four hours somebody is called; a week later it is given up by name."""
 

@@ -77,6 +77,29 @@ async def test_an_older_version_of_another_server_or_user_is_not_called_dead(old
     assert "may open something else" in proof.why
 
 
+@pytest.mark.parametrize(
+    ("enabled", "tags", "answer"),
+    [
+        (True, {}, "unknown"),
+        (False, {}, "unknown"),
+        (True, {"ProviderAddress": SQL}, "held"),
+        (False, {"ProviderAddress": SQL}, "held"),
+        (True, {"ProviderAddress": SQL, "CredentialId": "reader"}, "unknown"),
+    ],
+)
+async def test_an_older_password_alone_is_this_servers_only_by_its_tags(
+    enabled: bool, tags: dict[str, str], answer: str
+) -> None:
+    """A password can be anybody's: what says nothing of its server and user is not called dead by this one."""
+    world = World()
+    server(world)
+    first = world.vaults.store(REF, "An0ther-Passw0rd", tags=tags, enabled=enabled)
+    newest = store(world, FORM.format("keeper", OLD))
+    rounds = await begin(world, newest, str(newest.version), str(first.version))
+
+    assert (await rounds.whole()).answer == answer
+
+
 @pytest.mark.parametrize("credential", ["", "user", "keeper", "KEEPER"])
 async def test_a_password_alone_is_set_where_the_server_wants_it(credential: str) -> None:
     """The whole value is the password, and the new one as well."""

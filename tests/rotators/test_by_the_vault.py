@@ -8,7 +8,7 @@ from shared.rotators import ROTATORS, rotator_named
 from shared.rotators.interface import Serves, ServesNot
 from shared.rotators.random_text import ALPHABETS
 from tests.rotators.estate import REF, Rounds, World, begin
-from tests.rotators.kinds import kind
+from tests.rotators.kinds import STORAGE, kind
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +67,18 @@ async def test_nothing_is_filled_with_random_text_unasked(tags: dict[str, str]) 
 
     assert rotator_named("generated-value").serves(secret) == ServesNot()
     assert (await begin(world, secret)).rotator.name == "delegated"
+
+
+async def test_an_older_version_that_was_a_sources_key_is_not_dead_because_the_vault_keeps_it() -> None:
+    """The secret became a generated value later; what it held before opens its source as ever."""
+    world = World()
+    older = world.vaults.store(REF, "a key of an account", tags={"ProviderAddress": STORAGE})
+    newest = kind("generated-value").set_up(world)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+    proof = await rounds.whole()
+
+    assert proof.answer == "unknown"
+    assert str(older.version) in proof.why
 
 
 async def test_what_belongs_to_a_storage_account_is_no_certificate() -> None:

@@ -106,6 +106,17 @@ async def test_a_secret_that_was_removed_meanwhile_is_dead_where_only_younger_on
     assert world.writes.done == []
 
 
+async def test_an_untagged_version_stays_open_also_where_the_tagged_ones_secret_is_gone() -> None:
+    """It may be a secret of any application: that this one has only younger ones says nothing of it."""
+    world = World()
+    world.directory.state = application(replace(password(2), start=START))
+    untagged = world.vaults.store(REF, "value of nobody knows what")
+    newest = store(world)
+    rounds = await begin(world, newest, str(newest.version), str(untagged.version))
+
+    assert (await rounds.whole()).answer == "unknown"
+
+
 async def test_a_key_id_that_the_application_does_not_have_proves_nothing_beside_an_older_secret() -> None:
     """A wrong tag may hide which of the application's secrets leaked."""
     world = World()

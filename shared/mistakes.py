@@ -5,7 +5,7 @@ Values from the file are quoted shortly and on one line; the nearest name that w
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from shared.conditions.settings import NotAmong
 from shared.lined_yaml import Node
+from shared.signal import JsonObject
 from shared.untrusted import one_line
 
 T = TypeVar("T")
@@ -44,14 +45,14 @@ class Mistakes:
         try:
             return type_.validate_python(node.plain())
         except ValidationError as problems:
-            names = _names(type_)
+            schema = cast("JsonObject", type_.json_schema(by_alias=True))
             found = problems.errors(include_url=False)
             for problem in found:
                 path = problem["loc"]
                 if problem["type"] == "too_short" and any(_lies_in(other["loc"], path) for other in found):
                     continue  # pydantic does not count the items that it refused
                 at = node.line_of(path) if path or line is None else line
-                self.note(at, f"{where}: {_told(problem, names)}")
+                self.note(at, f"{where}: {_told(problem, schema)}")
             return None
 
 
@@ -75,21 +76,50 @@ def _quoted(given: object) -> str:
     return "(nothing)" if given is None else f"({type(given).__name__})"
 
 
-def _names(type_: TypeAdapter[T]) -> tuple[str, ...]:
-    properties = type_.json_schema(by_alias=True).get("properties", {})
-    return tuple(cast("dict[str, object]", properties))
+def _names(schema: JsonObject, path: Sequence[str | int]) -> tuple[str, ...]:
+    """The settings that may stand at the end of a path."""
+    at: Iterable[JsonObject] = _plain(schema, schema)
+    for part in path:
+        at = [inner for each in at for inner in _within(each, part, schema)]
+    return tuple(dict.fromkeys(name for each in at for name in _properties(each)))
+
+
+def _within(schema: JsonObject, part: str | int, root: JsonObject) -> Iterator[JsonObject]:
+    inner = schema.get("items") if isinstance(part, int) else _properties(schema).get(part)
+    inner = schema.get("additionalProperties") if inner is None else inner
+    if isinstance(inner, dict):
+        yield from _plain(inner, root)
+
+
+def _properties(schema: JsonObject) -> JsonObject:
+    found = schema.get("properties")
+    return found if isinstance(found, dict) else {}
+
+
+def _plain(schema: JsonObject, root: JsonObject) -> Iterator[JsonObject]:
+    """A schema without references and alternatives: each of those that it stands for."""
+    match schema:
+        case {"$ref": str(path)}:
+            definitions = root.get("$defs")
+            found = definitions.get(path.rsplit("/", 1)[1]) if isinstance(definitions, dict) else None
+            yield from _plain(found, root) if isinstance(found, dict) else ()
+        case {"anyOf": list(several)}:
+            for each in several:
+                yield from _plain(each, root) if isinstance(each, dict) else ()
+        case _:
+            yield schema
 
 
 def _lies_in(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
     return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
-def _told(problem: ErrorDetails, names: Sequence[str]) -> str:
+def _told(problem: ErrorDetails, schema: JsonObject) -> str:
     path, given, context = problem["loc"], problem["input"], problem.get("ctx", {})
     place = ".".join(str(part) for part in path if isinstance(part, str)) or "this"
     match problem["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
-            return f"unknown setting {_quoted(path[-1])}{nearest(path[-1], names)}"
+            return f"unknown setting {_quoted(path[-1])}{nearest(path[-1], _names(schema, path[:-1]))}"
         case "literal_error" | "enum":
             return f"{_quoted(given)} is not one of {place}{nearest(given, _choices(str(context.get('expected'))))}"
         case "value_error":

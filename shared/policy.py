@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -23,6 +24,7 @@ from shared.conditions.settings import SETTINGS, Guid
 from shared.errors import PolicyWrong
 from shared.lined_yaml import Entry, Node, read_yaml
 from shared.mistakes import Mistakes
+from shared.samples import NO_SAMPLES, LinedSample, Sample, Samples
 from shared.signal import JsonObject
 from shared.tautology import Truth, truth_of
 
@@ -48,12 +50,17 @@ class ActionChoice:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """If `when` is met, the verdict is this. `contain` and `ask` have at least one action."""
+    """
+    If `when` is met, the verdict is this. `contain` and `ask` have at least one action. `samples` and `line` (in
+    the file) are for whoever checks the policy, and take no part in a decision.
+    """
 
     name: str
     when: Condition
     verdict: Verdict
     actions: tuple[ActionChoice, ...]
+    samples: Samples = field(default=NO_SAMPLES, compare=False)
+    line: int = field(default=0, compare=False)
 
 
 Count = Annotated[int, Field(ge=1, le=5_000, strict=True)]
@@ -134,10 +141,17 @@ def read_policy(text: str, name: str, action_names: Sequence[str], check_options
     return policy
 
 
+@lru_cache(maxsize=1)
+def _form_of_samples() -> TypeAdapter[Sample]:
+    """Made when a file has samples: it takes a while."""
+    return TypeAdapter(Sample)
+
+
 _TOP = ("version", "limits", "protected", "rules")
-_RULE = ("name", "when", "verdict", "actions")
+_RULE = ("name", "when", "verdict", "actions", "samples")
+_SAMPLES = ("must-fire", "must-not-fire", "must-ask")
 _GROUPS = ("all", "any", "not")
-_MOST_RULES, _MOST_MEMBERS, _MOST_CONDITIONS = 200, 50, 200
+_MOST_RULES, _MOST_MEMBERS, _MOST_CONDITIONS, _MOST_SAMPLES = 200, 50, 200, 50
 _NAME = re.compile(r"(?=.{1,80}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -223,9 +237,10 @@ class _Reading:
         actions = self._action_choices(entries.get("actions"))
         self._actions_fit(node, name, verdict, entries.get("actions"))
         when = self._when(node, name, entries.get("when"))
+        samples = self._samples(name, entries.get("samples"))
         if verdict is None or when is None:
             return None
-        return Rule(name, when, verdict, actions)
+        return Rule(name, when, verdict, actions, samples, node.line)
 
     def _name(self, node: Node, entry: Entry | None, lines: dict[str, int]) -> str:
         name = entry.node.value if entry else None
@@ -364,6 +379,27 @@ class _Reading:
             self.mistakes.note(node.line, f"rule {name} says {verdict}, but names no action")
         elif verdict in (Verdict.IGNORE, Verdict.WATCH) and given:
             self.mistakes.note(node.line, f"rule {name} says {verdict}, so its actions would never be carried out")
+
+    # Samples
+
+    def _samples(self, name: str, entry: Entry | None) -> Samples:
+        if entry is None:
+            return NO_SAMPLES
+        entries = self._mapping(entry.node, f"samples of rule {name}", _SAMPLES)
+        if entries is None:
+            return NO_SAMPLES
+        return Samples(*(self._samples_of(name, each, entries.get(each)) for each in _SAMPLES))
+
+    def _samples_of(self, name: str, sort: str, entry: Entry | None) -> tuple[LinedSample, ...]:
+        if entry is None:
+            return ()
+        items = entry.node.items
+        if not items or len(items) > _MOST_SAMPLES:
+            why = f"it has {len(items)}, and {_MOST_SAMPLES} are allowed" if items else "leave it out, or name one"
+            self.mistakes.note(entry.line, f"{sort} of rule {name} must be a list of samples; {why}")
+            return ()
+        read = [(item.line, self.mistakes.checked(_form_of_samples(), item, sort)) for item in items]
+        return tuple(LinedSample(line, sample) for line, sample in read if sample is not None)
 
     # Both
 

@@ -9,7 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 from shared.actions import option_schemas
 from shared.conditions import CONDITIONS
 from shared.conditions.interface import Condition
+from shared.conditions.settings import kebab
+from shared.described import parts_of, settings_described
 from shared.policy import Limits, Protected, Verdict
+from shared.samples import Sample
 from shared.signal import JsonObject, JsonValue
 
 
@@ -20,8 +23,8 @@ def schema_text(action_names: Sequence[str]) -> str:
 
 def policy_schema(action_names: Sequence[str]) -> JsonObject:
     """What may stand in a policy file, given the names of the actions in the catalogue."""
-    limits = _settings(TypeAdapter(Limits))
-    protected = _settings(TypeAdapter(Protected))
+    limits = settings_schema(Limits)
+    protected = settings_schema(Protected)
     top: dict[str, JsonValue] = {
         "version": {"const": 1},
         "limits": limits,
@@ -37,6 +40,8 @@ def policy_schema(action_names: Sequence[str]) -> JsonObject:
             "condition": {"anyOf": _conditions()},
             "conditions": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/condition"}},
             "action": _action(action_names),
+            "samples": _samples(),
+            "sample": settings_schema(Sample),
         },
     }
 
@@ -47,6 +52,7 @@ def _rule() -> JsonObject:
         "when": {"$ref": "#/$defs/condition"},
         "verdict": {"enum": [verdict.value for verdict in Verdict]},
         "actions": {"type": "array", "items": {"$ref": "#/$defs/action"}},
+        "samples": {"$ref": "#/$defs/samples"},
     }
     needs_actions: JsonObject = {"properties": {"verdict": {"enum": ["contain", "ask"]}}}
     return {
@@ -57,6 +63,18 @@ def _rule() -> JsonObject:
     }
 
 
+def _samples() -> JsonObject:
+    several: JsonObject = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/sample"}}
+    texts = {
+        "must-fire": "Cases on which this rule must decide.",
+        "must-not-fire": "Cases that it must leave to other rules, or to none.",
+        "must-ask": "Cases in which it cannot be judged, so that a person must be asked.",
+    }
+    sorts: dict[str, JsonValue] = {name: {**several, "description": text} for name, text in texts.items()}
+    about = "Small cases that python -m drill check tries; they take no part in a decision."
+    return {**_object(sorts, []), "description": about}
+
+
 def _conditions() -> list[JsonValue]:
     members: JsonObject = {"$ref": "#/$defs/conditions"}
     found: list[JsonValue] = [
@@ -64,9 +82,7 @@ def _conditions() -> list[JsonValue]:
         _object({"any": {**members, "description": "Met when one member is."}}, ["any"]),
         _object({"not": {"$ref": "#/$defs/condition"}}, ["not"]),
     ]
-    found += [
-        _object({condition.name: _settings(TypeAdapter(condition))}, [condition.name]) for condition in CONDITIONS
-    ]
+    found += [_object({condition.name: settings_schema(condition)}, [condition.name]) for condition in CONDITIONS]
     return [*found, {"enum": [condition.name for condition in CONDITIONS if _needs_no_settings(condition)]}]
 
 
@@ -89,18 +105,33 @@ def _object(properties: dict[str, JsonValue], required: Sequence[str]) -> JsonOb
     return {"type": "object", "properties": properties, "required": [*required], "additionalProperties": False}
 
 
-def _settings(type_: TypeAdapter[object]) -> JsonObject:
-    """Pydantic's schema, with references resolved and without the titles that it makes up from names."""
-    schema = cast("JsonObject", type_.json_schema(by_alias=True))
+def settings_schema(owner: type) -> JsonObject:
+    """
+    Pydantic's schema of a dataclass, with references resolved, without the titles that it makes up from names, and
+    with the text below each field as its description.
+    """
+    schema = cast("JsonObject", TypeAdapter(owner).json_schema(by_alias=True))
     definitions = schema.pop("$defs", {})
-    plain = _tidy(schema, definitions if isinstance(definitions, dict) else {})
-    return cast("JsonObject", plain)
+    known = cast("dict[str, JsonObject]", definitions)
+    parts = parts_of(owner)
+    for name, each in ((owner.__name__, schema), *known.items()):
+        if name in parts:
+            _describe(each, parts[name])
+    return cast("JsonObject", _tidy(schema, cast("JsonObject", known)))
+
+
+def _describe(schema: JsonObject, owner: type) -> None:
+    properties = cast("dict[str, JsonObject]", schema.get("properties", {}))
+    for name, text in settings_described(owner).items():
+        if kebab(name) in properties:
+            properties[kebab(name)]["description"] = text
 
 
 def _tidy(value: JsonValue, definitions: JsonObject) -> JsonValue:
     match value:
-        case {"$ref": str(path)}:
-            return _tidy(definitions[path.rsplit("/", 1)[1]], definitions)
+        case {"$ref": str(path), **others}:  # what is said here goes before what is said of it everywhere
+            whole = cast("JsonObject", definitions[path.rsplit("/", 1)[1]])
+            return _tidy({**whole, **others}, definitions)
         case {"anyOf": [only, {"type": "null"}], **others}:  # "leave it out" is how one says nothing
             others.pop("default", None)
             return _tidy({**others, **cast("JsonObject", only)}, definitions)

@@ -14,19 +14,41 @@ Secrets, their consumers and the order in which they were touched: see expect_se
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from drill.expect_secrets import about_secrets
-from drill.scenario import ExpectedEffect, ExpectedIncident, ExpectedValue, ExpectPart, as_json
+from drill.scenario import (
+    ExpectedDecision,
+    ExpectedEffect,
+    ExpectedIncident,
+    ExpectedValue,
+    ExpectedWorkload,
+    ExpectPart,
+    as_json,
+)
 
 _NAMES = ("id", "appId", "keyId", "name")
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """A decision about an incident: how long after the start, and what it says."""
+
+    after: timedelta
+    verdict: str
+    rule: str
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a drill, as far as it can be expected. `own` are the names under which Cordon's writes stand."""
+    """
+    What came of a drill, as far as it can be expected. `own` are the names under which Cordon's writes stand,
+    `decisions` those about each incident by its id, oldest first.
+    """
 
     incidents: Sequence[Mapping[str, Any]]
     effects: Sequence[Mapping[str, Any]]
@@ -34,6 +56,7 @@ class Outcome:
     after: Mapping[str, Any]
     events: Sequence[Mapping[str, Any]]
     own: frozenset[str]
+    decisions: Mapping[str, Sequence[Taken]] = field(default_factory=dict[str, Sequence[Taken]])
 
 
 class _Nothing:
@@ -48,7 +71,7 @@ NOTHING = _Nothing()
 
 def differences(expect: ExpectPart, outcome: Outcome) -> list[str]:
     """Everything that did not come as expected, one sentence each."""
-    found = list(_about_incidents(expect.incidents, outcome.incidents)) if expect.incidents is not None else []
+    found = list(_about_incidents(expect.incidents, outcome)) if expect.incidents is not None else []
     for part, values in (("tenant", expect.tenant), ("azure", expect.azure)):
         found += filter(None, (_about_value(part, value, outcome.after[part]) for value in values))
     for object_id in expect.untouched:
@@ -57,6 +80,8 @@ def differences(expect: ExpectPart, outcome: Outcome) -> list[str]:
     accused = set[str]().union(*map(_ids, outcome.incidents))
     own = [effect for effect in _own_effects(outcome) if effect.get("applied")]
     found += about_secrets(expect, outcome.before["azure"], outcome.after["azure"], own, accused)
+    for each in expect.workloads:
+        found += _about_workload(each, outcome.after.get("workloads", ()))
     sent = {str(event.get("type")) for event in outcome.events}
     found += [f"no event {name} was published" for name in expect.events or () if name not in sent]
     return found
@@ -89,9 +114,14 @@ def _is_named(member: object, name: str) -> bool:
 # --- incidents ----------------------------------------------------------------------------------------
 
 
-def _about_incidents(expected: Sequence[ExpectedIncident], found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _about_incidents(expected: Sequence[ExpectedIncident], outcome: Outcome) -> Iterator[str]:
     """Each expectation is met by an incident, and each incident meets an expectation."""
-    wrong = {(n, m): list(_wrong(each, one)) for n, each in enumerate(expected) for m, one in enumerate(found)}
+    found = outcome.incidents
+    wrong = {
+        (n, m): [*_wrong(each, one), *_decided_otherwise(each, outcome.decisions.get(str(one.get("id")), ()))]
+        for n, each in enumerate(expected)
+        for m, one in enumerate(found)
+    }
     for n, each in enumerate(expected):
         about = [m for m, one in enumerate(found) if each.identity in _ids(one)]
         if not about:
@@ -112,6 +142,51 @@ def _wrong(expected: ExpectedIncident, found: Mapping[str, Any]) -> Iterator[str
     for wanted in expected.outcomes or ():
         if wanted not in outcomes:
             yield f"no action came to {wanted}; named outcomes are {', '.join(sorted(outcomes)) or 'none'}"
+
+
+def _decided_otherwise(expected: ExpectedIncident, taken: Sequence[Taken]) -> Iterator[str]:
+    if expected.actions is not None and (actions := taken[-1].actions if taken else ()) != tuple(expected.actions):
+        yield f"its actions are {', '.join(actions) or 'none'}, expected {', '.join(expected.actions) or 'none'}"
+    left = iter(taken)
+    for wanted in expected.decided:
+        if not any(_is_such(wanted, each) for each in left):
+            told = "; ".join(f"{each.verdict} by {each.rule} after {_minutes(each.after)}" for each in taken)
+            yield f"it was not decided as expected ({_wanted(wanted)}), but: {told or 'not at all'}"
+            return
+
+
+def _is_such(wanted: ExpectedDecision, taken: Taken) -> bool:
+    return (
+        wanted.verdict in (None, taken.verdict)
+        and wanted.rule in (None, taken.rule)
+        and (wanted.by is None or taken.after <= wanted.by)
+        and (wanted.from_ is None or taken.after >= wanted.from_)
+    )
+
+
+def _wanted(wanted: ExpectedDecision) -> str:
+    parts = [wanted.verdict or "anything", f"by {wanted.rule}" if wanted.rule else ""]
+    parts += [f"from {_minutes(wanted.from_)} on" if wanted.from_ is not None else ""]
+    parts += [f"until {_minutes(wanted.by)}" if wanted.by is not None else ""]
+    return " ".join(filter(None, parts))
+
+
+def _minutes(length: timedelta) -> str:
+    return f"{length.total_seconds() / 60:.1f} min"
+
+
+def _about_workload(wanted: ExpectedWorkload, workloads: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    found = [each for each in workloads if each["identity"] == wanted.identity]
+    if not found:
+        yield f"workload {wanted.identity}: there is none"
+    for each in found:
+        if wanted.failed is not None and each["failed"] > wanted.failed:
+            yield (
+                f"workload {wanted.identity}: {each['failed']} of {each['signIns']} sign-ins failed, "
+                f"expected {wanted.failed} at most"
+            )
+        if wanted.works not in (None, each["works"]):
+            yield f"workload {wanted.identity}: {'works' if each['works'] else 'does not work'} at the end"
 
 
 def _ids(incident: Mapping[str, Any]) -> set[str]:

@@ -257,5 +257,5 @@ def make_keys(random: Random) -> Keys:
 
 def _names_in(tenant: Mapping[str, Any]) -> dict[str, str]:
     """Display names by object id."""
-    objects = (each for kind in ("applications", "servicePrincipals") for each in tenant[kind])
-    return {each["id"]: str(each["displayName"]) for each in objects}
+    objects = (each for kind in ("users", "applications", "servicePrincipals") for each in tenant[kind])
+    return {each["id"]: str(each["displayName"]) for each in objects if each.get("displayName")}

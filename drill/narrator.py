@@ -110,11 +110,14 @@ class Narrator:
             yield f"Entra lists {self.name_of(each.get('id'))} as risky: {risk}"
         for each in given.get("directoryAudits", ()):
             yield f"the audit log gets a record: {str(each.get('activityDisplayName')).strip()}"
+        who = self.name_of(given["by"]) if given.get("by") else "somebody"
+        for each in given.get("consents", ()):
+            yield f"{who} consents to {each.get('scope')} for {self.name_of(each.get('clientId'))}"
         for kind in ("patch", "add"):
             for name, objects in given.get(kind, {}).items():
-                yield f"somebody changes {name}: {', '.join(map(self.name_of, objects)) if kind == 'patch' else 'new'}"
+                yield f"{who} changes {name}: {', '.join(map(self.name_of, objects)) if kind == 'patch' else 'new'}"
         for object_id in given.get("delete", ()):
-            yield f"somebody deletes {self.name_of(object_id)}"
+            yield f"{who} deletes {self.name_of(object_id)}"
         yield from self._azure_happenings(given.get("azure", {}))
         if given.get("eventGrid"):
             yield f"Event Grid delivers {len(given['eventGrid'])} event(s)"

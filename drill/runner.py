@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drill.app_process import AppProcess
-from drill.expect import Outcome, differences
+from drill.expect import Outcome, Taken, differences
 from drill.grounds import Choices, Grounds, Ways, lay_grounds
 from drill.lifeline import Crash, WritePoint
 from drill.narrator import LogHandler, Narrator
@@ -30,6 +30,8 @@ from drill.practice import ScenarioMistake
 from drill.scenario import Scenario, ScenarioWrong
 from drill.story import Story
 from drill.virtual_time import run, virtual_clock
+from shared.entries import Decided, read_entry
+from shared.journal import IncidentId
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -56,6 +58,7 @@ class Result:
     points: Sequence[WritePoint] = field(repr=False)
     differences: Sequence[str]
     canaries: frozenset[bytes] = field(repr=False)  # what must not be found in any output
+    decisions: Mapping[str, Sequence[Taken]] = field(default_factory=dict[str, Sequence[Taken]])  # by incident
 
     def as_json(self) -> str:
         """The result file's text: the same for the same trace."""
@@ -112,9 +115,10 @@ async def _play(scenario: Scenario, choices: Choices, say: Callable[[str], None]
     with heard(grounds.narrator) if say else contextlib.nullcontext():
         missed = await _run_until(grounds, scenario, choices.until or scenario.file.run.until)
     incidents, reports = await read_incidents(grounds)
+    decisions = {str(view["id"]): await _decisions(grounds, str(view["id"]), scenario.file.clock) for view in incidents}
     await grounds.store.close()
     tenant, after, events = grounds.tenant, grounds.tenant.snapshot(), grounds.topic.events
-    outcome = Outcome(incidents, tenant.effects, before, after, events, grounds.writes.own)
+    outcome = Outcome(incidents, tenant.effects, before, after, events, grounds.writes.own, decisions)
     return Result(
         scenario=scenario.name,
         seed=grounds.seed,
@@ -129,6 +133,7 @@ async def _play(scenario: Scenario, choices: Choices, say: Callable[[str], None]
         points=tuple(grounds.fate.points),
         differences=(*missed, *differences(scenario.file.expect, outcome)),
         canaries=tenant.canaries,
+        decisions=decisions,
     )
 
 
@@ -182,6 +187,17 @@ async def read_incidents(grounds: Grounds) -> "tuple[list[dict[str, Any]], list[
         after = page.next
     found.reverse()
     return found, [await responder.report(view["id"]) for view in found]
+
+
+async def _decisions(grounds: Grounds, incident: str, began: datetime) -> list[Taken]:
+    """What was decided about an incident, oldest first, with the time since the start."""
+    records = await grounds.store.journal.read(IncidentId(incident))
+    read = ((record.time - began, read_entry(record)) for record in records)
+    return [
+        Taken(after, entry.verdict, entry.rule, tuple(entry.actions))
+        for after, entry in read
+        if isinstance(entry, Decided)
+    ]
 
 
 @contextlib.contextmanager

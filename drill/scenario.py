@@ -11,6 +11,7 @@ everything around them is ours, and strict. A mistake names file, line and the n
     logs: {directoryAudits: [], …}    # what happened before
     timeline:                         # what happens, by time since the start
       - {at: PT4M, servicePrincipalRiskDetections: [{…}], patch: {servicePrincipals: {ID: {…}}}}
+      - {at: PT4M, by: ID, add: {…}, consents: [{clientId: ID, scope: Mail.Read}]}   # a user or principal does it
       - {at: PT5M, eventGrid: [{…}]}              # Event Grid delivers these to the function receive_event
       - {at: PT5M, eventHub: [{…}]}               # Entra's diagnostic records, through the Event Hub
       - {at: PT6M, http: {method: POST, path: /api/incidents, body: {…}}}   # a responder calls
@@ -18,6 +19,7 @@ everything around them is ours, and strict. A mistake names file, line and the n
       - {at: PT8M, azure: {readSecrets: [{vault: shop, secret: storage, by: ID}]}}   # practice/azure_changes.py
     crowd: {count: 10000, at: PT1M}   # so many principals alike, each reported at this moment
     attackers: [{identity: ID, does: use-token, every: PT30S}]
+    workloads: [{identity: ID, every: PT6H, since: P20D}]      # whoever signs in every day: practice/workloads.py
     consumers: [{name: web, vault: shop, secret: storage, every: PT1M, refresh: PT1H}]
     owners: [{name: billing, vault: shop, secret: partner-key, hears: request, after: PT20M}]
     faults: [{service: graph, match: "PATCH /servicePrincipals/*", kind: 503, count: 1}]
@@ -166,6 +168,7 @@ class HappeningPart(Ours):
     """One moment of the timeline."""
 
     at: Duration = timedelta()
+    by: str | None = None
     late: Duration | None = None
     service_principal_risk_detections: Objects = []
     risky_service_principals: Objects = []
@@ -174,6 +177,7 @@ class HappeningPart(Ours):
     key_vault_audits: Objects = []
     patch: dict[str, dict[str, dict[str, Any]]] = {}
     add: dict[str, Any] = {}
+    consents: Objects = []
     delete: list[str] = []
     azure: AzureHappeningPart | None = None
     event_grid: Objects = []
@@ -197,6 +201,29 @@ class AttackerPart(Ours):
     cae: bool = False
     vault: str | None = None
     secret: str | None = None
+
+
+class ChangedHabitPart(Ours):
+    """From this moment on a workload signs in otherwise."""
+
+    at: Duration
+    credential: str | None = None
+    address: str | None = None
+    resource: str | None = None
+
+
+class WorkloadPart(Ours):
+    """A workload at its daily work (drill/practice/workloads.py)."""
+
+    identity: str
+    credential: str | None = None
+    every: Duration | None = None
+    from_: Duration | None = Field(None, alias="from")
+    until: Duration | None = None
+    since: Duration | None = None
+    address: str | None = None
+    resource: str | None = None
+    then: list[ChangedHabitPart] = []
 
 
 class ConsumerPart(Ours):
@@ -285,13 +312,27 @@ def _member_id(prefix: str, number: int) -> str:
     return f"{prefix}-0000-4000-8000-{number:012d}"
 
 
+class ExpectedDecision(Ours):
+    """A decision that was taken, by this time since the start and not before that one, if they are given."""
+
+    verdict: str | None = None
+    rule: str | None = None
+    by: Duration | None = None
+    from_: Duration | None = Field(None, alias="from")
+
+
 class ExpectedIncident(Ours):
-    """An incident about this identity (any of its ids), as it stands at the end. One or several may be like this."""
+    """
+    An incident about this identity (any of its ids), as it stands at the end. One or several may be like this.
+    `decided` are decisions that must be among those taken about it, in this order.
+    """
 
     identity: str
     status: str
     verdict: str | None = None
     rule: str | None = None
+    actions: list[str] | None = None  # those of the last decision, in their order
+    decided: list[ExpectedDecision] = []
     outcomes: list[str] | None = None  # named outcomes that must be in its plan
 
 
@@ -335,6 +376,14 @@ class ExpectedConsumer(Ours):
     works: bool | None = None
 
 
+class ExpectedWorkload(Ours):
+    """A workload at the end. `failed` is the most sign-ins that may have been in vain."""
+
+    identity: str
+    failed: int | None = None
+    works: bool | None = None
+
+
 class ExpectPart(Ours):
     """What should have come of it."""
 
@@ -345,6 +394,7 @@ class ExpectPart(Ours):
     effects: list[ExpectedEffect] = []
     secrets: list[ExpectedSecret] = []
     consumers: list[ExpectedConsumer] = []
+    workloads: list[ExpectedWorkload] = []
     order: list[list[str]] = []  # groups of "vault/secret" (globs), in the order in which Cordon may touch them
     events: list[str] | None = None  # types of the outgoing events, in any order, each at least once
 
@@ -362,6 +412,7 @@ class ScenarioFile(Ours):
     timeline: list[HappeningPart] = []
     crowd: CrowdPart | None = None
     attackers: list[AttackerPart] = []
+    workloads: list[WorkloadPart] = []
     consumers: list[ConsumerPart] = []
     owners: list[OwnerPart] = []
     faults: list[FaultPart] = []
@@ -392,6 +443,7 @@ class Scenario:
             "logs": self.given.get("logs", {}),
             "timeline": played,
             "attackers": self.given.get("attackers", []),
+            "workloads": self.given.get("workloads", []),
             "consumers": self.given.get("consumers", []),
             "owners": self.given.get("owners", []),
             "faults": [{**fault, "kind": str(fault["kind"])} for fault in self.given.get("faults", [])],

@@ -9,6 +9,7 @@ The practice tenant: an Entra tenant with Azure around it, in memory, strict and
         attackers=scenario.get("attackers", ()),
         consumers=scenario.get("consumers", ()),               # consumers.py: who lives on secrets
         owners=scenario.get("owners", ()),                     # owners.py: who rotates what Cordon cannot
+        workloads=scenario.get("workloads", ()),               # workloads.py: who signs in every day
         faults=scenario.get("faults", ()),
         clock=virtual_clock().now,
         seed=7,
@@ -26,7 +27,7 @@ The practice tenant: an Entra tenant with Azure around it, in memory, strict and
     tenant.effects        # every write that reached it: at, by, service, method, path, status, applied, body, …
     tenant.attempts       # sign-ins and attackers' moves, with their outcome
     tenant.requests       # every request, for counting
-    tenant.snapshot()     # {"tenant": …, "azure": …} in the scenario's shape, no secret in it
+    tenant.snapshot()     # {"tenant": …, "azure": …, "workloads": …} in the scenario's shape, no secret in it
     tenant.canaries       # every secret, token and private key it made: none may be found anywhere
     tenant.subscribe(listener)    # what vaults tell Event Grid: listener(event, seconds until it is delivered)
     tenant.sign_in(principal_id, Credential(CredentialKind.SECRET, key_id))   # would it still get a token?
@@ -54,6 +55,7 @@ Scenario keys that are the practice tenant's own: `tenant.behaviour` (see Behavi
 `tenant.roleAssignments` (directory roles), `tenant.groups` (with `members`, ids).
 `timeline[].add` also takes owners, appRoleAssignments, oauth2PermissionGrants, roleAssignments and
 conditionalAccessPolicies, and `patch` the latter: all of them by Graph's own calls, audit records included.
+`timeline[].by` says who adds, patches, deletes and consents (`consents`: graph/consents.py).
 `timeline[].azure`: roles that come and go, people who read and set secrets (azure_changes.py).
 An attacker acts with the identity's own power: its token's roles come from `appRoleAssignments` on Graph,
 Application.ReadWrite.OwnedBy reaches what it owns, and without either its moves are refused. `power: admin`

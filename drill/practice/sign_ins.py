@@ -64,14 +64,16 @@ def sign_in(
     audience: str = GRAPH,
     by: str | None = None,
     continuous: bool = False,
+    address: str | None = None,
 ) -> SignIn:
-    """Try to get a token for this service principal."""
+    """Try to get a token for this service principal; from `address`, or from where such callers sit."""
     entry = state.directory.find(SERVICE_PRINCIPAL, principal_id)
     code = _verdict(state, entry, credential)
     applied = applied_policies(state, entry, audience) if code == OK and entry else []
     code = BLOCKED_BY_POLICY if is_blocked(applied) else code
     token = _issued(state, entry, audience, by, continuous=continuous) if code == OK and entry else None
-    _record(state, principal_id, entry, credential, code, audience, by, applied)
+    seen_at = address or address_of(by or "")
+    _record(state, principal_id, entry, credential, code, audience, by, applied, seen_at)
     return SignIn(code, token)
 
 
@@ -150,6 +152,7 @@ def _record(
     audience: str,
     by: str | None,
     applied: list[JsonObject],
+    address: str,
 ) -> None:
     state.attempts.append(
         {
@@ -166,12 +169,12 @@ def _record(
         state,
         {
             "signInEventTypes": [_EVENT_TYPES.get(credential.kind, "servicePrincipal")],
-            "ipAddress": address_of(by or ""),
+            "ipAddress": address,
             "appId": entry.state["appId"] if entry else None,
             "servicePrincipalId": principal_id,
             "servicePrincipalName": entry.state.get("displayName") if entry else None,
             "servicePrincipalCredentialKeyId": credential.key_id,
-            "clientCredentialType": _CREDENTIAL_TYPES[credential.kind],
+            "clientCredentialType": CREDENTIAL_TYPES[credential.kind],
             "resourceDisplayName": audience,
             "conditionalAccessStatus": "failure" if code == BLOCKED_BY_POLICY else "notApplied",
             "appliedConditionalAccessPolicies": applied,
@@ -182,7 +185,7 @@ def _record(
 
 
 _EVENT_TYPES = {CredentialKind.MANAGED_IDENTITY: "managedIdentity"}
-_CREDENTIAL_TYPES = {
+CREDENTIAL_TYPES = {
     CredentialKind.SECRET: "clientSecret",
     CredentialKind.CERTIFICATE: "certificate",
     CredentialKind.FEDERATED: "federatedIdentityCredential",
@@ -219,4 +222,9 @@ def _whereabouts(record: JsonObject) -> JsonObject:
     return {"autonomousSystemNumber": number, "location": {**nowhere, "countryOrRegion": country}}
 
 
-_NETWORKS = {"203.0.113": (64496, "NL"), "198.51.100": (64499, "SC"), "10.4.0": (64497, "NL")}
+_NETWORKS = {
+    "203.0.113": (64496, "NL"),
+    "192.0.2": (64498, "IE"),  # the company's other region
+    "198.51.100": (64499, "SC"),
+    "10.4.0": (64497, "NL"),
+}

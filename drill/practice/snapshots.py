@@ -34,6 +34,7 @@ def snapshot(state: TenantState) -> JsonObject:
             "conditionalAccessPolicies": [entry.state for entry in state.policies.values() if entry.exists],
         },
         "azure": _azure(state),
+        "workloads": [dict(each) for each in state.workloads],
     }
 
 

@@ -94,6 +94,7 @@ class TenantState:
     requests: list[Seen] = field(default_factory=list[Seen])
     azure: AzureState = field(default_factory=AzureState)
     consumers: list[JsonObject] = field(default_factory=list[JsonObject])  # what came of them, see consumers.py
+    workloads: list[JsonObject] = field(default_factory=list[JsonObject])  # what came of them, see workloads.py
     taken: "list[Taken]" = field(default_factory=list["Taken"])  # every value of a secret that somebody got
     listeners: list[Callable[[JsonObject, float], None]] = field(  # of vaults' events, with the delay of each
         default_factory=list[Callable[[JsonObject, float], None]]

@@ -31,6 +31,7 @@ from drill.practice.tokens import CordonIdentity, Token, audience_of
 from drill.practice.vault.building import add_vaults
 from drill.practice.vault.gate import VaultGate
 from drill.practice.web import Answer, ConnectionLost, Request
+from drill.practice.workloads import Workload
 from drill.practice.world import World
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -55,6 +56,7 @@ class PracticeTenant:
         attackers: Iterable[Mapping[str, Any]] = (),
         consumers: Iterable[Mapping[str, Any]] = (),
         owners: Iterable[Mapping[str, Any]] = (),
+        workloads: Iterable[Mapping[str, Any]] = (),
         faults: Iterable[Mapping[str, Any]] = (),
         behaviour: Behaviour | None = None,
         clock: Callable[[], datetime],
@@ -82,6 +84,7 @@ class PracticeTenant:
             ],
             [Consumer.begin(self.state, each, sleep, self._vault.serve) for each in consumers],
             [Owner.begin(self.state, each, sleep, self._vault.serve) for each in owners],
+            [Workload.begin(self.state, each, sleep) for each in workloads],
         )
         self.asgi: AsgiApp = PracticeApp(self)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -9,7 +10,15 @@ from drill.practice.attackers import stolen_key
 from drill.practice.azure_changes import AzureChanges
 from drill.practice.building import add_object, attach, complete_audit, complete_vault_log, microsoft_graph
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL
-from drill.practice.graph import app_roles, conditional_access, delegated_grants, directory_roles, owners, risk
+from drill.practice.graph import (
+    app_roles,
+    conditional_access,
+    consents,
+    delegated_grants,
+    directory_roles,
+    owners,
+    risk,
+)
 from drill.practice.graph.audit_trail import AuditTrail, changed
 from drill.practice.graph.credentials import new_password
 from drill.practice.graph.navigation import members
@@ -32,6 +41,7 @@ class Timeline:
 
     _KEYS = (
         "at",
+        "by",
         "late",
         "servicePrincipalRiskDetections",
         "riskyServicePrincipals",
@@ -40,6 +50,7 @@ class Timeline:
         "keyVaultAudits",
         "patch",
         "add",
+        "consents",
         "delete",
         "azure",
     )
@@ -50,6 +61,7 @@ class Timeline:
         self._state = state
         self._sleep = sleep
         self._azure = azure
+        self._by = Request("", "", "", {}, {}, by=TIMELINE)  # who does what the entry at hand says
         self._entries = sorted(entries, key=lambda entry: seconds(entry.get("at", 0), "timeline.at"))
         for entry in self._entries:
             known_keys(entry, self._KEYS, "timeline")
@@ -62,18 +74,43 @@ class Timeline:
             self.happen(entry)
 
     def happen(self, entry: Mapping[str, Any]) -> None:
-        """Everything of one entry, now. `late` overrides how long its log records take to appear."""
+        """
+        Everything of one entry, now. `late` overrides how long its log records take to appear; `by` is who adds,
+        patches, deletes and consents: a user or service principal of the tenant, nobody in particular if not said.
+        """
         known_keys(entry, self._KEYS, "timeline")
+        self._by = self._caller(entry.get("by"))
         for name, given in cast("Mapping[str, Any]", entry.get("add", {})).items():
             self._add(name, given)
         for name, given in cast("Mapping[str, Any]", entry.get("patch", {})).items():
             for object_id, changes in cast("Mapping[str, Any]", given).items():
                 self._patch(name, object_id, changes)
+        for each in objects(entry.get("consents", [])):
+            self._consent(each)
         for object_id in entry.get("delete", []):
             self._delete(object_id)
         self._azure.happen(entry.get("azure", {}))
         self._log(entry)
         self._raise_risk(entry)
+
+    def _caller(self, given: object) -> Request:
+        """As whom the calls of an entry are made, whose every right is taken for granted."""
+        if given is None:
+            return Request("", "", "", {}, {}, by=TIMELINE)
+        principal = self._state.directory.find(SERVICE_PRINCIPAL, str(given))
+        if principal is not None:
+            return Request("", "", "", {}, {}, by=TIMELINE, principal_id=principal.id)
+        if not any(each["id"] == given for each in self._state.users):
+            raise ScenarioMistake(f"timeline.by: no user or service principal with id {given}")
+        return Request("", "", "", {}, {}, by=str(given))
+
+    def _consent(self, given: JsonObject) -> None:
+        """Somebody agrees that an application may act in their name, or in everybody's."""
+        known_keys(given, consents.FIELDS, "timeline.consents")
+        body = {"resourceId": microsoft_graph(self._state).id, "consentType": "Principal", **given}
+        if body["consentType"] == "Principal":
+            body.setdefault("principalId", self._by.by)
+        self._carry_out("POST", "/oauth2PermissionGrants", body, consents.consent)
 
     def _raise_risk(self, entry: Mapping[str, Any]) -> None:
         risky = objects(entry.get("riskyServicePrincipals", []))
@@ -145,7 +182,9 @@ class Timeline:
 
     def _carry_out(self, method: str, path: str, body: JsonObject, handler: Handler) -> None:
         """What Graph's own call does, records and all, by somebody with every right."""
-        request = Request(method, "graph.microsoft.com", path, {}, {}, json.dumps(body).encode(), by=TIMELINE)
+        request = replace(
+            self._by, method=method, host="graph.microsoft.com", path=path, body=json.dumps(body).encode()
+        )
         try:
             answer = handler(self._state, request)
         except Refusal as refusal:
@@ -182,7 +221,7 @@ class Timeline:
             trail.update(entry, properties)
 
     def _trail(self) -> AuditTrail:
-        return AuditTrail(self._state, Request("PATCH", "", "", {}, {}, by=TIMELINE))
+        return AuditTrail(self._state, replace(self._by, method="PATCH"))
 
     def _passwords(self, before: JsonObject, wanted: list[JsonObject]) -> list[JsonObject]:
         known = {each["keyId"]: each for each in before["passwordCredentials"]}

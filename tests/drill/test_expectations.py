@@ -1,11 +1,12 @@
 """What a scenario expects is held against everything that came of it."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from drill.expect import NOTHING, Outcome, differences, look_up
+from drill.expect import NOTHING, Outcome, Taken, differences, look_up
 from drill.scenario import ExpectPart
 
 APP, NEIGHBOUR = "a0a7c1de-1111", "a0a7c1de-2222"
@@ -28,6 +29,13 @@ TENANT: Mapping[str, Any] = {
 }
 
 
+DECISIONS = (
+    Taken(timedelta(minutes=6), "ask", "strange", ("block-sign-in",)),
+    Taken(timedelta(minutes=20), "contain", "leaked", ("block-sign-in", "replace-credentials")),
+)
+WORKLOAD = {"identity": "sp", "signIns": 9, "failed": 2, "works": False}
+
+
 def _effect(by: str, method: str, path: str, *, applied: bool = True, body: object = None) -> Mapping[str, Any]:
     return {"at": "t", "by": by, "method": method, "path": path, "applied": applied, "body": body}
 
@@ -39,9 +47,10 @@ def _found(
         incidents=incidents,
         effects=effects,
         before={"tenant": TENANT, "azure": {}},
-        after={"tenant": tenant, "azure": {}},
+        after={"tenant": tenant, "azure": {}, "workloads": [WORKLOAD]},
         events=[{"type": "Cordon.Incident.Opened"}],
         own=frozenset({"cordon"}),
+        decisions={"i1": DECISIONS},
     )
     return "\n".join(differences(ExpectPart.model_validate(expect), outcome))
 
@@ -72,6 +81,7 @@ HOLDING: list[dict[str, Any]] = [
     {"untouched": [NEIGHBOUR]},
     {"effects": [{"match": "PATCH *", "count": 0}]},
     {"events": ["Cordon.Incident.Opened"]},
+    {"workloads": [{"identity": "sp", "failed": 2, "works": False}]},
 ]
 
 
@@ -91,6 +101,9 @@ def test_what_came_as_expected_is_no_difference(expect: Mapping[str, Any]) -> No
         ({"untouched": ["nobody"]}, "the tenant has no such object"),
         ({"effects": [{"match": "PATCH *", "count": 1}]}, "0 writes of Cordon's match PATCH *, expected 1"),
         ({"events": ["Cordon.Incident.Contained"]}, "no event Cordon.Incident.Contained was published"),
+        ({"workloads": [{"identity": "sp", "failed": 1}]}, "workload sp: 2 of 9 sign-ins failed, expected 1 at most"),
+        ({"workloads": [{"identity": "sp", "works": True}]}, "workload sp: does not work at the end"),
+        ({"workloads": [{"identity": "c"}]}, "workload c: there is none"),
         ({"incidents": [{"identity": APP, "status": "contained"}]}, f"there is no incident about {APP}"),
     ],
 )
@@ -103,6 +116,7 @@ def test_what_came_otherwise_is_told_in_a_sentence(expect: Mapping[str, Any], di
 def test_an_incident_is_known_by_any_of_its_ids(identity: str) -> None:
     """Entra gives one workload three ids, and a scenario may use any."""
     expected = {"identity": identity, "status": "contained", "rule": "leaked", "outcomes": ["no-application-here"]}
+    expected["actions"] = ["block-sign-in", "replace-credentials"]
 
     assert _found({"incidents": [expected]}, incidents=[INCIDENT]) == ""
 
@@ -114,11 +128,27 @@ def test_an_incident_is_known_by_any_of_its_ids(identity: str) -> None:
         ({"verdict": "ask"}, "its verdict is contain, expected ask"),
         ({"rule": "other"}, "its rule is leaked, expected other"),
         ({"outcomes": ["platform-held-credentials"]}, "no action came to platform-held-credentials"),
+        ({"actions": ["block-sign-in"]}, "its actions are block-sign-in, replace-credentials, expected block-sign-in"),
+        ({"decided": [{"by": "PT5M"}]}, "it was not decided as expected (anything until 5.0 min), but: ask by strange"),
+        ({"decided": [{"rule": "leaked", "from": "PT21M"}]}, "(anything by leaked from 21.0 min on)"),
+        ({"decided": [{"verdict": "contain"}, {"verdict": "ask"}]}, "it was not decided as expected (ask)"),
     ],
 )
 def test_an_incident_that_ended_otherwise_is_a_difference(more: Mapping[str, Any], difference: str) -> None:
     """Status, verdict, rule and named outcomes are each compared."""
     assert difference in _found({"incidents": [{"identity": APP, "status": "contained", **more}]}, incidents=[INCIDENT])
+
+
+def test_decisions_are_looked_for_in_their_order() -> None:
+    """Others may lie between them; each has its own time."""
+    decided = [
+        {"verdict": "ask", "rule": "strange", "by": "PT6M"},
+        {"verdict": "contain", "from": "PT6M", "by": "PT20M"},
+    ]
+
+    expected = {"identity": APP, "status": "contained", "decided": decided}
+
+    assert _found({"incidents": [expected]}, incidents=[INCIDENT]) == ""
 
 
 def test_an_incident_that_nobody_expected_is_a_difference() -> None:

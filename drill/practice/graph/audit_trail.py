@@ -129,7 +129,14 @@ class AuditTrail:
         }
         if self.request.principal_id:
             return {"user": None, "app": app}
-        user = {"id": self.request.by, "displayName": None, "userPrincipalName": self.request.by, "ipAddress": ""}
+        nobody: JsonObject = {}
+        known = next((each for each in self.state.users if each["id"] == self.request.by), nobody)
+        user = {
+            "id": self.request.by,
+            "displayName": known.get("displayName"),
+            "userPrincipalName": known.get("userPrincipalName") or self.request.by,
+            "ipAddress": "",
+        }
         return {"user": user, "app": None}
 
     def _details(self, entry: Entry) -> list[JsonObject]:

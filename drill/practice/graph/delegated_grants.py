@@ -79,7 +79,7 @@ def add_grant(state: TenantState, request: Request) -> Answer:
     if (body.get("consentType"), bool(body.get("principalId"))) not in (("AllPrincipals", False), ("Principal", True)):
         raise bad_request("consentType is AllPrincipals, or Principal with a principalId.")
     made = new_grant(state, body)
-    if any(_whose(each) == _whose(made) for each in members(client.state, GRANTS)):
+    if any(whose(each) == whose(made) for each in members(client.state, GRANTS)):
         raise bad_request("Permission entry already exists.", "Request_MultipleObjectsWithSameKeyValue")
     put(state, client, GRANTS, made)
     _audit(state, request, "Add", client, None, made)
@@ -97,7 +97,8 @@ def new_grant(state: TenantState, given: JsonObject) -> JsonObject:
     }
 
 
-def _whose(grant: JsonObject) -> tuple[object, ...]:
+def whose(grant: JsonObject) -> tuple[object, ...]:
+    """Of these there is one: to widen it, its scope is changed."""
     return tuple(grant[name] for name in ("clientId", "resourceId", "consentType", "principalId"))
 
 
@@ -114,6 +115,23 @@ def _audit(
     resource = state.directory.any_kind(grant["resourceId"])
     if resource is None:
         return
+    _write(AuditTrail(state, request), verb, client, resource, before, after)
+
+
+def tell_grant(trail: AuditTrail, client: Entry, resource: Entry, made: JsonObject) -> None:
+    """The record of a new grant, as one of several of a change."""
+    _write(trail, "Add", client, resource, None, made)
+
+
+def _write(
+    trail: AuditTrail,
+    verb: str,
+    client: Entry,
+    resource: Entry,
+    before: JsonObject | None,
+    after: JsonObject | None,
+) -> None:
+    state = trail.state
     scopes = [each["scope"] if each else None for each in (before, after)]
     both = state.behaviour.grant_records_name_both_ids
     consents = [each["consentType"] if each else None for each in (before, after)]
@@ -125,7 +143,7 @@ def _audit(
         quoted("ServicePrincipal.AppId", None, client.state.get("appId") if both else None),
     ]
     operation = {"Add": "Assign", "Remove": "Unassign"}[verb]
-    AuditTrail(state, request).write(f"{verb} delegated permission grant", resource, properties, operation=operation)
+    trail.write(f"{verb} delegated permission grant", resource, properties, operation=operation)
 
 
 _EACH = "/oauth2PermissionGrants/{grant}"

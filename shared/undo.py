@@ -17,6 +17,7 @@ from shared.clock import Clock
 from shared.entries import Applied as AppliedEntry
 from shared.entries import (
     Drifted,
+    Entry,
     HeldBack,
     Intended,
     Investigated,
@@ -42,6 +43,7 @@ from shared.tenant import Check, Tenant
 
 _SILENCE = timedelta(seconds=20)  # as with containing: who was silent for longer looks before its next effect
 _WAITS = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds before each round; replicas may lag that long
+_LAG = timedelta(seconds=sum(_WAITS))
 _LOOKS_AGAIN = (5.0, *_WAITS[1:])  # seconds before the look after the race window, and before each that repeats it
 CHANGED_SINCE = "changed-since"
 
@@ -116,6 +118,10 @@ def _accused(chain: Chain) -> Iterator[str]:
         yield from (each.id for each in seen.identity.credentials if each.accused) if seen.identity else ()
 
 
+def _is_second_look(entry: Entry) -> bool:
+    return isinstance(entry, UndoStopped) or (isinstance(entry, UndoVerified) and entry.again)
+
+
 # Doing it
 
 
@@ -162,20 +168,15 @@ class Undoing:
         return verified is not None and verified.answer == "held" and chain.place(UndoVerified, step.id) > since
 
     def _rests_on_one_look(self, step: PlannedStep) -> bool:
-        """Whether something was written for it, and only the look right after that has shown it."""
-        since = self._chain.place(UndoOrdered)
-        written, seen = -1, -1
-        for line in self._chain.lines[since + 1 :]:
-            if line.record.step != step.id:
-                continue
-            match line.entry:
-                case UndoApplied(writes=writes) if writes:
-                    written = line.record.sequence
-                case UndoVerified(again=True) | UndoStopped():
-                    seen = line.record.sequence
-                case _:
-                    pass
-        return written > seen
+        """
+        Whether only the look of its last round has shown it. Also one that found nothing to put back may have asked
+        a replica which does not know yet what Cordon took.
+        """
+        seen = -1
+        for line in self._chain.lines[self._chain.place(UndoOrdered) + 1 :]:
+            if line.record.step == step.id and _is_second_look(line.entry):
+                seen = line.record.sequence
+        return self._chain.place(UndoIntended, step.id) > seen
 
     async def _look_again(self, steps: Sequence[PlannedStep], order: UndoOrdered) -> None:
         """
@@ -190,11 +191,30 @@ class Undoing:
             await asyncio.sleep(wait)
             look = self._new_look()
             for step in due:
-                await self._see_again(step, order, look, is_last=place == len(_LOOKS_AGAIN))
+                if not await self._found_missing(step, order, look):
+                    await self._see_again(step, order, look, is_last=place == len(_LOOKS_AGAIN))
+
+    async def _found_missing(self, step: PlannedStep, order: UndoOrdered, look: Look) -> bool:
+        """Puts back what an earlier look took for being there. False if nothing is missing now either."""
+        intended = self._chain.last(UndoIntended, step.id)
+        if intended is None or intended.writes:
+            return False
+        way = await self._foresee(step, order, look)
+        if isinstance(way, WayBack):
+            if not way.writes:
+                return False
+            await self._try_round(step, order)
+        return True  # where it could not be told, the next look does
+
+    def _is_fresh(self, step: PlannedStep) -> bool:
+        """Whether Cordon took something so lately that a replica may still show it."""
+        records = (line.record for line in self._chain.lines if isinstance(line.entry, Intended | AppliedEntry))
+        newest = max((record.time for record in records if record.step == step.id), default=None)
+        return newest is not None and self._clock() - newest < _LAG
 
     async def _see_again(self, step: PlannedStep, order: UndoOrdered, look: Look, *, is_last: bool) -> None:
         chain, intended = self._chain, self._chain.last(UndoIntended, step.id)
-        if intended is None:
+        if intended is None or (not intended.writes and not is_last and self._is_fresh(step)):
             return
         earlier = earlier_of(chain, step, order)
         proof = await action_named(step.action).verify_back(step, earlier, intended.image, look)
@@ -213,14 +233,18 @@ class Undoing:
             if self._is_put_back(step):
                 return
             await asyncio.sleep(wait)
-            if await self._is_stopped():
+            if await self._is_stopped() or not await self._try_round(step, order):
                 return
-            try:
-                await self._one_round(step, order)
-            except StoppedBySwitch:
-                return  # the intent stands: whoever goes on looks afresh
-            except (OperatorMustAct, PlatformRefused) as error:
-                await self._chain.write(_stopped(error), step=step.id)
+
+    async def _try_round(self, step: PlannedStep, order: UndoOrdered) -> bool:
+        """False: the stop switch. The intent stands then, and whoever goes on looks afresh."""
+        try:
+            await self._one_round(step, order)
+        except StoppedBySwitch:
+            return False
+        except (OperatorMustAct, PlatformRefused) as error:
+            await self._chain.write(_stopped(error), step=step.id)
+        return True
 
     async def _one_round(self, step: PlannedStep, order: UndoOrdered) -> None:
         """

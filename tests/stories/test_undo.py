@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.case import HolderKind, Known, PartName
+from shared.case import HolderKind, IdentityState, Known, PartName
 from shared.entries import Intended, UndoApplied, UndoIntended, UndoOrdered, UndoVerified
 from shared.errors import RequestConflicts
 from shared.identity import IdentityRef
@@ -412,3 +412,27 @@ def test_a_replica_that_shows_the_old_state_for_a_while_is_no_change_of_somebody
         assert await world.status() is Status.RELEASED
 
     play(story, STATE)
+
+
+def test_what_a_replica_still_shows_is_brought_back_all_the_same() -> None:
+    """The first look finds nothing missing, because its replica is older than the containment; another look follows."""
+
+    async def story(world: World) -> None:
+        before = world.directory.state
+        id_ = await contained(world)
+        after = world.directory.state
+        await world.instance().undo(id_, ORDER)
+        world.directory.state = before
+        await asyncio.gather(_show_after(world, 4.0, after), world.work_queue(world.instance()))
+        shown = world.directory.state
+
+        assert shown.enabled
+        assert [key.key_id for key in shown.holders[0].keys] == [key.key_id for key in before.holders[0].keys]
+        assert await world.status() is Status.RELEASED
+
+    play(story, payroll(application=[certificate(2)]))
+
+
+async def _show_after(world: World, seconds: float, state: IdentityState) -> None:
+    await asyncio.sleep(seconds)
+    world.directory.state = state

@@ -123,6 +123,7 @@ class AzurePart(Ours):
     role_assignments: Objects = []
     permissions: dict[str, Objects] = {}
     workspaces: Objects = []
+    entra_diagnostic_settings: Objects = []
     locks: Objects = []
     vaults: Objects = []
     storage_accounts: Objects = []

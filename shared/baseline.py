@@ -8,7 +8,7 @@ Only tokens that were issued are learned from: whoever guesses secrets can fill 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -48,6 +48,20 @@ class TooShort:
     """Nothing can be judged by it, because it holds too little."""
 
     why: str
+
+
+@lru_cache(maxsize=4)
+def joined(newer: SignInLog, older: SignInLog) -> SignInLog:
+    """
+    Two sources' logs of one identity as one: a record that both tell counts once, by its id or by the token that was
+    issued.
+    """
+    ids = {each.id for each in newer.records}
+    tokens = {each.token_id for each in newer.records if each.token_id and each.error_code == 0}
+    more = (each for each in older.records if each.id not in ids and not (each.token_id and each.token_id in tokens))
+    records = sorted((*newer.records, *more), key=lambda each: each.at, reverse=True)
+    longer = min(newer, older, key=lambda each: each.since)
+    return replace(longer, records=tuple(records))
 
 
 @lru_cache(maxsize=4)  # several conditions of a policy ask the same log the same thing

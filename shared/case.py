@@ -54,6 +54,7 @@ class PartName(StrEnum):
     GRANT_AUDITS = "grant_audits"  # the same bucket; records whose target is the API that was opened up
     SIGN_INS = "sign_ins"  # the same bucket, page after page: tokens that were issued, as far back as is kept
     ATTEMPTS = "attempts"  # the same; of the last day also what was refused
+    OLDER_SIGN_INS = "older_sign_ins"  # Log Analytics: tokens that were issued, further back than Graph keeps or gives
     CA_POLICY = "ca_policy"  # Conditional Access: the bucket of identity protection
     VAULT_ACCESS = "vault_access"  # Azure around the directory: Resource Graph, and ARM for each vault
     PUBLIC_KEYS = "public_keys"  # of the application: 150 a minute; asked along with others, or not at all
@@ -71,6 +72,7 @@ CASE_PARTS = (
     PartName.GRANT_AUDITS,
     PartName.SIGN_INS,
     PartName.ATTEMPTS,
+    PartName.OLDER_SIGN_INS,
 )
 
 
@@ -361,8 +363,8 @@ class AuditRecord:
 class SignIn:
     """
     One record of the sign-in log about a workload: a token was issued (`error_code` 0) or refused. Texts are
-    as Graph sent them; `credential_id` is the key id, or the id of a federated credential. `network` is the number
-    of the autonomous system. What the log leaves empty is None.
+    as the log has them; `credential_id` is the key id, or the id of a federated credential. `network` is the number
+    of the autonomous system, `token_id` what names the token that was issued. What the log leaves empty is None.
     """
 
     id: str
@@ -377,19 +379,30 @@ class SignIn:
     country: str | None = None
     user_agent: str | None = None
     thumbprint: str | None = None  # of the certificate, in hex
+    token_id: str | None = None
+
+
+class LogSource(StrEnum):
+    """Where a log was read. Values are told to people."""
+
+    GRAPH = "Microsoft Graph"
+    WORKSPACE = "Log Analytics"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SignInLog:
     """
     What the sign-in log shows of a workload, newest first, and from when on it was read whole: a budget of pages and
-    of time may end the reading early, and a log holds what its licence keeps. One log is equal to itself alone, so
-    that what is learned from it can be kept beside it.
+    of time may end the reading early, and a log holds what its licence keeps. `instead_of` is why Graph did not
+    answer, where another source did. One log is equal to itself alone, so that what is learned from it can be kept
+    beside it.
     """
 
     records: tuple[SignIn, ...]
     since: datetime
     cut_short: bool = False
+    source: LogSource = LogSource.GRAPH
+    instead_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,3 +424,4 @@ class Case:
     domains: Part[frozenset[str]] = field(default_factory=NotLooked)
     sign_ins: Part[SignInLog] = field(default_factory=NotLooked)
     attempts: Part[SignInLog] = field(default_factory=NotLooked)
+    older_sign_ins: Part[SignInLog] = field(default_factory=NotLooked)

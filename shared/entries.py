@@ -81,11 +81,16 @@ class WorkEnded(Entry):
 
 
 class PartRead(Detail):
-    """One part of the case: known, or why not."""
+    """
+    One part of the case: known, or why not. `source` is told where it is another than the usual one, and
+    `instead_of` why the usual one did not answer.
+    """
 
     name: str
     known: bool
     why_not: str | None = None
+    source: str | None = None
+    instead_of: str | None = None
 
 
 class CredentialSeen(Detail):

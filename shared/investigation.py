@@ -21,10 +21,12 @@ from shared.case import (
     Holder,
     IdentityState,
     Known,
+    LogSource,
     NotLooked,
     Part,
     PartName,
     RiskDetection,
+    SignInLog,
 )
 from shared.clock import Clock
 from shared.conditions.interface import known
@@ -153,6 +155,7 @@ def _with(case: Case, gathered: Gathered) -> Case:
         domains=gathered.domains,
         sign_ins=gathered.sign_ins,
         attempts=gathered.attempts,
+        older_sign_ins=gathered.older_sign_ins,
     )
 
 
@@ -216,6 +219,8 @@ def _parts(case: Case) -> tuple[PartRead, ...]:
     read: list[PartRead] = []
     for name in _ORDER:
         match getattr(case, name.value):
+            case Known(SignInLog(source=source, instead_of=why)) if source is not LogSource.GRAPH:
+                read.append(PartRead(name=name.value, known=True, source=source.value, instead_of=why))
             case Known():
                 read.append(PartRead(name=name.value, known=True))
             case CouldNotLook(why):

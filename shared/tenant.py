@@ -56,6 +56,7 @@ class Gathered:
     domains: Part[frozenset[str]] = field(default_factory=NotLooked)  # verified, folded
     sign_ins: Part[SignInLog] = field(default_factory=NotLooked)
     attempts: Part[SignInLog] = field(default_factory=NotLooked)
+    older_sign_ins: Part[SignInLog] = field(default_factory=NotLooked)  # from Log Analytics alone
     ca_policy: Part[tuple[RiskPolicy, ...]] = field(default_factory=NotLooked)  # those with Cordon's name
     vault_access: Part[Reach] = field(default_factory=NotLooked)  # from Azure, and not by Directory.look
     public_keys: Part[Mapping[str, Mapping[str, str]]] = field(default_factory=NotLooked)  # by object: see the method
@@ -267,7 +268,8 @@ class Directory(Protocol):
         Read parts of a case afresh, in as few round trips as possible (one `$batch` when the client id or
         both other ids are known). Never raises for a part that fails: that part says CouldNotLook. Ids that
         the subject claims are checked against each other by what Graph says. Public keys are read along where their
-        quota has plenty of room; else they are not looked at, and nothing waits for them.
+        quota has plenty of room; else they are not looked at, and nothing waits for them. Logs that Graph does not
+        give are asked for in the workspaces of Log Analytics that the settings name.
         """
         ...
 

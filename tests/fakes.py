@@ -212,6 +212,7 @@ class FakeDirectory:
     domains: Part[frozenset[str]] = DOMAINS
     sign_ins: Part[SignInLog] = NO_SIGN_INS
     attempts: Part[SignInLog] = NO_SIGN_INS
+    older_sign_ins: Part[SignInLog] = NO_SIGN_INS
     effects: list[str] = field(default_factory=list[str])
     looks: int = 0
     lag: int = 0
@@ -240,6 +241,7 @@ class FakeDirectory:
             PartName.DOMAINS: lambda: self.domains,
             PartName.SIGN_INS: lambda: self.sign_ins,
             PartName.ATTEMPTS: lambda: self.attempts,
+            PartName.OLDER_SIGN_INS: lambda: self.older_sign_ins,
             PartName.GRANTS: lambda: self.grants,
             PartName.OWNERS: lambda: self.owners,
             PartName.CA_POLICY: lambda: self.policies,

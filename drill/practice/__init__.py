@@ -38,7 +38,9 @@ login.microsoftonline.com, picked by the Host header or X-Original-Host. A reque
 
 `azure` takes subscriptions (`subscriptionId`, `managementGroupAncestorsChain`), roleDefinitions, roleAssignments
 (`principalId`, `roleDefinitionId` or `roleDefinitionName`, `scope`), `permissions` ({reader|executor|rotator:
-[assignments]}: what Cordon may do instead of its usual roles at the root management group), workspaces, vaults
+[assignments]}: what Cordon may do instead of its usual roles at the root management group), workspaces,
+`entraDiagnosticSettings` ({workspaceId, logs: [{category, enabled}], since}: without any, no workspace gets Entra's
+logs), vaults
 (`rbac` true, false or null, `accessPolicies`, `firewall`, `diagnostics` true, false or settings, `events` false
 where nobody has subscribed to what the vault tells, `secrets`), `locks` (`scope`, `level`: ReadOnly | CanNotDelete) and
 the services in arm/sources.py: storageAccounts, databaseAccounts, serviceBusNamespaces, eventHubNamespaces,

@@ -27,6 +27,8 @@ class Behaviour:
     audit_delay: Span = (120.0, 300.0)  # facts: p95 2 min, p99 5 min
     sign_in_delay: Span = (120.0, 900.0)
     vault_log_delay: Span = (60.0, 300.0)
+    workspace_delay: Span = (180.0, 900.0)  # until a record of Entra's is in a workspace, whenever Graph shows it
+    sign_in_tables_tell_more: bool = False  # unverified: columns UserAgent, AutonomousSystemNumber and the like
     access_delay: Span = (20.0, 300.0)  # until roles and access policies rule as written; documented: up to 10 min
     operation: Span = (5.0, 40.0)  # a new Cosmos key, a database server's new password
     resource_graph_delay: float = 120.0  # Resource Graph shows what was so long ago; unverified how long
@@ -87,6 +89,7 @@ class Behaviour:
             audit_delay=(0.0, 0.0),
             sign_in_delay=(0.0, 0.0),
             vault_log_delay=(0.0, 0.0),
+            workspace_delay=(0.0, 0.0),
             access_delay=(0.0, 0.0),
             activity_delay=(0.0, 0.0),
             event_delay=(0.0, 0.0),

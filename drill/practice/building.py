@@ -17,7 +17,7 @@ from drill.practice.graph.objects import DEFAULTS, completed
 from drill.practice.graph.organization import completed_domain
 from drill.practice.graph.workloads import new_federated
 from drill.practice.shapes import JsonObject, ScenarioMistake, fine_time, graph_time, known_keys, objects
-from drill.practice.sign_ins import complete_sign_in
+from drill.practice.sign_ins import complete_sign_in, load_sign_ins
 from drill.practice.state import Cursors, TenantState
 from drill.practice.tokens import GRAPH, CordonIdentity, Tokens
 from drill.practice.web import Refusal
@@ -333,7 +333,7 @@ def _add_risk(state: TenantState, tenant: Mapping[str, Any]) -> None:
 def _add_logs(state: TenantState, logs: Mapping[str, Any]) -> None:
     known_keys(logs, ("directoryAudits", "signIns", "keyVaultAudits"), "logs")
     state.audits.load(complete_audit(state, each) for each in objects(logs.get("directoryAudits", [])))
-    state.sign_ins.load(complete_sign_in(state, each) for each in objects(logs.get("signIns", [])))
+    load_sign_ins(state, [complete_sign_in(state, each) for each in objects(logs.get("signIns", []))])
     state.vault_logs.load(complete_vault_log(state, each) for each in objects(logs.get("keyVaultAudits", [])))
 
 

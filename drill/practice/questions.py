@@ -11,7 +11,7 @@ that does not exist is an error, as bad syntax is to the real service.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -88,6 +88,22 @@ def _let(query: str, name: str, value: str) -> str:
     if len(found) != 1:
         raise NotUnderstood(f"the query must set {name} once, and to a value of the right kind")
     return str(found[0])
+
+
+def table_of(query: str, known: Collection[str]) -> str:
+    """The table that the query begins with: a line that is its name."""
+    found = [line.strip() for line in query.splitlines() if re.fullmatch(r"\s*\w+\s*", line)]
+    if len(found) != 1 or found[0] not in known:
+        raise NotUnderstood("'where' operator: failed to resolve table or column expression")
+    return found[0]
+
+
+def most(query: str) -> int:
+    """`| top N by TimeGenerated desc`: how many rows are wanted, the newest first."""
+    found = re.findall(r"\| top (\d{1,6}) by TimeGenerated desc\s*$", query, re.MULTILINE)
+    if len(found) != 1:
+        raise NotUnderstood("the query must say once how many rows it wants, as in | top 100 by TimeGenerated desc")
+    return int(found[0])
 
 
 def columns(query: str, known: Sequence[str]) -> tuple[str, ...]:

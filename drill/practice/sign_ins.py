@@ -5,6 +5,7 @@ The outcome is recorded in the tenant's attempts at once and in its sign-in log 
 Entra's (facts: graph 3); 0 is success.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -181,7 +182,7 @@ def _record(
             "status": {"errorCode": code, "failureReason": None if code == OK else "Other.", "additionalDetails": None},
         },
     )
-    state.sign_ins.add(log, state.now, state.chance.between("sign-in delay", state.behaviour.sign_in_delay))
+    keep_sign_in(state, log, state.chance.between("sign-in delay", state.behaviour.sign_in_delay))
 
 
 _EVENT_TYPES = {CredentialKind.MANAGED_IDENTITY: "managedIdentity"}
@@ -191,6 +192,19 @@ CREDENTIAL_TYPES = {
     CredentialKind.FEDERATED: "federatedIdentityCredential",
     CredentialKind.MANAGED_IDENTITY: "managedIdentity",
 }
+
+
+def load_sign_ins(state: TenantState, records: Sequence[JsonObject]) -> None:
+    """Of before the drill: everybody who gets them has them."""
+    state.sign_ins.load(records)
+    state.exported_sign_ins.load(records)
+
+
+def keep_sign_in(state: TenantState, record: JsonObject, delay: float) -> None:
+    """Graph shows it after this many seconds, a workspace in its own time."""
+    state.sign_ins.add(record, state.now, delay)
+    exported = state.chance.between("workspace delay", state.behaviour.workspace_delay)
+    state.exported_sign_ins.add(record, state.now, exported)
 
 
 def complete_sign_in(state: TenantState, given: JsonObject) -> JsonObject:
@@ -206,7 +220,9 @@ def complete_sign_in(state: TenantState, given: JsonObject) -> JsonObject:
         "userAgent": "azsdk-python-identity/1.17.1",
     }
     record = {**defaults, **given}
-    return {**_whereabouts(record), **record}
+    issued = record["status"].get("errorCode") == OK
+    token = state.chance.opaque_id("unique token")[:22] if issued and "uniqueTokenIdentifier" not in record else ""
+    return {**_whereabouts(record), "uniqueTokenIdentifier": token, **record}
 
 
 def _whereabouts(record: JsonObject) -> JsonObject:

@@ -79,6 +79,7 @@ class TenantState:
     started_at: datetime
     audits: LateLog = field(default_factory=lambda: LateLog("activityDateTime"))
     sign_ins: LateLog = field(default_factory=lambda: LateLog("createdDateTime"))
+    exported_sign_ins: LateLog = field(default_factory=lambda: LateLog("createdDateTime"))  # to workspaces
     vault_logs: LateLog = field(default_factory=lambda: LateLog("time"))
     detections: LateLog = field(default_factory=lambda: LateLog("detectedDateTime"))
     risky: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])

@@ -25,9 +25,10 @@ from drill.practice.graph.navigation import members
 from drill.practice.graph.objects import DEFAULTS, SETS, completed
 from drill.practice.graph.property_changes import property_changes
 from drill.practice.graph.workloads import new_federated
+from drill.practice.late_log import LateLog
 from drill.practice.masking import masked
 from drill.practice.shapes import JsonObject, ScenarioMistake, fine_time, known_keys, objects, seconds
-from drill.practice.sign_ins import complete_sign_in
+from drill.practice.sign_ins import complete_sign_in, keep_sign_in
 from drill.practice.state import TenantState
 from drill.practice.web import Handler, Refusal, Request
 
@@ -130,14 +131,14 @@ class Timeline:
     def _log(self, entry: Mapping[str, Any]) -> None:
         state, behaviour, chance = self._state, self._state.behaviour, self._state.chance
         logs = (
-            ("directoryAudits", state.audits, complete_audit, behaviour.audit_delay),
-            ("signIns", state.sign_ins, complete_sign_in, behaviour.sign_in_delay),
-            ("keyVaultAudits", state.vault_logs, complete_vault_log, behaviour.vault_log_delay),
+            ("directoryAudits", _in(state.audits), complete_audit, behaviour.audit_delay),
+            ("signIns", keep_sign_in, complete_sign_in, behaviour.sign_in_delay),
+            ("keyVaultAudits", _in(state.vault_logs), complete_vault_log, behaviour.vault_log_delay),
         )
-        for name, log, complete, span in logs:
+        for name, keep, complete, span in logs:
             for given in objects(entry.get(name, [])):
                 late = seconds(entry["late"], "timeline.late") if "late" in entry else chance.between("late", span)
-                log.add(complete(state, given), state.now, late)
+                keep(state, complete(state, given), late)
 
     def _add(self, name: str, given: Any) -> None:  # noqa: ANN401 - JSON of the scenario
         if name in _SETS:
@@ -254,6 +255,11 @@ class Timeline:
                 "body": masked(body),
             }
         )
+
+
+def _in(log: LateLog) -> Callable[[TenantState, JsonObject, float], None]:
+    """Keeps a record in this log alone."""
+    return lambda state, record, late: log.add(record, state.now, late)
 
 
 # What can be given to a service principal: the path of Graph's call, and the call for what is given.

@@ -18,7 +18,14 @@ from typing import Any
 
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Entry
 from drill.practice.shapes import JsonObject, ScenarioMistake, fine_time, known_keys, objects, seconds
-from drill.practice.sign_ins import CREDENTIAL_TYPES, Credential, CredentialKind, complete_sign_in, sign_in
+from drill.practice.sign_ins import (
+    CREDENTIAL_TYPES,
+    Credential,
+    CredentialKind,
+    complete_sign_in,
+    load_sign_ins,
+    sign_in,
+)
 from drill.practice.state import TenantState
 from drill.practice.tokens import GRAPH
 
@@ -84,10 +91,10 @@ class Workload:
         manner = self.manners[0][1]
         credential = self._credential(manner)
         times = int(length // self.every)
-        self.state.sign_ins.load(
-            complete_sign_in(self.state, {**self._logged(manner, credential), "createdDateTime": fine_time(at)})
-            for at in (self.state.now - timedelta(seconds=self.every * n) for n in range(times, 0, -1))
-        )
+        before = (self.state.now - timedelta(seconds=self.every * n) for n in range(times, 0, -1))
+        habit = self._logged(manner, credential)
+        made = [complete_sign_in(self.state, {**habit, "createdDateTime": fine_time(at)}) for at in before]
+        load_sign_ins(self.state, made)
 
     async def work(self) -> None:
         """Until cancelled, or over."""

@@ -5,9 +5,10 @@ what that takes would be a tenth of their start.
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from shared.clients.later import later
 from shared.clients.pacing import Pace
 from shared.clock import Clock
 from shared.estate import Access, Estate, SecretVaults, Sources, VaultLogs
@@ -16,8 +17,6 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.pipeline.transport import AsyncHttpTransport
-
-T = TypeVar("T")
 
 
 def make_estate(
@@ -48,26 +47,11 @@ def make_estate(
             random=random,
         )
 
-    access: Access = _later(lambda: whole().access)
-    vaults: SecretVaults = _later(lambda: whole().vaults)
-    sources: Sources = _later(lambda: whole().sources)
-    logs: VaultLogs | None = _later(lambda: cast("VaultLogs", whole().logs)) if settings.log_workspaces else None
+    access: Access = later(lambda: whole().access)
+    vaults: SecretVaults = later(lambda: whole().vaults)
+    sources: Sources = later(lambda: whole().sources)
+    logs: VaultLogs | None = later(lambda: cast("VaultLogs", whole().logs)) if settings.log_workspaces else None
     return Estate(access, vaults, sources, logs, _name_of(settings.handover_vault))
-
-
-def _later(make: Callable[[], T]) -> T:
-    """Something that is made when one of its methods is first asked for."""
-    return cast("T", _Later(make))
-
-
-class _Later(Generic[T]):
-    """Stands in front of what it makes, and passes everything on."""
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._make(), name)
 
 
 def _name_of(vault_url: str | None) -> str | None:

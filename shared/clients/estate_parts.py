@@ -12,6 +12,7 @@ from shared.clients.resource_graph import ResourceGraph
 from shared.clients.secret_vaults import KeyVaultSecrets
 from shared.clients.sources import AzureSources
 from shared.clients.vault_logs import LogAnalytics
+from shared.clients.workspaces import Workspaces
 from shared.clock import Clock
 from shared.estate import Estate
 from shared.settings import ENDPOINTS, Settings
@@ -66,5 +67,7 @@ def build_estate(
             random=random,
         ),
         sources=AzureSources(arm(rotator), graph, clock),
-        logs=LogAnalytics(http(reader, settings.logs_url, endpoints.logs, pacing), workspaces) if workspaces else None,
+        logs=LogAnalytics(Workspaces(http(reader, settings.logs_url, endpoints.logs, pacing), workspaces))
+        if workspaces
+        else None,
     )

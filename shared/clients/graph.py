@@ -12,6 +12,7 @@ from shared.clients.graph_http import GraphHttp
 from shared.clients.graph_look import Looking
 from shared.clients.graph_requests import PREMIUM, READ_DIRECTORY, WITH_KEYS, filtered
 from shared.clients.graph_shapes import Unreadable, public_keys_of
+from shared.clients.identity_logs import NO_LOGS, IdentityLogs
 from shared.clients.pacing import DIRECTORY_WRITES, IDENTITY_PROTECTION, KEY_SELECTS
 from shared.clients.passwords import add_password
 from shared.clients.patience import Patience, Trouble, persist
@@ -53,15 +54,20 @@ class GraphDirectory:
         *,
         cloud: str | None = None,
         replication: Patience | None = None,
+        logs: IdentityLogs = NO_LOGS,
     ) -> None:
-        """`cloud` names a cloud without identity protection; `replication` is how a 404 to a write is waited out."""
-        self._reader, self._writer = reader, writer
+        """
+        `cloud` names a cloud without identity protection; `replication` is how a 404 to a write is waited out; `logs`
+        are asked where Graph does not answer.
+        """
+        self._reader, self._writer, self._logs = reader, writer, logs
         self._tenant_id, self._cloud = tenant_id, cloud
         self._replication = replication or Patience(attempts=5, waiting=20.0)
 
     async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
         """See `Directory`."""
-        return await Looking(self._reader, subject, parts, self._tenant_id, self._cloud).run()
+        looking = Looking(self._reader, subject, parts, self._tenant_id, self._cloud)
+        return await self._logs.complete(await looking.run(), looking.ids, self._reader.clock())
 
     async def find_deleted(self, subject: IdentityRef) -> IdentityState | None:
         """See `Directory`."""

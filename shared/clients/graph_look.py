@@ -83,6 +83,8 @@ _LISTS = frozenset(Ask) - {Ask.PRINCIPAL, Ask.APPLICATION, Ask.RISK, Ask.PUBLIC_
 # the keys can ask for them.
 _ALONG = frozenset({Ask.PRINCIPALS, Ask.PUBLIC_KEYS})
 _BUDGETED = frozenset({Ask.SIGN_INS, Ask.ATTEMPTS})
+# What is read of workloads and of managed identities in different places.
+_OF_SIGN_INS = {PartName.SIGN_INS, PartName.ATTEMPTS, PartName.OLDER_SIGN_INS}
 _BELOW = {Ask.PRINCIPAL: Ask.FEDERATED_PRINCIPAL, Ask.APPLICATION: Ask.FEDERATED_APPLICATION}
 _PROTECTION_PARTS = {PartName.DETECTIONS, PartName.RISK, PartName.CA_POLICY}  # not in every cloud
 
@@ -115,10 +117,17 @@ class Looking:
             await self._ask_again()
             await self._ask_siblings()
         except Contradiction as problem:
+            self._ids = Ids(None, None, None)
             return _nothing(self._parts, CouldNotLook(str(problem)))
         except Unreadable as problem:
+            self._ids = Ids(None, None, None)
             return _nothing(self._parts, CouldNotLook(f"an answer could not be read: {problem}"))
         return self._gathered(read_at)
+
+    @property
+    def ids(self) -> Ids:
+        """What Graph has told of the identity's ids; none where its answers contradict the subject."""
+        return self._ids
 
     # Asking
 
@@ -201,7 +210,7 @@ class Looking:
         grants = PartName.GRANTS in self._parts
         given = PartName.GRANT_AUDITS in self._parts
         needs_principal = protection or grants or given
-        sign_ins = bool({PartName.SIGN_INS, PartName.ATTEMPTS} & self._parts)
+        sign_ins = bool(_OF_SIGN_INS & self._parts)
         no_principal = self._ids.principal is None
         no_application = self._ids.application is None
         app_unknown = audits and (no_application or Ask.APPLICATION in self._found)
@@ -312,6 +321,7 @@ class Looking:
             audits=self._part(PartName.AUDITS, self._audits),
             sign_ins=self._part(PartName.SIGN_INS, lambda: self._sign_ins(Ask.SIGN_INS, SIGN_INS_BACK)),
             attempts=self._part(PartName.ATTEMPTS, lambda: self._sign_ins(Ask.ATTEMPTS, ATTEMPTS_BACK)),
+            older_sign_ins=self._part(PartName.OLDER_SIGN_INS, self._beyond_graph),
             domains=self._part(PartName.DOMAINS, self._domains),
             grant_audits=self._part(PartName.GRANT_AUDITS, self._grant_audits),
             ca_policy=self._part(PartName.CA_POLICY, self._ca_policy),
@@ -461,6 +471,12 @@ class Looking:
         if self._ids.principal is None or ask not in self._pages:
             return CouldNotLook("the service principal is not known by its object id", may_help_later=True)
         return log_of(self._pages[ask], self._ids.principal, self._since + LOOK_BACK - back)
+
+    def _beyond_graph(self) -> CouldNotLook:
+        """What others have to give. The identity must be known all the same."""
+        if error := self._error_of(Ask.PRINCIPAL):
+            return _unread(error)
+        return CouldNotLook("Graph does not give it")
 
     def _domains(self) -> Part[frozenset[str]]:
         """

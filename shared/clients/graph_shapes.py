@@ -139,6 +139,7 @@ def sign_in_of(record: JsonObject, principal: str, error_code: int | None = None
         country=optional_text_of(location, "countryOrRegion") or None if isinstance(location, dict) else None,
         user_agent=optional_text_of(record, "userAgent") or None,
         thumbprint=optional_text_of(record, "servicePrincipalCredentialThumbprint") or None,
+        token_id=optional_text_of(record, "uniqueTokenIdentifier") or None,
     )
 
 

@@ -15,6 +15,7 @@ from shared.clients.feeds import GraphFeeds
 from shared.clients.graph import GraphDirectory
 from shared.clients.graph_http import GraphHttp
 from shared.clients.graph_rights import GraphRights
+from shared.clients.identity_logs import make_identity_logs
 from shared.clients.pacing import Pace, Pacing
 from shared.clients.pools import network
 from shared.clients.topic import EventGridTopic
@@ -80,8 +81,16 @@ def make_tenant(
     writer = reader if executor == settings.reader_client_id else graph(executor) if executor else None
     azure = azure_transport or _azure_network
     maker = settings.rotator_client_id or executor
+    logs = make_identity_logs(
+        settings,
+        credential_for(settings.reader_client_id),
+        transport=azure,
+        pacing=pacing,
+        clock=clock,
+        random=random,
+    )
     return Tenant(
-        directory=GraphDirectory(reader, writer, settings.tenant_id, cloud=cloud),
+        directory=GraphDirectory(reader, writer, settings.tenant_id, cloud=cloud, logs=logs),
         feeds=GraphFeeds(reader, cloud=cloud),
         handover=KeyVaultHandover(
             settings.handover_vault, credential_for(maker), transport=azure, clock=clock, random=random

@@ -1,6 +1,5 @@
 """
-What the vaults' audit logs tell, through Log Analytics. Each workspace is asked on its own, so that the one which
-fails is named; a result that is not whole counts as none (facts: azure 3.4).
+What the vaults' audit logs tell, through Log Analytics (facts: azure 3.4).
 
 Both tables are asked, for a diagnostic setting chooses between them; columns of the older one exist only once
 something was written to them. The first line of each question names it.
@@ -9,23 +8,18 @@ something was written to them. The first line of each question names it.
 import json
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import cast
 
 from shared.case import CouldNotLook, Known, NotLooked, Part
-from shared.clients.azure_answers import Order, Reply, as_part, readable
-from shared.clients.azure_http import AzureHttp
-from shared.clients.graph_shapes import Unreadable, objects_of, text_of
-from shared.clients.pacing import Quota
-from shared.clients.patience import Trouble, persist
-from shared.errors import IncompleteAnswer
+from shared.clients.azure_answers import as_part, readable
+from shared.clients.graph_shapes import Unreadable, text_of
+from shared.clients.workspaces import Workspaces, kusto_time, moment_of
 from shared.estate import SecretRead, SecretRef
 from shared.identity import ClientId, PrincipalId, canonical_guid
 from shared.signal import JsonObject, JsonValue
 from shared.together import together
 
-LOG_READER = "the role Log Analytics Reader on the workspace"
-_QUERIES = Quota("log queries", 200, 30.5)  # per identity; facts: azure 3.4
 _SECRETS_A_QUERY = 200
 _MOST_VERSIONS = 50  # that the query gives; where there are as many, there may be more
 _VAULT = re.compile(r"[a-z0-9-]{3,24}")
@@ -57,9 +51,8 @@ versions=make_set(version, 50) by vault, secret, oid, app
 class LogAnalytics:
     """See `shared.estate.VaultLogs`. Goes as the reader identity."""
 
-    def __init__(self, http: AzureHttp, workspaces: Sequence[str]) -> None:
-        """`workspaces` are customer ids, at least one."""
-        self._http, self._workspaces = http, tuple(canonical_guid(each) for each in workspaces)
+    def __init__(self, workspaces: Workspaces) -> None:
+        self._workspaces = workspaces
 
     async def reads_by(self, principal: PrincipalId, client: ClientId, since: datetime) -> Part[tuple[SecretRead, ...]]:
         """See `VaultLogs`. Reads on behalf of a user carry the user's object id, and the identity's client id."""
@@ -82,7 +75,7 @@ class LogAnalytics:
 
     async def _asked(self, queries: Sequence[str]) -> Part[tuple[SecretRead, ...]]:
         """What all workspaces say, or why that is not the whole."""
-        asked = [as_part(self._rows(workspace, query)) for workspace in self._workspaces for query in queries]
+        asked = [as_part(self._rows(workspace, query)) for workspace in self._workspaces.ids for query in queries]
         parts: tuple[Part[list[SecretRead]], ...] = await together(*asked)
         failed = [each for each in parts if not isinstance(each, Known)]
         if failed:
@@ -93,17 +86,8 @@ class LogAnalytics:
 
     async def _rows(self, workspace: str, query: str) -> list[SecretRead]:
         doing = f"asking workspace {workspace} who read which secret"
-        path = f"/v1/workspaces/{workspace}/query"
-        order = Order("POST", path, doing, LOG_READER, {"query": query}, quotas=(_QUERIES,))
-
-        async def attempt() -> Reply:
-            reply = await self._http.attempt(order)
-            if reply.body.get("error") is not None:  # beside the tables: they are not whole
-                raise Trouble(IncompleteAnswer(f"Not done: {doing}. The result is not whole."), again=True)
-            return reply
-
-        reply = await persist(attempt, self._http.patience, self._http.random, doing)
-        return readable(doing, lambda: _reads(reply.body))
+        rows = await self._workspaces.rows(workspace, query, doing)
+        return readable(doing, lambda: [_read(row) for row in rows])
 
 
 def _readers_query(names: Sequence[str], since: datetime) -> str:
@@ -113,7 +97,7 @@ def _readers_query(names: Sequence[str], since: datetime) -> str:
 
 
 def _since(moment: datetime) -> str:
-    return f"let t0=datetime({moment.astimezone(UTC).isoformat(timespec='seconds').replace('+00:00', 'Z')});"
+    return f"let t0={kusto_time(moment)};"
 
 
 def _is_name(ref: SecretRef) -> bool:
@@ -122,21 +106,6 @@ def _is_name(ref: SecretRef) -> bool:
 
 def _why(part: NotLooked | CouldNotLook) -> str:
     return part.why if isinstance(part, CouldNotLook) else "nobody has looked"
-
-
-def _reads(body: JsonObject) -> list[SecretRead]:
-    table = objects_of(body, "tables")[0]
-    columns = [text_of(each, "name") for each in objects_of(table, "columns")]
-    rows = table.get("rows")
-    if not isinstance(rows, list):
-        raise Unreadable("rows is not a list")
-    return [_read(_row(columns, row)) for row in rows]
-
-
-def _row(columns: Sequence[str], row: JsonValue) -> JsonObject:
-    if not isinstance(row, list):
-        raise Unreadable("a row is not a list")
-    return dict(zip(columns, row, strict=True))
 
 
 def _read(row: JsonObject) -> SecretRead:
@@ -148,8 +117,8 @@ def _read(row: JsonObject) -> SecretRead:
     return SecretRead(
         secret=ref,
         versions=tuple(each for each in versions if each),
-        first=_moment(row, "first"),
-        last=_moment(row, "last"),
+        first=moment_of(row, "first"),
+        last=moment_of(row, "last"),
         count=int(cast("int", row["reads"])),
         addresses=tuple(each for each in _set(row, "ips") if each),
         reader=oid or app or "unknown",
@@ -169,8 +138,3 @@ def _set(row: JsonObject, name: str) -> tuple[str, ...]:
 
 def _texts(values: Iterable[JsonValue]) -> tuple[str, ...]:
     return tuple(sorted(each for each in values if isinstance(each, str)))
-
-
-def _moment(row: JsonObject, name: str) -> datetime:
-    moment = datetime.fromisoformat(text_of(row, name))
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

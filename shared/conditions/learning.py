@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from shared.baseline import LONGEST, SHORTEST, Baseline, TooShort, baseline_of
-from shared.case import Case, Known, PartName, SignInLog
+from shared.baseline import LONGEST, SHORTEST, Baseline, TooShort, baseline_of, joined
+from shared.case import Case, CouldNotLook, Known, NotLooked, PartName, SignInLog
 from shared.conditions.interface import Unknown, unknown
 from shared.conditions.settings import DURATION_SCHEMA, Duration
 
@@ -28,6 +28,7 @@ RecentDuration = Annotated[Duration, AfterValidator(_is_recent), WithJsonSchema(
 LeastRecords = Annotated[int, Field(ge=1, le=10_000, strict=True)]
 
 BASELINE, LEAST = timedelta(days=30), 10
+_WORTH_ASKING = timedelta(days=2)  # that is missing of a baseline: then another source is asked for more
 
 
 def learned(
@@ -37,6 +38,14 @@ def learned(
     if not isinstance(case.sign_ins, Known):
         return unknown(PartName.SIGN_INS, case.sign_ins)
     log = case.sign_ins.value
+    if log.since - (case.now - within - length) > _WORTH_ASKING:
+        match case.older_sign_ins:
+            case Known(older):
+                log = joined(log, older)
+            case NotLooked() as unasked:
+                return unknown(PartName.OLDER_SIGN_INS, unasked)
+            case CouldNotLook():
+                pass  # what there is is learned from, and the answer says how much that is
     if log.cut_short and log.since > case.now - within:
         return Unknown("the sign-in log could not be read far enough back: there are too many records in it")
     found = baseline_of(log, case.now - within, length, least, shortest)

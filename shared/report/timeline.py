@@ -16,6 +16,7 @@ from shared.entries import (
     Intended,
     Investigated,
     Opened,
+    PartRead,
     Planned,
     Published,
     Rechecked,
@@ -91,9 +92,15 @@ def _tell_way(line: Line) -> str | None:
 
 
 def _tell_look(seen: Investigated) -> str:
-    known = ", ".join(part.name for part in seen.parts if part.known) or "nothing"
+    known = ", ".join(map(_tell_part, (part for part in seen.parts if part.known))) or "nothing"
     missing = "".join(f"; {part.name} not: {part.why_not}" for part in seen.parts if not part.known)
     return f"Looked at the tenant. Known: {known}{missing}."
+
+
+def _tell_part(part: PartRead) -> str:
+    if part.source is None:
+        return part.name
+    return f"{part.name} (from {part.source}{f', because {part.instead_of}' if part.instead_of else ''})"
 
 
 def _tell_step(entry: Entry) -> str | None:

@@ -1,7 +1,7 @@
 """The clients against the practice tenant: real SDKs, lagging replicas, throttling, faults on order, virtual time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -56,8 +56,11 @@ def at(
     tenant: dict[str, Any] | None = None,
     *,
     behaviour: Behaviour | None = None,
+    workspaces: Sequence[str] | None = (),
     **parts: Any,
 ) -> T:
+    """Play a story. `workspaces` are what the settings name; None: all that the tenant has."""
+
     async def main() -> T:
         clock = virtual_clock()
         practice = PracticeTenant(
@@ -70,6 +73,7 @@ def at(
             executor_client_id=cordon["executor"].client_id,
             rotator_client_id=cordon["rotator"].client_id,
             topic_endpoint=None,
+            log_workspaces=practice.workspaces if workspaces is None else tuple(workspaces),
         )
         clients = make_tenant(
             settings,

@@ -63,6 +63,7 @@ def case(
         domains=DOMAINS,
         sign_ins=NO_SIGN_INS,
         attempts=NO_SIGN_INS,
+        older_sign_ins=NO_SIGN_INS,
         grants=NO_GRANTS,
         owners=NO_OWNERS,
     )

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from shared.baseline import Feature
-from shared.case import Case, Known, NotLooked, PartName, SignIn
+from shared.case import Case, Known, NotLooked, PartName, SignIn, SignInLog
 from shared.conditions.interface import Condition, Met, NotMet, Unknown
 from shared.conditions.new_sign_in import SignedInAsNever
 from shared.conditions.sign_in_failures import SignInsFail
 from shared.conditions.sign_in_frequency import SignsInMoreOften
 from shared.conditions.sign_in_odd_hour import SignsInAtOddHour
 from tests.conditions.cases import UNREADABLE, but, case
+from tests.fakes import START
 from tests.policy.test_baseline import DAY, HOUR, daily, log, sign_in
 
 USUAL = daily(20)
@@ -188,3 +189,45 @@ def test_who_never_sleeps_has_no_odd_hour() -> None:
     assert isinstance(SignsInAtOddHour().check(with_log(ONE_HOUR_AGO, *_hourly(20))), NotMet)
     with pytest.raises(ValueError, match="14d"):
         SignsInAtOddHour(baseline=7 * DAY)
+
+
+SIXTY = SignedInAsNever((Feature.NETWORK,), baseline=60 * DAY)
+
+
+def test_a_baseline_longer_than_graph_keeps_is_asked_for_elsewhere() -> None:
+    """What was usual fifty days ago is nothing new, once somebody tells of it."""
+    back = replace(ONE_HOUR_AGO, network=64499)
+    older = SignInLog((replace(sign_in(50 * DAY), network=64499),), START - 61 * DAY)
+    short = but(with_log(back, *USUAL), older_sign_ins=NotLooked())
+
+    found = SIXTY.check(short)
+
+    assert isinstance(found, Unknown)
+    assert found.wants == {PartName.OLDER_SIGN_INS}
+    assert isinstance(SIXTY.check(but(short, older_sign_ins=Known(older))), NotMet)
+
+
+def test_where_nobody_keeps_more_what_there_is_is_learned_from() -> None:
+    """The finding says how much that was; nothing that is new to it is called usual."""
+    back = with_log(replace(ONE_HOUR_AGO, network=64499), *USUAL)
+    found = SIXTY.check(but(back, older_sign_ins=UNREADABLE))
+
+    assert isinstance(found, Met)
+    assert "20 sign-ins over 20 days" in found.reason
+
+
+def test_a_month_is_not_asked_for_twice() -> None:
+    """The usual baseline is as long as Graph's log."""
+    usual = but(with_log(ONE_HOUR_AGO, *USUAL), older_sign_ins=NotLooked())
+
+    assert isinstance(SignedInAsNever().check(usual), NotMet)
+
+
+def test_a_log_that_is_too_long_for_graph_s_budget_is_asked_for_elsewhere() -> None:
+    """Ten thousand records may be a day's; a workspace gives more at once."""
+    busy = but(with_log(ONE_HOUR_AGO, *USUAL[:4], cut_short=True), older_sign_ins=NotLooked())
+    found = SignedInAsNever().check(busy)
+
+    assert isinstance(found, Unknown)
+    assert found.wants == {PartName.OLDER_SIGN_INS}
+    assert isinstance(SignedInAsNever().check(but(busy, older_sign_ins=Known(log(*USUAL)))), NotMet)

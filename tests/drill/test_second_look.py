@@ -26,12 +26,17 @@ FILE = SHIPPED / "second-look.yaml"
 
 
 @cache
-def verdicts(*, licensed: bool = True, lacking: frozenset[str] = frozenset()) -> dict[str, str]:
-    """The last verdict about each identity, where the tenant has the sign-in log or not, and the reader lacks this."""
+def verdicts(*, licensed: bool = True, exported: bool = False, lacking: frozenset[str] = frozenset()) -> dict[str, str]:
+    """
+    The last verdict about each identity, where Graph gives the sign-in log or not, a workspace gets it or not, and the
+    reader lacks this.
+    """
     licences = "WorkloadIdentitiesPremium, AAD_PREMIUM" if licensed else "WorkloadIdentitiesPremium"
     granted = f"  permissions: {{reader: [{', '.join(sorted(READER - lacking))}]}}"
     text = FILE.read_text("utf-8").replace("until: PT2H40M", "until: PT16M")
     text = text.replace("  licences: [WorkloadIdentitiesPremium, AAD_PREMIUM]", f"  licences: [{licences}]\n{granted}")
+    if exported:
+        text = text.replace("\nlogs:\n", "\nazure: {entraDiagnosticSettings: [{}]}\n\nlogs:\n")
     played = read_scenario(text.encode(), FILE)
     found: dict[str, str] = {}
     for view in run_scenario(played).incidents:
@@ -52,6 +57,14 @@ def test_without_the_sign_in_log_nobody_is_called_usual() -> None:
     found = verdicts(licensed=False)
 
     assert (found[STOCKS], found[PRICES]) == ("ask", "ask")
+    assert (found[HR_PORTAL], found[REPORTS]) == ("contain", "watch")
+
+
+def test_without_graph_s_sign_in_log_the_workspace_s_decides_the_same() -> None:
+    """With both away both feeds are a question, as above."""
+    found = verdicts(licensed=False, exported=True)
+
+    assert (found[STOCKS], found[PRICES]) == ("contain", "watch")
     assert (found[HR_PORTAL], found[REPORTS]) == ("contain", "watch")
 
 

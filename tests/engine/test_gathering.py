@@ -2,9 +2,10 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 from shared.actions import ACTIONS
-from shared.case import CouldNotLook, Grants, Known, PartName
+from shared.case import CouldNotLook, Grants, Known, LogSource, PartName, SignInLog
 from shared.identity import IdentityRef
 from shared.investigation import Investigation, as_entry, investigate
 from shared.policy import Policy, Verdict, read_policy
@@ -73,6 +74,18 @@ def test_the_journal_tells_of_every_part_that_was_read_or_failed() -> None:
     assert (told["grants"].known, told["grants"].why_not) == (False, "refused")
     assert told["audits"].why_not == "not needed for the decision"
     assert "owners" not in told
+
+
+def test_the_journal_tells_where_a_log_was_read_if_not_in_graph() -> None:
+    """And why it was not read there; a reader of the report sees both."""
+    directory = FakeDirectory(payroll(), FakeClock())
+    log = SignInLog((), START - timedelta(days=30), source=LogSource.WORKSPACE, instead_of="there is no licence")
+    directory.sign_ins = Known(log)
+
+    entry = as_entry(look_into(directory, "new-sign-in").case)
+    (told,) = (part for part in entry.parts if part.name == "sign_ins")
+
+    assert (told.known, told.source, told.instead_of) == (True, "Log Analytics", "there is no licence")
 
 
 def _told(activity: str, record: str) -> Signal:

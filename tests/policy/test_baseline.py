@@ -1,10 +1,11 @@
 """What is usual, learned from an identity's own sign-ins."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from shared.baseline import Baseline, Feature, TooShort, baseline_of, plain_agent, recent, usual_count, value_of
+from shared.baseline import Baseline, Feature, TooShort, baseline_of, joined, plain_agent, recent, usual_count, value_of
 from shared.case import SignIn, SignInLog
 from tests.fakes import START
 
@@ -113,3 +114,15 @@ def test_what_is_usual_is_not_set_by_a_single_odd_day() -> None:
     assert usual_count(steady, START, 2 * DAY, HOUR) == 1
     assert usual_count([*steady, *burst], START, 2 * DAY, HOUR) == 1
     assert usual_count(steady[:1], START, 2 * DAY, HOUR) == 0
+
+
+def test_a_sign_in_that_two_sources_tell_counts_once() -> None:
+    """By its id, or by the token that was issued; what failed has no token, and stands for itself."""
+    told = [replace(sign_in(DAY), token_id="T-1"), sign_in(2 * DAY)]
+    again = [replace(told[0], id="another id"), told[1], sign_in(40 * DAY), sign_in(3 * DAY, code=7000215)]
+    older = SignInLog(tuple(again), START - 60 * DAY)
+
+    both = joined(log(*told), older)
+
+    assert [each.at for each in both.records] == [START - DAY, START - 2 * DAY, START - 3 * DAY, START - 40 * DAY]
+    assert both.since == START - 60 * DAY

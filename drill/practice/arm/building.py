@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from drill.practice.arm.roles import CORDON, RoleDefinition
 from drill.practice.arm.sources import KINDS, Source, new_source
-from drill.practice.arm.state import LONG_AGO, Assignment, Lock, Subscription, Workspace
+from drill.practice.arm.state import LONG_AGO, Assignment, EntraSetting, Lock, Subscription, Workspace
 from drill.practice.directory import SERVICE_PRINCIPAL
-from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objects
+from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objects, read_time
 from drill.practice.state import TenantState
 
 AZURE_KEYS = (
@@ -18,6 +18,7 @@ AZURE_KEYS = (
     "roleAssignments",
     "permissions",
     "workspaces",
+    "entraDiagnosticSettings",
     "locks",
     "vaults",
     *(kind.name for kind in KINDS),
@@ -54,6 +55,7 @@ def add_access(state: TenantState, azure: Mapping[str, Any]) -> None:
         state.azure.assignments.append(assignment(state, given))
     _give_cordon(state, azure.get("permissions", {}))
     _add_workspaces(state, objects(azure.get("workspaces", [])))
+    state.azure.entra_settings += [_entra(state, each) for each in objects(azure.get("entraDiagnosticSettings", []))]
     state.azure.locks += [_lock(each) for each in objects(azure.get("locks", []))]
 
 
@@ -93,6 +95,25 @@ def _add_workspaces(state: TenantState, listed: list[JsonObject]) -> None:
         made = str(uuid.uuid5(uuid.NAMESPACE_URL, resource_id))
         workspace = Workspace(str(given["name"]), resource_id, str(given.get("customerId") or made))
         state.azure.workspaces[workspace.customer_id] = workspace
+
+
+ENTRA_CATEGORIES = ("ServicePrincipalSignInLogs", "ManagedIdentitySignInLogs", "MicrosoftGraphActivityLogs")
+"""Those of Entra's categories that this stand-in's workspaces can hold."""
+
+
+def _entra(state: TenantState, given: JsonObject) -> EntraSetting:
+    """All categories to the first workspace, unless it says otherwise. `since`: it was not there before."""
+    known_keys(given, ("name", "workspaceId", "logs", "since"), "azure.entraDiagnosticSettings")
+    everything = [{"category": each, "enabled": True} for each in ENTRA_CATEGORIES]
+    listed = objects(given.get("logs", everything))
+    if unknown := {str(each.get("category")) for each in listed} - {*ENTRA_CATEGORIES}:
+        raise ScenarioMistake(f"azure.entraDiagnosticSettings: unknown category {', '.join(sorted(unknown))}")
+    workspace = given.get("workspaceId") or next(iter(state.azure.workspaces.values())).resource_id
+    return EntraSetting(
+        str(workspace).lower(),
+        frozenset(str(each["category"]) for each in listed if each.get("enabled")),
+        read_time(str(given["since"])) if "since" in given else LONG_AGO,
+    )
 
 
 def _add_subscription(state: TenantState, given: JsonObject) -> None:

@@ -119,6 +119,15 @@ class Workspace:
 
 
 @dataclass(frozen=True, slots=True)
+class EntraSetting:
+    """A diagnostic setting of Entra's: these categories go to this workspace, from then on."""
+
+    workspace: str  # ARM id in lower case
+    categories: frozenset[str]
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
     """Keeps everything at its scope and below from being deleted, or changed at all. `scope` is in lower case."""
 
@@ -136,6 +145,7 @@ class AzureState:
     )
     assignments: list[Assignment] = field(default_factory=list[Assignment])  # removed ones too
     workspaces: dict[str, Workspace] = field(default_factory=dict[str, Workspace])  # by customer id
+    entra_settings: list[EntraSetting] = field(default_factory=list[EntraSetting])
     sources: "dict[str, Source]" = field(default_factory=dict[str, "Source"])  # by ARM id in lower case
     operations: "dict[str, Operation]" = field(default_factory=dict[str, "Operation"])
     # Where the value of a secret counts, by vault and name: at a "source", with a "service" that takes what is in

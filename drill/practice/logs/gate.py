@@ -2,14 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import cast
 
 from drill.practice.arm.access import is_allowed
 from drill.practice.arm.state import Workspace
-from drill.practice.logs.queries import COLUMNS, answer
-from drill.practice.questions import NotUnderstood, columns, projected
+from drill.practice.logs import entra_tables, queries
+from drill.practice.questions import NotUnderstood, Question, columns, marker_of, projected
 from drill.practice.shapes import JsonObject, read_time, seconds
 from drill.practice.state import TenantState
 from drill.practice.throttle import Bucket
@@ -104,13 +104,25 @@ def run(state: TenantState, request: Request, workspace: str) -> Answer:
         raise Refusal(400, "BadArgumentError", f"Unknown property {name}", inner_code="InvalidProperty")
     query = str(body.get("query", ""))
     try:
-        wanted = columns(query, (*COLUMNS,))
+        known, answer = _question(query)
+        wanted = columns(query, (*known,))
         found = answer(state, query, _workspaces(state, request, workspace, body), _span(state, body.get("timespan")))
     except NotUnderstood as problem:
         raise Refusal(400, "BadArgumentError", str(problem), inner_code="SyntaxError") from problem
     rows = projected(found, wanted)
     partial = state.behaviour.partial_logs or request.partial
-    return Answer(200, _tables(wanted, rows[: len(rows) // 2] if partial else rows, partial=partial))
+    return Answer(200, _tables(known, wanted, rows[: len(rows) // 2] if partial else rows, partial=partial))
+
+
+_QUESTIONS: Mapping[str, tuple[Mapping[str, str], Question]] = {**queries.QUESTIONS, **entra_tables.QUESTIONS}
+
+
+def _question(query: str) -> tuple[Mapping[str, str], Question]:
+    """The columns that it can give, and what answers it."""
+    marker = marker_of(query)
+    if marker not in _QUESTIONS:
+        raise NotUnderstood(f"the stand-in does not know the question {marker}")
+    return _QUESTIONS[marker]
 
 
 def _workspaces(state: TenantState, request: Request, first: str, body: JsonObject) -> list[Workspace]:
@@ -134,8 +146,8 @@ def _span(state: TenantState, given: object) -> tuple[datetime | None, datetime 
     return since, until
 
 
-def _tables(wanted: Iterable[str], rows: list[JsonObject], *, partial: bool) -> JsonObject:
-    described = [{"name": name, "type": COLUMNS[name]} for name in wanted]
+def _tables(known: Mapping[str, str], wanted: Iterable[str], rows: list[JsonObject], *, partial: bool) -> JsonObject:
+    described = [{"name": name, "type": known[name]} for name in wanted]
     table: JsonObject = {"name": "PrimaryResult", "columns": described, "rows": [[*row.values()] for row in rows]}
     if not partial:
         return {"tables": [table]}

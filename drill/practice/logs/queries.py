@@ -12,13 +12,13 @@ the versions stands for reads that name none.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
 from drill.practice.arm.state import Workspace
-from drill.practice.questions import NotUnderstood, Row, guid, marker_of, moment, words
+from drill.practice.questions import Question, Row, guid, marker_of, moment, words
 from drill.practice.shapes import JsonObject
 from drill.practice.state import TenantState
 
@@ -35,7 +35,7 @@ COLUMNS = {
 }
 _EXPOSING = ("SecretGet", "SecretBackup", "SecretGetDeleted")
 _PLACE = re.compile(r"/(?:deleted)?secrets/([^/?]+)(?:/([0-9a-f]{32}))?")
-_WANTED = r"[a-z0-9-]{3,24}/[0-9A-Za-z-]{1,127}"
+_NAME = r"[a-z0-9-]{3,24}/[0-9A-Za-z-]{1,127}"
 _MOST_ADDRESSES, _MOST_VERSIONS = 20, 50
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 
@@ -60,15 +60,12 @@ class _Read:
     address: str
 
 
-def answer(
+def _answer(
     state: TenantState, query: str, workspaces: Iterable[Workspace], span: tuple[datetime | None, datetime | None]
 ) -> list[Row]:
     """Rows, one for each reader of each secret. `span` bounds it beside what the query says."""
-    marker = marker_of(query)
-    if marker not in _QUESTIONS:
-        raise NotUnderstood(f"the stand-in does not know the question {marker}")
     since = moment(query, "t0")
-    wanted = _QUESTIONS[marker](query)
+    wanted = _WANTED[marker_of(query)](query)
     earliest = max(since, span[0]) if span[0] else since
     found: dict[tuple[str, str, str, str], _Reads] = {}
     for read in _reads(state, {each.resource_id.lower() for each in workspaces}, earliest, span[1]):
@@ -87,11 +84,13 @@ def _reads_by(query: str) -> _Wanted:
 
 
 def _readers_of(query: str) -> _Wanted:
-    named = {each.lower() for each in words(query, "wanted", _WANTED)}
+    named = {each.lower() for each in words(query, "wanted", _NAME)}
     return lambda read: f"{read.vault.rpartition('/')[2]}/{read.name}".lower() in named
 
 
-_QUESTIONS: dict[str, Callable[[str], _Wanted]] = {"reads-by": _reads_by, "readers-of": _readers_of}
+_WANTED: dict[str, Callable[[str], _Wanted]] = {"reads-by": _reads_by, "readers-of": _readers_of}
+QUESTIONS: Mapping[str, tuple[Mapping[str, str], Question]] = dict.fromkeys(_WANTED, (COLUMNS, _answer))
+"""The columns of each, and what answers it."""
 
 
 def _reads(state: TenantState, workspaces: set[str], earliest: datetime, latest: datetime | None) -> Iterator[_Read]:

@@ -1,0 +1,112 @@
+"""
+One interface over the sources of an identity's logs: Graph where it answers, and the workspaces where Graph has refused
+or keeps too little. A tenant with or without the licence, or a workspace, gets what can be had.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from shared.baseline import LONGEST
+from shared.case import CouldNotLook, Known, NotLooked, Part, PartName, SignInLog
+from shared.clients.graph_requests import ATTEMPTS_BACK, SIGN_INS_BACK, Ids
+from shared.clients.later import later
+from shared.clients.pacing import Pace
+from shared.clock import Clock
+from shared.settings import ENDPOINTS, Settings
+from shared.tenant import Gathered
+from shared.together import together
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.pipeline.transport import AsyncHttpTransport
+
+    from shared.clients.sign_in_tables import SignInTables
+
+_RECENT = timedelta(days=1)  # what a condition may judge, which is not learned from
+_BACK: Mapping[PartName, timedelta] = {
+    PartName.SIGN_INS: SIGN_INS_BACK,
+    PartName.ATTEMPTS: ATTEMPTS_BACK,
+    PartName.OLDER_SIGN_INS: LONGEST + _RECENT,
+}
+NO_WORKSPACE = "no workspace of Log Analytics is configured (CORDON_LOG_WORKSPACES)"
+OF_WORKSPACES = frozenset({PartName.OLDER_SIGN_INS})
+"""The parts that Graph does not give at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityLogs:
+    """What the workspaces can tell of an identity; `sign_ins` is None where none is configured."""
+
+    sign_ins: "SignInTables | None"
+
+    async def complete(self, gathered: Gathered, ids: Ids, now: datetime) -> Gathered:
+        """The same, with the parts that Graph could not give as the workspaces give them, or with both reasons."""
+        missing = {name: part for name in _BACK if isinstance(part := getattr(gathered, name), CouldNotLook)}
+        if not missing:
+            return gathered
+        read = await together(*(self._instead(name, part, ids, now - _BACK[name]) for name, part in missing.items()))
+        return replace(gathered, **dict(zip(missing, read, strict=True)))
+
+    async def _instead(self, name: PartName, graph: CouldNotLook, ids: Ids, since: datetime) -> Part[SignInLog]:
+        only = name in OF_WORKSPACES
+        if self.sign_ins is None:
+            return CouldNotLook(NO_WORKSPACE) if only else _both(graph, CouldNotLook(NO_WORKSPACE))
+        if ids.principal is None or ids.managed is None:
+            return graph
+        issued = name is not PartName.ATTEMPTS
+        found = await self.sign_ins.read(ids.principal, since, managed=ids.managed, issued=issued)
+        match found:
+            case Known(log):
+                return found if only else Known(replace(log, instead_of=graph.why))
+            case CouldNotLook():
+                return found if only else _both(graph, found)
+            case NotLooked():
+                return graph
+
+
+NO_LOGS = IdentityLogs(None)
+
+
+def _both(graph: CouldNotLook, workspaces: CouldNotLook) -> CouldNotLook:
+    """Two sources were asked in vain; either may have an answer later."""
+    return CouldNotLook(
+        f"{graph.why} Instead of Graph, Log Analytics: {workspaces.why}",
+        may_help_later=graph.may_help_later or workspaces.may_help_later,
+        gone=graph.gone,
+    )
+
+
+def make_identity_logs(
+    settings: Settings,
+    credential: "AsyncTokenCredential",
+    *,
+    transport: "Callable[[], AsyncHttpTransport[Any, Any]]",
+    pacing: Pace,
+    clock: Clock,
+    random: Callable[[], float],
+) -> IdentityLogs:
+    """Of the workspaces of the settings. They are asked as `credential`; nothing is made before they are."""
+    if not settings.log_workspaces:
+        return NO_LOGS
+
+    @cache
+    def tables() -> "SignInTables":
+        from shared.clients.azure_http import AzureHttp
+        from shared.clients.sign_in_tables import SignInTables
+        from shared.clients.workspaces import Workspaces
+
+        http = AzureHttp(
+            settings.logs_url,
+            credential,
+            f"{ENDPOINTS[settings.cloud].logs}/.default",
+            transport=transport,
+            pacing=pacing,
+            clock=clock,
+            random=random,
+        )
+        return SignInTables(Workspaces(http, settings.log_workspaces))
+
+    return IdentityLogs(later(tables))

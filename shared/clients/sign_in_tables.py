@@ -1,0 +1,115 @@
+"""
+Workloads' sign-ins in Log Analytics: the same records that Graph's beta gives, for as long as the workspace keeps them.
+
+Entra exports a category as a whole, so one workspace that holds the table holds everybody's sign-ins from its oldest
+record on. Which columns a table has grows with time; those that the documents do not name are asked for only if they
+are there (facts: graph 3).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from shared.case import CouldNotLook, Known, LogSource, Part, SignIn, SignInLog
+from shared.clients.azure_answers import as_part, readable
+from shared.clients.graph_shapes import Unreadable, guid_of, optional_text_of, text_of
+from shared.clients.workspaces import Workspaces, kusto_time, moment_of
+from shared.identity import canonical_guid
+from shared.signal import JsonObject
+from shared.together import together
+
+MOST = 20_000  # rows of one answer: the service gives 500,000 or 64 MB at the most
+_TABLES = {False: "AADServicePrincipalSignInLogs", True: "AADManagedIdentitySignInLogs"}
+# Workloads of a whole tenant sign in all day. A table that has been silent for this long is no longer written to.
+_SILENT = timedelta(days=2)
+_COLUMNS = f"""| top {MOST} by TimeGenerated desc
+| extend place=parse_json(tostring(LocationDetails))
+| project at=TimeGenerated, id=Id, sp=ServicePrincipalId, code=ResultType, ip=IPAddress, \
+key=ServicePrincipalCredentialKeyId, thumbprint=ServicePrincipalCredentialThumbprint, federated=FederatedCredentialId, \
+kind=tostring(column_ifexists('ClientCredentialType', '')), resource=ResourceDisplayName, \
+resourceId=ResourceIdentity, network=tostring(column_ifexists('AutonomousSystemNumber', '')), \
+country=tostring(place.countryOrRegion), agent=tostring(column_ifexists('UserAgent', '')), token=UniqueTokenIdentifier
+"""
+
+
+class SignInTables:
+    """The sign-in log of one workload, from the workspaces."""
+
+    def __init__(self, workspaces: Workspaces) -> None:
+        self._workspaces = workspaces
+
+    async def read(self, principal: str, since: datetime, *, managed: bool, issued: bool) -> Part[SignInLog]:
+        """
+        The records from `since` on; of `issued` tokens alone, or of every attempt. It begins where the oldest table
+        begins, if that is later, and is unknown where no workspace is written to.
+        """
+        table = _TABLES[managed]
+        query = _query(table, canonical_guid(principal), since, issued=issued)
+        asked = [as_part(self._one(each, table, query, principal, since)) for each in self._workspaces.ids]
+        parts: tuple[Part[SignInLog | None], ...] = await together(*asked)
+        logs = [part.value for part in parts if isinstance(part, Known) and part.value is not None]
+        if logs:
+            return Known(_joined(logs))
+        failed = [part for part in parts if isinstance(part, CouldNotLook)]
+        if failed:
+            why = "; ".join(dict.fromkeys(each.why for each in failed))
+            return CouldNotLook(why, may_help_later=any(each.may_help_later for each in failed))
+        return CouldNotLook(
+            f"no workspace has had records in {table} since {since:%Y-%m-%d} that go on until now: Entra's diagnostic "
+            "settings send none there"
+        )
+
+    async def _one(self, workspace: str, table: str, query: str, principal: str, since: datetime) -> SignInLog | None:
+        """One workspace's; None if nobody sends the table's records there (any more)."""
+        doing = f"asking workspace {workspace} for the sign-ins of {principal}"
+        held, rows = await together(
+            self._workspaces.held(workspace, table, since), self._workspaces.rows(workspace, query, doing)
+        )
+        if held is None or self._workspaces.now - held.newest > _SILENT:
+            return None
+        records = readable(doing, lambda: [_sign_in(row, principal) for row in rows])
+        records.sort(key=lambda each: each.at, reverse=True)
+        cut_short = len(records) >= MOST
+        begun = records[-1].at if cut_short else max(since, held.oldest)
+        return SignInLog(tuple(records), begun, cut_short, LogSource.WORKSPACE)
+
+
+def _query(table: str, principal: str, since: datetime, *, issued: bool) -> str:
+    codes = '["0"]' if issued else "[]"
+    return (
+        f"// cordon:sign-ins\nlet sp='{principal}'; let codes=dynamic({codes}); let t0={kusto_time(since)};\n{table}\n"
+        "| where TimeGenerated >= t0 and ServicePrincipalId =~ sp\n"
+        f"| where array_length(codes) == 0 or ResultType in (codes)\n{_COLUMNS}"
+    )
+
+
+def _joined(logs: Sequence[SignInLog]) -> SignInLog:
+    """Each is whole from its own beginning on, so together they are from the earliest."""
+    longest = min(logs, key=lambda each: each.since)
+    found = {record.id: record for log in logs for record in log.records}
+    records = sorted(found.values(), key=lambda each: each.at, reverse=True)
+    return SignInLog(tuple(records), longest.since, longest.cut_short, LogSource.WORKSPACE)
+
+
+def _sign_in(row: JsonObject, principal: str) -> SignIn:
+    if guid_of(row, "sp") != principal:
+        raise Unreadable("a sign-in is of another identity than was asked for")
+    network = text_of(row, "network")
+    return SignIn(
+        id=text_of(row, "id"),
+        at=moment_of(row, "at"),
+        error_code=int(text_of(row, "code")),
+        address=_text(row, "ip"),
+        credential_id=_text(row, "key") or _text(row, "federated"),
+        credential_type=_text(row, "kind"),
+        resource=_text(row, "resource"),
+        resource_id=_text(row, "resourceId"),
+        network=int(network) or None if network.isdecimal() else None,
+        country=_text(row, "country"),
+        user_agent=_text(row, "agent"),
+        thumbprint=_text(row, "thumbprint"),
+        token_id=_text(row, "token"),
+    )
+
+
+def _text(row: JsonObject, name: str) -> str | None:
+    return optional_text_of(row, name) or None

@@ -1,0 +1,104 @@
+"""
+Log Analytics: questions in Kusto to the workspaces that the settings name. Each workspace is asked on its own, so that
+the one which fails is named; a result that is not whole counts as none (facts: azure 3.4).
+
+The first line of each question is a comment that names it. Nothing gets into a question but fixed text, GUIDs, times
+and checked names.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from shared.clients.azure_answers import Order, Reply, readable
+from shared.clients.azure_http import AzureHttp
+from shared.clients.graph_shapes import Unreadable, objects_of, text_of
+from shared.clients.pacing import Quota
+from shared.clients.patience import Trouble, persist
+from shared.errors import IncompleteAnswer
+from shared.identity import canonical_guid
+from shared.signal import JsonObject, JsonValue
+
+LOG_READER = "the role Log Analytics Reader on the workspace"
+_QUERIES = Quota("log queries", 200, 30.5)  # per identity; facts: azure 3.4
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The time that a table's records in a workspace speak of."""
+
+    oldest: datetime
+    newest: datetime
+
+
+class Workspaces:
+    """Asks workspaces. Goes as the reader identity."""
+
+    def __init__(self, http: AzureHttp, ids: Sequence[str]) -> None:
+        """`ids` are customer ids, at least one."""
+        self._http, self.ids = http, tuple(canonical_guid(each) for each in ids)
+
+    @property
+    def now(self) -> datetime:
+        return self._http.clock()
+
+    async def rows(self, workspace: str, query: str, doing: str) -> list[JsonObject]:
+        """The rows of the first table, by column. Raises our errors; IncompleteAnswer for half of a result."""
+        path = f"/v1/workspaces/{workspace}/query"
+        order = Order("POST", path, doing, LOG_READER, {"query": query}, quotas=(_QUERIES,))
+
+        async def attempt() -> Reply:
+            reply = await self._http.attempt(order)
+            if reply.body.get("error") is not None:  # beside the tables: they are not whole
+                raise Trouble(IncompleteAnswer(f"Not done: {doing}. The result is not whole."), again=True)
+            return reply
+
+        reply = await persist(attempt, self._http.patience, self._http.random, doing)
+        return readable(doing, lambda: _rows(reply.body))
+
+    async def held(self, workspace: str, table: str, since: datetime) -> Held | None:
+        """
+        What a workspace has of a table from `since` on, of anybody; None: nothing. A table that nobody sends records
+        to is as empty as one in which nothing happened, so emptiness alone proves nothing.
+        """
+        doing = f"asking workspace {workspace} how far back its {table} goes"
+        query = (
+            f"// cordon:coverage\nlet t0={kusto_time(since)};\n{table}\n| where TimeGenerated >= t0\n"
+            "| summarize oldest=min(TimeGenerated), newest=max(TimeGenerated)\n| project oldest, newest\n"
+        )
+        rows = await self.rows(workspace, query, doing)
+        return readable(doing, lambda: _held(rows))
+
+
+def kusto_time(moment: datetime) -> str:
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return f"datetime({utc.isoformat(timespec='seconds')}Z)"
+
+
+def moment_of(row: JsonObject, name: str) -> datetime:
+    moment = datetime.fromisoformat(text_of(row, name))
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _held(rows: Sequence[JsonObject]) -> Held | None:
+    """`summarize` over nothing gives one row of nulls."""
+    if len(rows) != 1:
+        raise Unreadable("not one row")
+    if rows[0].get("oldest") is None and rows[0].get("newest") is None:
+        return None
+    return Held(moment_of(rows[0], "oldest"), moment_of(rows[0], "newest"))
+
+
+def _rows(body: JsonObject) -> list[JsonObject]:
+    table = objects_of(body, "tables")[0]
+    columns = [text_of(each, "name") for each in objects_of(table, "columns")]
+    rows = table.get("rows")
+    if not isinstance(rows, list):
+        raise Unreadable("rows is not a list")
+    return [_row(columns, row) for row in rows]
+
+
+def _row(columns: Sequence[str], row: JsonValue) -> JsonObject:
+    if not isinstance(row, list):
+        raise Unreadable("a row is not a list")
+    return dict(zip(columns, row, strict=True))

@@ -1,0 +1,199 @@
+"""One interface over Graph and Log Analytics: whoever has the sign-ins tells them, and both say why they have none."""
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from drill.practice import Behaviour, Credential, CredentialKind
+from shared.case import CouldNotLook, Known, LogSource, Part, PartName, SignInLog
+from shared.clients.workspaces import kusto_time
+from shared.tenant import Gathered
+from tests.clients.fake_graph import START
+from tests.clients.test_practice_tenant import REF, SIGN_INS, Place, at
+from tests.practice.desk import PRINCIPAL, SECRET, payroll
+
+DAY = timedelta(days=1)
+OLDER = frozenset({PartName.OLDER_SIGN_INS})
+EXPORTED: dict[str, Any] = {"entraDiagnosticSettings": [{}]}
+TWO = {
+    "workspaces": [{"name": "first"}, {"name": "second"}],
+    "entraDiagnosticSettings": [
+        {"workspaceId": f"/subscriptions/{'0' * 8}-0000-4000-8000-{'0' * 11}1/resourceGroups/practice/providers/"
+         "Microsoft.OperationalInsights/workspaces/second"}
+    ],
+}  # fmt: skip
+LICENSED = {**payroll(), "licences": ["AAD_PREMIUM"]}
+UNLICENSED = {**payroll(), "licences": ["WorkloadIdentitiesPremium"]}
+
+
+def signed_in(number: int, ago: timedelta, code: int = 0, **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"s{number}",
+        "createdDateTime": (START - ago).isoformat(),
+        "servicePrincipalId": PRINCIPAL,
+        "servicePrincipalCredentialKeyId": SECRET,
+        "clientCredentialType": "clientSecret",
+        "resourceDisplayName": "Microsoft Graph",
+        "resourceId": "00000003-0000-0000-c000-000000000000",
+        "uniqueTokenIdentifier": f"token-{number}",
+        "status": {"errorCode": code, "failureReason": None, "additionalDetails": None},
+        **more,
+    }
+
+
+HELD = [
+    signed_in(1, 50 * DAY),
+    signed_in(2, 20 * DAY),
+    signed_in(3, DAY / 2),
+    signed_in(4, DAY / 4, 7000215),
+    signed_in(5, DAY / 8, servicePrincipalId="0c0c0c0c-0000-4000-8000-00000000eeee"),
+]
+
+
+def look(
+    tenant: dict[str, Any], parts: frozenset[PartName] = SIGN_INS, azure: dict[str, Any] = EXPORTED, **more: Any
+) -> Gathered:
+    async def story(place: Place) -> Gathered:
+        return await place.tenant.directory.look(REF, parts)
+
+    more = {"workspaces": None, "behaviour": Behaviour.gentle(), **more}
+    return at(story, tenant, azure=azure, logs={"signIns": HELD}, **more)
+
+
+def log_of(part: Part[SignInLog]) -> SignInLog:
+    assert isinstance(part, Known), part
+    return part.value
+
+
+def why(part: Part[SignInLog]) -> str:
+    assert isinstance(part, CouldNotLook), part
+    return part.why
+
+
+def test_what_graph_refuses_the_workspace_tells_in_the_same_words() -> None:
+    """Without the licence for Graph's log; of the issued a month, of the attempts a day."""
+    told, usual = look(UNLICENSED), look(LICENSED)
+    issued, attempts = log_of(told.sign_ins), log_of(told.attempts)
+
+    assert (issued.source, attempts.source) == (LogSource.WORKSPACE, LogSource.WORKSPACE)
+    assert "licence" in str(issued.instead_of).lower()
+    assert [each.id for each in issued.records] == [each.id for each in log_of(usual.sign_ins).records] == ["s3", "s2"]
+    assert [each.id for each in attempts.records] == [each.id for each in log_of(usual.attempts).records]
+    assert log_of(usual.sign_ins).source is LogSource.GRAPH
+
+
+def test_a_record_is_the_same_value_from_either_source() -> None:
+    """Where the table has the newer columns; those that it lacks are not told, and are not made up."""
+    graph = log_of(look(LICENSED).sign_ins).records
+    more = log_of(look(UNLICENSED, behaviour=Behaviour.gentle(sign_in_tables_tell_more=True)).sign_ins).records
+    less = log_of(look(UNLICENSED).sign_ins).records
+
+    assert more == graph
+    assert (less[0].network, less[0].user_agent, less[0].credential_type) == (None, None, None)
+    assert (less[0].address, less[0].country, less[0].token_id) == ("203.0.113.7", "NL", "token-3")
+
+
+def test_what_is_older_than_graph_s_log_comes_from_the_workspace() -> None:
+    """Sixty days and the one that is judged; from the setting's first record on."""
+    older = log_of(look(LICENSED, OLDER).older_sign_ins)
+
+    assert [each.id for each in older.records] == ["s3", "s2", "s1"]
+    assert older.since == START - 50 * DAY
+    assert older.instead_of is None
+
+
+def test_of_several_workspaces_the_one_that_is_written_to_is_enough() -> None:
+    """Entra sends a category whole, wherever it sends it."""
+    assert [each.id for each in log_of(look(UNLICENSED, azure=TWO).sign_ins).records] == ["s3", "s2"]
+
+
+def test_an_empty_table_is_no_proof_that_nobody_signed_in() -> None:
+    """Nobody sends it records: both reasons are told, and neither is "nothing there"."""
+    found = why(look(UNLICENSED, azure={}).sign_ins)
+
+    assert "licence" in found.lower()
+    assert "diagnostic settings" in found
+
+
+def test_a_table_that_is_no_longer_written_to_is_no_source() -> None:
+    """Whatever it holds of old, it does not tell of today."""
+
+    async def story(place: Place) -> Gathered:
+        return await place.tenant.directory.look(REF, SIGN_INS)
+
+    old = [signed_in(1, 20 * DAY), signed_in(2, 3 * DAY)]
+    found = at(story, UNLICENSED, azure=EXPORTED, logs={"signIns": old}, workspaces=None, behaviour=Behaviour.gentle())
+
+    assert "until now" in why(found.sign_ins)
+
+
+def test_a_log_begins_where_the_export_begins() -> None:
+    """A setting of last week knows nothing of the month before."""
+    since = (START - 7 * DAY).isoformat()
+    found = log_of(look(UNLICENSED, azure={"entraDiagnosticSettings": [{"since": since}]}).sign_ins)
+
+    assert [each.id for each in found.records] == ["s3"]
+    assert found.since > START - 7 * DAY
+
+
+def test_with_both_away_both_reasons_are_told() -> None:
+    """No licence, and no right to read the workspace."""
+    found = why(look(UNLICENSED, azure={**EXPORTED, "permissions": {"reader": []}}).sign_ins)
+
+    assert "licence" in found.lower()
+    assert "Log Analytics Reader" in found
+
+
+def test_without_a_workspace_it_is_said_that_none_is_configured() -> None:
+    """So that somebody knows what would help."""
+    assert "CORDON_LOG_WORKSPACES" in why(look(UNLICENSED, workspaces=()).sign_ins)
+    assert "CORDON_LOG_WORKSPACES" in why(look(LICENSED, OLDER, workspaces=()).older_sign_ins)
+
+
+def test_half_a_result_is_none() -> None:
+    """Whoever takes it for the whole calls a stranger unseen."""
+    found = look(UNLICENSED, behaviour=Behaviour.gentle(partial_logs=True)).sign_ins
+
+    assert "not whole" in why(found)
+    assert isinstance(found, CouldNotLook)
+    assert found.may_help_later
+
+
+def test_the_workspace_is_late_in_its_own_time() -> None:
+    """A sign-in of now is in neither source."""
+
+    async def story(place: Place) -> tuple[int, int]:
+        async def count() -> int:
+            place.practice.sign_in(PRINCIPAL, Credential(CredentialKind.SECRET, SECRET))
+            return len(log_of((await place.tenant.directory.look(REF, SIGN_INS)).sign_ins).records)
+
+        first = await count()
+        await asyncio.sleep(901)
+        return first, await count()
+
+    behaviour = Behaviour.gentle(workspace_delay=(900.0, 900.0))
+    logs = {"signIns": HELD}
+    counted = at(story, UNLICENSED, azure=EXPORTED, logs=logs, workspaces=None, behaviour=behaviour)
+
+    assert counted == (2, 3)
+
+
+def test_a_managed_identity_s_sign_ins_are_in_a_table_of_their_own() -> None:
+    """Asked for by what Graph says the identity is."""
+    managed = payroll(
+        principal={"servicePrincipalType": "ManagedIdentity"}, applications=[], federatedIdentityCredentials={}
+    )
+    rows = [signed_in(1, DAY / 2, signInEventTypes=["managedIdentity"]), signed_in(2, DAY / 3)]
+
+    async def story(place: Place) -> Gathered:
+        return await place.tenant.directory.look(replace(REF, app_object_id=None), SIGN_INS)
+
+    found = at(story, managed, azure=EXPORTED, logs={"signIns": rows}, workspaces=None, behaviour=Behaviour.gentle())
+
+    assert [each.id for each in log_of(found.sign_ins).records] == ["s1"]
+
+
+def test_a_time_is_written_in_utc() -> None:
+    """The only other thing than a GUID that gets into a question."""
+    assert kusto_time(datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))) == "datetime(2026-01-01T00:00:00Z)"

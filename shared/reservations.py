@@ -3,13 +3,15 @@ The limits' window in the store: a place is reserved before the first effect, an
 
 Window and burst are one document, changed only if nobody else changed it meanwhile: that is what makes the
 limits exact. Who is undecided is read before it, so that whoever is taken off that list on account of a burst
-has left the burst's mark in the document first.
+has left the burst's mark in the document first. What one instance's workers ask for at the same time is judged one
+after the other and stored at once: fifty that compete for one document would write it fifty times, and read it more
+often.
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import cast
@@ -48,6 +50,39 @@ class Ahead:
     batch: Batch
 
 
+@dataclass(slots=True, eq=False)
+class _Ask:
+    """What one identity needs to be judged, and, once `is_answered`, its verdict or the store's error."""
+
+    wanted: Spent
+    batch: Batch
+    enabled: int | None
+    confirmed: bool
+    named: bool
+    last: bool
+    is_answered: bool = False
+    verdict: Over | None = None
+    problem: CordonError | None = None
+
+    def answer(self, verdict: Over | None = None, problem: CordonError | None = None) -> None:
+        self.is_answered, self.verdict, self.problem = True, verdict, problem
+
+
+@dataclass(slots=True)
+class Turn:
+    """Whose turn it is within this instance, what waits for it, and the window as it was understood last."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: list[_Ask] = field(default_factory=list[_Ask])
+    known: tuple[JsonObject, Window] | None = None
+
+    def read(self, body: JsonObject) -> Window:
+        """As `read_window`, which takes its time with many identities."""
+        if self.known is None or self.known[0] != body:
+            self.known = body, read_window(body)
+        return self.known[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Reservations:
     """Reserves places for identities that effects are about to be let through on."""
@@ -57,6 +92,7 @@ class Reservations:
     muster: Muster
     limits: Limits
     clock: Clock
+    turn: Turn = field(default_factory=Turn)
 
     async def look_ahead(self, own: Sequence[str]) -> Ahead:
         """What `reserve` reads first; it may be read beside other things, a moment before."""
@@ -107,30 +143,63 @@ class Reservations:
     async def _settle(
         self, wanted: Spent, batch: Batch, enabled: int | None, *, confirmed: bool, named: bool, last: bool
     ) -> Over | None:
-        """Judge and store what follows, until nobody else was faster."""
-        while True:
-            now, document = self.clock(), await self.documents.get(_PARTITION, "identities")
-            try:
-                window = read_window(document.body) if document else Window()
-            except WindowUnreadable as problem:
-                log.error("%s", problem)  # noqa: TRY400 - the text says it all
-                return Over(str(problem))
-            verdict = (
-                spend(window, wanted, now)
-                if confirmed
-                else judge(self.limits, window, wanted, batch=batch, named=named, enabled=enabled, now=now)
-            )
-            if isinstance(verdict, Over):
-                is_known = window.burst is not None and verdict.reason == window.burst.reason
-                if not verdict.by_batch or verdict.window is None or not (last or is_known):
-                    return verdict
-                if await self._store(document, verdict.window):
-                    return Over(verdict.reason, verdict.by_batch)
-            elif await self._store(document, verdict.window):
-                return None
+        """Judge and store what follows, together with all that this instance is asked for meanwhile."""
+        ask, turn = _Ask(wanted, batch, enabled, confirmed, named, last), self.turn
+        turn.waiting.append(ask)
+        try:
+            async with turn.lock:
+                if not ask.is_answered:
+                    await asyncio.sleep(0)  # whoever is as far as we are joins
+                    await self._settle_all(tuple(turn.waiting))
+        finally:
+            turn.waiting.remove(ask)
+        if ask.problem:
+            raise ask.problem
+        return ask.verdict
+
+    async def _settle_all(self, asks: Sequence[_Ask]) -> None:
+        """Judge one after the other and store what follows, until no other instance was faster."""
+        try:
+            verdicts = await self._judged(asks)
+            while verdicts is None:
+                verdicts = await self._judged(asks)
+        except CordonError as problem:
+            for ask in asks:
+                ask.answer(problem=problem)
+        else:
+            for ask, verdict in zip(asks, verdicts, strict=True):
+                ask.answer(verdict)
+
+    async def _judged(self, asks: Sequence[_Ask]) -> Sequence[Over | None] | None:
+        """The verdicts, with the window stored that they leave; None if somebody else has changed it meanwhile."""
+        now, document = self.clock(), await self.documents.get(_PARTITION, "identities")
+        try:
+            before = self.turn.read(document.body) if document else Window()
+        except WindowUnreadable as problem:
+            log.error("%s", problem)  # noqa: TRY400 - the text says it all
+            return [Over(str(problem))] * len(asks)
+        verdicts: list[Over | None] = []
+        window = before
+        for ask in asks:
+            verdict, window = self._judge(ask, window, now)
+            verdicts.append(verdict)
+        return verdicts if window is before or await self._store(document, window) else None
+
+    def _judge(self, ask: _Ask, window: Window, now: datetime) -> tuple[Over | None, Window]:
+        """The verdict on one, and the window that the next one finds."""
+        if ask.confirmed:
+            return None, spend(window, ask.wanted, now).window
+        verdict = judge(self.limits, window, ask.wanted, batch=ask.batch, named=ask.named, enabled=ask.enabled, now=now)
+        if not isinstance(verdict, Over):
+            return None, verdict.window
+        is_known = window.burst is not None and verdict.reason == window.burst.reason
+        if not verdict.by_batch or verdict.window is None or not (ask.last or is_known):
+            return verdict, window
+        return Over(verdict.reason, verdict.by_batch), verdict.window
 
     async def _store(self, document: Document | None, window: Window) -> bool:
         body = as_body(window)
+        self.turn.known = body, window
         if document is None:
             return await self.documents.insert(_PARTITION, "identities", body)
         return await self.documents.replace(_PARTITION, "identities", body, document.etag)

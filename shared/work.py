@@ -68,7 +68,7 @@ from shared.policy import ActionChoice, Policy, Verdict
 from shared.preflight import outcomes, why_nothing_contains
 from shared.protection import Doubt, why_ids_protected, why_protected, why_synchronises
 from shared.readiness import ReadinessCheck
-from shared.reservations import Ahead, Reservations
+from shared.reservations import Ahead, Reservations, Turn
 from shared.sign_ins import LOOKS, call_for, look_at_sign_ins, tell_token
 from shared.signal import JsonObject
 from shared.standing import (
@@ -130,6 +130,7 @@ class Desk:
     clock: Clock
     warm_up: Callable[[], Awaitable[None]]
     resumes: dict[IncidentId, datetime] = field(default_factory=dict[IncidentId, datetime])  # when ours are due
+    turn: Turn = field(default_factory=Turn)  # at the limits' window
     readiness: ReadinessCheck | None = None  # None: nobody looks ahead; refusals come from the tenant
     token: Callable[[int], bytes] = secrets.token_bytes  # that many random bytes
 
@@ -973,7 +974,8 @@ async def watched_by(desk: Desk, ids: Sequence[str]) -> Chain | None:
 
 def reservations_of(desk: Desk) -> Reservations:
     """The limits' window, by this desk's policy."""
-    return Reservations(desk.store.documents, desk.tenant.directory, desk.muster, desk.policy.limits, desk.clock)
+    limits, documents = desk.policy.limits, desk.store.documents
+    return Reservations(documents, desk.tenant.directory, desk.muster, limits, desk.clock, desk.turn)
 
 
 def _place_of(entry: Entry) -> tuple[int, int] | None:

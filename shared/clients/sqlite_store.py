@@ -3,19 +3,21 @@ The store in one sqlite file, for local runs: the same promises as in Azure, wit
 
 Write-ahead logging with `synchronous=FULL`: what a call has confirmed survives a crash of the process and
 of the machine. Several processes may use one file; they wait for each other for a few seconds. Calls are
-short (a write is one flush to disk), so they run where they are made.
+short, so they run where they are made. What several callers want to write at the same time shares one
+transaction, and so one flush to disk: with fifty identities at once that is what the time goes to.
 """
 
+import asyncio
 import sqlite3
 import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import starmap
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import Literal, TypeAlias, TypeVar, cast
 
 from shared.clock import Clock
 from shared.errors import CordonError, JournalDamaged, OutcomeUnknown, SequenceTaken, SettingsWrong, Unreachable
@@ -38,8 +40,9 @@ from shared.store import (
     read_body,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
+T = TypeVar("T")
+Change: TypeAlias = Callable[[sqlite3.Cursor], T]
+"""What is done within a transaction. It may run twice, the first time without any effect."""
 
 _PATIENCE = 5.0  # seconds to wait for another process that is writing
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,12 +84,34 @@ def open_sqlite_store(path: Path | str, clock: Clock) -> LocalStore:
     return LocalStore(*parts, close=file.aclose)
 
 
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """What somebody waits for: what it is, in words; what it does; what came of it."""
+
+    doing: str
+    change: Change[object]
+    answer: "asyncio.Future[object]"
+
+
+def _refuse(
+    writes: Sequence[_Write], problem: Exception, explained: Callable[[str, Exception], Exception]
+) -> Literal[True]:
+    """Tell everybody what became of what he wanted."""
+    for write in writes:
+        error = explained(write.doing, problem)
+        if error is not problem:
+            error.__cause__ = problem
+        write.answer.set_exception(error)
+    return True
+
+
 class SqliteFile:
     """One connection to the file, for one caller at a time, whichever thread it comes from."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._waiting: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
@@ -107,27 +132,45 @@ class SqliteFile:
             except sqlite3.Error as problem:
                 raise self._explained(doing, problem) from problem
 
-    @contextmanager
-    def writing(self, doing: str) -> "Generator[sqlite3.Cursor]":
-        """All or nothing, durable when the block has been left."""
-        with self._lock:
-            try:
-                cursor = self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield cursor
-                except BaseException:
-                    self._roll_back()
-                    raise
-                self._commit(doing)
-            except sqlite3.Error as problem:
-                raise self._explained(doing, problem) from problem
+    async def write(self, doing: str, change: Change[T]) -> T:
+        """All or nothing, durable when this returns. Whoever is cancelled while waiting may have written."""
+        loop = asyncio.get_running_loop()
+        write = _Write(doing, change, loop.create_future())
+        if loop not in self._waiting:
+            self._waiting[loop] = []
+            loop.call_soon(self._write_waiting, loop)
+        self._waiting[loop].append(write)
+        return cast("T", await write.answer)
 
-    def _commit(self, doing: str) -> None:
+    def _write_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One transaction for all that wait; where one of them cannot be carried out, one for each."""
+        writes = [write for write in self._waiting.pop(loop) if not write.answer.done()]
+        with self._lock:
+            if writes and not self._write_all(writes):
+                for write in writes:
+                    self._write_all([write])
+
+    def _write_all(self, writes: Sequence["_Write"]) -> bool:
+        """False if one of several failed: then nothing was done, and nobody was answered."""
+        try:
+            cursor = self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as problem:
+            return _refuse(writes, problem, self._explained)
+        try:
+            results = [write.change(cursor) for write in writes]
+        except BaseException as problem:
+            self._roll_back()
+            if not isinstance(problem, Exception):
+                raise
+            return len(writes) == 1 and _refuse(writes, problem, self._explained)
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error as problem:
             self._roll_back()
-            raise OutcomeUnknown(doing, f"the file {self.path} answered {_name(problem)}") from problem
+            return _refuse(writes, problem, self._in_doubt)
+        for write, result in zip(writes, results, strict=True):
+            write.answer.set_result(result)
+        return True
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:  # a full disk, say, has ended it already
@@ -146,8 +189,13 @@ class SqliteFile:
             self._close()
             raise _unusable(self.path, "cannot be used as a store") from problem
 
-    def _explained(self, doing: str, problem: sqlite3.Error) -> CordonError:
+    def _in_doubt(self, doing: str, problem: Exception) -> CordonError:
+        return OutcomeUnknown(doing, f"the file {self.path} answered {_name(problem)}")
+
+    def _explained(self, doing: str, problem: Exception) -> Exception:
         """A failure before the commit: whatever it was, nothing was changed."""
+        if not isinstance(problem, sqlite3.Error):
+            return problem
         if isinstance(problem, sqlite3.OperationalError):
             return Unreachable(doing, f"the file {self.path} answered {_name(problem)}")
         return JournalDamaged(
@@ -170,7 +218,7 @@ def _patiently(step: Callable[[], object]) -> None:
             return
 
 
-def _name(problem: sqlite3.Error) -> str:
+def _name(problem: Exception) -> str:
     return getattr(problem, "sqlite_errorname", type(problem).__name__)
 
 
@@ -190,11 +238,14 @@ class SqliteJournal:
             return
         incident, first, last = records[0].incident, records[0].sequence, records[-1].sequence
         rows = [(incident, *to_kept(record)) for record in records]
-        with self._file.writing(f"appending to the journal of incident {incident}") as cursor:
+
+        def append(cursor: sqlite3.Cursor) -> None:
             taken = _first_value(cursor.execute(_TAKEN, (incident, first, last)))
             if taken is not None:
                 raise SequenceTaken(incident, taken)
             cursor.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+        await self._file.write(f"appending to the journal of incident {incident}", append)
 
     async def read(self, incident: IncidentId) -> Sequence[Record]:
         check_key(incident, "an incident's id")
@@ -218,7 +269,8 @@ class SqliteDocuments:
     async def insert_all(self, partition: str, bodies: Mapping[str, JsonObject]) -> frozenset[str]:
         check_key(partition, "a partition")
         texts = check_bodies(partition, bodies)
-        with self._file.writing(f"storing documents under {partition}") as cursor:
+
+        def insert(cursor: sqlite3.Cursor) -> frozenset[str]:
             revision = _next_revision(cursor)
             return frozenset(
                 key
@@ -227,6 +279,8 @@ class SqliteDocuments:
                     "INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?)", (partition, key, text, revision)
                 ).rowcount
             )
+
+        return await self._file.write(f"storing documents under {partition}", insert)
 
     async def get(self, partition: str, key: str) -> Document | None:
         check_place(partition, key)
@@ -237,15 +291,21 @@ class SqliteDocuments:
     async def replace(self, partition: str, key: str, body: JsonObject, etag: str) -> bool:
         check_place(partition, key)
         text = body_text(body)
-        with self._file.writing(f"replacing document {key} under {partition}") as cursor:
-            change = "UPDATE documents SET body = ?, revision = ? WHERE partition = ? AND key = ? AND revision = ?"
+        change = "UPDATE documents SET body = ?, revision = ? WHERE partition = ? AND key = ? AND revision = ?"
+
+        def replace(cursor: sqlite3.Cursor) -> bool:
             return cursor.execute(change, (text, _next_revision(cursor), partition, key, etag)).rowcount == 1
+
+        return await self._file.write(f"replacing document {key} under {partition}", replace)
 
     async def remove(self, partition: str, key: str, etag: str) -> bool:
         check_place(partition, key)
-        with self._file.writing(f"removing document {key} under {partition}") as cursor:
-            change = "DELETE FROM documents WHERE partition = ? AND key = ? AND revision = ?"
+        change = "DELETE FROM documents WHERE partition = ? AND key = ? AND revision = ?"
+
+        def remove(cursor: sqlite3.Cursor) -> bool:
             return cursor.execute(change, (partition, key, etag)).rowcount == 1
+
+        return await self._file.write(f"removing document {key} under {partition}", remove)
 
     async def query(
         self, partition: str, *, after: str = "", before: str | None = None, limit: int = 1000
@@ -276,8 +336,8 @@ class SqliteEvidence:
 
     async def keep(self, content: bytes) -> str:
         digest = digest_of(content)
-        with self._file.writing(f"storing evidence {digest}") as cursor:
-            cursor.execute("INSERT OR IGNORE INTO evidence VALUES (?, ?)", (digest, content))
+        change = "INSERT OR IGNORE INTO evidence VALUES (?, ?)"
+        await self._file.write(f"storing evidence {digest}", lambda cursor: cursor.execute(change, (digest, content)))
         return digest
 
     async def fetch(self, digest: str) -> bytes | None:
@@ -302,30 +362,32 @@ class SqliteQueue:
     async def put(self, body: bytes, delay: timedelta = timedelta()) -> None:
         check_message(body, delay)
         now = self._clock()
-        with self._file.writing(f"sending a message to {self._name}") as cursor:
-            cursor.execute(
-                "INSERT INTO messages (queue, body, due, inserted) VALUES (?, ?, ?, ?)",
-                (self._name, body, _ticks(now + delay), _ticks(now)),
-            )
+        change = "INSERT INTO messages (queue, body, due, inserted) VALUES (?, ?, ?, ?)"
+        values = self._name, body, _ticks(now + delay), _ticks(now)
+        await self._file.write(f"sending a message to {self._name}", lambda cursor: cursor.execute(change, values))
 
     async def receive(self, most: int, hidden: timedelta) -> Sequence[Received]:
         now, due = self._clock(), await self.next_due()
         if due is None or due > now:
             return []  # the common case, for which nobody else has to wait
-        with self._file.writing(f"receiving from {self._name}") as cursor:
+        change = "UPDATE messages SET dequeued = dequeued + 1, due = ? WHERE number = ?"
+
+        def receive(cursor: sqlite3.Cursor) -> list[tuple[int, bytes, int, int]]:
             rows = cursor.execute(DUE, (self._name, _ticks(now), most)).fetchall()
-            change = "UPDATE messages SET dequeued = dequeued + 1, due = ? WHERE number = ?"
             cursor.executemany(change, [(_ticks(now + hidden), row[0]) for row in rows])
-        return [_received(row) for row in rows]
+            return rows
+
+        return [_received(row) for row in await self._file.write(f"receiving from {self._name}", receive)]
 
     async def delete(self, received: Received) -> bool:
-        with self._file.writing(f"deleting a message from {self._name}") as cursor:
-            return cursor.execute(_DELETE, self._held(received)).rowcount == 1
+        held = self._held(received)
+        doing = f"deleting a message from {self._name}"
+        return await self._file.write(doing, lambda cursor: cursor.execute(_DELETE, held).rowcount == 1)
 
     async def release(self, received: Received, delay: timedelta) -> bool:
-        due = _ticks(self._clock() + delay)
-        with self._file.writing(f"releasing a message of {self._name}") as cursor:
-            return cursor.execute(_RELEASE, (due, *self._held(received))).rowcount == 1
+        values = _ticks(self._clock() + delay), *self._held(received)
+        doing = f"releasing a message of {self._name}"
+        return await self._file.write(doing, lambda cursor: cursor.execute(_RELEASE, values).rowcount == 1)
 
     async def next_due(self) -> datetime | None:
         due = cast("int | None", self._file.read(f"looking into {self._name}", NEXT_DUE, (self._name,))[0][0])

@@ -9,13 +9,15 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from shared.clients import sqlite_store
 from shared.clients.sqlite_store import open_sqlite_store
-from shared.errors import JournalDamaged, SequenceTaken, SettingsWrong, Unreachable
+from shared.errors import JournalDamaged, OutcomeUnknown, SequenceTaken, SettingsWrong, Unreachable
 from shared.journal import IncidentId
 from tests.stores.chains import Watch, chain, new_incident
 from tests.stores.write_until_killed import INCIDENT
@@ -151,6 +153,94 @@ async def test_an_error_in_the_middle_of_an_append_leaves_nothing_behind(tmp_pat
     assert list(await store.journal.read(incident)) == []
     await store.journal.append(chain(incident, 3))
     assert len(await store.journal.read(incident)) == 3
+
+
+class Watched(sqlite3.Connection):
+    """A connection that counts its commits, and whose disk may fail at one."""
+
+    commits: ClassVar[int] = 0
+    disk_fails: ClassVar[bool] = False
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if sql == "COMMIT":
+            Watched.commits += 1
+            if Watched.disk_fails:
+                raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *values)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> type[Watched]:
+    """The connections that are opened from now on."""
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Watched))
+    monkeypatch.setattr(Watched, "commits", 0)
+    monkeypatch.setattr(Watched, "disk_fails", False)
+    return Watched
+
+
+async def test_what_many_write_at_the_same_moment_is_flushed_once(
+    tmp_path: Path, watch: Watch, watched: type[Watched]
+) -> None:
+    """Fifty identities at once wait for the disk once for each step that they take, and not fifty times."""
+    store, incidents = open_sqlite_store(tmp_path / "cordon.db", watch), [new_incident() for _ in range(50)]
+
+    for step in range(3):
+        await asyncio.gather(*(store.journal.append(chain(incident, 3)[step : step + 1]) for incident in incidents))
+
+    assert watched.commits == 3
+    for incident in incidents:
+        assert list(await store.journal.read(incident)) == chain(incident, 3)
+
+
+async def test_one_that_cannot_be_written_takes_nobody_with_it(tmp_path: Path, watch: Watch) -> None:
+    """Two rivals and a bystander in the same breath: one rival loses, whatever they share with whom."""
+    store, ours, other = open_sqlite_store(tmp_path / "cordon.db", watch), new_incident(), new_incident()
+
+    answers = await asyncio.gather(
+        store.journal.append(chain(ours, 2)),
+        store.journal.append(chain(ours, 1)),
+        store.journal.append(chain(other, 2)),
+        store.documents.insert("some", "key", {}),
+        return_exceptions=True,
+    )
+
+    assert [type(answer) for answer in answers] == [type(None), SequenceTaken, type(None), bool]
+    assert len(await store.journal.read(ours)) == len(await store.journal.read(other)) == 2
+    assert await store.documents.get("some", "key")
+
+
+async def test_a_flush_that_fails_leaves_every_outcome_unknown(
+    tmp_path: Path, watch: Watch, watched: type[Watched]
+) -> None:
+    """Each is told about its own write: nobody may take it for done, nor for not done."""
+    store, incidents = open_sqlite_store(tmp_path / "cordon.db", watch), [new_incident() for _ in range(3)]
+
+    watched.disk_fails = True
+    answers = await asyncio.gather(
+        *(store.journal.append(chain(incident, 1)) for incident in incidents), return_exceptions=True
+    )
+    watched.disk_fails = False
+
+    for incident, answer in zip(incidents, answers, strict=True):
+        assert isinstance(answer, OutcomeUnknown)
+        assert incident in str(answer)
+    await asyncio.gather(*(store.journal.append(chain(incident, 1)) for incident in incidents))
+
+
+async def test_whoever_is_cancelled_before_its_turn_has_written_nothing(tmp_path: Path, watch: Watch) -> None:
+    """The others of the same moment have."""
+    store, gone, other = open_sqlite_store(tmp_path / "cordon.db", watch), new_incident(), new_incident()
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(store.journal.append(chain(gone, 1)))
+        asyncio.get_running_loop().call_soon(task.cancel)
+        await task
+
+    answers = await asyncio.gather(cancelled(), store.journal.append(chain(other, 1)), return_exceptions=True)
+
+    assert isinstance(answers[0], asyncio.CancelledError)
+    assert list(await store.journal.read(gone)) == []
+    assert len(await store.journal.read(other)) == 1
 
 
 async def test_a_damaged_file_is_named(tmp_path: Path, watch: Watch) -> None:

@@ -6,9 +6,9 @@ documents, deep nesting, and scalars that YAML 1.1 reads in surprising ways (yes
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
 import yaml
 
@@ -77,9 +77,7 @@ def read_yaml(text: str, complain: Complain) -> Node | None:
         complain(1, f"the file has {len(text)} characters, {LARGEST} are allowed")
         return None
     try:
-        if not _is_plain(text, complain):
-            return None
-        root = yaml.compose(text, yaml.SafeLoader)
+        return _Builder(text, complain).root()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         complain(mark.line + 1 if mark else 1, f"this is not YAML: {error.problem or error.context}")
@@ -89,58 +87,114 @@ def read_yaml(text: str, complain: Complain) -> Node | None:
         line = text.count("\n", 0, position) + 1 if isinstance(position, int) else 1
         complain(line, "this is not YAML: a character that may not stand in a text file")
         return None
-    if root is None:
-        complain(1, "the file is empty")
-        return None
-    return _node(root, complain)
 
 
-def _is_plain(text: str, complain: Complain) -> bool:
-    """Look at the structure before it is built: depth, size, anchors, tags."""
-    depth, plain = 0, True
-    for number, event in enumerate(yaml.parse(text, yaml.SafeLoader)):
-        line = event.start_mark.line + 1 if event.start_mark else 1
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST or number > _MOST_EVENTS:
-            complain(line, "the file is nested too deeply or has too many parts")
-            return False
+class _Loader(Protocol):
+    """What of the library's loader is used; its own words carry no types."""
+
+    def peek_event(self) -> yaml.Event: ...
+    def get_event(self) -> yaml.Event: ...
+    def resolve(self, kind: type[yaml.Node], value: str, implicit: object) -> str: ...
+
+
+class _Refused(Exception):
+    """The rest of the file is not worth a look."""
+
+
+class _Builder:
+    """Builds the tree from the events of the text, one after the other, so that nothing unfolds before it is seen."""
+
+    def __init__(self, text: str, complain: Complain) -> None:
+        self._loader = cast("_Loader", yaml.SafeLoader(text))
+        self._complain, self._depth, self._count = complain, 0, 0
+        self._plain = True
+
+    def root(self) -> Node | None:
+        try:
+            self._next()  # the stream begins
+            if isinstance(self._loader.peek_event(), yaml.StreamEndEvent):
+                self._complain(1, "the file is empty")
+                return None
+            self._next()  # the document begins
+            root = self._node(self._next())
+            self._next()  # it ends
+            self._expect_end()
+        except _Refused:
+            return None
+        return root if self._plain else None
+
+    def _expect_end(self) -> None:
+        event = self._loader.peek_event()
+        if not isinstance(event, yaml.StreamEndEvent):
+            self._complain(_line(event), "another document begins here (---); a policy is one")
+            raise _Refused
+
+    def _next(self) -> yaml.Event:
+        event = self._loader.get_event()
+        self._count += 1
+        self._depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if self._depth > _DEEPEST or self._count > _MOST_EVENTS:
+            self._complain(_line(event), "the file is nested too deeply or has too many parts")
+            raise _Refused
+        return event
+
+    def _node(self, event: yaml.Event) -> Node:
+        self._look_at(event)
+        line = _line(event)
+        match event:
+            case yaml.MappingStartEvent():
+                return Node(line, self._mapping())
+            case yaml.SequenceStartEvent():
+                return Node(line, tuple(self._items()))
+            case yaml.ScalarEvent():
+                return Node(line, self._scalar(event, line))
+            case _:  # an alias, which is refused
+                return Node(line, None)
+
+    def _look_at(self, event: yaml.Event) -> None:
         if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
-            complain(line, "anchors and aliases (& and *) are not allowed; write it out")
-            plain = False
+            self._complain(_line(event), "anchors and aliases (& and *) are not allowed; write it out")
+            self._plain = False
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
-            complain(line, "tags (!) are not allowed")
-            plain = False
-    return plain
+            self._complain(_line(event), "tags (!) are not allowed; leave it out")
+            self._plain = False
 
+    def _items(self) -> Iterator[Node]:
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            yield self._node(event)
 
-def _node(raw: yaml.Node, complain: Complain) -> Node:
-    line = raw.start_mark.line + 1
-    if isinstance(raw, yaml.MappingNode):
-        return Node(line, _mapping(raw, complain))
-    if isinstance(raw, yaml.SequenceNode):
-        items = cast("list[yaml.Node]", raw.value)
-        return Node(line, tuple(_node(item, complain) for item in items))
-    return Node(line, _scalar(cast("yaml.ScalarNode", raw), line, complain))
+    def _mapping(self) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            self._entry(event, found)
+        return found
 
-
-def _mapping(raw: yaml.MappingNode, complain: Complain) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
-    for key, value in cast("list[tuple[yaml.Node, yaml.Node]]", raw.value):
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            complain(line, "a key must be a plain word")
-            continue
-        name = str(key.value)
+    def _entry(self, key: yaml.Event, found: dict[str, Entry]) -> None:
+        line = _line(key)
+        if not isinstance(key, yaml.ScalarEvent):
+            self._node(key)
+            self._node(self._next())
+            self._complain(line, "a key must be a plain word")
+            return
+        self._look_at(key)
+        name, node = str(key.value), self._node(self._next())
         if name in found:
-            complain(line, f"“{name[:60]}” stands here for the second time; the first is on line {found[name].line}")
-            continue
-        found[name] = Entry(line, _node(value, complain))
-    return found
+            first = found[name].line
+            self._complain(line, f"“{name[:60]}” stands here for the second time; the first is on line {first}")
+            return
+        found[name] = Entry(line, node)
+
+    def _scalar(self, event: yaml.ScalarEvent, line: int) -> Scalar:
+        tag = self._loader.resolve(yaml.ScalarNode, event.value, event.implicit)
+        return _scalar(str(event.value), tag.removeprefix(_TAG), line, self._complain)
 
 
-def _scalar(raw: yaml.ScalarNode, line: int, complain: Complain) -> Scalar:
-    text = str(raw.value)
-    match str(raw.tag).removeprefix(_TAG):
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
+
+
+def _scalar(text: str, kind: str, line: int, complain: Complain) -> Scalar:
+    match kind:
         case "null":
             return None
         case "bool" if text.lower() in ("true", "false"):

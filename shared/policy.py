@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
@@ -24,9 +24,11 @@ from shared.conditions.settings import SETTINGS, Guid
 from shared.errors import PolicyWrong
 from shared.lined_yaml import Entry, Node, read_yaml
 from shared.mistakes import Mistakes
-from shared.samples import NO_SAMPLES, LinedSample, Sample, Samples
 from shared.signal import JsonObject
 from shared.tautology import Truth, truth_of
+
+if TYPE_CHECKING:
+    from shared.samples import Sample
 
 CheckOptions = Callable[[str, JsonObject], None]
 
@@ -46,6 +48,32 @@ class ActionChoice:
 
     name: str
     options: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class LinedSample:
+    """A sample, and the line on which it stands in its file."""
+
+    line: int
+    sample: "Sample"
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """
+    What one rule must decide on, what it must leave to others, and what it must ask a person about because it
+    cannot be judged.
+    """
+
+    must_fire: tuple[LinedSample, ...] = ()
+    must_not_fire: tuple[LinedSample, ...] = ()
+    must_ask: tuple[LinedSample, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.must_fire) + len(self.must_not_fire) + len(self.must_ask)
+
+
+NO_SAMPLES = Samples()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +142,13 @@ class Policy:
     digest: str
 
 
-def load_policy(path: Path, action_names: Sequence[str], check_options: CheckOptions | None = None) -> Policy:
-    """Read the policy file. Raises PolicyWrong, also if there is none."""
+def load_policy(
+    path: Path, action_names: Sequence[str], check_options: CheckOptions | None = None, *, with_samples: bool = True
+) -> Policy:
+    """
+    Read the policy file. Raises PolicyWrong, also if there is none. Whoever only decides can leave the rules' samples
+    unread: they take no part in it, and their form takes longer to make than the rest of the file to read.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -125,16 +158,23 @@ def load_policy(path: Path, action_names: Sequence[str], check_options: CheckOpt
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise PolicyWrong((f"{path}:{line}: the file is not UTF-8",)) from error
-    return read_policy(text, str(path), action_names, check_options)
+    return read_policy(text, str(path), action_names, check_options, with_samples=with_samples)
 
 
-def read_policy(text: str, name: str, action_names: Sequence[str], check_options: CheckOptions | None = None) -> Policy:
+def read_policy(
+    text: str,
+    name: str,
+    action_names: Sequence[str],
+    check_options: CheckOptions | None = None,
+    *,
+    with_samples: bool = True,
+) -> Policy:
     """
     Read a policy from its text; `name` stands before the line numbers. Raises PolicyWrong with every mistake.
 
     `check_options` raises ValueError for options that an action does not know.
     """
-    reading = _Reading(Mistakes(name), action_names, check_options)
+    reading = _Reading(Mistakes(name), action_names, check_options, with_samples=with_samples)
     policy = reading.policy(text)
     if reading.mistakes or policy is None:
         raise PolicyWrong(reading.mistakes.lines())
@@ -142,8 +182,10 @@ def read_policy(text: str, name: str, action_names: Sequence[str], check_options
 
 
 @lru_cache(maxsize=1)
-def _form_of_samples() -> TypeAdapter[Sample]:
+def _form_of_samples() -> "TypeAdapter[Sample]":
     """Made when a file has samples: it takes a while."""
+    from shared.samples import Sample
+
     return TypeAdapter(Sample)
 
 
@@ -158,8 +200,10 @@ _NAME = re.compile(r"(?=.{1,80}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 class _Reading:
     """Reads part after part; what is wrong is noted, so that the next part is looked at as well."""
 
-    def __init__(self, mistakes: Mistakes, action_names: Sequence[str], check_options: CheckOptions | None) -> None:
-        self.mistakes = mistakes
+    def __init__(
+        self, mistakes: Mistakes, action_names: Sequence[str], check_options: CheckOptions | None, *, with_samples: bool
+    ) -> None:
+        self.mistakes, self._with_samples = mistakes, with_samples
         self._actions, self._check_options = tuple(action_names), check_options
         self._conditions = 0
 
@@ -383,7 +427,7 @@ class _Reading:
     # Samples
 
     def _samples(self, name: str, entry: Entry | None) -> Samples:
-        if entry is None:
+        if entry is None or not self._with_samples:
             return NO_SAMPLES
         entries = self._mapping(entry.node, f"samples of rule {name}", _SAMPLES)
         if entries is None:

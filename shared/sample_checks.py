@@ -12,9 +12,9 @@ from enum import StrEnum
 from shared.case import CASE_PARTS, Case, NotLooked, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown
 from shared.decision import NO_RULE, Weighing, weigh
-from shared.policy import Policy, Rule, Verdict
+from shared.policy import LinedSample, Policy, Rule, Verdict
 from shared.sample_cases import case_of
-from shared.samples import LinedSample, Sample
+from shared.samples import Sample
 
 
 class Wanted(StrEnum):

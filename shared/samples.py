@@ -508,29 +508,3 @@ class Sample:
         holders = [each.on for each in (*self.credentials, *audits)]
         if HolderKind.APPLICATION in holders:
             raise ValueError(f"says on: application, and of kind {self.kind} the application is not in this tenant")
-
-
-@dataclass(frozen=True, slots=True)
-class LinedSample:
-    """A sample, and the line on which it stands in its file."""
-
-    line: int
-    sample: Sample
-
-
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """
-    What one rule must decide on, what it must leave to others, and what it must ask a person about because it
-    cannot be judged.
-    """
-
-    must_fire: tuple[LinedSample, ...] = ()
-    must_not_fire: tuple[LinedSample, ...] = ()
-    must_ask: tuple[LinedSample, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.must_fire) + len(self.must_not_fire) + len(self.must_ask)
-
-
-NO_SAMPLES = Samples()

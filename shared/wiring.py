@@ -66,7 +66,7 @@ def build(settings: Settings, outside: Outside) -> Responder:
     from shared.clients.governor import Governor
     from shared.clients.tenant import make_tenant, warm_up
 
-    policy = load_policy(settings.policy, choosable(), check_policy_action)
+    policy = load_policy(settings.policy, choosable(), check_policy_action, with_samples=False)
     tenant = make_tenant(
         settings,
         credential_for=outside.credential_for,

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,11 +13,14 @@ from shared import witness
 from shared.actions import ACTIONS, action_named
 from shared.actions.interface import Action, ChangesAzure, Earlier, Means, Planning, Proof
 from shared.audit import is_followed, normalise_activity
-from shared.case import Grants, IdentityState, Known, Owners, RiskState
+from shared.case import CASE_PARTS, Grants, IdentityState, Known, Owners, RiskState
 from shared.conditions import CONDITIONS
+from shared.conditions.interface import Catalogued
+from shared.described import settings_described
 from shared.entries import PlannedStep
 from shared.identity import IdentityKind, IdentityRef
 from shared.look import Look
+from shared.part_needs import PART_NEEDS
 from shared.rotators import ROTATORS
 from shared.rotators.interface import Rotator
 from shared.sources import SOURCES
@@ -129,6 +132,25 @@ def test_every_action_declares_what_it_needs(action: Action) -> None:
         assert permission.count(".") >= 2
     assert all(permission.startswith("Microsoft.") for permission in azure)
     assert action.permissions or azure
+
+
+@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda condition: condition.name)
+def test_every_condition_says_what_it_asks_for_and_what_its_settings_mean(condition: type[Catalogued]) -> None:
+    """The reference, the schema and whoever checks a policy are told by the entry itself."""
+    settings = {each.name for each in fields(condition)}  # pyright: ignore[reportArgumentType]
+
+    assert set(condition.needs) <= set(CASE_PARTS)
+    assert not condition.unknown_when.endswith(".")
+    assert set(settings_described(condition)) == settings, "write a text below each setting"
+    assert condition.__doc__
+
+
+def test_every_part_of_a_case_says_what_it_takes_to_read_it() -> None:
+    """Permissions by Graph's names, and the licence if there is one; shared/part_needs.py."""
+    assert set(PART_NEEDS) == set(CASE_PARTS)
+    for needs in PART_NEEDS.values():
+        assert all(permission.count(".") >= 2 for permission in needs.permissions)
+        assert (needs.licence is None) == (needs.without is None)
 
 
 @pytest.mark.parametrize("rotator", ROTATORS, ids=lambda rotator: rotator.name)

@@ -11,7 +11,7 @@ from shared.conditions.federated_trust_breadth import FederatedTrustTooWide
 from shared.conditions.granted_recently import GrantedRecently
 from shared.conditions.identifier_uri import IdentifierUriSuspect
 from shared.conditions.identity_kind import IsOfKind
-from shared.conditions.interface import Condition
+from shared.conditions.interface import Catalogued, Condition
 from shared.conditions.new_sign_in import SignedInAsNever
 from shared.conditions.odd_hour import ChangedAtOddHour
 from shared.conditions.owners import OwnersSuspect
@@ -25,7 +25,7 @@ from shared.conditions.sign_in_frequency import SignsInMoreOften
 from shared.conditions.sign_in_odd_hour import SignsInAtOddHour
 from shared.conditions.sign_out_url_changed import SignOutUrlChanged
 
-CONDITIONS: tuple[type[Condition], ...] = (
+CONDITIONS: tuple[type[Catalogued], ...] = (
     RiskDetected,
     RiskListed,
     CredentialAdded,
@@ -52,7 +52,7 @@ CONDITIONS: tuple[type[Condition], ...] = (
 )
 
 
-def condition_named(name: str) -> type[Condition] | None:
+def condition_named(name: str) -> type[Catalogued] | None:
     """The condition with this name, or None."""
     return {condition.name: condition for condition in CONDITIONS}.get(name)
 

@@ -47,11 +47,18 @@ class AuditShows:
     """
 
     name: ClassVar[str] = "audit-activity"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.AUDITS, PartName.GRANT_AUDITS)
+    unknown_when: ClassVar[str] = (
+        "the log does not say what came of it, or its records are not read (removals of permissions)"
+    )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     activities: Several[Activity]
+    """One of these, in any spelling."""
     within: AuditDuration = LOOK_BACK
+    """How long ago at most."""
     results: Several[Result] = ("success",)
+    """What came of it."""
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):

@@ -39,14 +39,22 @@ class Consented:
     """
 
     name: ClassVar[str] = "consent"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.AUDITS, PartName.GRANT_AUDITS)
+    unknown_when: ClassVar[str] = "the log does not say to what was consented, who consented, or what came of it"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     findings: Several[ConsentFlaw] = tuple(ConsentFlaw)
+    """What is wrong with it."""
     within: AuditDuration = LOOK_BACK
+    """How long ago at most."""
     tiers: Several[Tier] = tuple(Tier)
+    """What counts as broad."""
     users: Annotated[int, Field(ge=2, le=1000, strict=True)] = 5
+    """From how many people on it is a burst."""
     burst: AuditDuration = timedelta(hours=1)
+    """Within which time they must have consented."""
     by_other_than: Several[Guid] | None = None
+    """Object ids of those who may consent; left out: whoever it was."""
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):

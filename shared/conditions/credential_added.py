@@ -26,11 +26,19 @@ class CredentialAdded:
     """
 
     name: ClassVar[str] = "credential-added"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.AUDITS)
+    unknown_when: ClassVar[str] = (
+        "a credential starts within the time and the log does not show (yet) who added it, the log names no "
+        "actor, or it tells of credentials in an unknown form"
+    )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     within: AuditDuration = timedelta(hours=24)
+    """How long ago it was added at most."""
     by_other_than: Several[Guid] | None = None
+    """Object or client ids of those who are expected to; left out: whoever it was."""
     holders: Several[HolderKind] = (HolderKind.APPLICATION, HolderKind.SERVICE_PRINCIPAL)
+    """The object that it was put on."""
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):

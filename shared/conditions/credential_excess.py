@@ -32,11 +32,16 @@ class CredentialExcess:
     """
 
     name: ClassVar[str] = "credential-excess"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY,)
+    unknown_when: ClassVar[str] = "federated credentials could not be read, and there is no excess without them"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     more_than: Annotated[int, Field(ge=0, le=1000, strict=True)] | None = None
+    """How many usable credentials are allowed."""
     valid_longer_than: Duration | None = None
+    """For how long one may be valid."""
     on_both_objects: bool = False
+    """Whether both objects may carry some: true asks about it."""
 
     def __post_init__(self) -> None:
         if self.more_than is None and self.valid_longer_than is None and not self.on_both_objects:

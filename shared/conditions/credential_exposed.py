@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict
 
-from shared.case import Case
+from shared.case import Case, PartName
 from shared.conditions.interface import Finding, Met, NotMet
 from shared.conditions.settings import SETTINGS, Duration, Several
 from shared.signal import Signal
@@ -25,10 +25,14 @@ class CredentialExposed:
     """
 
     name: ClassVar[str] = "credential-exposed"
+    needs: ClassVar[tuple[PartName, ...]] = ()
+    unknown_when: ClassVar[str] = ""
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     tiers: Several[Literal[1, 2, 3]] = (1, 2, 3)
+    """How near the secret was to what was read."""
     within: Duration = timedelta(days=7)
+    """How long ago that was found at most."""
 
     def check(self, case: Case) -> Finding:
         found = [signal for signal in case.signals if signal.source == SOURCE]

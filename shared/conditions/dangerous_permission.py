@@ -25,12 +25,17 @@ class HoldsDangerousPermission:
     """
 
     name: ClassVar[str] = "dangerous-permission"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.GRANTS,)
+    unknown_when: ClassVar[str] = "one of the lists that it asks for could not be read, and nothing is in the others"
     reads: ClassVar[tuple[str, ...]] = ("Directory.Read.All",)  # of delegated permissions
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     tiers: Several[Tier] = (Tier.ZERO,)
+    """How far a permission reaches."""
     kinds: Several[GrantKind] = GRANT_KINDS
+    """How it is held."""
     escalates: bool = False
+    """Only those whose holder can make itself Global Administrator."""
 
     def check(self, case: Case) -> Finding:
         part = case.grants

@@ -28,15 +28,24 @@ class ExplainedByDeclaration:
     """
 
     name: ClassVar[str] = "declared-change"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.AUDITS, PartName.GRANT_AUDITS)
+    unknown_when: ClassVar[str] = "a credential starts within the time and the log does not show (yet) who added it"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     by: Several[Guid]
+    """Object or client ids of the deploy identities."""
     kinds: Several[ChangeKind]
+    """What they change."""
     hours: HoursOfDay | None = None
+    """When they do; left out: at any hour."""
     days: Several[Day] | None = None
+    """On which days; left out: on any."""
     utc_offset: UtcOffset = timedelta()
+    """How far the clocks there are from UTC."""
     within: AuditDuration = timedelta(hours=24)
+    """How far back changes must be explained."""
     at_most: Annotated[int, Field(ge=1, le=1000, strict=True)] | None = None
+    """How many changes were declared; left out: any number."""
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):

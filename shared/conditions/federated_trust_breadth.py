@@ -30,10 +30,14 @@ class FederatedTrustTooWide:
     """
 
     name: ClassVar[str] = "federated-trust-breadth"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY,)
+    unknown_when: ClassVar[str] = "federated credentials could not be read"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     findings: Several[Breadth] = tuple(Breadth)
+    """What is too wide."""
     trusted_issuers: Several[Issuer] | None = None
+    """Issuers that are known, by their https address."""
 
     def check(self, case: Case) -> Finding:
         part = case.identity

@@ -25,13 +25,23 @@ class GrantedRecently:
     """
 
     name: ClassVar[str] = "granted-recently"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.GRANTS, PartName.AUDITS, PartName.GRANT_AUDITS)
+    unknown_when: ClassVar[str] = (
+        "a role is dated by Graph and the log does not show (yet) who gave it, the log names no actor, or "
+        "does not say what was given"
+    )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     within: AuditDuration = timedelta(hours=24)
+    """How long ago at most."""
     kinds: Several[GrantKind] = GRANT_KINDS
+    """How it is held."""
     tiers: Several[Tier] | None = None
+    """How far it reaches; left out: also what is in no tier."""
     escalates: bool = False
+    """Only those whose holder can make itself Global Administrator."""
     by_other_than: Several[Guid] | None = None
+    """Object or client ids of those who are expected to; left out: whoever it was."""
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):

@@ -22,9 +22,12 @@ class IsOfKind:
     """
 
     name: ClassVar[str] = "identity-kind"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY,)
+    unknown_when: ClassVar[str] = ""
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     kinds: Several[IdentityKind]
+    """One of these."""
 
     def __post_init__(self) -> None:
         if set(self.kinds) == set(IdentityKind):

@@ -46,11 +46,22 @@ Member: TypeAlias = tuple[str, Finding]  # the condition's name and what it answ
 
 
 class Condition(Protocol):
-    """One entry of the catalogue: `name` is the word in the policy file and the file's name with dashes."""
+    """A test on a case: `name` is the word in the policy file."""
 
     name: ClassVar[str]
 
     def check(self, case: Case) -> Finding: ...
+
+
+class Catalogued(Condition, Protocol):
+    """
+    One entry of the catalogue; its name is the file's, with dashes. `needs` are the parts of a case that it may ask
+    for, `unknown_when` says in which cases it cannot judge although these were read ("" if in none). The text below
+    each setting tells what it means: the schema and the reference are made of it.
+    """
+
+    needs: ClassVar[tuple[PartName, ...]]
+    unknown_when: ClassVar[str]
 
 
 def unknown(part: PartName, value: NotLooked | CouldNotLook) -> Unknown:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field
 
 from shared.baseline import Baseline, Feature, recent, value_of
-from shared.case import Case, SignIn
+from shared.case import Case, PartName, SignIn
 from shared.conditions.interface import Finding, Met, NotMet, Unknown
 from shared.conditions.learning import BASELINE, LEAST, BaselineDuration, LeastRecords, RecentDuration, learned
 from shared.conditions.settings import SETTINGS, Several, utc
@@ -26,13 +26,22 @@ class SignedInAsNever:
     """
 
     name: ClassVar[str] = "new-sign-in"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.SIGN_INS,)
+    unknown_when: ClassVar[str] = (
+        "there are too few records or days to learn from, the log was cut short, or does not tell a feature"
+    )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     features: Several[Feature] = _ASKED
+    """What may be new about a sign-in."""
     at_least: Annotated[int, Field(ge=1, le=7, strict=True)] = 1
+    """How many of them must be new at once."""
     within: RecentDuration = timedelta(hours=24)
+    """How long ago the sign-in was at most."""
     baseline: BaselineDuration = BASELINE
+    """How far back is learned from."""
     least_records: LeastRecords = LEAST
+    """How many sign-ins there must be to learn from."""
 
     def __post_init__(self) -> None:
         if self.at_least > len(set(self.features)):

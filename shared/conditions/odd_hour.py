@@ -27,14 +27,22 @@ class ChangedAtOddHour:
     """
 
     name: ClassVar[str] = "odd-hour"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.AUDITS, PartName.GRANT_AUDITS)
+    unknown_when: ClassVar[str] = "the log names no actor, or does not say what came of it"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     hours: HoursOfDay | None = None
+    """Hours of the day, over midnight where the end comes first."""
     days: Several[Day] | None = None
+    """Days of the week."""
     utc_offset: UtcOffset = timedelta()
+    """How far the clocks there are from UTC."""
     within: AuditDuration = LOOK_BACK
+    """How long ago at most."""
     kinds: Several[ChangeKind] = _KINDS
+    """What the change was about."""
     by_other_than: Several[Guid] | None = None
+    """Object or client ids of those who may; left out: whoever it was."""
 
     def __post_init__(self) -> None:
         if self.hours is None and self.days is None:

@@ -29,10 +29,14 @@ class OwnersSuspect:
     """
 
     name: ClassVar[str] = "owners"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.OWNERS)
+    unknown_when: ClassVar[str] = "the owners of one of both objects could not be read"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     findings: Several[OwnerFlaw] = (OwnerFlaw.WORKLOAD,)
+    """What is wrong with them."""
     expected: Several[Guid] | None = None
+    """Object ids of those who may own it."""
 
     def __post_init__(self) -> None:
         if OwnerFlaw.UNEXPECTED in self.findings and self.expected is None:

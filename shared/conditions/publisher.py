@@ -55,12 +55,18 @@ class PublisherSuspect:
     """
 
     name: ClassVar[str] = "publisher"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY,)
+    unknown_when: ClassVar[str] = "Graph's answer does not tell who publishes it"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     findings: Several[PublisherFlaw] = (PublisherFlaw.UNVERIFIED,)
+    """What is wrong with it."""
     trusted_publishers: Several[Annotated[str, Field(pattern="^[0-9]{1,20}$")]] | None = None
+    """Ids of verified publishers (MPN ids), in quotes, whose applications are not met."""
     trusted_tenants: Several[Guid] | None = None
+    """Tenants that are known."""
     names: Several[Annotated[str, Field(min_length=4)]] | None = None
+    """Names that others must not imitate, beside Microsoft's products."""
 
     def __post_init__(self) -> None:
         if PublisherFlaw.UNKNOWN_TENANT in self.findings and not self.trusted_tenants:

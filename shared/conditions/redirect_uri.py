@@ -27,12 +27,17 @@ class RedirectUriSuspect:
     """
 
     name: ClassVar[str] = "redirect-uri"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.AUDITS, PartName.DOMAINS)
+    unknown_when: ClassVar[str] = "redirect URIs could not be read, or the log does not tell how they were changed"
     reads: ClassVar[tuple[str, ...]] = ("Domain.Read.All",)
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     findings: Several[AddressFlaw] = _ASKED
+    """What is wrong with it."""
     known_domains: Several[Domain] | None = None
+    """Domains that are known beside the tenant's own."""
     added_within: AuditDuration | None = None
+    """Only those that were added within this time; left out: whenever."""
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):

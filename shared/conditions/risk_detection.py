@@ -26,12 +26,21 @@ class RiskDetected:
     """
 
     name: ClassVar[str] = "risk-detection"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.DETECTIONS,)
+    unknown_when: ClassVar[str] = (
+        "the type, level or state of a detection is withheld (hidden, generic: no licence) or newer than "
+        "Cordon, or it has no date"
+    )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     types: Several[DetectionType] | None = None
+    """Graph's riskEventType; left out: any but a confirmation as compromised."""
     levels: Several[Level] | None = None
+    """Graph's riskLevel; left out: any."""
     states: Several[State] = ("atRisk", "confirmedCompromised")
+    """Graph's riskState."""
     within: Duration | None = None
+    """How long ago it was detected at most; left out: however long."""
 
     def check(self, case: Case) -> Finding:
         part = case.detections

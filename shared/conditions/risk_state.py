@@ -21,10 +21,14 @@ class RiskListed:
     """
 
     name: ClassVar[str] = "risk-state"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.RISK,)
+    unknown_when: ClassVar[str] = "level or state are withheld (hidden: no licence) or newer than Cordon"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     levels: Several[Level] | None = None
+    """Graph's riskLevel; left out: any."""
     states: Several[State] = ("atRisk",)
+    """Graph's riskState."""
 
     def check(self, case: Case) -> Finding:
         part = case.risk

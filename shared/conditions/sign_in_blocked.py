@@ -20,6 +20,8 @@ class SignInBlocked:
     """
 
     name: ClassVar[str] = "sign-in-blocked"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY,)
+    unknown_when: ClassVar[str] = ""
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     def check(self, case: Case) -> Finding:

@@ -25,12 +25,18 @@ class SignInsFail:
     """
 
     name: ClassVar[str] = "sign-in-failures"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.ATTEMPTS,)
+    unknown_when: ClassVar[str] = "the log was cut short"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     codes: Several[ErrorCode] | None = None
+    """Error codes; left out: any."""
     at_least: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 10
+    """From how many on."""
     within: RecentDuration = timedelta(hours=1)
+    """How long ago at most."""
     succeeded: Annotated[int, Field(ge=0, le=10_000, strict=True)] | None = None
+    """How many tokens may have been issued beside them; left out: any number."""
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.attempts, Known):

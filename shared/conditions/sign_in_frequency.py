@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field
 
 from shared.baseline import recent, usual_count
-from shared.case import Case
+from shared.case import Case, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown
 from shared.conditions.learning import BASELINE, LEAST, BaselineDuration, LeastRecords, RecentDuration, learned
 from shared.conditions.settings import SETTINGS
@@ -22,13 +22,20 @@ class SignsInMoreOften:
     """
 
     name: ClassVar[str] = "sign-in-frequency"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.SIGN_INS,)
+    unknown_when: ClassVar[str] = "there are too few records or days to learn from, or the log was cut short"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     times: Annotated[float, Field(gt=1, le=1000)] = 3
+    """How many times what is usual."""
     at_least: Annotated[int, Field(ge=2, le=10_000, strict=True)] = 20
+    """From how many tokens on."""
     within: RecentDuration = timedelta(hours=1)
+    """The window, up to now."""
     baseline: BaselineDuration = BASELINE
+    """How far back is learned from."""
     least_records: LeastRecords = LEAST
+    """How many sign-ins there must be to learn from."""
 
     def check(self, case: Case) -> Finding:
         found = learned(case, self.within, self.baseline, self.least_records)

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field
 
 from shared.baseline import WEEK_HOURS, hour_of_week, recent
-from shared.case import Case
+from shared.case import Case, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown
 from shared.conditions.learning import BASELINE, LEAST, BaselineDuration, LeastRecords, RecentDuration, learned
 from shared.conditions.settings import SETTINGS, utc
@@ -24,12 +24,20 @@ class SignsInAtOddHour:
     """
 
     name: ClassVar[str] = "sign-in-odd-hour"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.SIGN_INS,)
+    unknown_when: ClassVar[str] = (
+        "there are too few records or less than two weeks to learn from, or the log was cut short"
+    )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     within: RecentDuration = timedelta(hours=24)
+    """How long ago the sign-in was at most."""
     baseline: BaselineDuration = BASELINE
+    """How far back is learned from."""
     least_records: LeastRecords = LEAST
+    """How many sign-ins there must be to learn from."""
     busiest: Annotated[int, Field(ge=1, le=WEEK_HOURS, strict=True)] = 84
+    """In more hours of its week than this nothing is odd."""
 
     def __post_init__(self) -> None:
         if self.baseline < _TWO_WEEKS:

@@ -27,11 +27,16 @@ class SignOutUrlChanged:
     """
 
     name: ClassVar[str] = "sign-out-url-changed"
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.AUDITS)
+    unknown_when: ClassVar[str] = "the log names the property and not how it was changed, or no actor"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     within: AuditDuration = LOOK_BACK
+    """How long ago at most."""
     by_other_than: Several[Guid] | None = None
+    """Object or client ids of those who are expected to; left out: whoever it was."""
     known_domains: Several[Domain] | None = None
+    """Domains to which it may be set."""
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):

@@ -1,0 +1,70 @@
+"""
+What it takes to read each part of a case that conditions judge by: permissions of the reader, a licence of the tenant,
+and how late the service tells. For the reference and for whoever checks a policy; facts: Graph's own documents.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.case import PartName
+
+PREMIUM = "Microsoft Entra Workload ID Premium"
+P1 = "Microsoft Entra ID P1"
+
+
+@dataclass(frozen=True, slots=True)
+class PartNeeds:
+    """`without` says what a tenant without the licence gets; `late` how long a fact may take to show."""
+
+    what: str
+    permissions: tuple[str, ...]
+    licence: str | None = None
+    without: str | None = None
+    late: str | None = None
+
+
+_LOG = "up to some minutes, seen are 15"
+
+PART_NEEDS: Mapping[PartName, PartNeeds] = {
+    PartName.IDENTITY: PartNeeds(
+        "the service principal, its application and the credentials of both", ("Application.Read.All",)
+    ),
+    PartName.GRANTS: PartNeeds(
+        "app roles, delegated permissions and directory roles that it holds",
+        ("Application.Read.All", "RoleManagement.Read.Directory"),
+    ),
+    PartName.OWNERS: PartNeeds("the owners of both objects", ("Application.Read.All",)),
+    PartName.DOMAINS: PartNeeds("the tenant's verified domains", ("Domain.Read.All",)),
+    PartName.DETECTIONS: PartNeeds(
+        "risk detections of Identity Protection",
+        ("IdentityRiskEvent.Read.All",),
+        PREMIUM,
+        "every type reads generic and every level hidden: rules that name one ask a person",
+    ),
+    PartName.RISK: PartNeeds(
+        "the identity's row in the list of risky workload identities",
+        ("IdentityRiskyServicePrincipal.Read.All",),
+        PREMIUM,
+        "the level reads hidden: rules that name one ask a person",
+    ),
+    PartName.AUDITS: PartNeeds(
+        "the directory's audit log about the identity, 7 days back", ("AuditLog.Read.All",), late=_LOG
+    ),
+    PartName.GRANT_AUDITS: PartNeeds(
+        "the audit log's records of permissions that it was given, 7 days back", ("AuditLog.Read.All",), late=_LOG
+    ),
+    PartName.SIGN_INS: PartNeeds(
+        "tokens that were issued to it, as far back as the log is kept",
+        ("AuditLog.Read.All",),
+        P1,
+        "the log cannot be read: rules that ask for it ask a person",
+        "15 to 30 minutes",
+    ),
+    PartName.ATTEMPTS: PartNeeds(
+        "its sign-ins of the last day, refused ones among them",
+        ("AuditLog.Read.All",),
+        P1,
+        "the log cannot be read: rules that ask for it ask a person",
+        "15 to 30 minutes",
+    ),
+}

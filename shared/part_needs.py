@@ -60,6 +60,11 @@ PART_NEEDS: Mapping[PartName, PartNeeds] = {
         "the log cannot be read: rules that ask for it ask a person",
         "15 to 30 minutes",
     ),
+    PartName.OLDER_SIGN_INS: PartNeeds(
+        "the same in Log Analytics, for as long as Graph does not give: a role on the workspaces (CORDON_LOG_WORKSPACES)",
+        (),
+        late="15 to 30 minutes",
+    ),
     PartName.ATTEMPTS: PartNeeds(
         "its sign-ins of the last day, refused ones among them",
         ("AuditLog.Read.All",),

@@ -102,6 +102,7 @@ def case_of(sample: Sample) -> Case:
         owners=_part(sample.owners, lambda found: _owners(sample, found)),
         domains=_part(sample.domains, frozenset),
         sign_ins=_part(sample.sign_ins, lambda log: _log(sample.now, log, refused=False)),
+        older_sign_ins=_part(sample.sign_ins, lambda log: _log(sample.now, log, refused=False)),
         attempts=_part(sample.sign_ins, lambda log: _log(sample.now, log, refused=True)),
     )
 

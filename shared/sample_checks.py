@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
-from shared.case import CASE_PARTS, Case, NotLooked, PartName
+from shared.case import CASE_PARTS, Case, CouldNotLook, NotLooked, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown
 from shared.decision import NO_RULE, Weighing, weigh
 from shared.policy import LinedSample, Policy, Rule, Verdict
 from shared.sample_cases import case_of
 from shared.samples import Sample
+
+
+_UNTOLD = CouldNotLook("samples cannot tell this")
 
 
 class Wanted(StrEnum):
@@ -88,7 +91,9 @@ def _nothing_read(whole: Case) -> Case:
 
 
 def _with(case: Case, whole: Case, *parts: PartName) -> Case:
-    return replace(case, **{part.value: getattr(whole, part.value) for part in parts})
+    """A part that samples have no words for cannot be looked at either."""
+    found = {part.value: getattr(whole, part.value) for part in parts}
+    return replace(case, **{name: _UNTOLD if isinstance(part, NotLooked) else part for name, part in found.items()})
 
 
 def _next(case: Case, weighing: Weighing) -> PartName | None:

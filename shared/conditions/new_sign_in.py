@@ -26,7 +26,7 @@ class SignedInAsNever:
     """
 
     name: ClassVar[str] = "new-sign-in"
-    needs: ClassVar[tuple[PartName, ...]] = (PartName.SIGN_INS,)
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.SIGN_INS, PartName.OLDER_SIGN_INS)
     unknown_when: ClassVar[str] = (
         "there are too few records or days to learn from, the log was cut short, or does not tell a feature"
     )

@@ -22,7 +22,7 @@ class SignsInMoreOften:
     """
 
     name: ClassVar[str] = "sign-in-frequency"
-    needs: ClassVar[tuple[PartName, ...]] = (PartName.SIGN_INS,)
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.SIGN_INS, PartName.OLDER_SIGN_INS)
     unknown_when: ClassVar[str] = "there are too few records or days to learn from, or the log was cut short"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 

@@ -24,7 +24,7 @@ class SignsInAtOddHour:
     """
 
     name: ClassVar[str] = "sign-in-odd-hour"
-    needs: ClassVar[tuple[PartName, ...]] = (PartName.SIGN_INS,)
+    needs: ClassVar[tuple[PartName, ...]] = (PartName.SIGN_INS, PartName.OLDER_SIGN_INS)
     unknown_when: ClassVar[str] = (
         "there are too few records or less than two weeks to learn from, or the log was cut short"
     )

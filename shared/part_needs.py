@@ -61,7 +61,7 @@ PART_NEEDS: Mapping[PartName, PartNeeds] = {
         "15 to 30 minutes",
     ),
     PartName.OLDER_SIGN_INS: PartNeeds(
-        "the same in Log Analytics, for as long as Graph does not give: a role on the workspaces (CORDON_LOG_WORKSPACES)",
+        "the same in Log Analytics, where Graph gives none: a role on the workspaces of CORDON_LOG_WORKSPACES",
         (),
         late="15 to 30 minutes",
     ),

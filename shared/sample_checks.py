@@ -16,7 +16,6 @@ from shared.policy import LinedSample, Policy, Rule, Verdict
 from shared.sample_cases import case_of
 from shared.samples import Sample
 
-
 _UNTOLD = CouldNotLook("samples cannot tell this")
 
 

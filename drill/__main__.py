@@ -4,10 +4,12 @@ Rehearse Cordon on a practice tenant.
     python -m drill run SCENARIO.yaml [--policy FILE] [--mode act|ask|watch] [--seed N]
                                       [--result FILE.json] [--report FILE.md] [--quiet]
     python -m drill serve [SCENARIO.yaml] [--port 7071] [--policy FILE] [--mode …]
+    python -m drill check POLICY.yaml [--json]    try the samples in a policy's rules
     python -m drill scenarios     list those that ship
     python -m drill schema        write policies/policy.schema.json anew
 
-`run` tells what happens on stderr and ends with the report on stdout. It exits with 0 if everything came as
+`check` exits with 0 if every sample passes and every rule can decide, with 1 if not, and with 2 if the file is no
+policy. `run` tells what happens on stderr and ends with the report on stdout. It exits with 0 if everything came as
 the scenario expects, with 1 if not, and with 2 if the scenario, the policy or the command cannot be used.
 """
 
@@ -95,6 +97,12 @@ def _write_schema(_: argparse.Namespace) -> int:
     return AS_EXPECTED
 
 
+def _check(chosen: argparse.Namespace) -> int:
+    from drill.check import check
+
+    return check(chosen.policy, as_json=chosen.json)
+
+
 def _find(given: Path) -> Path:
     """A file, or the name of a scenario that ships."""
     shipped = SHIPPED / f"{given.name}.yaml"
@@ -116,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands.add_parser("run", help="play a scenario under virtual time"))
     _add_serve(commands.add_parser("serve", help="play a scenario in real time over loopback HTTP"))
+    _add_check(commands.add_parser("check", help="try the samples in a policy's rules"))
     commands.add_parser("scenarios", help="list the scenarios that ship").set_defaults(command=_list)
     commands.add_parser("schema", help="write the policy's JSON Schema anew").set_defaults(command=_write_schema)
     return parser
@@ -136,6 +145,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=7071, help="of the functions host; the next is the tenant's")
     parser.add_argument("--tenant-port", type=int, help="of the practice tenant")
     parser.set_defaults(command=_serve)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("policy", type=Path, help="the policy file")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(command=_check)
 
 
 def _add_choices(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ Members are asked in order until one decides; the findings of those that were as
 group is refused, because its answer would follow from nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -75,6 +75,18 @@ class Not:
         if isinstance(finding, NotMet):
             return Met(finding.reason, members)
         return Unknown(finding.reason, finding.wants, members)
+
+
+def leaves(condition: Condition) -> Iterator[Condition]:
+    """The conditions of the catalogue that it is made of."""
+    match condition:
+        case All(members) | AnyOf(members):
+            for member in members:
+                yield from leaves(member)
+        case Not(member):
+            yield from leaves(member)
+        case _:
+            yield condition
 
 
 def _refuse_empty(members: Sequence[Condition]) -> None:

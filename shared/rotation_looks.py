@@ -8,6 +8,7 @@ another round for what the identity has read again, together with all that holds
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 from shared.actions.rotate_secrets import RotationOptions
@@ -76,13 +77,15 @@ class Planner:
     known: Mapping[str, PlannedSecret]
     progress: Mapping[str, Progress]
     spared: Mapping[str, str]  # steps that an earlier look has spared, and why
+    since: datetime  # the moment from which on reads count
 
     async def add(self, exposure: Exposure) -> Additions:
         room = asyncio.Semaphore(_AT_ONCE)
 
         async def look(step: str, exposed: Exposed) -> _Found:
             async with room:
-                return await self._look(step, exposed)
+                untold = exposed.ref.vault in exposure.unlogged
+                return await self._look(step, exposed, self.since if untold else None)
 
         new = [(step, each) for each in exposure.secrets if (step := self._new_step(each)) is not None]
         found = await together(*(look(step, each) for step, each in new))
@@ -138,7 +141,7 @@ class Planner:
 
     # One secret
 
-    async def _look(self, step: str, exposed: Exposed) -> _Found:
+    async def _look(self, step: str, exposed: Exposed, untold_since: datetime | None) -> _Found:
         if round_of(step) > MOST_ROUNDS:
             why = f"It was read again and again, {MOST_ROUNDS} times, although it was rotated each time."
             return _Found(step, stopped=why)
@@ -147,7 +150,8 @@ class Planner:
             why = part.why if isinstance(part, CouldNotLook) else "it was not looked at"
             passing = isinstance(part, CouldNotLook) and part.may_help_later
             return _Found(step, later=why) if passing else _Found(step, stopped=f"Its versions cannot be read: {why}")
-        versions = self._exposed_versions(step, exposed, part.value)
+        found = versions_exposed(exposed, part.value, untold_since=untold_since)
+        versions = self._unless_of_earlier_round(step, exposed.ref, found)
         if not part.value or not versions:
             return _Found(step, spared=_ALL_DISABLED)
         try:
@@ -193,11 +197,13 @@ class Planner:
         serves = Serves("", "", "no rotator recognises it, and the policy has such secrets disabled")
         return disabling, serves, "unrecognised" if self.options.unrecognised == "ask" else None
 
-    def _exposed_versions(self, step: str, exposed: Exposed, versions: Sequence[SecretSeen]) -> Sequence[SecretSeen]:
+    def _unless_of_earlier_round(
+        self, step: str, ref: SecretRef, exposed: Sequence[SecretSeen]
+    ) -> Sequence[SecretSeen]:
         if round_of(step) == 1:
-            return versions_exposed(exposed, versions)
-        before = self.known[step_of(exposed.ref, round_of(step) - 1)]
-        return tuple(each for each in versions_exposed(exposed, versions) if each.version not in before.exposed)
+            return exposed
+        before = self.known[step_of(ref, round_of(step) - 1)]
+        return tuple(each for each in exposed if each.version not in before.exposed)
 
     async def _choose(self, seen: SecretSeen) -> tuple[Rotator, Serves]:
         """

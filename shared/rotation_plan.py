@@ -112,14 +112,30 @@ def _with_highest(each: PlannedSecret, rounds: Mapping[int, PlannedSecret]) -> P
     return replace(each, tier=first.tier, why=f"{each.why}; {because} {first.step}, which is of tier {first.tier}")
 
 
-def versions_exposed(exposed: Exposed, versions: Sequence[SecretSeen]) -> tuple[SecretSeen, ...]:
+def versions_exposed(
+    exposed: Exposed, versions: Sequence[SecretSeen], *, untold_since: datetime | None = None
+) -> tuple[SecretSeen, ...]:
     """
     The versions that must die: those that were read, and every other that could have been, newest first.
 
     A disabled version gives its value to nobody; one that was read before somebody disabled it was read. A read whose
-    version the log does not name may have been of any that was there, and a backup holds them all.
+    version the log does not name may have been of any that was there, and a backup holds them all. Where no log tells
+    the reads (`untold_since` is the moment from which on they count), it may have been read while it was enabled.
     """
-    return tuple(each for each in versions if each.version is not None and (each.enabled or _was_read(exposed, each)))
+    return tuple(
+        each
+        for each in versions
+        if each.version is not None
+        and (each.enabled or _was_read(exposed, each) or _was_enabled_since(each, untold_since))
+    )
+
+
+def _was_enabled_since(seen: SecretSeen, moment: datetime | None) -> bool:
+    """
+    Whether a version that is disabled now may have been enabled at some time since then: the vault tells only when its
+    attributes were changed last. One that was never changed was stored disabled.
+    """
+    return moment is not None and seen.updated >= moment and seen.updated > seen.created
 
 
 def _was_read(exposed: Exposed, seen: SecretSeen) -> bool:

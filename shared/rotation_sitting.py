@@ -238,10 +238,14 @@ class Sitting:
         estate = desk.tenant.estate
         if estate is None or subject.principal_id is None or subject.client_id is None:
             raise JournalDamaged(f"Incident {self._incident.incident} rotates, and its identity was never read.")
-        since = self._chain.records[0].time - LOOK_BACK
-        accused = Accused(PrincipalId(subject.principal_id), ClientId(subject.client_id), since)
+        accused = Accused(PrincipalId(subject.principal_id), ClientId(subject.client_id), self._since)
         taken = [entry.before for entry in self._incident.all(Intended)]  # of them only cut access has grants in it
         return await look_for_exposure(estate, desk.tenant.directory, accused, desk.own_ids, taken)
+
+    @property
+    def _since(self) -> datetime:
+        """The moment from which on reads count."""
+        return self._chain.records[0].time - LOOK_BACK
 
     def _planner(self) -> Planner:
         return Planner(
@@ -252,6 +256,7 @@ class Sitting:
             known=self._planned,
             progress=self._progress(),
             spared=self._spared(),
+            since=self._since,
         )
 
     def _spared(self) -> dict[str, str]:

@@ -1,15 +1,20 @@
 """Which versions of a secret must die, where somebody disabled one of them before Cordon looked."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.entries import RotationEnded
 from shared.estate import SecretRead, SecretRef, SecretSeen
 from shared.exposure import Exposed
 from shared.rotation_plan import versions_exposed
+from tests.fakes import START
+from tests.rotation.world import RotationWorld, play, policy
 
 READ = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 REF = SecretRef("shop", "db")
+LONG = timedelta(days=60)
 BEFORE, AFTER = READ - timedelta(minutes=5), READ + timedelta(minutes=5)
 
 
@@ -32,3 +37,45 @@ def test_a_disabled_version_that_a_read_without_a_version_may_have_given_must_di
     exposed = Exposed(new, 1, "read", reads)
 
     assert (old in versions_exposed(exposed, (new, old))) is dies
+
+
+@pytest.mark.parametrize(
+    ("created", "updated", "untold_since", "dies"),
+    [
+        (BEFORE - LONG, AFTER, BEFORE, True),  # somebody disabled it after the exposure began
+        (BEFORE - LONG, BEFORE - LONG / 2, BEFORE, False),  # it was disabled before
+        (AFTER, AFTER, BEFORE, False),  # it was stored disabled, and never changed
+        (BEFORE - LONG, AFTER, None, False),  # a log tells the reads, and there is none of it
+    ],
+)
+def test_without_a_log_a_version_that_was_enabled_since_the_exposure_began_must_die(
+    created: datetime, updated: datetime, untold_since: datetime | None, dies: bool
+) -> None:
+    """That it is disabled now says nothing of who read it before; what may have been enabled counts."""
+    new, old = SecretSeen(REF, "new", True, AFTER, AFTER), SecretSeen(REF, "old", False, created, updated)
+    exposed = Exposed(new, 1, "nobody can say that it was not read")
+
+    assert (old in versions_exposed(exposed, (new, old), untold_since=untold_since)) is dies
+
+
+@pytest.mark.parametrize(("disabled", "ending"), [(timedelta(days=1), "not-proven"), (timedelta(days=60), "rotated")])
+def test_a_version_that_was_disabled_after_the_theft_is_exposed_where_no_log_tells(
+    disabled: timedelta, ending: str
+) -> None:
+    """It is a key of another account, which the newest version's account cannot prove dead: its owner has to."""
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(REF, "acct02")
+        stolen, value = world.vaults.held[REF][0]
+        world.vaults.held[REF][0] = (replace(stolen, enabled=False, updated=START - disabled), value)
+        world.storage_secret(REF, "acct01")
+        world.access.vaults[REF.vault] = False
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(hours=3))
+        ended = (await world.secrets_chain()).last(RotationEnded)
+
+        assert ended is not None
+        assert ended.counts == {ending: 1}
+
+    play(story, text=policy(ask="[]"))

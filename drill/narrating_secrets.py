@@ -17,6 +17,7 @@ from shared.entries import (
     SecretDone,
     SecretFailed,
     SecretReminded,
+    SecretRepeated,
     SecretStopped,
     SecretVerified,
 )
@@ -60,6 +61,11 @@ def _tell_done(entry: SecretDone, step: str | None) -> Iterable[str]:
         yield f"{step}: {entry.note or 'the exposed versions are disabled'}"
 
 
+def _tell_again(entry: SecretRepeated, step: str | None) -> Iterable[str]:
+    answers = ", ".join(write.outcome for write in entry.writes) or "nothing was left to do"
+    yield f"{step}: {_STAGES[entry.stage]} once more: {answers}"
+
+
 def _tell_proof(entry: SecretVerified, step: str | None) -> Iterable[str]:
     words = {"held": "is dead", "not-held": "lives still", "unknown": "may live"}
     yield f"{step}: the exposed credential {words[entry.answer]}: {entry.proof}"
@@ -99,6 +105,7 @@ TELLERS: Mapping[type[Entry], Teller] = {
     RotationHeld: _tell_held,
     RotationApproved: _tell_approval,
     SecretDone: _tell_done,
+    SecretRepeated: _tell_again,
     SecretVerified: _tell_proof,
     SecretAwaits: _tell_waiting,
     SecretReminded: _tell_reminder,

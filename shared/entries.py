@@ -599,6 +599,14 @@ class SecretDone(Entry):
     note: str | None = None  # e.g. that it was done with another secret that holds the same credential
 
 
+class SecretRepeated(Entry):
+    """A stage that was done was carried out once more: a fresh read had shown that it did not hold."""
+
+    kind = "secret-repeated"
+    stage: RotationStage
+    writes: tuple[WriteOutcome, ...] = ()
+
+
 class SecretAwaits(Entry):
     """Somebody else has to do it: who was asked and how, when it is looked at again, when a person is called."""
 
@@ -700,6 +708,7 @@ KINDS: tuple[type[Entry], ...] = (
     RotationApproved,
     SecretIntended,
     SecretDone,
+    SecretRepeated,
     SecretAwaits,
     SecretReminded,
     SecretFailed,

@@ -17,6 +17,7 @@ from shared.entries import (
     SecretFailed,
     SecretIntended,
     SecretReminded,
+    SecretRepeated,
     SecretStopped,
     SecretVerified,
     WorkEnded,
@@ -45,7 +46,7 @@ class Progress:
     unknown: int = 0  # looks in a row that could not tell
     stopped: SecretStopped | None = None
     failing_since: datetime | None = None
-    disabling: tuple[str, ...] = ()
+    repeated: list[tuple[datetime, SecretRepeated]] = field(default_factory=list[tuple[datetime, SecretRepeated]])
 
     def note(self, entry: Entry, at: datetime) -> None:
         """Take in what was written of this secret."""
@@ -54,11 +55,12 @@ class Progress:
                 self.intended, self.intended_at = entry.stage, at
                 if entry.stage == "made":
                     self.before = dict(entry.before)
-                if entry.stage == "disabled":
-                    self.disabling = entry.versions
             case SecretDone():
                 self.done[entry.stage], self.done_at[entry.stage] = entry, at
                 self.failing_since, self.intended = None, None if self.intended == entry.stage else self.intended
+            case SecretRepeated():  # it is failing as long as before
+                self.repeated.append((at, entry))
+                self.intended = None
             case SecretVerified():
                 self.verified, self.unknown = entry, self.unknown + 1 if entry.answer == "unknown" else 0
                 self.failing_since = None if entry.answer == "held" else self.failing_since

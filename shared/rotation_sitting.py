@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, cast
@@ -72,6 +72,7 @@ from shared.sources.exposed_secret import ExposedSecret, exposed
 from shared.standing import subject_of
 from shared.store import LONGEST_DELAY
 from shared.tenant import Check
+from shared.together import together
 from shared.work import Desk
 
 log = logging.getLogger("cordon")
@@ -274,9 +275,8 @@ class Sitting:
             return "it is a credential of Cordon itself"
         if rotator != EntraClientSecret.name or not desk.policy.protected:
             return None
-        ids = await self._ids_of(ClientId(serves.resource))
-        protected = next((each for each in desk.policy.protected if each.id in ids), None)
-        return f"it is a credential of a protected identity: {protected.reason}" if protected else None
+        reason = self._protection(await self._ids_of(ClientId(serves.resource)))
+        return f"it is a credential of a protected identity: {reason}" if reason is not None else None
 
     async def _ids_of(self, client: ClientId) -> frozenset[str]:
         """All ids of the identity: a policy may name any of them. Raises Unreachable if they could not be read."""
@@ -398,20 +398,48 @@ class Sitting:
 
     # Carrying out
 
-    async def _leave_protected(self, progress: dict[str, Progress]) -> None:
-        """The policy may protect a source by now that it did not when this was planned: it can stop, never widen."""
-        reasons = {each.id: each.reason for each in self._desk.policy.protected}
+    async def _leave_protected(self, progress: dict[str, Progress]) -> dict[str, Unreachable]:
+        """
+        The policy may protect a source by now that it did not when this was planned: it can stop, never widen. Of which
+        steps that cannot be told now, and why: they are left alone.
+        """
+        known = await self._known_ids(progress)
+        doubtful: dict[str, Unreachable] = {}
         for step, planned in self._planned.items():
-            reason = reasons.get(planned.serves.resource)
-            stage = progress[step].next_stage
-            if reason is not None and stage is not None:
+            stage, ids = progress[step].next_stage, known.get(planned.serves.resource, frozenset())
+            reason = None if isinstance(ids, Unreachable) else self._protection({planned.serves.resource, *ids})
+            if stage is not None and reason is not None:
                 stopped = _now_protected(reason, stage)
                 await self._chain.write(stopped, step=step)
                 progress[step].note(stopped, self._desk.clock())
+            elif stage is not None and isinstance(ids, Unreachable):
+                doubtful[step] = ids
+        return doubtful
+
+    async def _known_ids(self, progress: dict[str, Progress]) -> dict[str, frozenset[str] | Unreachable]:
+        """All ids of identities whose client secrets are not through, by client id, where the policy protects any."""
+        clients = {
+            planned.serves.resource
+            for step, planned in self._planned.items()
+            if planned.rotator == EntraClientSecret.name and progress[step].next_stage is not None
+        }
+        asked = sorted(clients) if self._desk.policy.protected else []
+        return dict(zip(asked, await together(*map(self._ids_unless_unreachable, asked)), strict=True))
+
+    async def _ids_unless_unreachable(self, client: str) -> frozenset[str] | Unreachable:
+        try:
+            return await self._ids_of(ClientId(client))
+        except Unreachable as error:
+            return error
+
+    def _protection(self, ids: Iterable[str]) -> str | None:
+        """The policy's reason to protect whoever has one of these ids."""
+        known = set(ids)
+        return next((each.reason for each in self._desk.policy.protected if each.id in known), None)
 
     async def _carry_out(self) -> None:
         progress = self._progress()
-        await self._leave_protected(progress)
+        doubtful = await self._leave_protected(progress)
         held = await self._hold_back(progress)
         commits, look, board = Commits(self._chain), self._next_look(), Board()
         stages = Stages(
@@ -436,6 +464,8 @@ class Sitting:
         )
         await self._tell_working(progress, held)
         try:
+            for step, why in doubtful.items():
+                await stages.put_off(step, why, until)
             await slice_.work()
         finally:
             await commits.settle()

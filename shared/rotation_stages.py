@@ -21,6 +21,7 @@ from shared.entries import (
     SecretFailed,
     SecretIntended,
     SecretReminded,
+    SecretRepeated,
     SecretStopped,
     SecretVerified,
     WriteOutcome,
@@ -87,6 +88,7 @@ class Stages:
     _tries: dict[str, int] = field(default_factory=dict[str, int])
     _again: dict[str, datetime] = field(default_factory=dict[str, datetime])  # when a failed one is tried again
     _looks: dict[str, datetime] = field(default_factory=dict[str, datetime])  # when an owner is looked at again
+    _left_alone: dict[str, datetime] = field(default_factory=dict[str, datetime])
     _making: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
@@ -108,6 +110,17 @@ class Stages:
 
     def stand(self, step: str) -> tuple[Standing, datetime | None]:
         """What this secret waits for now."""
+        standing, until = self._stand(step)
+        left_alone = self._left_alone.get(step)
+        return (Standing.SOON, left_alone) if standing is Standing.READY and left_alone else (standing, until)
+
+    async def put_off(self, step: str, why: TimeMayHelp, until: datetime) -> None:
+        """Leave it alone for this slice: whether it may be touched cannot be told now. In the end it is given up."""
+        if self.stand(step)[0] is Standing.READY:
+            await self._try_later(step, self.progress[step].next_stage, why)
+        self._left_alone[step] = until
+
+    def _stand(self, step: str) -> tuple[Standing, datetime | None]:
         progress, now = self.progress[step], self.means.clock()
         stage = progress.next_stage
         if stage is None:
@@ -392,6 +405,13 @@ class Stages:
         before, made = progress.before or {}, progress.made
         return (await self._rotator(step).retire(self._job(step), before, made, self._means(step))).writes
 
+    async def _let_die_again(self, step: str) -> WriteOutcome | None:
+        """The write that the source refused for good, if it did."""
+        await self._write(step, SecretIntended(stage="retired"))
+        writes = await self._let_die(step)
+        await self._write(step, SecretRepeated(stage="retired", writes=writes))
+        return next((write for write in writes if write.stop), None)
+
     async def _prove(self, step: str, refused: WriteOutcome | None = None) -> None:
         """
         By a fresh read of the source. What is seen to live after all is killed again, unless the source `refused`
@@ -399,7 +419,7 @@ class Stages:
         """
         progress, rotator = self.progress[step], self._rotator(step)
         if progress.verified is not None and progress.verified.answer == "not-held" and not self._waits_for_owner(step):
-            await self._let_die(step)
+            refused = await self._let_die_again(step) or refused
         proof = await rotator.verify(self._job(step), progress.before or {}, progress.made, self._means(step))
         await self._write(step, SecretVerified(answer=proof.answer, proof=proof.why))
         if self._is_through(step):

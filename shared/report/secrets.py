@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
-from shared.entries import ExposureFound, SecretsBegun, SecretsEnded, SecretsTurned
+from shared.entries import ExposureFound, SecretsBegun, SecretsEnded, SecretsTurned, WriteOutcome
 from shared.history import History
 from shared.report.model import (
     IdentityTold,
@@ -134,11 +134,18 @@ def _stages(progress: Progress) -> Iterator[StageTold]:
         done = progress.done.get(stage)
         if done is not None:
             answers = "; ".join(write.outcome for write in done.writes if write.outcome != "accepted")
-            note = "; ".join(filter(None, (done.note, answers)))
+            again = (
+                f"again at {at:%H:%M} UTC: {_answers(e.writes)}" for at, e in progress.repeated if e.stage == stage
+            )
+            note = "; ".join(filter(None, (done.note, answers, *again)))
             yield StageTold(stage=stage, at=progress.done_at[stage], said=_STAGES[stage], note=note or None)
         elif progress.intended == stage and progress.intended_at is not None:
             said = "it was begun, and its outcome is not known yet"
             yield StageTold(stage=stage, at=progress.intended_at, said=said, done=False)
+
+
+def _answers(writes: Sequence[WriteOutcome]) -> str:
+    return ", ".join(write.outcome for write in writes) or "nothing was left to do"
 
 
 def _open(step: str, state: State, story: RotationStory) -> str:

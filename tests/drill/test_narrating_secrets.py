@@ -14,8 +14,10 @@ from shared.entries import (
     SecretAwaits,
     SecretDone,
     SecretFailed,
+    SecretRepeated,
     SecretStopped,
     SecretVerified,
+    WriteOutcome,
 )
 from shared.journal import NO_RECORD, IncidentId, seal
 
@@ -74,6 +76,7 @@ def test_a_secret_is_followed_from_the_new_credential_to_the_end_of_the_old_one(
         SecretDone(stage="published", version="f" * 32),
         SecretFailed(stage="retired", reason="Azure is busy."),
         SecretDone(stage="retired"),
+        SecretRepeated(stage="retired", writes=(WriteOutcome(write="make key1 new", outcome="accepted"),)),
         SecretVerified(answer="held", proof="no key is the exposed value any more"),
         SecretDone(stage="disabled"),
         step="shop/storage-key",
@@ -82,6 +85,7 @@ def test_a_secret_is_followed_from_the_new_credential_to_the_end_of_the_old_one(
     assert told == [
         "shop/storage-key: a new credential stands in the vault",
         "shop/storage-key: is tried again before it is let die: Azure is busy.",
+        "shop/storage-key: is let die once more: accepted",
         "shop/storage-key: the exposed credential is dead: no key is the exposed value any more",
         "shop/storage-key: the exposed versions are disabled",
     ]

@@ -9,6 +9,8 @@ from datetime import timedelta
 import pytest
 
 from shared.actions import choosable
+from shared.actions.interface import Applied, Proof
+from shared.case import CouldNotLook
 from shared.entries import (
     Closed,
     IdentityAccused,
@@ -16,10 +18,13 @@ from shared.entries import (
     RotationHeld,
     RotationPlanned,
     SecretAwaits,
+    SecretFailed,
     SecretReminded,
+    SecretRepeated,
     SecretStopped,
     SecretVerified,
     UndoOrdered,
+    WriteOutcome,
 )
 from shared.errors import OutcomeUnknown, PermissionMissing, Throttled
 from shared.estate import SecretRef
@@ -27,7 +32,8 @@ from shared.identity import ClientId, PrincipalId
 from shared.incident import Status
 from shared.journal import IncidentId, Journal, Record
 from shared.policy import read_policy
-from tests.fakes import START
+from shared.rotators import rotator_named
+from tests.fakes import PAYROLL_CLIENT, START, password
 from tests.rotation.checker import faults
 from tests.rotation.world import RotationWorld, play, policy
 
@@ -379,9 +385,11 @@ def test_a_secret_that_nobody_may_look_at_is_its_owners_and_the_report_says_why(
     play(story, text=ALL)
 
 
-def test_protection_that_comes_while_a_secret_is_rotated_stops_it() -> None:
-    """A plan that stands is no licence: the policy of now can stop it, by name."""
-    client = "20000000-0000-4000-8000-000000000077"
+@pytest.mark.parametrize("by", ["client", "object"])
+def test_protection_that_comes_while_a_secret_is_rotated_stops_it(by: str) -> None:
+    """A plan that stands is no licence: the policy of now can stop it, by name, whichever id of it the policy names."""
+    client = ClientId("20000000-0000-4000-8000-000000000077")
+    principal = PrincipalId("30000000-0000-4000-8000-000000000077")
 
     async def story(world: RotationWorld) -> None:
         tags = {"ProviderAddress": client, "CredentialId": "40000000-0000-4000-8000-000000000077"}
@@ -392,7 +400,10 @@ def test_protection_that_comes_while_a_secret_is_rotated_stops_it() -> None:
         await world.work_queue(responder, timedelta(minutes=2))
         assert (await world.chain_of(f"{incident}.secrets")).last(SecretStopped) is None
 
-        text = f"{ALL}protected: [{{id: {client}, reason: break-glass}}]\n"
+        ours = world.directory.state
+        theirs = replace(ours.identity, principal_id=principal, client_id=client, app_object_id=None)
+        world.directory.others = {client: replace(ours, identity=theirs, application=None)}
+        text = f"{ALL}protected: [{{id: {client if by == 'client' else principal}, reason: break-glass}}]\n"
         world.policy = read_policy(text, "story.yaml", choosable())
         other = world.instance("two")
         await world.work_queue(other)
@@ -402,6 +413,80 @@ def test_protection_that_comes_while_a_secret_is_rotated_stops_it() -> None:
         assert stopped.outcome == "protected"
         assert "break-glass" in stopped.reason
         assert (await other.incident(incident)).status is Status.NEEDS_ATTENTION
+
+    play(story, text=ALL)
+
+
+def test_while_nobody_can_tell_whether_an_identity_is_protected_its_secret_is_left_alone() -> None:
+    """The new one is published; the exposed one is not removed before Graph says whose it is."""
+    text = f"{ALL}protected: [{{id: 30000000-0000-4000-8000-000000000077, reason: break-glass}}]\n"
+
+    async def story(world: RotationWorld) -> None:
+        state = world.directory.state
+        assert state.application is not None
+        world.directory.state = replace(
+            state, application=replace(state.application, tags=("cordon-secret:shop/conn",))
+        )
+        tags = {"ProviderAddress": PAYROLL_CLIENT, "CredentialId": password(1).key_id}
+        world.secret(CONN, "a-client-secret", read=True, tags=tags)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=10))
+        assert len(world.made(CONN)) == 1
+
+        world.directory.unreadable = CouldNotLook("Graph is busy", may_help_later=True)
+        await world.work_queue(responder, timedelta(minutes=25))
+        failed = (await world.secrets_chain()).last(SecretFailed)
+        assert failed is not None
+        assert "whether the policy protects" in failed.reason
+        assert _has_first_password(world)
+
+        world.directory.unreadable = None
+        await world.work_queue(responder)
+        ended = (await world.secrets_chain()).last(RotationEnded)
+        assert not _has_first_password(world)
+        assert ended is not None
+        assert ended.counts == {"rotated": 1}
+
+    play(story, text=text)
+
+
+def _has_first_password(world: RotationWorld) -> bool:
+    return any(held.key_id == password(1).key_id for each in world.directory.state.holders for held in each.passwords)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_what_is_let_die_once_more_is_on_record(refused: bool) -> None:
+    """The source said yes and the key lived on: the second order's answer is written down like the first one's."""
+
+    async def story(world: RotationWorld) -> None:
+        seen = world.storage_secret(CONN, "acct01", read=True)
+        rotator = rotator_named("storage-account-key")
+        proofs = iter([Proof("not-held", "the exposed value is key1 still")])
+
+        async def verify(*_: object) -> Proof:
+            return next(proofs, Proof("held", "no key is the exposed value any more"))
+
+        orders = iter([Applied(())])
+
+        async def retire(*_: object) -> Applied:
+            again = WriteOutcome(write="make key1 new", outcome="refused", detail="locked", stop="locked")
+            usual = WriteOutcome(write="make key1 new", outcome="accepted")
+            return next(orders, Applied((again if refused else usual,)))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(rotator), "verify", verify)
+            patch.setattr(type(rotator), "retire", retire)
+            ended = await play_out(world)
+        repeated = (await world.secrets_chain()).last(SecretRepeated, f"{seen.ref.vault}/{seen.ref.name}")
+        report = await world.instance().report((await world.chain()).incident)
+
+        assert ended is not None
+        assert repeated is not None
+        assert [each.outcome for each in repeated.writes] == ["refused" if refused else "accepted"]
+        assert report.secrets is not None
+        (retired,) = [each for each in report.secrets.secrets[0].stages if each.stage == "retired"]
+        assert f"again at 03:15 UTC: {repeated.writes[0].outcome}" in str(retired.note)
 
     play(story, text=ALL)
 

@@ -33,7 +33,8 @@ def list_navigation(state: TenantState, request: Request, kind: str, object_id: 
 
 def seen_members(state: TenantState, request: Request, kind: str, name: str) -> list[JsonObject]:
     """The members of all objects of this kind, each object as some replica shows it."""
-    shown = [state.directory.read(entry, state.now, request.staleness) for entry in state.directory.all(kind)]
+    now = state.now
+    shown = [state.directory.read(entry, now, request.staleness) for entry in state.directory.all(kind)]
     return [member for record in shown if record for member in members(record, name)]
 
 

@@ -42,10 +42,11 @@ def list_objects(state: TenantState, request: Request, kind: str) -> Answer:
         return page
     selected = read_select(request.query, rules, kind)
     wanted = read_filter(request.query["$filter"], rules).predicate if "$filter" in request.query else _everything
+    now = state.now
     rows = [
         rendered(kind, seen, selected)
         for entry in state.directory.all(kind)
-        if (seen := state.directory.read(entry, state.now, request.staleness)) and wanted(seen)
+        if (seen := state.directory.read(entry, now, request.staleness)) and wanted(seen)
     ]
     return first_page(state, request, rules, SETS[kind], rows)
 

@@ -111,6 +111,8 @@ class TenantPart(Ours):
     deleted_items: Objects = []
     risky_service_principals: Objects = []
     service_principal_risk_detections: Objects = []
+    risky_users: Objects = []
+    risk_detections: Objects = []  # of users
     permissions: dict[str, list[str]] = {}
     behaviour: dict[str, Any] = {}
 
@@ -173,6 +175,8 @@ class HappeningPart(Ours):
     late: Duration | None = None
     service_principal_risk_detections: Objects = []
     risky_service_principals: Objects = []
+    risky_users: Objects = []
+    risk_detections: Objects = []  # of users
     directory_audits: Objects = []
     sign_ins: Objects = []
     key_vault_audits: Objects = []

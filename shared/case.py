@@ -6,8 +6,9 @@ with the reason. "Could not look" is never "nothing there": the three are types
 of their own, so that no condition can mistake one for another.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar
 
@@ -55,6 +56,11 @@ class PartName(StrEnum):
     SIGN_INS = "sign_ins"  # the same bucket, page after page: tokens that were issued, as far back as is kept
     ATTEMPTS = "attempts"  # the same; of the last day also what was refused
     OLDER_SIGN_INS = "older_sign_ins"  # Log Analytics: tokens that were issued, further back than Graph keeps or gives
+    PEOPLE = "people"  # who stands behind it: their accounts and roles, and their risk at one request a second
+    PEOPLE_DAY = "people_day"  # what the logs show of them in the last day: two reports for each of them
+    PEOPLE_WEEK = "people_week"  # the same, from then back to seven days ago
+    PEOPLE_FORTNIGHT = "people_fortnight"  # from then back to 14
+    PEOPLE_MONTH = "people_month"  # from then back to 30
     CA_POLICY = "ca_policy"  # Conditional Access: the bucket of identity protection
     VAULT_ACCESS = "vault_access"  # Azure around the directory: Resource Graph, and ARM for each vault
     PUBLIC_KEYS = "public_keys"  # of the application: 150 a minute; asked along with others, or not at all
@@ -73,7 +79,19 @@ CASE_PARTS = (
     PartName.SIGN_INS,
     PartName.ATTEMPTS,
     PartName.OLDER_SIGN_INS,
+    PartName.PEOPLE,
+    PartName.PEOPLE_DAY,
+    PartName.PEOPLE_WEEK,
+    PartName.PEOPLE_FORTNIGHT,
+    PartName.PEOPLE_MONTH,
 )
+# The rungs of the look-back at people, and how far back each begins.
+PEOPLE_WINDOWS: Mapping[PartName, timedelta] = {
+    PartName.PEOPLE_DAY: timedelta(days=1),
+    PartName.PEOPLE_WEEK: timedelta(days=7),
+    PartName.PEOPLE_FORTNIGHT: timedelta(days=14),
+    PartName.PEOPLE_MONTH: timedelta(days=30),
+}
 
 
 class HolderKind(StrEnum):
@@ -405,6 +423,93 @@ class SignInLog:
     instead_of: str | None = None
 
 
+class Way(StrEnum):
+    """By what somebody stands behind an identity. Values are the policy's words."""
+
+    OWNER = "owner"  # of either object
+    CONSENTER = "consenter"  # consented to it, or granted it something
+    CREDENTIAL_ADDER = "credential-adder"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of the directory. `enabled` is None where Graph does not tell; names and mail are the tenant's text."""
+
+    name: str
+    enabled: bool | None
+    type: str | None  # Member or Guest
+    mail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRoles:
+    """
+    The directory roles of a user, active right now. `through_groups` are groups that roles can be assigned to, and
+    in which the user is, with those of which Graph does not tell whether they are such.
+    """
+
+    own: tuple[DirectoryRole, ...]
+    through_groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody behind an identity. An account that is known to be None is not there (any more)."""
+
+    id: str
+    ways: frozenset[Way]
+    account: Part[Account | None]
+    risk: Part[RiskState | None]  # the riskyUser; None: Entra lists none
+    detections: Part[tuple[RiskDetection, ...]]  # of the user, with no keys
+    roles: Part[HeldRoles]
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """
+    Who stands behind an identity, as far as it can be told. `unseen` says by which way there may be more, and why;
+    `left_out` are the ids of those beyond the number that is looked at. `audits_reach` is how far back the audit log
+    can be read, which the licence tells.
+    """
+
+    persons: tuple[Person, ...]
+    unseen: tuple[tuple[Way, str], ...]
+    left_out: tuple[str, ...]
+    audits_reach: Part[timedelta]
+
+
+@dataclass(frozen=True, slots=True)
+class UserSignIn:
+    """An interactive sign-in of a user. What the log leaves out is None; `protocol` deviceCode is a flow."""
+
+    record: SignIn
+    protocol: str | None = None  # authenticationProtocol
+    risk_level: str | None = None  # during sign-in
+    risk_state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenOfPerson:
+    """
+    What the logs show of one person in one window, newest first. `doubts` says of lists that are known why they may
+    still not be whole: what is in them is so, what is not in them may be.
+    """
+
+    user_id: str
+    sign_ins: Part[tuple[UserSignIn, ...]]
+    audits: Part[tuple[AuditRecord, ...]]  # whose target the user is
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PeopleWindow:
+    """One rung of the look-back: what was seen of everybody from `since` until `until`."""
+
+    since: datetime
+    until: datetime
+    seen: tuple[SeenOfPerson, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """What is known about one identity at `now`, the moment of decision."""
@@ -425,3 +530,18 @@ class Case:
     sign_ins: Part[SignInLog] = field(default_factory=NotLooked)
     attempts: Part[SignInLog] = field(default_factory=NotLooked)
     older_sign_ins: Part[SignInLog] = field(default_factory=NotLooked)
+    people: Part[People] = field(default_factory=NotLooked)
+    people_day: Part[PeopleWindow] = field(default_factory=NotLooked)
+    people_week: Part[PeopleWindow] = field(default_factory=NotLooked)
+    people_fortnight: Part[PeopleWindow] = field(default_factory=NotLooked)
+    people_month: Part[PeopleWindow] = field(default_factory=NotLooked)
+
+
+def window_of(case: Case, name: PartName) -> Part[PeopleWindow]:
+    """The part of a case that is this rung of the look-back at people."""
+    return {
+        PartName.PEOPLE_DAY: case.people_day,
+        PartName.PEOPLE_WEEK: case.people_week,
+        PartName.PEOPLE_FORTNIGHT: case.people_fortnight,
+        PartName.PEOPLE_MONTH: case.people_month,
+    }[name]

@@ -71,6 +71,9 @@ class FencedDirectory:
     async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
         return await self.inner.look(subject, parts)
 
+    async def look_at_people(self, gathered: Gathered, parts: frozenset[PartName], now: datetime) -> Gathered:
+        return await self.inner.look_at_people(gathered, parts, now)
+
     async def find_deleted(self, subject: IdentityRef) -> IdentityState | None:
         return await self.inner.find_deleted(subject)
 

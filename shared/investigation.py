@@ -15,6 +15,7 @@ from shared.actions.interface import Means
 from shared.audit import GRANTS
 from shared.case import (
     CASE_PARTS,
+    PEOPLE_WINDOWS,
     AuditRecord,
     Case,
     CouldNotLook,
@@ -27,6 +28,7 @@ from shared.case import (
     PartName,
     RiskDetection,
     SignInLog,
+    window_of,
 )
 from shared.clock import Clock
 from shared.conditions.interface import known
@@ -156,6 +158,11 @@ def _with(case: Case, gathered: Gathered) -> Case:
         sign_ins=gathered.sign_ins,
         attempts=gathered.attempts,
         older_sign_ins=gathered.older_sign_ins,
+        people=gathered.people,
+        people_day=gathered.people_day,
+        people_week=gathered.people_week,
+        people_fortnight=gathered.people_fortnight,
+        people_month=gathered.people_month,
     )
 
 
@@ -165,7 +172,13 @@ def _read_for(case: Case, name: PartName) -> tuple[object, ...]:
     if name is PartName.GRANTS and grants is not None:
         return grants.app_roles, grants.delegated, grants.directory_roles
     if name is PartName.OWNERS and owners is not None:
-        return owners.application, owners.principal
+        state = known(case.identity)  # registered elsewhere, its application has no owners to be read here
+        return (owners.principal,) if state and state.application is None else (owners.application, owners.principal)
+    if name is PartName.PEOPLE and (people := known(case.people)) is not None:
+        each_of = ((each.account, each.risk, each.detections, each.roles) for each in people.persons)
+        return tuple(part for parts in each_of for part in parts)
+    if name in PEOPLE_WINDOWS and (window := known(window_of(case, name))) is not None:
+        return tuple(part for seen in window.seen for part in (seen.sign_ins, seen.audits))
     return (getattr(case, name.value),)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from shared.case import (
+    PEOPLE_WINDOWS,
     CouldNotLook,
     Grants,
     HolderKind,
@@ -33,6 +34,9 @@ from shared.tenant import Directory, Gathered
 T = TypeVar("T")
 
 _ORDER = tuple(PartName)
+_PEOPLE = frozenset({PartName.PEOPLE, *PEOPLE_WINDOWS})
+# Who stands behind an identity is told by these; they are read along with people, if nobody has asked for them yet.
+_TELL_PEOPLE = frozenset({PartName.IDENTITY, PartName.OWNERS, PartName.AUDITS, PartName.GRANT_AUDITS})
 _PUBLIC_KEYS_WITHIN = 2.0  # seconds
 _NO_AZURE = CouldNotLook("Azure around the directory is not configured (CORDON_ROTATOR_CLIENT_ID)")
 _NO_PRINCIPAL = CouldNotLook("the identity's object id is not known", may_help_later=True)
@@ -62,13 +66,18 @@ class Look:
         return self._clock() - self.begun_at <= limit
 
     async def gather(self, parts: frozenset[PartName]) -> Gathered:
-        """Make sure that these parts were asked for, in one go."""
+        """Make sure that these parts were asked for, in one go. People are asked for after what tells who they are."""
+        if parts & _PEOPLE:
+            parts = parts | _TELL_PEOPLE | {PartName.PEOPLE}
         async with AsyncExitStack() as stack:
             for part in sorted(self._missing(parts), key=_ORDER.index):  # in one order, so that nobody waits in a ring
                 await stack.enter_async_context(self._locks[part])
             missing = self._missing(parts)
-            if of_directory := missing - {PartName.VAULT_ACCESS}:
+            if of_directory := missing - {PartName.VAULT_ACCESS} - _PEOPLE:
                 found = await self._directory.look(self.subject, of_directory)
+                self.gathered = merge(self.gathered, found)
+            if of_people := missing & _PEOPLE:
+                found = await self._directory.look_at_people(self.gathered, of_people, self.begun_at)
                 self.gathered = merge(self.gathered, found)
             if PartName.VAULT_ACCESS in missing:
                 self.gathered = replace(self.gathered, vault_access=await self._read_vault_access())

@@ -6,10 +6,11 @@ and how late the service tells. For the reference and for whoever checks a polic
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.case import PartName
+from shared.case import PEOPLE_WINDOWS, PartName
 
 PREMIUM = "Microsoft Entra Workload ID Premium"
 P1 = "Microsoft Entra ID P1"
+P2 = "Microsoft Entra ID P2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +73,20 @@ PART_NEEDS: Mapping[PartName, PartNeeds] = {
         "the log cannot be read: rules that ask for it ask a person",
         "15 to 30 minutes",
     ),
+    PartName.PEOPLE: PartNeeds(
+        "people behind it: owners, consenters, who added credentials; their accounts, roles and risk",
+        ("User.Read.All", "RoleManagement.Read.Directory", "IdentityRiskyUser.Read.All", "IdentityRiskEvent.Read.All"),
+        P2,
+        "the list of risky users is refused, and the levels of detections are hidden: rules on them ask a person",
+    ),
+    **{
+        name: PartNeeds(
+            f"sign-ins and audit records of those people, {back.days} days back",
+            ("AuditLog.Read.All", "LicenseAssignment.Read.All"),
+            P1,
+            "sign-ins cannot be read, and the audit log ends after 7 days: what is older is not covered",
+            "15 to 30 minutes",
+        )
+        for name, back in PEOPLE_WINDOWS.items()
+    },
 }

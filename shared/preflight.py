@@ -44,6 +44,7 @@ _SERVED_BY: Mapping[str, frozenset[str]] = {
     "IdentityRiskyServicePrincipal.Read.All": frozenset({"IdentityRiskyServicePrincipal.ReadWrite.All"}),
     "LicenseAssignment.Read.All": frozenset({"Organization.Read.All", "Directory.Read.All"}),
     "RoleManagement.Read.Directory": frozenset({"RoleManagement.ReadWrite.Directory"}),
+    "User.Read.All": frozenset({"User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}),
 }
 _OUTCOMES = frozenset({"permission-missing", "licence-missing", "unavailable-in-cloud", "no-executor"})
 _STANDING = frozenset({"unavailable-in-cloud", "no-executor"})  # known from the settings, not from a read

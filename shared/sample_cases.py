@@ -7,6 +7,7 @@ from typing import TypeVar, cast
 
 from shared.audit_grants import APP_ROLE_GIVEN, CONSENTED, DELEGATED_GIVEN, ROLE_GIVEN
 from shared.case import (
+    PEOPLE_WINDOWS,
     Addresses,
     AppRole,
     AuditRecord,
@@ -24,7 +25,10 @@ from shared.case import (
     Owner,
     Owners,
     Part,
+    PartName,
     Password,
+    People,
+    PeopleWindow,
     Provenance,
     RiskDetection,
     RiskState,
@@ -104,7 +108,17 @@ def case_of(sample: Sample) -> Case:
         sign_ins=_part(sample.sign_ins, lambda log: _log(sample.now, log, refused=False)),
         older_sign_ins=_part(sample.sign_ins, lambda log: _log(sample.now, log, refused=False)),
         attempts=_part(sample.sign_ins, lambda log: _log(sample.now, log, refused=True)),
+        people=Known(People((), (), (), Known(_KEPT))),
+        people_day=_window(sample.now, PartName.PEOPLE_DAY),
+        people_week=_window(sample.now, PartName.PEOPLE_WEEK),
+        people_fortnight=_window(sample.now, PartName.PEOPLE_FORTNIGHT),
+        people_month=_window(sample.now, PartName.PEOPLE_MONTH),
     )
+
+
+def _window(now: datetime, rung: PartName) -> Known[PeopleWindow]:
+    """Samples do not tell of people: nobody is known to stand behind the identity of one."""
+    return Known(PeopleWindow(now - PEOPLE_WINDOWS[rung], now, ()))
 
 
 def _part(given: T | Unreadable, make: Callable[[T], U]) -> Part[U]:

@@ -21,6 +21,8 @@ from shared.case import (
     Owners,
     Part,
     PartName,
+    People,
+    PeopleWindow,
     RiskDetection,
     RiskPolicy,
     RiskState,
@@ -60,6 +62,11 @@ class Gathered:
     ca_policy: Part[tuple[RiskPolicy, ...]] = field(default_factory=NotLooked)  # those with Cordon's name
     vault_access: Part[Reach] = field(default_factory=NotLooked)  # from Azure, and not by Directory.look
     public_keys: Part[Mapping[str, Mapping[str, str]]] = field(default_factory=NotLooked)  # by object: see the method
+    people: Part[People] = field(default_factory=NotLooked)  # these by Directory.look_at_people
+    people_day: Part[PeopleWindow] = field(default_factory=NotLooked)
+    people_week: Part[PeopleWindow] = field(default_factory=NotLooked)
+    people_fortnight: Part[PeopleWindow] = field(default_factory=NotLooked)
+    people_month: Part[PeopleWindow] = field(default_factory=NotLooked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +277,14 @@ class Directory(Protocol):
         the subject claims are checked against each other by what Graph says. Public keys are read along where their
         quota has plenty of room; else they are not looked at, and nothing waits for them. Logs that Graph does not
         give are asked for in the workspaces of Log Analytics that the settings name.
+        """
+        ...
+
+    async def look_at_people(self, gathered: Gathered, parts: frozenset[PartName], now: datetime) -> Gathered:
+        """
+        Read the parts about people, by what was gathered about their identity before: who owns it, and who changed it.
+        A window of the look-back is of those who are known in `people`, and is counted back from `now`. Never raises
+        for a part that fails. Reads within a budget of people, requests and time, and says what it left out.
         """
         ...
 

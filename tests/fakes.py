@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 from shared.audit import read_audit
 from shared.case import (
+    PEOPLE_WINDOWS,
     Addresses,
     AppRole,
     AuditRecord,
@@ -28,6 +29,8 @@ from shared.case import (
     Part,
     PartName,
     Password,
+    People,
+    PeopleWindow,
     RiskDetection,
     RiskPolicy,
     RiskState,
@@ -82,6 +85,10 @@ ADDRESSES = Addresses(
 )
 NO_OWNERS = Known(Owners(Known(()), Known(())))
 NO_SIGN_INS = Known(SignInLog((), START - timedelta(days=30)))
+NOBODY: Mapping[PartName, object] = {
+    PartName.PEOPLE: Known(People((), (), (), Known(timedelta(days=30)))),
+    **{name: Known(PeopleWindow(START - back, START, ())) for name, back in PEOPLE_WINDOWS.items()},
+}
 DOMAINS = Known(frozenset({"contoso.example"}))
 NO_POLICIES: Known[tuple[RiskPolicy, ...]] = Known(())
 
@@ -213,6 +220,7 @@ class FakeDirectory:
     sign_ins: Part[SignInLog] = NO_SIGN_INS
     attempts: Part[SignInLog] = NO_SIGN_INS
     older_sign_ins: Part[SignInLog] = NO_SIGN_INS
+    people: Mapping[PartName, object] = field(default_factory=lambda: dict(NOBODY))
     effects: list[str] = field(default_factory=list[str])
     looks: int = 0
     lag: int = 0
@@ -248,6 +256,10 @@ class FakeDirectory:
             PartName.PUBLIC_KEYS: NotLooked,  # no room along: whoever needs them asks
         }
         found: dict[str, Any] = {part.value: shown[part]() for part in parts}
+        return Gathered(**found)
+
+    async def look_at_people(self, gathered: Gathered, parts: frozenset[PartName], now: datetime) -> Gathered:
+        found: dict[str, Any] = {part.value: self.people[part] for part in parts}
         return Gathered(**found)
 
     async def find_deleted(self, subject: IdentityRef) -> IdentityState | None:

@@ -10,7 +10,17 @@ from drill.practice import pki
 from drill.practice.behaviour import Behaviour
 from drill.practice.chance import Canaries, Chance
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL, Directory, Entry
-from drill.practice.graph import app_roles, delegated_grants, directory_roles, owners, permissions, policy_shape, risk
+from drill.practice.graph import (
+    app_roles,
+    delegated_grants,
+    directory_roles,
+    owners,
+    permissions,
+    policy_shape,
+    risk,
+    user_risk,
+    users,
+)
 from drill.practice.graph.credentials import new_password
 from drill.practice.graph.navigation import APP_ROLES, CORDONS_APP_ROLES, GRANTS, ROLES
 from drill.practice.graph.objects import DEFAULTS, completed
@@ -40,6 +50,8 @@ TENANT_KEYS = frozenset(
         "deletedItems",
         "riskyServicePrincipals",
         "servicePrincipalRiskDetections",
+        "riskyUsers",
+        "riskDetections",
         "permissions",
         "behaviour",
     }
@@ -94,7 +106,7 @@ def _built(
         tokens=Tokens(chance, canaries),
         cursors=Cursors(chance),
         started_at=clock(),
-        users=objects(tenant.get("users", [])),
+        users=[_user(each) for each in objects(tenant.get("users", []))],
         groups=objects(tenant.get("groups", [])),
         domains=[completed_domain(each) for each in objects(tenant.get("domains") or [_INITIAL])],
     )
@@ -129,7 +141,11 @@ def _add_objects(state: TenantState, tenant: Mapping[str, Any]) -> None:
         grant = delegated_grants.new_grant(state, {**given, "resourceId": _resource(state, given).id})
         attach(state, given.get("clientId"), GRANTS, [grant])
     for given in objects(tenant.get("roleAssignments", [])):
-        attach(state, given.get("principalId"), ROLES, [directory_roles.new_assignment(state, given)])
+        made = directory_roles.new_assignment(state, given)
+        if any(each["id"] == made["principalId"] for each in (*state.users, *state.groups)):
+            state.people_roles.append(made)
+        else:
+            attach(state, given.get("principalId"), ROLES, [made])
 
 
 def add_object(state: TenantState, kind: str, given: Mapping[str, Any], *, fresh: bool) -> JsonObject:
@@ -206,6 +222,12 @@ def attach(state: TenantState, holder: object, name: str, more: list[JsonObject]
     written_at, record = entry.versions[-1]
     assert record is not None  # noqa: S101 - scenarios start with objects that are there
     entry.versions[-1] = (written_at, {**record, name: [*record.get(name, []), *more]})
+
+
+def _user(given: JsonObject) -> JsonObject:
+    """`manager` is a user's id."""
+    known_keys(given, {*users.DEFAULTS, "manager", "deletedDateTime"}, "users")
+    return given
 
 
 def _owner(state: TenantState, given: object) -> JsonObject:
@@ -328,6 +350,11 @@ def _add_risk(state: TenantState, tenant: Mapping[str, Any]) -> None:
     state.detections.load(detections)
     for given in objects(tenant.get("riskyServicePrincipals", [])):
         risk.set_risk(state, given)
+    state.user_detections.load(
+        user_risk.complete_detection(state, each) for each in objects(tenant.get("riskDetections", []))
+    )
+    for given in objects(tenant.get("riskyUsers", [])):
+        user_risk.set_risk(state, given)
 
 
 def _add_logs(state: TenantState, logs: Mapping[str, Any]) -> None:

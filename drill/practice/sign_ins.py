@@ -219,10 +219,26 @@ def complete_sign_in(state: TenantState, given: JsonObject) -> JsonObject:
         "correlationId": state.chance.guid("sign-in"),
         "userAgent": "azsdk-python-identity/1.17.1",
     }
-    record = {**defaults, **given}
+    record = {**defaults, **(_OF_A_PERSON if given.get("userId") else {}), **given}
     issued = record["status"].get("errorCode") == OK
     token = state.chance.opaque_id("unique token")[:22] if issued and "uniqueTokenIdentifier" not in record else ""
     return {**_whereabouts(record), "uniqueTokenIdentifier": token, **record}
+
+
+# What the log tells of a person's sign-in and not of a workload's (facts: Graph docs signin).
+_OF_A_PERSON: JsonObject = {
+    "signInEventTypes": ["interactiveUser"],
+    "isInteractive": True,
+    "clientAppUsed": "Browser",
+    "authenticationProtocol": "none",
+    "appDisplayName": "Azure Portal",
+    "riskLevelDuringSignIn": "none",
+    "riskLevelAggregated": "none",
+    "riskState": "none",
+    "riskDetail": "none",
+    "riskEventTypes_v2": [],
+    "userAgent": "Mozilla/5.0",
+}
 
 
 def _whereabouts(record: JsonObject) -> JsonObject:

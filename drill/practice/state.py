@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drill.practice.arm.state import AzureState
@@ -82,6 +82,9 @@ class TenantState:
     exported_sign_ins: LateLog = field(default_factory=lambda: LateLog("createdDateTime"))  # to workspaces
     vault_logs: LateLog = field(default_factory=lambda: LateLog("time"))
     detections: LateLog = field(default_factory=lambda: LateLog("detectedDateTime"))
+    user_detections: LateLog = field(default_factory=lambda: LateLog("detectedDateTime"))
+    risky_users: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    people_roles: list[JsonObject] = field(default_factory=list[JsonObject])  # directory roles of users and groups
     risky: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
     risk_history: dict[str, list[JsonObject]] = field(default_factory=dict[str, list[JsonObject]])
     secrets: dict[str, str] = field(default_factory=dict[str, str], repr=False)
@@ -127,3 +130,13 @@ class TenantState:
     def has_sign_in_log(self) -> bool:
         """Microsoft Entra ID P1 or P2, by their SKU part numbers, which the sign-in log takes (facts: graph 3)."""
         return not self.licences.isdisjoint(("AAD_PREMIUM", "AAD_PREMIUM_P2"))
+
+    @property
+    def has_p2(self) -> bool:
+        """Microsoft Entra ID P2, which identity protection for users takes (facts: Graph docs riskyuser-get)."""
+        return "AAD_PREMIUM_P2" in self.licences
+
+    @property
+    def logs_kept(self) -> timedelta:
+        """How long audit records can be read: 7 days, 30 with Entra ID P1 or P2 (facts: graph 2)."""
+        return timedelta(days=30 if self.has_sign_in_log else 7)

@@ -18,6 +18,7 @@ from drill.practice.graph import (
     directory_roles,
     owners,
     risk,
+    user_risk,
 )
 from drill.practice.graph.audit_trail import AuditTrail, changed
 from drill.practice.graph.credentials import new_password
@@ -46,6 +47,8 @@ class Timeline:
         "late",
         "servicePrincipalRiskDetections",
         "riskyServicePrincipals",
+        "riskDetections",
+        "riskyUsers",
         "directoryAudits",
         "signIns",
         "keyVaultAudits",
@@ -121,6 +124,10 @@ class Timeline:
                 self._follow(detection)
         for given in risky:
             risk.set_risk(self._state, given)
+        for given in objects(entry.get("riskDetections", [])):
+            self._state.user_detections.add(user_risk.complete_detection(self._state, given), self._state.now, 0.0)
+        for given in objects(entry.get("riskyUsers", [])):
+            user_risk.set_risk(self._state, given)
 
     def _follow(self, detection: JsonObject) -> None:
         """A detection makes its service principal risky, as the service itself would."""

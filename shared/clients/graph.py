@@ -10,6 +10,7 @@ from shared.clients.answers import Call
 from shared.clients.deleted_items import DeletedItems
 from shared.clients.graph_http import GraphHttp
 from shared.clients.graph_look import Looking
+from shared.clients.graph_people import PeopleLook
 from shared.clients.graph_requests import PREMIUM, READ_DIRECTORY, WITH_KEYS, filtered
 from shared.clients.graph_shapes import Unreadable, public_keys_of
 from shared.clients.identity_logs import NO_LOGS, IdentityLogs
@@ -68,6 +69,10 @@ class GraphDirectory:
         """See `Directory`."""
         looking = Looking(self._reader, subject, parts, self._tenant_id, self._cloud)
         return await self._logs.complete(await looking.run(), looking.ids, self._reader.clock())
+
+    async def look_at_people(self, gathered: Gathered, parts: frozenset[PartName], now: datetime) -> Gathered:
+        """See `Directory`."""
+        return await PeopleLook(self._reader, gathered, now, self._cloud).look(parts)
 
     async def find_deleted(self, subject: IdentityRef) -> IdentityState | None:
         """See `Directory`."""

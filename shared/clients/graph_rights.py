@@ -4,6 +4,8 @@ What Cordon's own identities have been granted on Graph, and what the tenant is 
 Read from the directory: a token's text is not ours to read, and a managed identity's may be a day old.
 """
 
+from collections.abc import Sequence
+
 from shared.clients.answers import Call
 from shared.clients.graph_http import GraphHttp
 from shared.clients.graph_requests import READ_DIRECTORY, READ_ROLES, filtered
@@ -18,6 +20,8 @@ _ROLES = "/roleManagement/directory/roleAssignments"
 READ_LICENCES = "LicenseAssignment.Read.All"
 # Service plans of Workload ID Premium, P1 and P2: ids stay, names are for people.
 _PREMIUM = frozenset({"84c289f0-efcb-486f-8581-07f44fc9efad", "7dc0e92d-bf15-401d-907e-0884efe7c760"})
+# Service plans of Microsoft Entra ID P1 and P2, with either of which the logs are kept for 30 days (facts: Graph 2).
+_KEEPS_LOGS = frozenset({"41781fb2-bc02-4b7c-bd55-b576c07bb09d", "eec0eb4f-6444-4f95-aba0-50c24d67f998"})
 _USABLE = frozenset({"Enabled", "Warning"})  # Warning: the grace period behind the end of a subscription
 
 
@@ -59,7 +63,7 @@ class GraphRights:
         """See `Rights`."""
         doing = "reading the tenant's licences"
         skus = await self._all("/subscribedSkus", doing, READ_LICENCES)
-        return any(_includes_premium(sku, doing) for sku in skus)
+        return any(_includes(sku, _PREMIUM, doing) for sku in skus)
 
     async def _get(self, path: str, doing: str) -> JsonObject:
         return await self._http.send(Call("GET", path, doing, READ_DIRECTORY, urgent=False))
@@ -74,11 +78,16 @@ def _may_give_roles(group: JsonObject) -> bool:
     return group.get("isAssignableToRole") is True or group.get("displayName") is None
 
 
-def _includes_premium(sku: JsonObject, doing: str) -> bool:
+def keeps_logs_long(skus: Sequence[JsonObject]) -> bool:
+    """Whether one of these subscribedSkus brings Microsoft Entra ID P1 or P2. Raises Unreachable."""
+    return any(_includes(sku, _KEEPS_LOGS, "reading the tenant's licences") for sku in skus)
+
+
+def _includes(sku: JsonObject, wanted: frozenset[str], doing: str) -> bool:
     if sku.get("capabilityStatus") not in _USABLE:
         return False
     plans = _objects(sku, "servicePlans", doing)
-    return any(plan.get("servicePlanId") in _PREMIUM and plan.get("provisioningStatus") == "Success" for plan in plans)
+    return any(plan.get("servicePlanId") in wanted and plan.get("provisioningStatus") == "Success" for plan in plans)
 
 
 def _objects(record: JsonObject, name: str, doing: str) -> list[JsonObject]:

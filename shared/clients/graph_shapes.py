@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from shared.case import (
+    Account,
     Addresses,
     AppRole,
     DelegatedGrant,
@@ -23,10 +24,12 @@ from shared.case import (
     Provenance,
     RiskPolicy,
     SignIn,
+    UserSignIn,
 )
 from shared.identity import IdentityKind, canonical_guid
 from shared.signal import JsonObject, JsonValue
 from shared.tenant import RISK_POLICY
+from shared.untrusted import NAME, one_line
 
 # Microsoft's own tenants that own first-party applications, and the one of personal accounts. Not a
 # closed list, so operators name further ones in the policy's protected list.
@@ -116,12 +119,18 @@ def sign_in_of(record: JsonObject, principal: str, error_code: int | None = None
     A record of the sign-in log; Unreadable also if it is about anything but what was asked for. `error_code` None:
     any was.
     """
+    found = _sign_in(record)
+    if error_code not in (None, found.error_code) or guid_of(record, "servicePrincipalId") != principal:
+        raise Unreadable("a sign-in is of another identity or error code than was asked for")
+    return found
+
+
+def _sign_in(record: JsonObject) -> SignIn:
+    """What a record of the sign-in log tells, whoever it is of."""
     status, at = record.get("status"), time_of(record, "createdDateTime")
     code = status.get("errorCode") if isinstance(status, dict) else None
     if at is None or not isinstance(code, int) or isinstance(code, bool):
         raise Unreadable("a sign-in lacks its time or its error code")
-    if error_code not in (None, code) or guid_of(record, "servicePrincipalId") != principal:
-        raise Unreadable("a sign-in is of another identity or error code than was asked for")
     key, federated = (
         optional_text_of(record, name) for name in ("servicePrincipalCredentialKeyId", "federatedCredentialId")
     )
@@ -141,6 +150,44 @@ def sign_in_of(record: JsonObject, principal: str, error_code: int | None = None
         thumbprint=optional_text_of(record, "servicePrincipalCredentialThumbprint") or None,
         token_id=optional_text_of(record, "uniqueTokenIdentifier") or None,
     )
+
+
+def user_sign_in_of(record: JsonObject, user: str) -> UserSignIn:
+    """An interactive sign-in of this user; Unreadable if it is anybody else's."""
+    if guid_of(record, "userId") != user:
+        raise Unreadable("a sign-in is of another user than was asked for")
+    return UserSignIn(
+        record=_sign_in(record),
+        protocol=optional_text_of(record, "authenticationProtocol") or None,
+        risk_level=_folded(optional_text_of(record, "riskLevelDuringSignIn")),
+        risk_state=optional_text_of(record, "riskState") or None,
+    )
+
+
+def _folded(text: str | None) -> str | None:
+    return text.lower() if text else None
+
+
+def account_of(record: JsonObject) -> Account:
+    """A user. Who may not read the switch gets null for it, which is not known."""
+    enabled, name = record.get("accountEnabled"), optional_text_of(record, "userPrincipalName")
+    return Account(
+        name=one_line(name or optional_text_of(record, "displayName") or guid_of(record, "id"), NAME),
+        enabled=enabled if isinstance(enabled, bool) else None,
+        type=optional_text_of(record, "userType"),
+        mail=optional_text_of(record, "mail") or None,
+    )
+
+
+def role_group_of(record: JsonObject) -> str | None:
+    """
+    The id of a group that roles can be assigned to. An ordinary one says false or nothing; one that may not be read
+    says nothing but its id, and may be one.
+    """
+    if record.get("@odata.type") != "#microsoft.graph.group":
+        return None
+    may = record.get("isAssignableToRole") is True or record.get("displayName") is None
+    return guid_of(record, "id") if may else None
 
 
 def password_of(record: JsonObject) -> Password:

@@ -15,6 +15,7 @@ from shared.conditions.interface import Catalogued, Condition
 from shared.conditions.new_sign_in import SignedInAsNever
 from shared.conditions.odd_hour import ChangedAtOddHour
 from shared.conditions.owners import OwnersSuspect
+from shared.conditions.people_at_risk import PeopleAtRisk
 from shared.conditions.publisher import PublisherSuspect
 from shared.conditions.redirect_uri import RedirectUriSuspect
 from shared.conditions.risk_detection import RiskDetected
@@ -49,6 +50,7 @@ CONDITIONS: tuple[type[Catalogued], ...] = (
     SignInsFail,
     SignsInMoreOften,
     SignsInAtOddHour,
+    PeopleAtRisk,
 )
 
 

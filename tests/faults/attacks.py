@@ -135,6 +135,9 @@ class HookedDirectory:
     async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
         return await self.hooks.around("look", lambda: self.inner.look(subject, parts))
 
+    async def look_at_people(self, gathered: Gathered, parts: frozenset[PartName], now: datetime) -> Gathered:
+        return await self.hooks.around("look", lambda: self.inner.look_at_people(gathered, parts, now))
+
     async def key_digests(self, application: AppObjectId) -> Mapping[str, str]:
         return await self.hooks.around("look", lambda: self.inner.key_digests(application))
 

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import cast
 
 import pytest
@@ -120,6 +121,9 @@ class ManyDirectory:
             return await FakeDirectory(STATE, self.clock).look(subject, parts)
         principal = subject.principal_id or f"10000000-0000-4000-8000-{str(subject.client_id)[-12:]}"
         return await self.of(principal).look(subject, parts)
+
+    async def look_at_people(self, gathered: Gathered, parts: frozenset[PartName], now: datetime) -> Gathered:
+        raise NotImplementedError
 
     async def set_account_enabled(self, principal: PrincipalId, enabled: bool) -> None:
         self.blocked.append(principal)

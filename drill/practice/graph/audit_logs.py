@@ -33,7 +33,8 @@ def list_audits(state: TenantState, request: Request) -> Answer:
         return page
     descending = _descending(request)
     found = read_filter(request.query["$filter"], rules) if "$filter" in request.query else None
-    records = state.audits.published(state.now, _bound(found, "ge"), _bound(found, "le"))
+    kept = state.now - state.logs_kept
+    records = state.audits.published(state.now, max(_bound(found, "ge") or kept, kept), _bound(found, "le"))
     if found and not _only_times(found):
         records = [kept for kept in records if found.predicate(kept.record)]
     ordered = reversed(records) if descending else records

@@ -49,7 +49,8 @@ def list_assignments(state: TenantState, request: Request) -> Answer:
     asked = read_filter(request.query.get("$filter", ""), _RULES)
     if len(asked.all_of) != 1:
         raise bad_request("A filter on principalId is needed.")
-    found = filter(asked.predicate, seen_members(state, request, SERVICE_PRINCIPAL, ROLES))
+    everybody = [*seen_members(state, request, SERVICE_PRINCIPAL, ROLES), *state.people_roles]
+    found = filter(asked.predicate, everybody)
     rows = [dump(_with_definition(each) if expanded else each) for each in found]
     return first_page(state, request, _RULES, _CONTEXT, rows)
 

@@ -16,6 +16,8 @@ from drill.practice.graph import (
     owners,
     risk,
     sign_in_logs,
+    user_risk,
+    users,
     workloads,
 )
 from drill.practice.graph.objects import SETS, denied, not_found
@@ -39,6 +41,8 @@ ROUTES: tuple[Route[TenantState], ...] = (
     *audit_logs.ROUTES,
     *sign_in_logs.ROUTES,
     *organization.ROUTES,
+    *users.ROUTES,
+    *user_risk.ROUTES,
 )
 JSON = "application/json"
 _ALTERNATE_KEY = re.compile(

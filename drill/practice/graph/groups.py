@@ -18,7 +18,7 @@ def list_memberships(state: TenantState, request: Request, object_id: str, *, tr
         return page
     record = to_read(state, SERVICE_PRINCIPAL, object_id, request)
     groups = groups_of(state, {object_id}, transitive=transitive)
-    found = [*map(_shown, groups), *map(_role, members(record, ROLES))]
+    found = [*map(shown, groups), *map(_role, members(record, ROLES))]
     return first_page(state, request, PLAIN, "directoryObjects", [dump(each) for each in found])
 
 
@@ -29,7 +29,7 @@ def groups_of(state: TenantState, inside: set[str], *, transitive: bool) -> list
     return groups_of(state, wider, transitive=True) if transitive and wider != inside else found
 
 
-def _shown(group: JsonObject) -> JsonObject:
+def shown(group: JsonObject) -> JsonObject:
     known: JsonObject = {"displayName": None, "securityEnabled": True, "isAssignableToRole": None, "groupTypes": []}
     own = {name: value for name, value in group.items() if name != "members"}
     return {"@odata.type": "#microsoft.graph.group", **known, **own}

@@ -67,6 +67,13 @@ def list_skus(state: TenantState, request: Request) -> Answer:
     return first_page(state, request, _RULES, "subscribedSkus", rows)
 
 
+_P1 = ("41781fb2-bc02-4b7c-bd55-b576c07bb09d", "AAD_PREMIUM")
+_PREMIUM_PLANS = {
+    "AAD_PREMIUM": (_P1,),
+    "AAD_PREMIUM_P2": (_P1, ("eec0eb4f-6444-4f95-aba0-50c24d67f998", "AAD_PREMIUM_P2")),
+}
+
+
 def _plans(name: str) -> list[JsonObject]:
     """What a licence is made of. A product that nobody asks about here has one plan of its own name."""
     if name == "WorkloadIdentitiesPremium":
@@ -74,6 +81,8 @@ def _plans(name: str) -> list[JsonObject]:
             {"servicePlanId": "84c289f0-efcb-486f-8581-07f44fc9efad", "servicePlanName": "AAD_WRKLDID_P1"},
             {"servicePlanId": "7dc0e92d-bf15-401d-907e-0884efe7c760", "servicePlanName": "AAD_WRKLDID_P2"},
         ]
+    if name in _PREMIUM_PLANS:
+        return [{"servicePlanId": plan, "servicePlanName": plan_name} for plan, plan_name in _PREMIUM_PLANS[name]]
     return [{"servicePlanId": str(uuid.uuid5(uuid.NAMESPACE_DNS, name)), "servicePlanName": name}]
 
 

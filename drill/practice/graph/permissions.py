@@ -23,6 +23,10 @@ WRITE_POLICIES = ("Policy.ReadWrite.ConditionalAccess",)  # with READ_POLICIES a
 READ_RISK = ("IdentityRiskyServicePrincipal.Read.All", "IdentityRiskyServicePrincipal.ReadWrite.All")
 WRITE_RISK = ("IdentityRiskyServicePrincipal.ReadWrite.All",)
 READ_DETECTIONS = ("IdentityRiskEvent.Read.All", "IdentityRiskEvent.ReadWrite.All")
+READ_USERS = ("User.Read.All", "User.ReadWrite.All", *READ_DIRECTORY)
+# Who may read users may ask what they are members of, and sees of groups the id alone.
+READ_GROUPS = ("Group.ReadWrite.All", "GroupMember.ReadWrite.All", *READ_DIRECTORY)
+READ_RISKY_USERS = ("IdentityRiskyUser.Read.All",)
 READ_AUDITS = ("AuditLog.Read.All",)
 READ_ORGANIZATION = ("Organization.Read.All", "Organization.ReadWrite.All", "Directory.Read.All")
 READ_DOMAINS = ("Domain.Read.All", "Domain.ReadWrite.All", "Directory.Read.All")  # Graph docs domain-list
@@ -64,9 +68,11 @@ CORDON = {
         "Domain.Read.All",
         "IdentityRiskEvent.Read.All",
         "IdentityRiskyServicePrincipal.Read.All",
+        "IdentityRiskyUser.Read.All",
         "Organization.Read.All",
         "Policy.Read.All",
         "RoleManagement.Read.Directory",
+        "User.Read.All",
     ),
     # Everything that any action or its undo needs; `tenant.permissions` of a scenario gives less.
     "executor": (
@@ -110,6 +116,8 @@ BY_APP_ROLE_ID = {
     "e2f98668-2877-4f38-a2f4-8202e0717aa1": "LicenseAssignment.Read.All",
     "498476ce-e0fe-48b0-b801-37ba7e2685c6": "Organization.Read.All",
     "dbb9058a-0e50-45d7-ae91-66909b5d4664": "Domain.Read.All",
+    "df021288-bdef-4463-88db-98f22de89214": "User.Read.All",
+    "dc5007c0-2d7d-4c42-879c-2dab87571379": "IdentityRiskyUser.Read.All",
     "741f803b-c850-494e-b5df-cde7c675a1ca": "User.ReadWrite.All",
     "62a82d76-70ea-41e2-9197-370581804d09": "Group.ReadWrite.All",
     "dbaae8cf-10b5-4b86-a4a1-f871c94c6695": "GroupMember.ReadWrite.All",

@@ -25,6 +25,7 @@ from shared.conditions.sign_in_failures import SignInsFail
 from shared.conditions.sign_in_frequency import SignsInMoreOften
 from shared.conditions.sign_in_odd_hour import SignsInAtOddHour
 from shared.conditions.sign_out_url_changed import SignOutUrlChanged
+from shared.conditions.signalled import Signalled
 
 CONDITIONS: tuple[type[Catalogued], ...] = (
     RiskDetected,
@@ -51,6 +52,7 @@ CONDITIONS: tuple[type[Catalogued], ...] = (
     SignsInMoreOften,
     SignsInAtOddHour,
     PeopleAtRisk,
+    Signalled,
 )
 
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from shared.audit_grants import GRANT_KINDS, Given, GrantKind, giving
-from shared.case import AppRole, AuditRecord, Case, Known, PartName
+from shared.case import AppRole, AuditRecord, Case, IdentityState, Known, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.judging import actor_text, both, has_result, is_unexpected, is_within
+from shared.conditions.judging import actor_text, both, has_result, is_itself, is_unexpected, is_within
 from shared.conditions.records import records_about, unread
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
 from shared.privileges import Privilege, Tier, app_role
@@ -20,8 +20,9 @@ class GrantedRecently:
     """
     Met when the identity was given an app role, a delegated scope or a directory role `within` this time, by
     somebody who is not named in `by-other-than` (object or client ids) and is not Cordon. `tiers` and `escalates`
-    narrow it to what is in the catalogue of dangerous permissions. App roles carry a date of Graph's own: where it
-    does not matter who gave them, that date is enough, and the audit log is not waited for.
+    narrow it to what is in the catalogue of dangerous permissions, `by-itself: true` to what the identity gave itself.
+    App roles carry a date of Graph's own: where it does not matter who gave them, that date is enough, and the audit
+    log is not waited for.
     """
 
     name: ClassVar[str] = "granted-recently"
@@ -42,19 +43,21 @@ class GrantedRecently:
     """Only those whose holder can make itself Global Administrator."""
     by_other_than: Several[Guid] | None = None
     """Object or client ids of those who are expected to; left out: whoever it was."""
+    by_itself: bool = False
+    """Only what the identity gave itself."""
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):
             return unknown(PartName.IDENTITY, case.identity)
         dated = [role for role in self._dated(case) if self._is_asked_for("app-role", app_role(role.role_id))]
-        if dated and self.by_other_than is None:
+        if dated and self.by_other_than is None and not self.by_itself:
             return Met(_of_role(dated[0]))
         doubt: str | None = None
         told = set[str]()
         for record in records_about(case, case.identity.value):
             found = giving(record)
             concerned = [each for each in found.given if self._is_asked_for(each.kind, each.privilege)]
-            answer = self._counts(record, case) if concerned or found.unread else False
+            answer = self._counts(record, case, case.identity.value) if concerned or found.unread else False
             if answer and concerned:
                 return Met(_told(concerned[0], record))
             told.update(each.role_id for each in found.given if each.role_id)
@@ -83,8 +86,9 @@ class GrantedRecently:
             return False
         return self.tiers is None or privilege.tier in self.tiers
 
-    def _counts(self, record: AuditRecord, case: Case) -> bool | None:
+    def _counts(self, record: AuditRecord, case: Case, state: IdentityState) -> bool | None:
         return both(
+            is_itself(record.actor, state) if self.by_itself else True,
             is_within(record.at, self.within, case.now),
             has_result(record, ("success",)),
             is_unexpected(record.actor, self.by_other_than),

@@ -57,6 +57,15 @@ def is_unexpected(actor: AuditActor, expected: Collection[str] | None) -> bool |
     return ids.isdisjoint(expected) if ids else None
 
 
+def is_itself(actor: AuditActor, state: IdentityState) -> bool | None:
+    """Whether the identity did it; None for somebody whom the log does not name."""
+    if actor.user_id:
+        return False
+    if actor.principal_id:
+        return actor.principal_id in {each.object_id for each in state.principals}
+    return actor.client_id == state.identity.client_id if actor.client_id else None
+
+
 def is_about(subject: IdentityRef | None, state: IdentityState) -> bool:
     """Whether a record's subject is this identity, by any of its objects here."""
     if subject is None:

@@ -10,8 +10,10 @@ from shared.baseline import Baseline, Feature, recent, value_of
 from shared.case import Case, PartName, SignIn
 from shared.conditions.interface import Finding, Met, NotMet, Unknown
 from shared.conditions.learning import BASELINE, LEAST, BaselineDuration, LeastRecords, RecentDuration, learned
+from shared.conditions.networks import KnownNetwork
 from shared.conditions.settings import SETTINGS, Several, utc
 
+_WHERE = frozenset({Feature.ADDRESS, Feature.NETWORK, Feature.COUNTRY})
 _ASKED = (Feature.NETWORK, Feature.COUNTRY, Feature.RESOURCE, Feature.CREDENTIAL_TYPE)
 
 
@@ -21,8 +23,9 @@ class SignedInAsNever:
     Met when a token was issued `within` this time to a sign-in that differs from all of the `baseline` before it (2 to
     60 days) in at least `at-least` of these features at once. A new region of a cloud, a new library, a new pipeline
     differ in one; ask for two or three. What the log does not tell of a sign-in leaves it unknown where it could
-    matter: name the features that your log tells. Unknown also while fewer than `least-records` sign-ins, or less than
-    two days, can be learned from.
+    matter: name the features that your log tells. What comes from one of `known-networks`, addresses such as
+    20.50.0.0/16 or systems such as AS64500 that are yours, is new neither by address nor by network nor by country.
+    Unknown also while fewer than `least-records` sign-ins, or less than two days, can be learned from.
     """
 
     name: ClassVar[str] = "new-sign-in"
@@ -42,6 +45,8 @@ class SignedInAsNever:
     """How far back is learned from."""
     least_records: LeastRecords = LEAST
     """How many sign-ins there must be to learn from."""
+    known_networks: Several[KnownNetwork] | None = None
+    """Addresses or systems that are yours: nothing is new about where such a sign-in came from."""
 
     def __post_init__(self) -> None:
         if self.at_least > len(set(self.features)):
@@ -66,7 +71,10 @@ class SignedInAsNever:
     def _compared(self, sign_in: SignIn, usual: Baseline) -> tuple[list[Feature], list[Feature]]:
         """What is new about a sign-in; and what is not told of it although it is told of earlier ones."""
         new, untold = list[Feature](), list[Feature]()
+        at_home = self.known_networks is not None and any(each.holds(sign_in) for each in self.known_networks)
         for feature in self.features:
+            if at_home and feature in _WHERE:
+                continue
             value = value_of(sign_in, feature)
             if value is None:
                 untold.append(feature)

@@ -108,6 +108,8 @@ def _actor(by: SampleActor) -> JsonObject:
             return {"user": {"id": STRANGER, "userPrincipalName": "stranger@contoso.example"}, "app": None}
         case "application":
             return {"user": None, "app": {"servicePrincipalId": STRANGE_APPLICATION}}
+        case "itself":
+            return {"user": None, "app": {"servicePrincipalId": PRINCIPAL}}
         case "cordon":
             return {"user": None, "app": {"servicePrincipalId": CORDON}}
         case "unnamed":

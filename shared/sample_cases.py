@@ -95,7 +95,7 @@ def case_of(sample: Sample) -> Case:
         now=sample.now,
         tenant_id=TENANT,
         subject=IdentityRef(PRINCIPAL),
-        signals=tuple(_exposures(sample)),
+        signals=(*_exposures(sample), *_heard(sample)),
         own_principals=frozenset({CORDON}),
         identity=COULD_NOT_LOOK if sample.identity else Known(_state(sample)),
         detections=_part(sample.detections, lambda found: tuple(_detections(sample.now, found))),
@@ -310,6 +310,17 @@ def _exposures(sample: Sample) -> Iterator[Signal]:
         facts = {"incident": "sample", "vault": "sample", "secret": f"secret-{number}", "tier": each.tier}
         at = sample.now - each.ago
         yield Signal("exposed-secret", f"sample-{number}", IdentityRef(client_id=CLIENT), at, "a sample", {**facts})
+
+
+def _heard(sample: Sample) -> Iterator[Signal]:
+    """What opens an incident: each detection and each record. Where a log cannot be read, something has told of it."""
+    told = (
+        ("risk-detection", _part(sample.detections, lambda found: [each.ago for each in found])),
+        ("directory-audit", _part(sample.audits, lambda found: [each.ago for each in found])),
+    )
+    for source, part in told:
+        for number, ago in enumerate(part.value if isinstance(part, Known) else [timedelta()], 1):
+            yield Signal(source, f"sample-{number}", IdentityRef(PRINCIPAL), sample.now - ago, "a sample")
 
 
 # Sign-ins

@@ -215,8 +215,8 @@ class SampleActor:
 
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
-    who: Literal["stranger", "application", "cordon", "unnamed"] = "stranger"
-    """A person whom no policy names, such an application, Cordon itself, or nobody whom the log names."""
+    who: Literal["stranger", "application", "itself", "cordon", "unnamed"] = "stranger"
+    """A person whom no policy names, such an application, the identity, Cordon, or nobody whom the log names."""
     user: Guid | None = None
     """The object id of a person."""
     application: Guid | None = None
@@ -240,7 +240,8 @@ STRANGER = SampleActor()
 Actor = Annotated[
     SampleActor,
     BeforeValidator(
-        _read_actor, json_schema_input_type=SampleActor | Guid | Literal["stranger", "application", "cordon", "unnamed"]
+        _read_actor,
+        json_schema_input_type=SampleActor | Guid | Literal["stranger", "application", "itself", "cordon", "unnamed"],
     ),
 ]
 
@@ -271,7 +272,7 @@ class SampleAudit:
     ago: Duration = _HOUR
     """When it happened."""
     by: Actor = STRANGER
-    """Who did it: stranger, application, cordon, unnamed, the id of an application, or {user: id}."""
+    """Who did it: stranger, application, itself, cordon, unnamed, the id of an application, or {user: id}."""
     result: Literal["success", "failure", "timeout"] = "success"
     """What came of it."""
     on: HolderKind | None = None

@@ -1,15 +1,18 @@
 """federated-trust-breadth: whose tokens does the identity accept?"""
 
+import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from shared.case import Case, FederatedCredential
+from shared.case import AuditRecord, Case, FederatedCredential, Known, NotLooked, PartName
 from shared.conditions.federated_trust_breadth import FederatedTrustTooWide
 from shared.conditions.interface import Met, NotMet, Unknown
+from shared.signal import JsonValue
 from shared.trust import Breadth
-from tests.conditions.cases import UNREADABLE, case, having
-from tests.fakes import TENANT_ID, payroll
+from tests.conditions.cases import PIPELINE, STRANGER, UNREADABLE, audit, but, case, having
+from tests.fakes import CORDON_PRINCIPAL, TENANT_ID, payroll
 
 GITHUB = "https://token.actions.githubusercontent.com"
 PRODUCTION = "repo:contoso/payroll:environment:production"
@@ -83,3 +86,63 @@ def test_trust_that_could_not_be_read_is_unknown() -> None:
 
     assert isinstance(FederatedTrustTooWide().check(having(case(), replace(state, principals=blind))), Unknown)
     assert isinstance(FederatedTrustTooWide().check(having(case(), replace(wide, principals=blind))), Met)
+
+
+EVIL = "https://ci.evil.example"
+LATELY = FederatedTrustTooWide((Breadth.UNKNOWN_ISSUER,), added_within=timedelta(hours=24), by_other_than=(PIPELINE,))
+
+
+def _added(
+    name: str = "ci", *, by: str | None = STRANGER, ago: timedelta = timedelta(hours=1), result: str = "success"
+) -> AuditRecord:
+    """The log names what was added; in which form is not documented."""
+    change: JsonValue = {
+        "displayName": "FederatedIdentityCredentials",
+        "oldValue": "[]",
+        "newValue": json.dumps([name]),
+    }
+    return audit("Update application", [change], on="Application", by=by, ago=ago, result=result)
+
+
+@pytest.mark.parametrize(
+    ("record", "answer"),
+    [
+        (_added(), Met),
+        (_added("fic-1"), Met),
+        (_added(by=PIPELINE), NotMet),
+        (_added(by=CORDON_PRINCIPAL), NotMet),
+        (_added(ago=timedelta(hours=25)), NotMet),
+        (_added(result="failure"), NotMet),
+        (_added(by=None), Unknown),
+        (_added("in some other form"), Unknown),
+    ],
+)
+def test_when_and_by_whom_a_trust_was_added_is_told_by_the_log(record: AuditRecord, answer: type) -> None:
+    """Graph dates no federated credential. What the log names in a way not known here may be this one."""
+    assert isinstance(LATELY.check(but(_trust(EVIL), audits=Known((record,)))), answer)
+
+
+def test_another_trust_that_was_added_says_nothing_of_an_old_one() -> None:
+    """A wide one has been there for years; a good one came today."""
+    old = FederatedCredential("fic-1", "ci", EVIL, PRODUCTION, {})
+    new = FederatedCredential("fic-2", "docs", GITHUB, PRODUCTION, {})
+    of = but(having(case(), payroll(application=[old, new])), audits=Known((_added("docs"),)))
+
+    assert isinstance(LATELY.check(of), NotMet)
+
+
+def test_the_log_is_asked_for_only_where_a_trust_is_too_wide() -> None:
+    """Most identities have none, or good ones."""
+    unread_log = NotLooked()
+
+    assert isinstance(LATELY.check(but(_trust(), audits=unread_log)), NotMet)
+    found = LATELY.check(but(_trust(EVIL), audits=unread_log))
+    assert isinstance(found, Unknown)
+    assert found.wants == {PartName.AUDITS}
+    assert isinstance(LATELY.check(but(_trust(EVIL), audits=UNREADABLE)), Unknown)
+
+
+def test_who_is_expected_needs_a_time() -> None:
+    """Without the log nobody knows who added one."""
+    with pytest.raises(ValueError, match="needs added-within"):
+        FederatedTrustTooWide(by_other_than=(PIPELINE,))

@@ -11,7 +11,7 @@ from shared.conditions.granted_recently import GrantedRecently
 from shared.conditions.interface import Met, NotMet, Unknown
 from shared.privileges import Tier
 from tests.conditions.cases import PIPELINE, STRANGER, UNREADABLE, audit, but, case, holding, unread
-from tests.fakes import CORDON_PRINCIPAL, GRAPH, PAYROLL_CLIENT, START
+from tests.fakes import CORDON_PRINCIPAL, GRAPH, PAYROLL, PAYROLL_CLIENT, START
 from tests.policy.test_audit_grants import MANAGES_ROLES, consent, entry, prop
 
 ROLES = GrantedRecently(kinds=("app-role",))
@@ -125,3 +125,25 @@ def test_each_kind_wants_the_records_that_tell_of_it() -> None:
     assert wants("directory-role") == {PartName.AUDITS}
     assert isinstance(ROLES.check(but(case(), grant_audits=UNREADABLE)), Unknown)
     assert ROLES.check(unread(NotLooked())) == Unknown("the identity was not looked at", frozenset({PartName.IDENTITY}))
+
+
+@pytest.mark.parametrize(
+    ("record", "answer"),
+    [
+        (given(by=PAYROLL), Met),
+        (given(by=STRANGER), NotMet),
+        (given(by=None), Unknown),
+        (given(by=PAYROLL, result="timeout"), Unknown),
+    ],
+)
+def test_what_the_identity_gave_itself_is_told_by_the_actor(record: AuditRecord, answer: type) -> None:
+    """Its service principal's id, which the log always gives; nobody is told by a name."""
+    assert isinstance(GrantedRecently(by_itself=True).check(case(given=(record,))), answer)
+
+
+def test_a_role_that_graph_dates_is_not_taken_for_a_gift_to_itself() -> None:
+    """Graph does not say who gave it: until the log does, it may have been the identity."""
+    holds = but(case(), grants=Known(dated()))
+
+    assert isinstance(GrantedRecently(by_itself=True).check(holds), Unknown)
+    assert isinstance(GrantedRecently(by_itself=True).check(but(holds, grant_audits=Known((given(),)))), NotMet)

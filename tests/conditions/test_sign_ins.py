@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from shared.baseline import Feature
 from shared.case import Case, Known, NotLooked, PartName, SignIn, SignInLog
@@ -231,3 +232,38 @@ def test_a_log_that_is_too_long_for_graph_s_budget_is_asked_for_elsewhere() -> N
     assert isinstance(found, Unknown)
     assert found.wants == {PartName.OLDER_SIGN_INS}
     assert isinstance(SignedInAsNever().check(but(busy, older_sign_ins=Known(log(*USUAL)))), NotMet)
+
+
+WHERE = (Feature.ADDRESS, Feature.NETWORK, Feature.COUNTRY)
+MOVED = replace(ONE_HOUR_AGO, address="192.0.2.20", network=64498, country="IE")
+
+
+@pytest.mark.parametrize("known", ["192.0.2.0/24", "AS64498"])
+def test_nothing_is_new_about_where_a_sign_in_from_a_network_of_ones_own_came_from(known: str) -> None:
+    """The region of a fail-over is named in the policy. What it is for still counts."""
+    at_home = read_as(SignedInAsNever, {"features": list(WHERE), "known-networks": [known]})
+    resource = read_as(SignedInAsNever, {"features": ["network", "resource"], "known-networks": [known]})
+
+    assert isinstance(at_home.check(with_log(MOVED, *USUAL)), NotMet)
+    assert isinstance(resource.check(with_log(replace(MOVED, resource_id="r-2"), *USUAL)), Met)
+    assert isinstance(at_home.check(with_log(replace(MOVED, address="192.0.3.20", network=64499), *USUAL)), Met)
+
+
+def test_a_sign_in_whose_address_is_not_told_came_from_no_network_of_ones_own() -> None:
+    """Not known is not at home."""
+    untold = replace(MOVED, address=None, network=None)
+    at_home = read_as(SignedInAsNever, {"features": ["network"], "known-networks": ["192.0.2.0/24"]})
+
+    assert isinstance(at_home.check(with_log(untold, *USUAL)), Unknown)
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "20.0.0.0/7", "2001::/16", "192.0.2.1/24", "AS0", "AS", "home", 7])
+def test_half_of_the_internet_is_nobodys_own_network(network: object) -> None:
+    """Nor is what is no network at all."""
+    with pytest.raises(ValidationError):
+        read_as(SignedInAsNever, {"known-networks": [network]})
+
+
+def read_as(kind: type[SignedInAsNever], settings: dict[str, object]) -> SignedInAsNever:
+    """A condition as the policy file spells it."""
+    return TypeAdapter(kind).validate_python(settings)

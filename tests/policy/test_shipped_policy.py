@@ -8,18 +8,24 @@ import pytest
 
 from shared.actions import check_policy_action, policy_actions
 from shared.actions.interface import Means
-from shared.case import Case, CouldNotLook, NotLooked, PartName, RiskState
+from shared.case import Case, CouldNotLook, Known, NotLooked, PartName, RiskState
 from shared.decision import decide
 from shared.identity import IdentityKind
 from shared.plan import make_plan
 from shared.policy import Policy, Verdict, load_policy
 from tests.conditions.cases import added, audit, blocked, but, case, detection
 from tests.fakes import START, password, payroll
+from tests.policy.test_baseline import daily, log
 from tests.sources.test_exposed_secret import read
 
 FILE = Path(__file__).parents[2] / "policies" / "default.yaml"
 SUSPICIOUS = detection("suspiciousSignins", "high")
 RISKY = RiskState("high", "atRisk", "none", None)
+
+
+def usual(of: Case) -> Case:
+    """The same, and its sign-ins are as ever."""
+    return but(of, sign_ins=Known(log(*daily(20))))
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +44,11 @@ def policy() -> Policy:
         (case(detections=(detection(level="hidden"),)), Verdict.ASK, "leaked-credential"),
         (case(detections=(detection("generic", "hidden"),)), Verdict.ASK, "leaked-credential"),
         (case(detections=(SUSPICIOUS,), audits=(added(),)), Verdict.CONTAIN, "rogue-credential-in-use"),
-        (case(detections=(SUSPICIOUS,)), Verdict.ASK, "at-risk"),
+        (usual(case(detections=(SUSPICIOUS,))), Verdict.ASK, "at-risk"),
+        (case(detections=(SUSPICIOUS,)), Verdict.ASK, "suspicious-and-a-stranger"),
         (case(audits=(added(),)), Verdict.WATCH, "no rule matched"),
         (
-            case(detections=(SUSPICIOUS,), audits=(added(ago=timedelta(days=3)),)),
+            usual(case(detections=(SUSPICIOUS,), audits=(added(ago=timedelta(days=3)),))),
             Verdict.ASK,
             "at-risk",
         ),

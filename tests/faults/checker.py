@@ -7,7 +7,7 @@ Each violation has a kind of `KINDS`, so that a table can show how many of each 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -308,9 +308,18 @@ def _not_put_back(chronicle: Chronicle) -> Iterator[Violation]:
     records = [record for _, record in chain]
     if status_of(records, records[-1].time) is Status.RELEASED:
         gone = chronicle.truth[0][1] - chronicle.truth[-1][1]
-        left = sorted(thing for thing in gone if not thing.startswith(LOST_FOR_GOOD))
+        entries = [read_entry(record) for record in records]
+        left = sorted(t for t in gone if not t.startswith(LOST_FOR_GOOD) and not _has_no_copy(t, entries))
         if left:
             yield Violation("not put back", f"{incident} is called released, and {left} did not come back")
+
+
+def _has_no_copy(thing: str, entries: Sequence[Entry]) -> bool:
+    """A certificate whose public part nobody could read before it went; it was told as lost, too."""
+    name, _, id_ = thing.partition(" ")
+    images = [entry.before for entry in entries if isinstance(entry, Intended) and id_ in json.dumps(entry.before)]
+    told = any(id_ in text for entry in entries if isinstance(entry, UndoIntended) for text in entry.lost)
+    return name == "key" and told and not any(id_ in json.dumps(image.get("publicKeys")) for image in images)
 
 
 def _secrets(chronicle: Chronicle, canary: str | None) -> Iterator[Violation]:

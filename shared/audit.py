@@ -340,6 +340,13 @@ def credential_change(record: AuditRecord) -> CredentialChange:
     return CredentialChange(tuple(added), unread)
 
 
+def described_keys(value: object) -> tuple[tuple[str, str, str, str], ...] | None:
+    """(id, type, usage, name) of each credential in one side of KeyDescription; None if one cannot be understood."""
+    found = [_KEY.match(text) for text in _texts(value)]
+    known = [(key["id"].lower(), key["type"], key["usage"], _name(key["name"])) for key in found if key]
+    return tuple(known) if len(known) == len(found) else None
+
+
 def _new_keys(
     change: AuditProperty, holder: HolderKind, object_id: str | None
 ) -> tuple[list[AddedCredential], str | None]:

@@ -22,7 +22,6 @@ from shared.case import (
     CouldNotLook,
     FederatedCredential,
     Grants,
-    Holder,
     HolderKind,
     IdentityState,
     Known,
@@ -42,9 +41,7 @@ from shared.clients.graph_http import GraphHttp, Outcome, read_page
 from shared.clients.graph_requests import ATTEMPTS_BACK, SIGN_INS_BACK, Ask, Ids, call_for, federated_call
 from shared.clients.graph_shapes import (
     Unreadable,
-    addresses_of,
     app_role_of,
-    deactivated_of,
     delegated_of,
     directory_role_of,
     federated_all,
@@ -53,20 +50,16 @@ from shared.clients.graph_shapes import (
     holder_of,
     is_managed_identity,
     is_owned_elsewhere,
-    kind_of,
-    lock_of,
-    optional_guid_of,
-    optional_text_of,
     own_policies,
     owner_of,
-    provenance_of,
     public_keys_of,
     risk_policy_of,
+    state_of,
     text_of,
 )
 from shared.clients.sign_in_pages import PagesRead, log_of, read_within_budget
 from shared.errors import CordonError, Gone, MalformedSignal, PlatformRefused, TimeMayHelp, UnavailableInCloud
-from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, WorkloadIdentity
+from shared.identity import IdentityRef
 from shared.risk import read_detection, read_risk_state
 from shared.signal import JsonObject
 from shared.tenant import Gathered
@@ -369,37 +362,16 @@ class Looking:
         return CouldNotLook("there is no such service principal (any more)", gone=True)
 
     def _state(self, principal: JsonObject, application: JsonObject | None, read_at: datetime) -> IdentityState:
-        holder, siblings = HolderKind.SERVICE_PRINCIPAL, self._siblings
-        return IdentityState(
-            identity=self._workload(principal, application),
-            enabled=flag_of(principal, "accountEnabled"),
-            disabled_by_microsoft=optional_text_of(principal, "disabledByMicrosoftStatus"),
-            owner_tenant=optional_guid_of(principal, "appOwnerOrganizationId"),
-            principals=(
-                holder_of(holder, principal, _federated(self._found.get(Ask.FEDERATED_PRINCIPAL))),
-                *(holder_of(holder, record, _federated(outcome)) for record, outcome in siblings),
-            ),
-            application=self._application_holder(application),
-            instance_lock=lock_of(application),
+        holder = HolderKind.SERVICE_PRINCIPAL
+        return state_of(
+            principal,
+            application,
+            federated_of_principal=_federated(self._found.get(Ask.FEDERATED_PRINCIPAL)),
+            federated_of_application=_federated(self._found.get(Ask.FEDERATED_APPLICATION)),
+            siblings=tuple(holder_of(holder, record, _federated(outcome)) for record, outcome in self._siblings),
+            tenant_id=self._tenant_id,
             read_at=read_at,
-            deactivated=deactivated_of(application),
-            addresses=addresses_of(application),
-            provenance=provenance_of(principal),
         )
-
-    def _workload(self, principal: JsonObject, application: JsonObject | None) -> WorkloadIdentity:
-        return WorkloadIdentity(
-            principal_id=PrincipalId(guid_of(principal, "id")),
-            client_id=ClientId(guid_of(principal, "appId")),
-            app_object_id=AppObjectId(guid_of(application, "id")) if application is not None else None,
-            display_name=optional_text_of(principal, "displayName") or "",
-            kind=kind_of(principal, application, self._tenant_id),
-        )
-
-    def _application_holder(self, application: JsonObject | None) -> Holder | None:
-        if application is None:
-            return None
-        return holder_of(HolderKind.APPLICATION, application, _federated(self._found.get(Ask.FEDERATED_APPLICATION)))
 
     def _detections(self) -> Part[tuple[RiskDetection, ...]]:
         if error := self._error_of(Ask.DETECTIONS, unless_found=Ask.PRINCIPAL):

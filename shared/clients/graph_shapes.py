@@ -17,6 +17,7 @@ from shared.case import (
     FederatedCredential,
     Holder,
     HolderKind,
+    IdentityState,
     Key,
     Owner,
     Part,
@@ -26,7 +27,7 @@ from shared.case import (
     SignIn,
     UserSignIn,
 )
-from shared.identity import IdentityKind, canonical_guid
+from shared.identity import AppObjectId, ClientId, IdentityKind, PrincipalId, WorkloadIdentity, canonical_guid
 from shared.signal import JsonObject, JsonValue
 from shared.tenant import RISK_POLICY
 from shared.untrusted import NAME, one_line
@@ -258,6 +259,44 @@ def holder_of(kind: HolderKind, record: JsonObject, federated: Part[tuple[Federa
         signing_thumbprint=optional_text_of(record, "preferredTokenSigningKeyThumbprint"),
         single_sign_on=optional_text_of(record, "preferredSingleSignOnMode"),
         tags=texts_of(record, "tags") if "tags" in record else (),
+    )
+
+
+def state_of(
+    principal: JsonObject,
+    application: JsonObject | None,
+    *,
+    federated_of_principal: Part[tuple[FederatedCredential, ...]],
+    federated_of_application: Part[tuple[FederatedCredential, ...]],
+    tenant_id: str,
+    read_at: datetime,
+    siblings: tuple[Holder, ...] = (),
+) -> IdentityState:
+    """An identity as its two objects show it; `siblings` are further service principals of the application."""
+    return IdentityState(
+        identity=_workload(principal, application, tenant_id),
+        enabled=flag_of(principal, "accountEnabled"),
+        disabled_by_microsoft=optional_text_of(principal, "disabledByMicrosoftStatus"),
+        owner_tenant=optional_guid_of(principal, "appOwnerOrganizationId"),
+        principals=(holder_of(HolderKind.SERVICE_PRINCIPAL, principal, federated_of_principal), *siblings),
+        application=(
+            None if application is None else holder_of(HolderKind.APPLICATION, application, federated_of_application)
+        ),
+        instance_lock=lock_of(application),
+        read_at=read_at,
+        deactivated=deactivated_of(application),
+        addresses=addresses_of(application),
+        provenance=provenance_of(principal),
+    )
+
+
+def _workload(principal: JsonObject, application: JsonObject | None, tenant_id: str) -> WorkloadIdentity:
+    return WorkloadIdentity(
+        principal_id=PrincipalId(guid_of(principal, "id")),
+        client_id=ClientId(guid_of(principal, "appId")),
+        app_object_id=AppObjectId(guid_of(application, "id")) if application is not None else None,
+        display_name=optional_text_of(principal, "displayName") or "",
+        kind=kind_of(principal, application, tenant_id),
     )
 
 

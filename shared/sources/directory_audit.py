@@ -36,7 +36,10 @@ class DirectoryAudit:
         check_tenant(record, tenant_id, self.name)
         if not concerns_workloads(record):
             return _policy_touched(read_audit(record, self.name)) if touches_policy(record) else _NOT_FOLLOWED
-        audit = read_audit(record, self.name)
+        return self.judge(read_audit(record, self.name))
+
+    def judge(self, audit: AuditRecord) -> Signal | NotASignal:
+        """The signal in a record of a followed activity that was read already. Raises MalformedSignal."""
         if names_no_client(audit):
             raise MalformedSignal(
                 source=self.name, why="it is a grant that names no client (ServicePrincipal.ObjectID)"

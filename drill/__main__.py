@@ -6,11 +6,14 @@ Rehearse Cordon on a practice tenant.
     python -m drill serve [SCENARIO.yaml] [--port 7071] [--policy FILE] [--mode …]
     python -m drill check POLICY.yaml [--json]    try the samples in a policy's rules
     python -m drill scenarios     list those that ship
+    python -m drill backtest --policy FILE --logs FOLDER [--against OTHER_POLICY] [--json FILE] [--markdown FILE]
+                                  what the policy would have done to a tenant's exported logs (docs/backtest.md)
     python -m drill schema        write policies/policy.schema.json anew
 
 `check` exits with 0 if every sample passes and every rule can decide, with 1 if not, and with 2 if the file is no
 policy. `run` tells what happens on stderr and ends with the report on stdout. It exits with 0 if everything came as
 the scenario expects, with 1 if not, and with 2 if the scenario, the policy or the command cannot be used.
+`backtest` exits with 0 if all was replayed, with 1 if part of the export could not be read, and with 2 likewise.
 """
 
 import argparse
@@ -88,6 +91,32 @@ def _list(_: argparse.Namespace) -> int:
     return AS_EXPECTED
 
 
+def _backtest(chosen: argparse.Namespace) -> int:
+    from drill.backtest.command import Asked, backtest
+    from drill.backtest.telling import as_json, as_markdown
+
+    asked = Asked(
+        policy=chosen.policy,
+        logs=chosen.logs,
+        against=chosen.against,
+        since=chosen.since,
+        until=chosen.until,
+        complete_from=chosen.complete_from,
+        tenant_id=chosen.tenant,
+        own_ids=frozenset(chosen.own),
+        handover_vault=chosen.handover_vault,
+        jobs=chosen.jobs,
+    )
+    outcome, policy = backtest(asked, None if chosen.quiet else _say)
+    text = as_markdown(outcome, policy.limits)
+    if chosen.json:
+        chosen.json.write_text(as_json(outcome), encoding="utf-8")
+    if chosen.markdown:
+        chosen.markdown.write_text(text, encoding="utf-8")
+    print(text)
+    return OTHERWISE if outcome.damaged else AS_EXPECTED
+
+
 def _write_schema(_: argparse.Namespace) -> int:
     from shared.actions import policy_actions
     from shared.policy_schema import schema_text
@@ -126,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands.add_parser("serve", help="play a scenario in real time over loopback HTTP"))
     _add_check(commands.add_parser("check", help="try the samples in a policy's rules"))
     commands.add_parser("scenarios", help="list the scenarios that ship").set_defaults(command=_list)
+    _add_backtest(commands.add_parser("backtest", help="try a policy on a tenant's exported logs"))
     commands.add_parser("schema", help="write the policy's JSON Schema anew").set_defaults(command=_write_schema)
     return parser
 
@@ -151,6 +181,32 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("policy", type=Path, help="the policy file")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(command=_check)
+
+
+def _add_backtest(parser: argparse.ArgumentParser) -> None:
+    from drill.backtest.command import read_id, read_moment
+
+    parser.add_argument("--policy", type=Path, metavar="FILE", required=True, help="the policy to try")
+    parser.add_argument("--logs", type=Path, metavar="FOLDER", required=True, help="exported files, in any order")
+    parser.add_argument("--against", type=Path, metavar="FILE", help="another policy, to tell what differs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what came of it for programs")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write what is printed to a file as well")
+    parser.add_argument("--since", type=read_moment, metavar="TIME", help="decide on nothing that was before (UTC)")
+    parser.add_argument("--until", type=read_moment, metavar="TIME", help="decide on nothing from then on")
+    parser.add_argument(
+        "--complete-from",
+        type=read_moment,
+        metavar="TIME",
+        help="from when on the export is whole; else its first record",
+    )
+    parser.add_argument("--tenant", type=read_id, metavar="ID", help="the tenant's id, where the export does not tell")
+    parser.add_argument(
+        "--own", type=read_id, metavar="ID", action="append", default=[], help="an object or client id of Cordon's own"
+    )
+    parser.add_argument("--handover-vault", action="store_true", help="plan as with CORDON_HANDOVER_VAULT")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes that read files")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.set_defaults(command=_backtest)
 
 
 def _add_choices(parser: argparse.ArgumentParser) -> None:

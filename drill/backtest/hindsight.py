@@ -1,0 +1,204 @@
+"""
+The tenant's objects at an earlier moment: the snapshot, with what the audit log says was changed since taken back.
+
+A change tells what was there before and after, in full, or only that something was changed. So three things are known
+of each property of each object: what it was before its first change in the export, what the last change that the
+replay has passed left, and when the last change of all was: from then on it is as the snapshot shows it. Memory is that
+of the objects that were changed, however long the log is. What is not certain is not known, and never what the snapshot
+happens to show.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import cast
+
+from shared.audit import described_keys, normalise_activity, subject_of
+from shared.audit_grants import APP_ROLE_GIVEN, CONSENTED, DELEGATED_GIVEN, ROLE_GIVEN
+from shared.case import AuditProperty, AuditRecord
+from shared.identity import canonical_guid
+
+
+class Mark(Enum):
+    """What stands where no value can."""
+
+    UNTOLD = "it is not certain what was there"
+    GONE = "it was not there"
+
+
+UNTOLD, GONE = Mark.UNTOLD, Mark.GONE
+
+KEYS, ENABLED, FEDERATED, ADDRESSES, PUBLISHER = "keys", "enabled", "federated", "addresses", "publisher"
+OWNERS, APP_ROLES, DELEGATED, ROLES, DEACTIVATED = "owners", "app-roles", "delegated", "roles", "deactivated"
+
+APP_ROLE_TAKEN = normalise_activity("Remove app role assignment from service principal")
+_DELEGATED = frozenset(
+    {DELEGATED_GIVEN, CONSENTED, *map(normalise_activity, ("Remove delegated permission grant", "Restore consent"))}
+)
+_ROLES = ROLE_GIVEN | {normalise_activity("Remove member from role")}
+_OWNERS = {
+    normalise_activity(f"{verb} owner {way} {kind}"): verb == "Add"
+    for verb, way in (("Add", "to"), ("Remove", "from"))
+    for kind in ("application", "service principal")
+}
+_PUBLISHER = frozenset(map(normalise_activity, ("Set verified publisher", "Unset verified publisher")))
+
+Key = tuple[str, str, str]
+"""The object's id, what of it, and which one of several ("" where there is one)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a record changed. A side that it does not tell in full is UNTOLD."""
+
+    key: Key
+    before: object
+    after: object
+
+
+def changes_in(record: AuditRecord) -> Iterator[Change]:
+    """The changes of objects that a record tells of. An attempt that failed changed nothing."""
+    if record.result == "failure":
+        return
+    for target in record.targets:
+        if target.id is None or target.type.casefold() not in ("application", "serviceprincipal"):
+            continue
+        for each in target.properties:
+            yield from _of_property(target.id.lower(), each)
+        if record.activity in _PUBLISHER:
+            yield Change((target.id.lower(), PUBLISHER, ""), UNTOLD, UNTOLD)
+        if record.activity in _ROLES:
+            yield Change((target.id.lower(), ROLES, ""), UNTOLD, UNTOLD)
+    if record.activity in _OWNERS:
+        yield from _of_owner(record, added=_OWNERS[record.activity])
+    elif record.activity in (APP_ROLE_GIVEN, APP_ROLE_TAKEN):
+        yield from _of_app_role(record, given=record.activity == APP_ROLE_GIVEN)
+    elif record.activity in _DELEGATED:
+        yield from (Change((id_, DELEGATED, ""), UNTOLD, UNTOLD) for id_ in _clients(record))
+
+
+def _of_property(object_id: str, each: AuditProperty) -> Iterator[Change]:
+    name = each.name.casefold()
+    if name == "keydescription":
+        old, new = described_keys(each.old), described_keys(each.new)
+        yield Change((object_id, KEYS, ""), UNTOLD if old is None else old, UNTOLD if new is None else new)
+    elif name == "accountenabled":
+        yield Change((object_id, ENABLED, ""), _flag(each.old), _flag(each.new))
+    elif name == "federatedidentitycredentials":
+        yield Change((object_id, FEDERATED, ""), UNTOLD, UNTOLD)
+    elif name == "isdisabled":
+        yield Change((object_id, DEACTIVATED, ""), UNTOLD, UNTOLD)
+    elif name == "appaddress" or "identifieruri" in name or "logout" in name:
+        yield Change((object_id, ADDRESSES, ""), UNTOLD, UNTOLD)
+
+
+def _of_owner(record: AuditRecord, *, added: bool) -> Iterator[Change]:
+    """The owner is the other target, or stands in a property; with neither, the list is not certain."""
+    subject = subject_of(record)
+    owned = subject and (subject.app_object_id or subject.principal_id)
+    if not owned:
+        return
+    others = {(target.id.lower(), target.type) for target in record.targets if target.id and target.id != owned}
+    named = [(found, "") for found in _guids(record, ".objectid") if found != owned]
+    owners = sorted(others) or named
+    if len(owners) != 1:
+        yield Change((owned, OWNERS, ""), UNTOLD, UNTOLD)
+        return
+    ((owner, type_),) = owners
+    there, not_there = type_, GONE
+    yield Change((owned, OWNERS, owner), *((not_there, there) if added else (there, not_there)))
+
+
+def _of_app_role(record: AuditRecord, *, given: bool) -> Iterator[Change]:
+    role = next(iter(_guids(record, "approle.id")), None)
+    resource = next((target.id.lower() for target in record.targets if target.id), None)
+    for client in _clients(record):
+        if role is None or resource is None:
+            yield Change((client, APP_ROLES, ""), UNTOLD, UNTOLD)
+        else:
+            sides = (GONE, True) if given else (True, GONE)
+            yield Change((client, APP_ROLES, f"{resource}/{role}"), *sides)
+
+
+def _clients(record: AuditRecord) -> list[str]:
+    """Every id under which the client is named."""
+    subject = subject_of(record)
+    return [id_ for id_ in (subject.principal_id, subject.client_id) if id_] if subject else []
+
+
+def _guids(record: AuditRecord, ending: str) -> list[str]:
+    found: list[str] = []
+    for target in record.targets:
+        for each in target.properties:
+            if not each.name.casefold().endswith(ending):
+                continue
+            for value in (each.new, each.old):
+                try:
+                    found.append(canonical_guid(value))
+                except ValueError:
+                    continue
+    return found
+
+
+def _flag(value: object) -> object:
+    """AccountEnabled is "[true]"; "[]" where the object was only made."""
+    values = cast("list[object]", value) if isinstance(value, list) else [value]
+    said = values[0] if len(values) == 1 else None
+    return said if isinstance(said, bool) else UNTOLD
+
+
+@dataclass(slots=True)
+class _Past:
+    """One property of one object."""
+
+    first: int
+    before: object
+    last: int
+    passed: object = None  # what the last change left that the replay has passed; None: it has passed none
+
+
+@dataclass(slots=True)
+class Hindsight:
+    """What the export tells of the past of each object. All of it is noted first; then the replay passes it by."""
+
+    pasts: dict[Key, _Past] = field(default_factory=dict[Key, _Past])
+    items: dict[tuple[str, str], set[str]] = field(default_factory=dict[tuple[str, str], set[str]])
+
+    def note(self, record: AuditRecord, ticks: int) -> None:
+        """In any order."""
+        for change in changes_in(record):
+            self._note(change.key, ticks, change.before, ticks)
+
+    def add(self, other: "Hindsight") -> None:
+        for key, past in other.pasts.items():
+            self._note(key, past.first, past.before, past.last)
+
+    def _note(self, key: Key, first: int, before: object, last: int) -> None:
+        past = self.pasts.get(key)
+        if past is None:
+            self.pasts[key] = _Past(first, before, last)
+            self.items.setdefault(key[:2], set()).add(key[2])
+            return
+        if first < past.first:
+            past.first, past.before = first, before
+        past.last = max(past.last, last)
+
+    def pass_by(self, record: AuditRecord) -> None:
+        """In the order of time."""
+        for change in changes_in(record):
+            self.pasts[change.key].passed = change.after
+
+    def at(self, key: Key, ticks: int, shown: object) -> object:
+        """What was there at this moment, up to which the replay has come; `shown`: what the snapshot has."""
+        past = self.pasts.get(key)
+        if past is None or past.last <= ticks:
+            return shown
+        return past.before if past.passed is None else past.passed
+
+    def is_certain(self, object_id: str, what: str, ticks: int) -> bool:
+        """Whether a property is as the snapshot shows it, where changes of it cannot be taken back."""
+        return self.at((object_id, what, ""), ticks, None) is not UNTOLD
+
+    def named(self, object_id: str, what: str) -> set[str]:
+        """Which ones of several were changed at all."""
+        return self.items.get((object_id, what), set()) - {""}

@@ -1,0 +1,407 @@
+"""
+What a look would have shown at a moment of the past: a window of the logs, and the tenant's objects in hindsight.
+
+It answers as the client of Graph does, part by part. What the export does not hold is `CouldNotLook` with the reason,
+and so is a log that begins too late for what the policy asks of it: an export is no proof of what lies before it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from drill.backtest.hindsight import (
+    ADDRESSES,
+    APP_ROLES,
+    DEACTIVATED,
+    DELEGATED,
+    ENABLED,
+    FEDERATED,
+    GONE,
+    KEYS,
+    OWNERS,
+    PUBLISHER,
+    ROLES,
+    Hindsight,
+)
+from drill.backtest.runs import to_ticks
+from drill.backtest.shapes import Sort
+from drill.backtest.sieve import Cover
+from drill.backtest.snapshot import Snapshot, expanded_in
+from shared.audit import GRANTS, LOOK_BACK, subject_of
+from shared.case import (
+    AppRole,
+    AuditRecord,
+    CouldNotLook,
+    DelegatedGrant,
+    DirectoryRole,
+    FederatedCredential,
+    Grants,
+    IdentityState,
+    Known,
+    Owner,
+    Owners,
+    Part,
+    PartName,
+    RiskDetection,
+    RiskState,
+    SignIn,
+    SignInLog,
+)
+from shared.clients.graph_requests import ATTEMPTS_BACK, SIGN_INS_BACK
+from shared.clients.graph_shapes import (
+    Unreadable,
+    app_role_of,
+    delegated_of,
+    directory_role_of,
+    federated_all,
+    is_managed_identity,
+    owner_of,
+    state_of,
+)
+from shared.clients.sign_in_pages import PAGES
+from shared.errors import MalformedSignal
+from shared.identity import IdentityRef
+from shared.signal import JsonObject, JsonValue
+from shared.tenant import Gathered
+
+MOST_SIGN_INS = PAGES * 1000
+"""Of one identity: a live look reads no more pages either."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_READ_LIVE = ("add app role assignment", "add delegated permission grant")
+_NO_SNAPSHOT = CouldNotLook("the export holds no service principals and applications")
+_LOST = "is not certain: the log shows a later change, and not what was there before"
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The window of one identity."""
+
+    audits: deque[AuditRecord] = field(default_factory=deque[AuditRecord])
+    issued: deque[SignIn] = field(default_factory=lambda: deque[SignIn](maxlen=MOST_SIGN_INS))
+    attempts: deque[SignIn] = field(default_factory=lambda: deque[SignIn](maxlen=MOST_SIGN_INS))
+
+
+@dataclass(slots=True)
+class Memory:
+    """Everything that could be looked at now. `look_back`: how far back the policy asks of the audit log."""
+
+    snapshot: Snapshot
+    hindsight: Hindsight
+    covers: Mapping[Sort, Cover]
+    tenant_id: str
+    look_back: timedelta
+    complete_from: datetime | None = None  # from when on the logs are whole, if somebody says so
+    now: datetime = _NEVER
+    _kept: dict[str, _Kept] = field(default_factory=dict[str, _Kept])
+    _grants: dict[str, deque[AuditRecord]] = field(default_factory=dict[str, deque[AuditRecord]])
+    _detections: dict[str, dict[str, RiskDetection]] = field(default_factory=dict[str, dict[str, RiskDetection]])
+    _risk: dict[str, RiskState] = field(default_factory=dict[str, RiskState])
+    _swept: datetime = _NEVER
+
+    # Taking in, in the order of time
+
+    def audit(self, record: AuditRecord) -> None:
+        self.hindsight.pass_by(record)
+        targets = {target.id.lower() for target in record.targets if target.id}
+        for id_ in targets:
+            self._of(id_).audits.append(record)
+        if record.activity.startswith(_READ_LIVE) and record.activity in GRANTS:
+            client = subject_of(record)
+            ids = {each for each in (client.principal_id, client.client_id) if each} if client else set[str]()
+            for id_ in ids:
+                self._grants.setdefault(id_, deque()).append(record)
+
+    def sign_in(self, principal: str, record: SignIn) -> None:
+        kept = self._of(principal)
+        kept.attempts.append(record)
+        if record.error_code == 0:
+            kept.issued.append(record)
+
+    def detection(self, principal: str, found: RiskDetection) -> None:
+        self._detections.setdefault(principal, {})[found.id] = found
+
+    def risk(self, principal: str, found: RiskState) -> None:
+        self._risk[principal] = found
+
+    def _of(self, id_: str) -> _Kept:
+        kept = self._kept.get(id_)
+        if kept is None:
+            kept = self._kept[id_] = _Kept()
+        return kept
+
+    def move_to(self, now: datetime) -> None:
+        """Go on to this moment; once a day, forget what no look would show any more."""
+        self.now = now
+        if now - self._swept < timedelta(days=1):
+            return
+        self._swept = now
+        for id_, kept in list(self._kept.items()):
+            _forget(kept.audits, now - LOOK_BACK)
+            _forget(kept.issued, now - SIGN_INS_BACK)
+            _forget(kept.attempts, now - ATTEMPTS_BACK)
+            if not (kept.audits or kept.issued or kept.attempts):
+                del self._kept[id_]
+        for id_, records in list(self._grants.items()):
+            _forget(records, now - LOOK_BACK)
+            if not records:
+                del self._grants[id_]
+
+    # Looking, as `shared.tenant.Directory` does
+
+    async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+        principal = self.snapshot.principal_id(subject)
+        readers: Mapping[PartName, Callable[[], object]] = {
+            PartName.IDENTITY: lambda: self._identity(principal),
+            PartName.GRANTS: lambda: self._grants_of(principal),
+            PartName.OWNERS: lambda: self._owners(principal),
+            PartName.DOMAINS: self._domains,
+            PartName.DETECTIONS: lambda: self._detections_of(principal),
+            PartName.RISK: lambda: self._risk_of(principal),
+            PartName.AUDITS: lambda: self._audits(principal),
+            PartName.GRANT_AUDITS: lambda: self._grant_audits(principal),
+            PartName.SIGN_INS: lambda: self._sign_ins(principal, SIGN_INS_BACK),
+            PartName.ATTEMPTS: lambda: self._sign_ins(principal, ATTEMPTS_BACK),
+        }
+        return Gathered(**{part.value: _part(readers.get(part), part) for part in parts})  # pyright: ignore[reportArgumentType]
+
+    async def find_deleted(self, subject: IdentityRef) -> IdentityState | None:
+        """What was deleted meanwhile is not in the export."""
+        return None
+
+    def _identity(self, principal: str | None) -> Part[IdentityState]:
+        if self.snapshot.is_empty:
+            return _NO_SNAPSHOT
+        record = self.snapshot.principals.get(principal or "")
+        if principal is None or record is None:
+            return CouldNotLook("the exported service principals do not hold it: it was deleted since, or never there")
+        application_id = self.snapshot.application_id(principal)
+        application = self.snapshot.applications.get(application_id) if application_id else None
+        ticks = to_ticks(self.now)
+        enabled = self.hindsight.at((principal, ENABLED, ""), ticks, record.get("accountEnabled"))
+        if not isinstance(enabled, bool):
+            return CouldNotLook(f"whether sign-in was blocked {_LOST}")
+        shown: JsonObject | None = self._with_keys({**record, "accountEnabled": enabled}, principal, ticks)
+        shown_application = (
+            self._with_keys(application, application_id, ticks) if application and application_id else None
+        )
+        if shown is None or (application is not None and shown_application is None):
+            return CouldNotLook(f"which credentials it had {_LOST}")
+        state = state_of(
+            shown,
+            shown_application,
+            federated_of_principal=self._federated(record, principal, ticks),
+            federated_of_application=self._federated(application or {}, application_id or "", ticks),
+            tenant_id=self.tenant_id,
+            read_at=self.now,
+        )
+        return Known(self._blurred(state, principal, application_id or principal, ticks))
+
+    def _blurred(self, state: IdentityState, principal: str, application: str, ticks: int) -> IdentityState:
+        """What a state can say that it does not know."""
+        certain = self.hindsight.is_certain
+        same_addresses = certain(application, ADDRESSES, ticks) and certain(principal, ADDRESSES, ticks)
+        same_publisher = certain(application, PUBLISHER, ticks) and certain(principal, PUBLISHER, ticks)
+        return replace(
+            state,
+            addresses=state.addresses if same_addresses else None,
+            provenance=state.provenance if same_addresses and same_publisher else None,
+            deactivated=state.deactivated if certain(application, DEACTIVATED, ticks) else None,
+        )
+
+    def _with_keys(self, record: JsonObject, object_id: str, ticks: int) -> JsonObject | None:
+        """The object with the credentials that it had; None if they are not certain."""
+        told = self.hindsight.at((object_id, KEYS, ""), ticks, None)
+        if told is None:
+            return record
+        if not isinstance(told, tuple):
+            return None
+        passwords, keys = _by_id(record.get("passwordCredentials")), _by_id(record.get("keyCredentials"))
+        had = cast("Sequence[tuple[str, str, str, str]]", told)
+        return {
+            **record,
+            "passwordCredentials": [
+                passwords.get(id_) or _password(id_, name) for id_, type_, _, name in had if type_ == "Password"
+            ],
+            "keyCredentials": [
+                keys.get(id_) or _key(id_, type_, usage, name) for id_, type_, usage, name in had if type_ != "Password"
+            ],
+        }
+
+    def _federated(self, record: JsonObject, object_id: str, ticks: int) -> Part[tuple[FederatedCredential, ...]]:
+        if not self.hindsight.is_certain(object_id, FEDERATED, ticks):
+            return CouldNotLook(f"which federated credentials it had {_LOST}")
+        found = expanded_in(record, "federatedIdentityCredentials")
+        if found is None:
+            return CouldNotLook("the export does not show federated credentials ($expand=federatedIdentityCredentials)")
+        return Known(federated_all(found))
+
+    def _grants_of(self, principal: str | None) -> Part[Grants]:
+        if self.snapshot.is_empty or principal is None:
+            return _NO_SNAPSHOT
+        return Known(Grants(self._app_roles(principal), self._delegated(principal), self._roles(principal)))
+
+    def _app_roles(self, principal: str) -> Part[tuple[AppRole, ...]]:
+        found, ticks = self.snapshot.app_roles_of(principal), to_ticks(self.now)
+        if found is None:
+            return CouldNotLook("the export does not show its app roles ($expand=appRoleAssignments)")
+        roles = {f"{each.resource_id}/{each.role_id}": each for each in (app_role_of(e, principal) for e in found)}
+        names = self._both_names(principal)
+        if not all(self.hindsight.is_certain(name, APP_ROLES, ticks) for name in names):
+            return CouldNotLook(f"which app roles it had {_LOST}")
+        for name in names:
+            for item in self.hindsight.named(name, APP_ROLES):
+                had = self.hindsight.at((name, APP_ROLES, item), ticks, roles.get(item, GONE))
+                if had is GONE:
+                    roles.pop(item, None)
+                elif item not in roles:
+                    resource, _, role = item.partition("/")
+                    roles[item] = AppRole("taken back since", role, resource, "", None)
+        return Known(tuple(each for each in roles.values() if each.created is None or each.created <= self.now))
+
+    def _delegated(self, principal: str) -> Part[tuple[DelegatedGrant, ...]]:
+        expanded = expanded_in(self.snapshot.principals.get(principal, {}), "oauth2PermissionGrants")
+        if expanded is None and Sort.DELEGATED not in self.snapshot.lists:
+            return CouldNotLook("the export does not hold the delegated grants (oauth2PermissionGrants)")
+        if not all(self.hindsight.is_certain(n, DELEGATED, to_ticks(self.now)) for n in self._both_names(principal)):
+            return CouldNotLook(f"which delegated grants it had {_LOST}")
+        found = self.snapshot.delegated.get(principal, ()) if expanded is None else expanded
+        return Known(tuple(delegated_of(each, principal) for each in found))
+
+    def _roles(self, principal: str) -> Part[tuple[DirectoryRole, ...]]:
+        if Sort.DIRECTORY_ROLE not in self.snapshot.lists:
+            return CouldNotLook("the export does not hold the role assignments (roleManagement/directory)")
+        if not self.hindsight.is_certain(principal, ROLES, to_ticks(self.now)):
+            return CouldNotLook(f"which directory roles it had {_LOST}")
+        return Known(tuple(directory_role_of(each, principal) for each in self.snapshot.roles.get(principal, ())))
+
+    def _both_names(self, principal: str) -> tuple[str, ...]:
+        record = self.snapshot.principals.get(principal)
+        return (principal, str(record.get("appId")).lower()) if record else (principal,)
+
+    def _owners(self, principal: str | None) -> Part[Owners]:
+        record = self.snapshot.principals.get(principal or "")
+        if principal is None or record is None:
+            return _NO_SNAPSHOT
+        application_id = self.snapshot.application_id(principal)
+        application = self.snapshot.applications.get(application_id or "", {})
+        return Known(Owners(self._owned(application, application_id or ""), self._owned(record, principal)))
+
+    def _owned(self, record: JsonObject, object_id: str) -> Part[tuple[Owner, ...]]:
+        found, ticks = expanded_in(record, "owners"), to_ticks(self.now)
+        if found is None:
+            return CouldNotLook("the export does not show its owners ($expand=owners)")
+        if not self.hindsight.is_certain(object_id, OWNERS, ticks):
+            return CouldNotLook(f"who owned it {_LOST}")
+        owners = {each.id: each for each in map(owner_of, found)}
+        for id_ in self.hindsight.named(object_id, OWNERS):
+            had = self.hindsight.at((object_id, OWNERS, id_), ticks, owners.get(id_, GONE))
+            if had is GONE:
+                owners.pop(id_, None)
+            elif id_ not in owners:
+                type_ = str(had)
+                owners[id_] = Owner(id_, type_[:1].lower() + type_[1:] or None, None)
+        return Known(tuple(owners.values()))
+
+    def _domains(self) -> Part[frozenset[str]]:
+        verified = [name.casefold() for name, each in self.snapshot.domains.items() if each.get("isVerified") is True]
+        return Known(frozenset(verified)) if verified else CouldNotLook("the export does not hold the tenant's domains")
+
+    def _detections_of(self, principal: str | None) -> Part[tuple[RiskDetection, ...]]:
+        if missing := self._missing(Sort.DETECTION):
+            return missing
+        return Known(tuple(self._detections.get(principal or "", {}).values()))
+
+    def _risk_of(self, principal: str | None) -> Part[RiskState | None]:
+        return self._missing(Sort.RISK) or Known(self._risk.get(principal or ""))
+
+    def _audits(self, principal: str | None) -> Part[tuple[AuditRecord, ...]]:
+        if missing := self._missing(Sort.AUDIT) or self._too_early(Sort.AUDIT, self.look_back):
+            return missing
+        if principal not in self.snapshot.principals:
+            return _NO_SNAPSHOT
+        since = self.now - LOOK_BACK
+        found = dict[str, AuditRecord]()
+        for id_ in (principal, self.snapshot.application_id(principal)):
+            if id_ in self._kept:
+                records = self._kept[id_].audits
+                _forget(records, since)
+                found.update((each.id, each) for each in records)
+        return Known(tuple(found.values()))
+
+    def _grant_audits(self, principal: str | None) -> Part[tuple[AuditRecord, ...]]:
+        if missing := self._missing(Sort.AUDIT) or self._too_early(Sort.AUDIT, self.look_back):
+            return missing
+        if principal not in self.snapshot.principals:
+            return _NO_SNAPSHOT
+        found = dict[str, AuditRecord]()
+        for id_ in self._both_names(principal):
+            records = self._grants.get(id_, deque())
+            _forget(records, self.now - LOOK_BACK)
+            found.update((each.id, each) for each in records)
+        return Known(tuple(found.values()))
+
+    def _sign_ins(self, principal: str | None, back: timedelta) -> Part[SignInLog]:
+        record = self.snapshot.principals.get(principal or "")
+        if principal is None or record is None:
+            return _NO_SNAPSHOT
+        sort = Sort.MANAGED_SIGN_IN if is_managed_identity(record) else Sort.SIGN_IN
+        if missing := self._missing(sort):
+            return missing
+        asked, kept = self.now - back, self._kept.get(principal)
+        records = list[SignIn]()
+        if kept:
+            held = kept.issued if back is SIGN_INS_BACK else kept.attempts
+            _forget(held, asked)
+            records = sorted(held, key=lambda each: each.at, reverse=True)
+        since = max(asked, self._begins(sort) or self.now)
+        if len(records) >= MOST_SIGN_INS:
+            since = max(since, records[-1].at)
+        return Known(SignInLog(tuple(records), since, cut_short=since > asked))
+
+    def _missing(self, sort: Sort) -> CouldNotLook | None:
+        return None if sort in self.covers else CouldNotLook(f"the export holds no {sort.value}")
+
+    def _too_early(self, sort: Sort, needed: timedelta) -> CouldNotLook | None:
+        begins = self._begins(sort)
+        if begins is not None and begins <= self.now - needed:
+            return None
+        return CouldNotLook(f"the export's {sort.value} begin less than {needed} before it")
+
+    def _begins(self, sort: Sort) -> datetime | None:
+        """From when on a log is whole."""
+        first = self.covers[sort].first if sort in self.covers else ""
+        begins = datetime.fromisoformat(first).replace(tzinfo=UTC) if first else None
+        if self.complete_from is None:
+            return begins
+        return min(begins, self.complete_from) if begins else self.complete_from
+
+
+def _part(read: Callable[[], object] | None, part: PartName) -> object:
+    if read is None:
+        return CouldNotLook(f"a backtest does not replay this part ({part.value.replace('_', ' ')})")
+    try:
+        return read()
+    except (Unreadable, MalformedSignal) as problem:
+        return CouldNotLook(f"the export cannot be read here: {problem}")
+
+
+def _forget(records: "deque[AuditRecord] | deque[SignIn]", before: datetime) -> None:
+    while records and records[0].at < before:
+        records.popleft()
+
+
+def _by_id(entries: JsonValue) -> dict[str, JsonObject]:
+    found = [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+    return {str(each.get("keyId")).lower(): each for each in found}
+
+
+def _password(id_: str, name: str) -> JsonObject:
+    """A secret that is gone since: the log tells its id and its name, and no dates."""
+    return {"keyId": id_, "displayName": name or None, "startDateTime": None, "endDateTime": None}
+
+
+def _key(id_: str, type_: str, usage: str, name: str) -> JsonObject:
+    return {**_password(id_, name), "type": type_, "usage": usage, "customKeyIdentifier": None, "key": None}

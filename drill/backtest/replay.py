@@ -1,0 +1,333 @@
+"""
+Second pass: the engine itself, asked at each moment at which something was reported.
+
+What is reported within a minute is taken in together and decided at its end, as a sweep does; a look then shows what
+was written until then. Investigation, decision, plan, protection and limits are the ones that run live. What differs is
+told: nothing is changed, so the log goes on as if nobody had been contained; and vaults and their secrets are not
+looked at.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+from drill.backtest.memory import Memory
+from drill.backtest.outcome import Decided, Tally, Undone
+from drill.backtest.runs import Entry, to_moment, unpack_audit, unpack_sign_in
+from drill.backtest.shapes import Sort
+from drill.backtest.sieve import Say, Sifted
+from shared.actions.interface import Means
+from shared.audit import LOOK_BACK, is_followed
+from shared.conditions.interface import Condition
+from shared.entries import ConditionAnswer, Planned
+from shared.errors import MalformedSignal
+from shared.identity import IdentityRef
+from shared.investigation import Investigation, investigate, with_case
+from shared.limits import Batch, Over, Spent, Window, deeds_of, judge
+from shared.muster import claimed, may_contain, reported_as
+from shared.plan import make_plan
+from shared.policy import Policy, Verdict
+from shared.preflight import why_nothing_contains
+from shared.protection import Doubt, why_protected, why_synchronises
+from shared.risk import read_detection, read_risk_state
+from shared.signal import JsonObject, NotASignal, Signal
+from shared.sources import is_own_doing, source_named
+from shared.sources.directory_audit import DirectoryAudit
+from shared.tenant import Directory
+from shared.work import RECHECKS
+
+TICK = timedelta(minutes=1)
+_HOUR = 3_600_000_000
+_MOST_SIGNALS = 200  # of one open incident: more of the same would only be told again
+_WATCHED = timedelta(seconds=RECHECKS[-1])  # so long a contained identity's incident stays open
+_TOLD_EVERY = 20_000  # entries
+
+
+@dataclass(slots=True)
+class _Standing:
+    """Where one identity stands under one policy."""
+
+    signals: list[Signal] = field(default_factory=list[Signal])  # of its open incident
+    contained_until: datetime | None = None
+    contained: bool = False  # at any time before
+    asked_by: set[str] = field(default_factory=set[str])  # rules that have asked about it
+
+
+class Judge:
+    """One policy at work: its decisions, its limits, and where each identity stands."""
+
+    def __init__(self, policy: Policy, name: str, memory: Memory, own_ids: frozenset[str], *, vault: bool) -> None:
+        self._policy, self._memory, self._own_ids, self._vault = policy, memory, own_ids, vault
+        self._window = Window()
+        self._standing: dict[str, _Standing] = {}
+        self._enabled = memory.snapshot.enabled
+        self.tally = Tally(name, policy.digest)
+
+    async def decide(self, reported: Mapping[str, Sequence[Signal]], now: datetime) -> None:
+        """Decide on all that was reported together, identity by identity; each of the others is its batch."""
+        undecided = {
+            key: reported_as(signals[0])
+            for key, signals in reported.items()
+            if any(may_contain(self._policy, claimed(signal, now)) for signal in signals)
+        }
+        for key, signals in reported.items():
+            own = undecided.pop(key, None)
+            standing = self._standing.setdefault(key, _Standing())
+            if standing.contained_until and now < standing.contained_until:
+                self.tally.joined += len(signals)
+                continue
+            standing.signals = [*standing.signals, *signals][-_MOST_SIGNALS:]
+            await self._decide_one(key, standing, signals[0], Batch(frozenset(undecided.values())), own, now)
+
+    async def _decide_one(
+        self, key: str, standing: _Standing, first: Signal, batch: Batch, known_as: str | None, now: datetime
+    ) -> None:
+        subject = first.subject
+        found = await investigate(
+            cast("Directory", self._memory),
+            self._policy,
+            subject,
+            standing.signals,
+            self._own_ids,
+            self._memory.tenant_id,
+            lambda: now,
+        )
+        decision = found.decision
+        plan, held_by, held = None, None, None
+        if decision.verdict in (Verdict.CONTAIN, Verdict.ASK):
+            plan, held_by, held = await self._plan(found, batch, known_as, now)
+        let_through = decision.verdict is Verdict.CONTAIN and plan is not None and held is None
+        repeated = standing.contained if let_through else decision.rule in standing.asked_by
+        self.tally.add(_decided(found, key, first, now, plan, held_by, held, repeated=repeated))
+        self._settle(standing, decision.verdict, decision.rule, now, let_through=let_through)
+
+    def _settle(self, standing: _Standing, verdict: Verdict, rule: str, now: datetime, *, let_through: bool) -> None:
+        if let_through:
+            standing.contained, standing.contained_until, standing.signals = True, now + _WATCHED, []
+        elif verdict in (Verdict.IGNORE, Verdict.WATCH):
+            standing.signals = []
+        else:
+            standing.asked_by.add(rule)
+
+    async def _plan(
+        self, found: Investigation, batch: Batch, known_as: str | None, now: datetime
+    ) -> tuple[Planned | None, str | None, str | None]:
+        """The plan, and who or what would hold it back, as live: protection, then the verdict, then the limits."""
+        state = found.state
+        if state is None:
+            return None, "unknown-identity", "the identity could not be read"
+        bare = Means("backtest", self._vault, own_ids=self._own_ids)
+        means = await with_case(bare, found.decision.actions, found.look)
+        plan = make_plan(found.decision.actions, state, means, now)
+        spared = why_protected(state, self._policy.protected, self._own_ids)
+        synchronises = None if spared else why_synchronises(state, await found.look.grants())
+        if spared or synchronises:
+            why = synchronises.why if isinstance(synchronises, Doubt) else spared or synchronises
+            return plan, "protected", str(why)
+        if why := why_nothing_contains(plan):
+            return plan, "preflight", why
+        if not plan.steps:
+            return plan, "preflight", "none of the actions is possible here"
+        if found.decision.verdict is Verdict.ASK:
+            return plan, "verdict", "the policy asks a person"
+        return plan, *self._limited(state.identity.principal_id, plan, batch, known_as, now)
+
+    def _limited(
+        self, principal: str, plan: Planned, batch: Batch, known_as: str | None, now: datetime
+    ) -> tuple[str | None, str | None]:
+        wanted = Spent(principal, now, deeds_of(plan.steps), known_as if known_as != principal else None)
+        answer = judge(self._policy.limits, self._window, wanted, batch=batch, enabled=self._enabled, now=now)
+        if answer.window is not None:
+            self._window = answer.window
+        return ("limits", answer.reason) if isinstance(answer, Over) else (None, None)
+
+
+def _decided(
+    found: Investigation,
+    key: str,
+    first: Signal,
+    now: datetime,
+    plan: Planned | None,
+    held_by: str | None,
+    held: str | None,
+    *,
+    repeated: bool,
+) -> Decided:
+    decision, state = found.decision, found.state
+    return Decided(
+        at=now,
+        event_at=first.observed_at,
+        identity=key,
+        name=state.identity.display_name if state else "",
+        verdict=decision.verdict.value,
+        rule=decision.rule,
+        plan=tuple(f"{step.action} on {step.target_kind} {step.target_id}" for step in plan.steps) if plan else (),
+        not_done=tuple(f"{each.action}: {each.outcome}" for each in plan.not_done) if plan else (),
+        held_by=held_by,
+        held=held,
+        because=first.summary,
+        repeated=repeated,
+        hung_on=tuple(_hung_on(found)),
+    )
+
+
+def _hung_on(found: Investigation) -> Iterator[Undone]:
+    """What could not be checked, if that is why it was decided so: the rule that decided was not known to hold."""
+    by = next((each for each in found.decision.rules if each.rule == found.decision.rule), None)
+    if by is not None and by.finding.answer == "unknown":
+        yield from dict.fromkeys(_unknown_in(by.finding))
+
+
+def _unknown_in(answer: ConditionAnswer) -> Iterator[Undone]:
+    if answer.answer != "unknown":
+        return
+    inner = [each for each in answer.members if each.answer == "unknown"]
+    if not inner:
+        yield Undone(answer.condition, answer.reason)
+    for each in inner:
+        yield from _unknown_in(each)
+
+
+@dataclass(slots=True)
+class Replayed:
+    """What the second pass counted, beside the judges' own tallies."""
+
+    signals: int = 0
+    own: int = 0
+    duplicates: int = 0
+    malformed: int = 0
+
+
+class Replay:
+    """Goes through what was kept, in the order of its time."""
+
+    def __init__(
+        self,
+        sifted: Sifted,
+        memory: Memory,
+        judges: Sequence[Judge],
+        own_ids: frozenset[str],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        say: Say | None = None,
+    ) -> None:
+        self._sifted, self._memory, self._judges, self._own_ids = sifted, memory, judges, own_ids
+        self._since, self._until, self._say = since, until, say
+        self._audits = DirectoryAudit()
+        self._seen = OrderedDict[tuple[str, str], int]()
+        self._suspects = self._all_suspects()
+        self._pending: dict[str, list[Signal]] = {}
+        self.counts = Replayed()
+
+    async def run(self) -> None:
+        tick = TICK // timedelta(microseconds=1)
+        ends = 0
+        for number, entry in enumerate(self._sifted.runs.in_order(), start=1):
+            if entry[0] >= ends:
+                await self._decide(ends)
+                ends = entry[0] // tick * tick + tick
+                if self._until and to_moment(entry[0]) >= self._until:
+                    return
+            self._take(entry)
+            if self._say and not number % _TOLD_EVERY:
+                self._say(
+                    f"{number / self._sifted.runs.count:.0%} replayed, at {to_moment(entry[0]):%Y-%m-%d %H:%M} UTC"
+                )
+        await self._decide(ends)
+
+    async def _decide(self, ends: int) -> None:
+        if not self._pending:
+            return
+        now, reported = to_moment(ends), self._pending
+        self._pending = {}
+        self._memory.move_to(now)
+        for each in self._judges:
+            await each.decide(reported, now)
+
+    def _take(self, entry: Entry) -> None:
+        ticks, sort, id_, content = entry
+        if self._is_known(sort, id_, ticks):
+            self.counts.duplicates += 1
+            return
+        if sort == Sort.AUDIT.value:
+            self._audit(ticks, id_, content)
+        elif sort in (Sort.SIGN_IN.value, Sort.MANAGED_SIGN_IN.value):
+            if content[0] in self._suspects:
+                self._memory.sign_in(content[0], unpack_sign_in(ticks, id_, content))
+        else:
+            self._risk(Sort(sort), cast("JsonObject", content))
+
+    def _is_known(self, sort: str, id_: str, ticks: int) -> bool:
+        """Two ways write one time with different fractions, so the same record is not far; an hour is plenty."""
+        known = (sort, id_)
+        if known in self._seen:
+            return True
+        self._seen[known] = ticks
+        while next(iter(self._seen.values())) < ticks - _HOUR:
+            self._seen.popitem(last=False)
+        return False
+
+    def _audit(self, ticks: int, id_: str, content: object) -> None:
+        record = unpack_audit(ticks, id_, content)
+        self._memory.audit(record)
+        if is_followed(record.activity_as_sent):
+            try:
+                self._report(self._audits.judge(record))
+            except MalformedSignal as problem:
+                self._sifted.troubles.note(f"audit record {id_}", problem.why)
+
+    def _risk(self, sort: Sort, record: JsonObject) -> None:
+        """A newer row takes an older one's place, as in the lists that are read live."""
+        name = "risk-detection" if sort is Sort.DETECTION else "risky-service-principal"
+        signal = source_named(name).read(record, self._memory.tenant_id)
+        principal = None if isinstance(signal, NotASignal) else signal.subject.principal_id
+        if principal and sort is Sort.DETECTION:
+            self._memory.detection(principal, read_detection(record, name))
+        elif principal:
+            self._memory.risk(principal, read_risk_state(record, name))
+        self._report(signal)
+
+    def _report(self, signal: Signal | NotASignal) -> None:
+        if isinstance(signal, NotASignal):
+            return
+        if is_own_doing(signal, self._own_ids):
+            self.counts.own += 1
+            return
+        if self._since and signal.observed_at < self._since:
+            return
+        self.counts.signals += 1
+        self._pending.setdefault(self._key(signal.subject), []).append(signal)
+
+    def _key(self, subject: IdentityRef) -> str:
+        """One identity, by whichever of its ids it was reported."""
+        known = self._memory.snapshot.principal_id(subject)
+        return str(known or subject.client_id or subject.app_object_id)
+
+    def _all_suspects(self) -> frozenset[str]:
+        """The service principals of whom anything was reported: of nobody else is a sign-in ever looked at."""
+        snapshot, named = self._sifted.snapshot, self._sifted.named
+        return frozenset(each for each in snapshot.principals if snapshot.names_of(each) & named)
+
+
+def longest_look_back(policies: Iterable[Policy]) -> timedelta:
+    """How far back these policies ask of the audit log at most; what lies before needs not be in the export."""
+    found = [
+        length for policy in policies for rule in policy.rules for length in _lengths(rule.when) if length <= LOOK_BACK
+    ]
+    return max(found, default=LOOK_BACK)
+
+
+def _lengths(condition: Condition) -> Iterator[timedelta]:
+    """Every length of time in a condition's settings, those of its members included."""
+    if not is_dataclass(condition):
+        return
+    for each in fields(condition):
+        value = cast("object", getattr(condition, each.name))
+        for inner in cast("Sequence[object]", value) if isinstance(value, tuple) else (value,):
+            if isinstance(inner, timedelta):
+                yield inner
+            elif is_dataclass(inner):
+                yield from _lengths(cast("Condition", inner))

@@ -1,0 +1,170 @@
+"""
+What was kept of an export, in the order of its time, however much it is and in whatever order it came.
+
+Entries are sorted in runs of some thousands and spilled to a temporary folder of this process alone; reading merges the
+runs, a block of each in memory. An entry is a tuple (microsecond, sort, id, content) of plain values, as `marshal`
+writes them. The files are written and read by one process tree within one backtest, and removed with it.
+"""
+
+import heapq
+import marshal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from pathlib import Path
+from typing import IO, Any, TypeAlias, cast
+
+from shared.case import AuditActor, AuditProperty, AuditRecord, AuditTarget, SignIn
+
+Plain: TypeAlias = Any
+Entry: TypeAlias = tuple[int, str, str, Plain]
+"""When, in microseconds; the sort's value; the record's id; its content, plain."""
+
+RUN = 10_000  # entries; some ten megabytes
+_BLOCK = 250
+MOST_RUNS = 48  # files that are open at once; more are merged first
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
+
+
+def to_ticks(moment: datetime) -> int:
+    return (moment - _EPOCH) // _TICK
+
+
+def to_moment(ticks: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=ticks)
+
+
+@dataclass(slots=True)
+class Runs:
+    """Sorted runs below a folder. `name` keeps those of several processes apart."""
+
+    folder: Path
+    name: str
+    size: int = RUN
+    paths: list[Path] = field(default_factory=list[Path])
+    count: int = 0
+    _open: list[Entry] = field(default_factory=list[Entry])
+    _made: int = 0
+
+    def add(self, entry: Entry) -> None:
+        self._open.append(entry)
+        self.count += 1
+        if len(self._open) >= self.size:
+            self.spill()
+
+    def spill(self) -> None:
+        """Write down what is in memory."""
+        if self._open:
+            self._open.sort(key=_key)
+            self.paths.append(self._write(self._open))
+            self._open = []
+
+    def take(self, paths: Iterable[Path], count: int) -> None:
+        """Runs of another process. What lies open here is spilled first."""
+        self.spill()
+        self.paths += paths
+        self.count += count
+
+    def in_order(self) -> Iterator[Entry]:
+        """All entries by time, then by sort and id. May be read several times."""
+        self.spill()
+        while len(self.paths) > MOST_RUNS:
+            groups = [self.paths[at : at + MOST_RUNS] for at in range(0, len(self.paths), MOST_RUNS)]
+            self.paths = [self._in_one(group) for group in groups]
+        return _merged(self.paths)
+
+    def _in_one(self, paths: list[Path]) -> Path:
+        path = self._write(_merged(paths))
+        for each in paths:
+            each.unlink()
+        return path
+
+    def _write(self, entries: Iterable[Entry]) -> Path:
+        self._made += 1
+        path = self.folder / f"{self.name}-{self._made}.run"
+        with path.open("wb") as file:
+            for block in _blocks(entries):
+                marshal.dump(block, file)
+        return path
+
+
+def _key(entry: Entry) -> tuple[int, str, str]:
+    return entry[:3]
+
+
+def _blocks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    block: list[Entry] = []
+    for entry in entries:
+        block.append(entry)
+        if len(block) == _BLOCK:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _merged(paths: list[Path]) -> Iterator[Entry]:
+    if len(paths) == 1:
+        return _one(paths[0])
+    return heapq.merge(*(_one(path) for path in paths), key=_key)
+
+
+def _one(path: Path) -> Iterator[Entry]:
+    with path.open("rb") as file:
+        while block := _block(file):
+            yield from block
+
+
+def _block(file: IO[bytes]) -> list[Entry]:
+    try:
+        return cast("list[Entry]", marshal.load(file))  # noqa: S302 - written by ourselves, in our own folder
+    except EOFError:
+        return []
+
+
+# Records as plain values, and back
+
+
+_OF_RECORD = tuple(each.name for each in fields(AuditRecord) if each.name not in ("id", "at", "actor", "targets"))
+_OF_SIGN_IN = tuple(each.name for each in fields(SignIn) if each.name not in ("id", "at"))
+_said_of_record, _said_of_sign_in = attrgetter(*_OF_RECORD), attrgetter(*_OF_SIGN_IN)
+_said_of_actor = attrgetter(*(each.name for each in fields(AuditActor)))
+
+
+def pack_audit(record: AuditRecord) -> Plain:
+    targets = tuple(
+        (
+            target.id,
+            target.type,
+            target.display_name,
+            tuple((each.name, each.old, each.new) for each in target.properties),
+        )
+        for target in record.targets
+    )
+    return _said_of_record(record), _said_of_actor(record.actor), targets
+
+
+def unpack_audit(ticks: int, id_: str, content: Plain) -> AuditRecord:
+    said, actor, targets = content
+    return AuditRecord(
+        id=id_,
+        at=to_moment(ticks),
+        actor=AuditActor(*actor),
+        targets=tuple(
+            AuditTarget(target, type_, name, tuple(AuditProperty(*each) for each in properties))
+            for target, type_, name, properties in targets
+        ),
+        **dict(zip(_OF_RECORD, said, strict=True)),
+    )
+
+
+def pack_sign_in(principal: str, record: SignIn) -> Plain:
+    return principal, _said_of_sign_in(record)
+
+
+def unpack_sign_in(ticks: int, id_: str, content: Plain) -> SignIn:
+    _, said = content
+    return SignIn(id=id_, at=to_moment(ticks), **dict(zip(_OF_SIGN_IN, said, strict=True)))

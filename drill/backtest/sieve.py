@@ -1,0 +1,251 @@
+"""
+First pass: every file is read once. What can concern a workload identity is kept, all else is counted.
+
+Kept are audit records of a followed activity, and any whose target is an application or a service principal: a live
+look asks for records by target, whatever their activity. What a record claims is checked by the same readers as live.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from drill.backtest.exports import Export, Found, Troubles
+from drill.backtest.hindsight import Hindsight
+from drill.backtest.runs import Runs, pack_audit, pack_sign_in, to_ticks
+from drill.backtest.shapes import Sort, as_graph, sort_of
+from drill.backtest.snapshot import Snapshot
+from shared.audit import concerns_workloads, read_audit, subject_of
+from shared.clients.graph_shapes import Unreadable, guid_of, sign_in_of
+from shared.errors import MalformedSignal
+from shared.identity import IdentityRef
+from shared.risk import read_detection
+from shared.signal import JsonObject, NotASignal
+from shared.sources import source_named
+from shared.untrusted import check_tenant
+
+_TARGETS = frozenset({"application", "serviceprincipal"})
+_SNAPSHOT = frozenset(
+    {Sort.PRINCIPAL, Sort.APPLICATION, Sort.APP_ROLE, Sort.DELEGATED, Sort.DIRECTORY_ROLE, Sort.DOMAIN}
+)
+_TOLD_EVERY = 2.0  # seconds
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Cover:
+    """
+    What the export holds of one log: how many records, and from when to when, as "2026-03-02T03:00:00" in UTC. Texts of
+    this form are ordered as their moments are, and cheap.
+    """
+
+    records: int = 0
+    first: str = ""
+    last: str = ""
+
+    def note(self, at: object) -> None:
+        self.records += 1
+        if isinstance(at, str) and at[:2] == "20" and at[10:11] == "T":  # anything else tells no time
+            second = at[:19]
+            if second > self.last:
+                self.last = second
+            if second < self.first or not self.first:
+                self.first = second
+
+    def add(self, other: "Cover") -> None:
+        self.records += other.records
+        self.first = min(self.first or other.first, other.first or self.first)
+        self.last = max(self.last, other.last)
+
+
+@dataclass(slots=True)
+class Sifted:
+    """What the first pass found. `named`: every id of an identity that something was reported about."""
+
+    runs: Runs
+    covers: dict[Sort, Cover] = field(default_factory=dict[Sort, Cover])
+    unknown: Counter[str] = field(default_factory=Counter[str])
+    troubles: Troubles = field(default_factory=Troubles)
+    snapshot: Snapshot = field(default_factory=Snapshot)
+    hindsight: Hindsight = field(default_factory=Hindsight)
+    named: set[str] = field(default_factory=set[str])
+    tenants: Counter[str] = field(default_factory=Counter[str])  # as diagnostic records name them
+    records: int = 0
+    files: int = 0
+    late_states: int = 0  # detections that were exported in a later state than their first
+
+    def cover(self, sort: Sort) -> Cover:
+        return self.covers.setdefault(sort, Cover())
+
+    def add(self, other: "Sifted") -> None:
+        """What another process found in other files."""
+        self.runs.take(other.runs.paths, other.runs.count)
+        for sort, cover in other.covers.items():
+            self.cover(sort).add(cover)
+        self.unknown += other.unknown
+        self.troubles.add(other.troubles)
+        self.snapshot.add(other.snapshot)
+        self.hindsight.add(other.hindsight)
+        self.named |= other.named
+        self.tenants += other.tenants
+        self.records += other.records
+        self.files += other.files
+        self.late_states += other.late_states
+
+
+def sift(
+    files: Sequence[Path], folder: Path, runs_in: Path, tenant_id: str | None, *, jobs: int = 1, say: Say | None = None
+) -> Sifted:
+    """Read these files below the folder; what is kept lies in `runs_in`. Several processes share the files."""
+    if jobs <= 1 or len(files) <= 1:
+        return _sift_some(files, folder, runs_in, "run", tenant_id, say)
+    whole = Sifted(Runs(runs_in, "merged"))
+    by_size = sorted(files, key=lambda path: path.stat().st_size, reverse=True)
+    with ProcessPoolExecutor(jobs) as pool:
+        asked = [
+            pool.submit(_sift_some, [path], folder, runs_in, f"run{number}", tenant_id, None)
+            for number, path in enumerate(by_size)
+        ]
+        for number, each in enumerate(asked, start=1):
+            whole.add(each.result())
+            if say:
+                say(f"{number} of {len(files)} files read, {whole.records:,} records")
+    return whole
+
+
+def _sift_some(
+    files: Sequence[Path], folder: Path, runs_in: Path, name: str, tenant_id: str | None, say: Say | None
+) -> Sifted:
+    sieve = _Sieve(Sifted(Runs(runs_in, name)), tenant_id, _Progress(files, say) if say else None)
+    for path in files:
+        sieve.read(path, path.relative_to(folder).as_posix())
+    sieve.found.runs.spill()
+    return sieve.found
+
+
+class _Progress:
+    """Tells every two seconds how far the reading has come."""
+
+    def __init__(self, files: Sequence[Path], say: Say) -> None:
+        self._whole = sum(path.stat().st_size for path in files) or 1
+        self._say, self._done, self._told = say, 0, time.monotonic()
+
+    def tell(self, export: Export, records: int) -> None:
+        now = time.monotonic()
+        if now - self._told < _TOLD_EVERY:
+            return
+        self._told = now
+        self._say(f"{(self._done + export.read) / self._whole:.0%} read, {records:,} records, at {export.name}")
+
+    def finish(self, path: Path) -> None:
+        self._done += path.stat().st_size
+
+
+class _Sieve:
+    """Reads file after file into what was found."""
+
+    def __init__(self, found: Sifted, tenant_id: str | None, progress: _Progress | None) -> None:
+        self.found, self._tenant_id, self._progress = found, tenant_id, progress
+
+    def read(self, path: Path, name: str) -> None:
+        found, export, count = self.found, Export(path, name, self.found.troubles), 0
+        found.files += 1
+        for each in export.objects():
+            count += bool(each.record)
+            try:
+                self._take(each, name)
+            except MalformedSignal as problem:
+                found.troubles.note(each.place, problem.why)
+            except Unreadable as problem:
+                found.troubles.note(each.place, str(problem))
+            if self._progress and not count & 1023:
+                self._progress.tell(export, found.records + count)
+        found.records += count
+        if self._progress:
+            self._progress.finish(path)
+
+    def _take(self, each: Found, name: str) -> None:
+        sort = sort_of(each.record, each.context, name)
+        if sort is Sort.AUDIT and each.record:
+            self._audit(each.record)
+        elif not isinstance(sort, Sort):
+            self.found.unknown[sort] += bool(each.record)
+        elif sort in _SNAPSHOT:
+            self.found.snapshot.take(sort, each.record, each.context)
+        elif not each.record:
+            self.found.cover(sort)
+        elif sort in (Sort.SIGN_IN, Sort.MANAGED_SIGN_IN):
+            self._sign_in(as_graph(each.record, sort), sort)
+        else:
+            self._risk(as_graph(each.record, sort), sort)
+
+    def _check(self, record: JsonObject, sender: str) -> None:
+        if self._tenant_id:
+            check_tenant(record, self._tenant_id, sender)
+        named = record.get("tenantId")
+        if isinstance(named, str) and named:
+            self.found.tenants[named.lower()] += 1
+
+    def _audit(self, record: JsonObject) -> None:
+        if "TimeGenerated" in record:
+            record = as_graph(record, Sort.AUDIT)
+        inner = record.get("properties")
+        body = cast("JsonObject", inner) if isinstance(inner, dict) else record
+        self.found.cover(Sort.AUDIT).note(body.get("activityDateTime") or record.get("time"))
+        if not concerns_workloads(record) and not _has_workload(body):
+            return
+        self._check(record, "directory-audit")
+        audit = read_audit(record, "directory-audit")
+        ticks = to_ticks(audit.at)
+        self.found.runs.add((ticks, Sort.AUDIT.value, audit.id, pack_audit(audit)))
+        self.found.hindsight.note(audit, ticks)
+        self._name(subject_of(audit))
+
+    def _sign_in(self, record: JsonObject, sort: Sort) -> None:
+        principal = guid_of(record, "servicePrincipalId")
+        read = sign_in_of(record, principal)
+        self.found.cover(sort).note(read.at.isoformat())
+        self.found.runs.add((to_ticks(read.at), sort.value, read.id, pack_sign_in(principal, read)))
+
+    def _risk(self, record: JsonObject, sort: Sort) -> None:
+        name = "risk-detection" if sort is Sort.DETECTION else "risky-service-principal"
+        self._check(record, name)
+        signal = source_named(name).read(record, self._tenant_id or "")
+        if isinstance(signal, NotASignal):
+            return
+        self.found.cover(sort).note(signal.observed_at.isoformat())
+        self.found.runs.add((to_ticks(signal.observed_at), sort.value, signal.record_id, record))
+        self._name(signal.subject)
+        if sort is Sort.DETECTION:
+            self.found.late_states += _is_later_state(record)
+
+    def _name(self, subject: IdentityRef | None) -> None:
+        if subject is not None:
+            ids = (subject.principal_id, subject.client_id, subject.app_object_id)
+            self.found.named.update(each for each in ids if each)
+
+
+def _has_workload(body: JsonObject) -> bool:
+    """Whether a target may be an application or a service principal; a list that is a text is searched as one."""
+    targets = body.get("targetResources")
+    if isinstance(targets, list):
+        for target in targets:
+            type_ = target.get("type") if isinstance(target, dict) else None
+            if isinstance(type_, str) and type_.casefold() in _TARGETS:
+                return True
+        return False
+    if isinstance(targets, str):
+        folded = targets.casefold()
+        return any(each in folded for each in _TARGETS)
+    return isinstance(body.get("properties"), str)
+
+
+def _is_later_state(record: JsonObject) -> bool:
+    """Graph keeps only the last state of a detection; when it was first reported, it was in another one."""
+    found = read_detection(record)
+    first = found.detected_at or found.activity_at
+    return first is not None and found.updated_at is not None and (found.updated_at - first).total_seconds() > 3600

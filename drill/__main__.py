@@ -3,6 +3,7 @@ Rehearse Cordon on a practice tenant.
 
     python -m drill run SCENARIO.yaml [--policy FILE] [--mode act|ask|watch] [--seed N]
                                       [--result FILE.json] [--report FILE.md] [--quiet]
+                                      [--export FOLDER [--form graph|diagnostic|log-analytics]]
     python -m drill serve [SCENARIO.yaml] [--port 7071] [--policy FILE] [--mode …]
     python -m drill check POLICY.yaml [--json]    try the samples in a policy's rules
     python -m drill scenarios     list those that ship
@@ -59,6 +60,10 @@ def _run(chosen: argparse.Namespace) -> int:
         chosen.result.write_text(result.as_json(), encoding="utf-8")
     if chosen.report:
         chosen.report.write_text(result.as_markdown(), encoding="utf-8")
+    if chosen.export:
+        from drill.exporting import write_export
+
+        write_export(result.tenant, result.logs, chosen.export, chosen.form)
     print(result.as_markdown())
     return _judge(result.differences)
 
@@ -166,6 +171,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--result", type=Path, metavar="FILE.json", help="write what came of it as JSON")
     parser.add_argument("--report", type=Path, metavar="FILE.md", help="write the report to a file as well")
     parser.add_argument("--quiet", action="store_true", help="no live progress")
+    parser.add_argument(
+        "--export", type=Path, metavar="FOLDER", help="write the tenant's logs and lists, for a backtest"
+    )
+    parser.add_argument(
+        "--form", choices=("graph", "diagnostic", "log-analytics"), default="graph", help="of the export"
+    )
     parser.set_defaults(command=_run)
 
 

@@ -59,6 +59,9 @@ class Result:
     differences: Sequence[str]
     canaries: frozenset[bytes] = field(repr=False)  # what must not be found in any output
     decisions: Mapping[str, Sequence[Taken]] = field(default_factory=dict[str, Sequence[Taken]])  # by incident
+    logs: Mapping[str, Sequence[dict[str, Any]]] = field(  # of the directory, whole
+        default_factory=dict[str, Sequence[dict[str, Any]]], repr=False
+    )
 
     def as_json(self) -> str:
         """The result file's text: the same for the same trace."""
@@ -134,6 +137,7 @@ async def _play(scenario: Scenario, choices: Choices, say: Callable[[str], None]
         differences=(*missed, *differences(scenario.file.expect, outcome)),
         canaries=tenant.canaries,
         decisions=decisions,
+        logs=tenant.logs(),
     )
 
 

@@ -8,12 +8,12 @@ of the objects that were changed, however long the log is. What is not certain i
 happens to show.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import cast
 
-from shared.audit import described_keys, normalise_activity, subject_of
+from shared.audit import address_changes, described_keys, normalise_activity, subject_of
 from shared.audit_grants import APP_ROLE_GIVEN, CONSENTED, DELEGATED_GIVEN, ROLE_GIVEN
 from shared.case import AuditProperty, AuditRecord
 from shared.identity import canonical_guid
@@ -28,7 +28,8 @@ class Mark(Enum):
 
 UNTOLD, GONE = Mark.UNTOLD, Mark.GONE
 
-KEYS, ENABLED, FEDERATED, ADDRESSES, PUBLISHER = "keys", "enabled", "federated", "addresses", "publisher"
+KEYS, ENABLED, FEDERATED, PUBLISHER = "keys", "enabled", "federated", "publisher"
+REDIRECT, IDENTIFIER, SIGN_OUT = "redirect", "identifier", "sign-out"  # as `audit.AddressChange` names them
 OWNERS, APP_ROLES, DELEGATED, ROLES, DEACTIVATED = "owners", "app-roles", "delegated", "roles", "deactivated"
 
 APP_ROLE_TAKEN = normalise_activity("Remove app role assignment from service principal")
@@ -61,20 +62,26 @@ def changes_in(record: AuditRecord) -> Iterator[Change]:
     if record.result == "failure":
         return
     for target in record.targets:
-        if target.id is None or target.type.casefold() not in ("application", "serviceprincipal"):
-            continue
-        for each in target.properties:
-            yield from _of_property(target.id.lower(), each)
-        if record.activity in _PUBLISHER:
-            yield Change((target.id.lower(), PUBLISHER, ""), UNTOLD, UNTOLD)
-        if record.activity in _ROLES:
-            yield Change((target.id.lower(), ROLES, ""), UNTOLD, UNTOLD)
+        if target.id is not None and target.type.casefold() in ("application", "serviceprincipal"):
+            yield from _of_target(record, target.id, target.properties)
     if record.activity in _OWNERS:
         yield from _of_owner(record, added=_OWNERS[record.activity])
     elif record.activity in (APP_ROLE_GIVEN, APP_ROLE_TAKEN):
         yield from _of_app_role(record, given=record.activity == APP_ROLE_GIVEN)
     elif record.activity in _DELEGATED:
         yield from (Change((id_, DELEGATED, ""), UNTOLD, UNTOLD) for id_ in _clients(record))
+
+
+def _of_target(record: AuditRecord, object_id: str, properties: Sequence[AuditProperty]) -> Iterator[Change]:
+    for each in properties:
+        yield from _of_property(object_id, each)
+    for changed in address_changes(record, object_id):
+        sides = (UNTOLD if side is None else side for side in (changed.old, changed.new))
+        yield Change((object_id, changed.kind, ""), *sides)
+    if record.activity in _PUBLISHER:
+        yield Change((object_id, PUBLISHER, ""), UNTOLD, UNTOLD)
+    if record.activity in _ROLES:
+        yield Change((object_id, ROLES, ""), UNTOLD, UNTOLD)
 
 
 def _of_property(object_id: str, each: AuditProperty) -> Iterator[Change]:
@@ -88,8 +95,6 @@ def _of_property(object_id: str, each: AuditProperty) -> Iterator[Change]:
         yield Change((object_id, FEDERATED, ""), UNTOLD, UNTOLD)
     elif name == "isdisabled":
         yield Change((object_id, DEACTIVATED, ""), UNTOLD, UNTOLD)
-    elif name == "appaddress" or "identifieruri" in name or "logout" in name:
-        yield Change((object_id, ADDRESSES, ""), UNTOLD, UNTOLD)
 
 
 def _of_owner(record: AuditRecord, *, added: bool) -> Iterator[Change]:

@@ -12,17 +12,20 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from drill.backtest.hindsight import (
-    ADDRESSES,
     APP_ROLES,
     DEACTIVATED,
     DELEGATED,
     ENABLED,
     FEDERATED,
     GONE,
+    IDENTIFIER,
     KEYS,
     OWNERS,
     PUBLISHER,
+    REDIRECT,
     ROLES,
+    SIGN_OUT,
+    UNTOLD,
     Hindsight,
 )
 from drill.backtest.runs import to_ticks
@@ -57,6 +60,7 @@ from shared.clients.graph_shapes import (
     directory_role_of,
     federated_all,
     is_managed_identity,
+    optional_texts_of,
     owner_of,
     state_of,
 )
@@ -100,6 +104,8 @@ class Memory:
     _detections: dict[str, dict[str, RiskDetection]] = field(default_factory=dict[str, dict[str, RiskDetection]])
     _risk: dict[str, RiskState] = field(default_factory=dict[str, RiskState])
     _swept: datetime = _NEVER
+    _steady: int | None = None  # how many are enabled of those that were never switched
+    _switched: list[str] = field(default_factory=list[str])
 
     # Taking in, in the order of time
 
@@ -149,6 +155,21 @@ class Memory:
             if not records:
                 del self._grants[id_]
 
+    def enabled(self) -> int | None:
+        """How many service principals may sign in now; None if the export does not hold them."""
+        if self.snapshot.is_empty:
+            return None
+        if self._steady is None:
+            self._switched = [id_ for id_ in self.snapshot.principals if (id_, ENABLED, "") in self.hindsight.pasts]
+            steady = self.snapshot.principals.keys() - set(self._switched)
+            self._steady = sum(self._shown_enabled(id_) is True for id_ in steady)
+        ticks, at = to_ticks(self.now), self.hindsight.at
+        switched = (at((id_, ENABLED, ""), ticks, self._shown_enabled(id_)) for id_ in self._switched)
+        return self._steady + sum(each is True for each in switched)
+
+    def _shown_enabled(self, principal: str) -> JsonValue:
+        return self.snapshot.principals[principal].get("accountEnabled")
+
     # Looking, as `shared.tenant.Directory` does
 
     async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
@@ -183,33 +204,61 @@ class Memory:
         enabled = self.hindsight.at((principal, ENABLED, ""), ticks, record.get("accountEnabled"))
         if not isinstance(enabled, bool):
             return CouldNotLook(f"whether sign-in was blocked {_LOST}")
-        shown: JsonObject | None = self._with_keys({**record, "accountEnabled": enabled}, principal, ticks)
-        shown_application = (
-            self._with_keys(application, application_id, ticks) if application and application_id else None
-        )
+        shown = self._with_keys({**record, "accountEnabled": enabled}, principal, ticks)
+        shown_application = self._with_keys(application, application_id or "", ticks) if application else None
         if shown is None or (application is not None and shown_application is None):
             return CouldNotLook(f"which credentials it had {_LOST}")
+        addressed = self._with_addresses(shown_application, application_id or "", ticks) if shown_application else None
         state = state_of(
-            shown,
-            shown_application,
+            self._with_reply_urls(shown, principal, ticks),
+            addressed or shown_application,
             federated_of_principal=self._federated(record, principal, ticks),
             federated_of_application=self._federated(application or {}, application_id or "", ticks),
             tenant_id=self.tenant_id,
             read_at=self.now,
         )
+        state = replace(state, addresses=state.addresses if addressed else None)
         return Known(self._blurred(state, principal, application_id or principal, ticks))
 
     def _blurred(self, state: IdentityState, principal: str, application: str, ticks: int) -> IdentityState:
         """What a state can say that it does not know."""
         certain = self.hindsight.is_certain
-        same_addresses = certain(application, ADDRESSES, ticks) and certain(principal, ADDRESSES, ticks)
-        same_publisher = certain(application, PUBLISHER, ticks) and certain(principal, PUBLISHER, ticks)
+        told = (PUBLISHER, REDIRECT, SIGN_OUT)
+        same = all(certain(principal, what, ticks) for what in told) and certain(application, PUBLISHER, ticks)
         return replace(
             state,
-            addresses=state.addresses if same_addresses else None,
-            provenance=state.provenance if same_addresses and same_publisher else None,
+            provenance=state.provenance if same else None,
             deactivated=state.deactivated if certain(application, DEACTIVATED, ticks) else None,
         )
+
+    def _with_addresses(self, record: JsonObject, object_id: str, ticks: int) -> JsonObject | None:
+        """The application with the addresses that it had; None if they are not certain."""
+        redirects, identifiers, sign_out = (
+            self.hindsight.at((object_id, what, ""), ticks, None) for what in (REDIRECT, IDENTIFIER, SIGN_OUT)
+        )
+        if UNTOLD in (redirects, identifiers, sign_out):
+            return None
+        found: JsonObject = dict(record)
+        if redirects is not None:
+            platforms = _platforms(record, cast("frozenset[tuple[str, str]]", redirects))
+            if platforms is None:
+                return None
+            found |= platforms
+        if identifiers is not None:
+            found["identifierUris"] = [*_plain(identifiers)]
+        if sign_out is not None:
+            found["web"] = {**_object(found.get("web")), "logoutUrl": next(iter(_plain(sign_out)), None)}
+        return found
+
+    def _with_reply_urls(self, record: JsonObject, object_id: str, ticks: int) -> JsonObject:
+        """The service principal with its copies of the addresses, where the log tells them."""
+        found: JsonObject = dict(record)
+        replies, sign_out = (self.hindsight.at((object_id, what, ""), ticks, None) for what in (REDIRECT, SIGN_OUT))
+        if _told(replies):
+            found["replyUrls"] = [*_plain(replies)]
+        if _told(sign_out):
+            found["logoutUrl"] = next(iter(_plain(sign_out)), None)
+        return found
 
     def _with_keys(self, record: JsonObject, object_id: str, ticks: int) -> JsonObject | None:
         """The object with the credentials that it had; None if they are not certain."""
@@ -391,6 +440,42 @@ def _part(read: Callable[[], object] | None, part: PartName) -> object:
 def _forget(records: "deque[AuditRecord] | deque[SignIn]", before: datetime) -> None:
     while records and records[0].at < before:
         records.popleft()
+
+
+def _plain(told: object) -> list[str]:
+    """The addresses of one side of a change."""
+    return sorted(address for address, _ in cast("frozenset[tuple[str, str]]", told))
+
+
+def _told(side: object) -> bool:
+    return isinstance(side, frozenset)
+
+
+_PLATFORMS = ("web", "spa", "publicClient")
+
+
+def _platforms(record: JsonObject, told: frozenset[tuple[str, str]]) -> dict[str, JsonObject] | None:
+    """
+    An application's platforms with these redirect URIs. The log gives a platform by a number that is documented
+    nowhere: of an address that is gone since, it is told by another of the same number that is still there. None if
+    there is no such other, or they do not agree.
+    """
+    here = {uri: name for name in _PLATFORMS for uri in optional_texts_of(_object(record.get(name)), "redirectUris")}
+    numbers: dict[str, set[str]] = {}
+    for address, number in told:
+        if address in here:
+            numbers.setdefault(number, set()).add(here[address])
+    found: dict[str, list[JsonValue]] = {name: [] for name in _PLATFORMS}
+    for address, number in sorted(told):
+        names = {here[address]} if address in here else numbers.get(number, set())
+        if len(names) != 1:
+            return None
+        found[next(iter(names))].append(address)
+    return {name: {**_object(record.get(name)), "redirectUris": uris} for name, uris in found.items()}
+
+
+def _object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}
 
 
 def _by_id(entries: JsonValue) -> dict[str, JsonObject]:

@@ -45,6 +45,7 @@ class Decided:
 class Tally:
     """
     What one policy decided. Decisions that act are kept one by one, the others are counted: a log holds many of them.
+    `last`: the last verdict on each identity, by which rule and when.
     """
 
     policy: str
@@ -56,12 +57,14 @@ class Tally:
     hung: int = 0
     hung_on: Counter[Undone] = field(default_factory=Counter[Undone])
     joined: int = 0  # signals about an identity that was being contained
+    last: dict[str, tuple[str, str, datetime]] = field(default_factory=dict[str, tuple[str, str, datetime]])
     left_out: int = 0  # decisions that act and are only counted, beyond the most that are kept
 
     def add(self, decided: Decided) -> None:
         self.decisions += 1
         self.by_verdict[decided.verdict] += 1
         self.by_rule[decided.rule, decided.verdict] += 1
+        self.last[decided.identity] = (decided.verdict, decided.rule, decided.at)
         if decided.hung_on:
             self.hung += 1
             self.hung_on.update(decided.hung_on)

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import cast, get_type_hints
 
 from drill.backtest.memory import Memory
 from drill.backtest.outcome import Decided, Tally, Undone
@@ -19,13 +19,13 @@ from drill.backtest.runs import Entry, to_moment, unpack_audit, unpack_sign_in
 from drill.backtest.shapes import Sort
 from drill.backtest.sieve import Say, Sifted
 from shared.actions.interface import Means
-from shared.audit import LOOK_BACK, is_followed
-from shared.conditions.interface import Condition
+from shared.audit import is_followed
+from shared.conditions.settings import asks_audit_log
 from shared.entries import ConditionAnswer, Planned
 from shared.errors import MalformedSignal
 from shared.identity import IdentityRef
 from shared.investigation import Investigation, investigate, with_case
-from shared.limits import Batch, Over, Spent, Window, deeds_of, judge
+from shared.limits import WINDOW, Batch, Over, Spent, Window, deeds_of, judge
 from shared.muster import claimed, may_contain, reported_as
 from shared.plan import make_plan
 from shared.policy import Policy, Verdict
@@ -62,7 +62,7 @@ class Judge:
         self._policy, self._memory, self._own_ids, self._vault = policy, memory, own_ids, vault
         self._window = Window()
         self._standing: dict[str, _Standing] = {}
-        self._enabled = memory.snapshot.enabled
+        self._enabled: tuple[datetime, int | None] | None = None  # when they were counted
         self.tally = Tally(name, policy.digest)
 
     async def decide(self, reported: Mapping[str, Sequence[Signal]], now: datetime) -> None:
@@ -138,10 +138,18 @@ class Judge:
         self, principal: str, plan: Planned, batch: Batch, known_as: str | None, now: datetime
     ) -> tuple[str | None, str | None]:
         wanted = Spent(principal, now, deeds_of(plan.steps), known_as if known_as != principal else None)
-        answer = judge(self._policy.limits, self._window, wanted, batch=batch, enabled=self._enabled, now=now)
+        answer = judge(
+            self._policy.limits, self._window, wanted, batch=batch, enabled=self._count_enabled(now), now=now
+        )
         if answer.window is not None:
             self._window = answer.window
         return ("limits", answer.reason) if isinstance(answer, Over) else (None, None)
+
+    def _count_enabled(self, now: datetime) -> int | None:
+        """At most an hour old, as live."""
+        if self._enabled is None or now - self._enabled[0] >= WINDOW:
+            self._enabled = (now, self._memory.enabled())
+        return self._enabled[1]
 
 
 def _decided(
@@ -314,20 +322,21 @@ class Replay:
 
 def longest_look_back(policies: Iterable[Policy]) -> timedelta:
     """How far back these policies ask of the audit log at most; what lies before needs not be in the export."""
-    found = [
-        length for policy in policies for rule in policy.rules for length in _lengths(rule.when) if length <= LOOK_BACK
-    ]
-    return max(found, default=LOOK_BACK)
+    rules = [rule for policy in policies for rule in policy.rules]
+    return max((length for rule in rules for length in _asked_of_audits(rule.when)), default=timedelta())
 
 
-def _lengths(condition: Condition) -> Iterator[timedelta]:
-    """Every length of time in a condition's settings, those of its members included."""
+def _asked_of_audits(condition: object) -> Iterator[timedelta]:
+    """Of every setting that says how far back the audit log is asked, those of members included."""
+    if isinstance(condition, tuple):
+        for each in cast("tuple[object, ...]", condition):
+            yield from _asked_of_audits(each)
+        return
     if not is_dataclass(condition):
         return
+    hints = get_type_hints(type(condition), include_extras=True)
     for each in fields(condition):
         value = cast("object", getattr(condition, each.name))
-        for inner in cast("Sequence[object]", value) if isinstance(value, tuple) else (value,):
-            if isinstance(inner, timedelta):
-                yield inner
-            elif is_dataclass(inner):
-                yield from _lengths(cast("Condition", inner))
+        if isinstance(value, timedelta) and asks_audit_log(hints[each.name]):
+            yield value
+        yield from _asked_of_audits(value)

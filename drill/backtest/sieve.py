@@ -173,7 +173,8 @@ class _Sieve:
         if sort is Sort.AUDIT and each.record:
             self._audit(each.record)
         elif not isinstance(sort, Sort):
-            self.found.unknown[sort] += bool(each.record)
+            if each.record:
+                self.found.unknown[sort] += 1
         elif sort in _SNAPSHOT:
             self.found.snapshot.take(sort, each.record, each.context)
         elif not each.record:
@@ -183,12 +184,14 @@ class _Sieve:
         else:
             self._risk(as_graph(each.record, sort), sort)
 
-    def _check(self, record: JsonObject, sender: str) -> None:
+    def _check(self, record: JsonObject, sender: str) -> str:
+        """The tenant to read a record by: the one that is asked for, or else the one that it names."""
+        named = _tenant_named(record)
+        if named:
+            self.found.tenants[named] += 1
         if self._tenant_id:
             check_tenant(record, self._tenant_id, sender)
-        named = record.get("tenantId")
-        if isinstance(named, str) and named:
-            self.found.tenants[named.lower()] += 1
+        return self._tenant_id or named
 
     def _audit(self, record: JsonObject) -> None:
         if "TimeGenerated" in record:
@@ -213,8 +216,7 @@ class _Sieve:
 
     def _risk(self, record: JsonObject, sort: Sort) -> None:
         name = "risk-detection" if sort is Sort.DETECTION else "risky-service-principal"
-        self._check(record, name)
-        signal = source_named(name).read(record, self._tenant_id or "")
+        signal = source_named(name).read(record, self._check(record, name))
         if isinstance(signal, NotASignal):
             return
         self.found.cover(sort).note(signal.observed_at.isoformat())
@@ -227,6 +229,15 @@ class _Sieve:
         if subject is not None:
             ids = (subject.principal_id, subject.client_id, subject.app_object_id)
             self.found.named.update(each for each in ids if each)
+
+
+def _tenant_named(record: JsonObject) -> str:
+    """By itself, or by the resource that a diagnostic record is of: /tenants/<id>/providers/Microsoft.aadiam."""
+    named, resource = record.get("tenantId"), record.get("resourceId")
+    if isinstance(named, str) and named:
+        return named.lower()
+    parts = resource.split("/") if isinstance(resource, str) else []
+    return parts[2].lower() if len(parts) > 2 and parts[1].casefold() == "tenants" else ""
 
 
 def _has_workload(body: JsonObject) -> bool:

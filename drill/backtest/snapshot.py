@@ -78,13 +78,6 @@ class Snapshot:
     def is_empty(self) -> bool:
         return not self.principals
 
-    @property
-    def enabled(self) -> int | None:
-        """How many service principals may sign in; None if the export does not hold them."""
-        if self.is_empty:
-            return None
-        return sum(record.get("accountEnabled") is True for record in self.principals.values())
-
     def principal_id(self, subject: IdentityRef) -> str | None:
         """The service principal of this subject, as far as the ids are known to belong together."""
         if subject.principal_id:

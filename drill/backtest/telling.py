@@ -71,6 +71,10 @@ def _tally(tally: Tally) -> dict[str, Any]:
         ],
         "hungOnThat": tally.hung,
         "leftOut": tally.left_out,
+        "lastVerdicts": {
+            identity: {"verdict": verdict, "rule": rule, "at": at}
+            for identity, (verdict, rule, at) in tally.last.items()
+        },
         "acting": [asdict(each) for each in tally.acting],
     }
 

@@ -40,6 +40,21 @@ def snapshot(state: TenantState) -> JsonObject:
     }
 
 
+def logs(state: TenantState) -> dict[str, list[JsonObject]]:
+    """In the order of their time. A row of the risky list stands there once for each of its states."""
+    past = [
+        {name: value for name, value in each.items() if name not in ("initiatedBy", "activity")} | {"id": principal}
+        for principal, states in state.risk_history.items()
+        for each in states
+    ]
+    return {
+        "directoryAudits": state.audits.everything(),
+        "signIns": state.sign_ins.everything(),
+        "servicePrincipalRiskDetections": state.detections.everything(),
+        "riskyServicePrincipals": sorted(past, key=lambda each: str(each["riskLastUpdatedDateTime"])),
+    }
+
+
 def _azure(state: TenantState) -> JsonObject:
     azure = state.azure
     settle(state)

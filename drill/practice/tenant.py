@@ -136,6 +136,10 @@ class PracticeTenant:
         """`{"tenant": …, "azure": …}` in the scenario's own shape, with no secret in it."""
         return snapshots.snapshot(self.state)
 
+    def logs(self) -> dict[str, list[JsonObject]]:
+        """Every record of the directory's logs, those on their way too, by the names that scenarios give them."""
+        return snapshots.logs(self.state)
+
     @property
     def workspaces(self) -> tuple[str, ...]:
         """Customer ids of the Log Analytics workspaces."""

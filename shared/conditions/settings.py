@@ -7,7 +7,7 @@ A condition's settings are its fields; pydantic checks them, and says what may s
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, get_args
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -54,7 +54,8 @@ DURATION_SCHEMA = {
 _GUID_SCHEMA = {"type": "string", "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"}
 
 Duration = Annotated[timedelta, BeforeValidator(read_duration), WithJsonSchema(DURATION_SCHEMA)]
-AuditDuration = Annotated[Duration, AfterValidator(_within_look_back), WithJsonSchema(DURATION_SCHEMA)]
+_AUDITED = AfterValidator(_within_look_back)
+AuditDuration = Annotated[Duration, _AUDITED, WithJsonSchema(DURATION_SCHEMA)]
 Guid = Annotated[str, BeforeValidator(_read_guid), WithJsonSchema(_GUID_SCHEMA)]
 Several = Annotated[tuple[T, ...], Field(min_length=1, max_length=100)]
 """A list that names at least one: an empty one could never match, or never fail to."""
@@ -64,3 +65,8 @@ Several = Annotated[tuple[T, ...], Field(min_length=1, max_length=100)]
 def utc(moment: datetime) -> str:
     """A moment of a case, which is in UTC, to the minute."""
     return f"{moment.isoformat(' ', 'minutes')[:16]} UTC"
+
+
+def asks_audit_log(hint: object) -> bool:
+    """Whether a setting of this annotated type says how far back the audit log is asked."""
+    return _AUDITED in getattr(hint, "__metadata__", ()) or any(map(asks_audit_log, get_args(hint)))

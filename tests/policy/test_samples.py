@@ -332,7 +332,10 @@ def test_an_identity_of_another_tenant_has_no_application_here() -> None:
         ),
         (
             "must-fire: [{audits: [{activity: Update application, by: pipeline}]}]",
-            "9: must-fire: “pipeline” is not one of audits.by.who; there is stranger, application, itself, cordon",
+            (
+                "9: must-fire: “pipeline” is not one of audits.by.who; "
+                "there is stranger, application, itself, cordon and unnamed"
+            ),
         ),
         (
             "must-fire: [{grants: {app-roles: [RoleManagement.ReadWrite.Directry]}}]",

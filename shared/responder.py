@@ -84,6 +84,7 @@ from shared.views import (
     IncidentView,
     PreflightView,
     Preview,
+    RuleView,
     StepBack,
     SwitchView,
     UndoPreview,
@@ -133,7 +134,10 @@ class Responder:
     async def sweep_risk(self) -> Swept:
         """Read both risk lists whole; new signals are worked off the queue."""
         await self._look_ahead()
-        return await self._polling.sweep_risk()
+        swept = await self._polling.sweep_risk()
+        if self._desk.liveness is not None:
+            await self._desk.liveness.keep()
+        return swept
 
     async def sweep_audits(self) -> Swept:
         """Read the audit log on from where it was read to."""
@@ -588,7 +592,12 @@ class Responder:
             coverage=coverage,
             problems=tuple(problems),
             preflight=PreflightView.of(found) if found else None,
+            rules=await self._rules(),
         )
+
+    async def _rules(self) -> tuple[RuleView, ...] | None:
+        liveness = self._desk.liveness
+        return None if liveness is None else tuple(RuleView.of(life) for life in await liveness.told())
 
     async def _burst(self) -> list[str]:
         """What the limits hold back as a whole, in words."""

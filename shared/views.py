@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.entries import Change, Decided, IdentitySeen, NamedOutcome, PartRead, Planned
 from shared.incident import Status
+from shared.liveness import RuleLife
 from shared.preflight import Preflight, Readiness
 
 
@@ -262,6 +263,37 @@ def _readiness(each: Readiness) -> ReadinessView:
     )
 
 
+class RuleView(View):
+    """
+    A rule of the policy, and when it last decided. `since` is when it was first there in this form; `unjudged` counts
+    how often a person was asked because it could not be judged. Counts may lag by about a minute for each instance.
+    """
+
+    rule: str
+    verdict: Literal["ignore", "watch", "ask", "contain"]
+    since: datetime
+    matches: int
+    last_matched: datetime | None  # null: never since then
+    unjudged: int
+    last_unjudged: datetime | None
+    told: str  # the same in words
+
+    @staticmethod
+    def of(life: RuleLife) -> "RuleView":
+        return RuleView.model_validate(
+            {
+                "rule": life.name,
+                "verdict": life.verdict,
+                "since": life.since,
+                "matches": life.matches,
+                "last_matched": life.last,
+                "unjudged": life.unjudged,
+                "last_unjudged": life.last_unjudged,
+                "told": life.told,
+            }
+        )
+
+
 class Health(View):
     """Whether Cordon can do its work, and what stands in the way."""
 
@@ -272,3 +304,4 @@ class Health(View):
     coverage: tuple[CoverageView, ...]
     problems: tuple[str, ...]
     preflight: PreflightView | None = None  # null: nobody looks ahead in this process
+    rules: tuple[RuleView, ...] | None = None  # in the order of the policy; null: nobody counts in this process

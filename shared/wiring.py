@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from shared.actions import check_policy_action, choosable
 from shared.clock import Clock, system_clock
 from shared.inbox import Inbox, Stamp
+from shared.liveness import Liveness
 from shared.muster import Muster
 from shared.outbox import Outbox
 from shared.policy import Policy, load_policy
@@ -97,6 +98,7 @@ def build(settings: Settings, outside: Outside) -> Responder:
             clock=outside.clock,
             warm_up=warm_up,
             readiness=_readiness(settings, policy, tenant, outside),
+            liveness=Liveness(outside.store.documents, policy, outside.clock),
         )
     )
 

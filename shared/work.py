@@ -59,6 +59,7 @@ from shared.inbox import Inbox
 from shared.investigation import Investigation, as_entry, investigate, read_identity, with_case
 from shared.journal import IncidentId
 from shared.limits import Spent, deeds_of
+from shared.liveness import Liveness
 from shared.look import Look
 from shared.muster import Muster
 from shared.orders import Order, chosen, dismissed_because, order_in, standing_choices, with_standing
@@ -133,6 +134,7 @@ class Desk:
     turn: Turn = field(default_factory=Turn)  # at the limits' window
     readiness: ReadinessCheck | None = None  # None: nobody looks ahead; refusals come from the tenant
     token: Callable[[int], bytes] = secrets.token_bytes  # that many random bytes
+    liveness: Liveness | None = None  # None: nobody counts when rules match
 
     async def left_out(self, choices: Sequence[ActionChoice]) -> Mapping[str, NamedOutcome]:
         """Which of the actions are known not to be able to run here, and why."""
@@ -198,6 +200,15 @@ class Work:
                 await self._end(plan, done=done)
         await self._leave_the_muster()
         await self._desk.outbox.publish_due(self._chain)
+        await self._count_matches()
+
+    async def _count_matches(self) -> None:
+        """When all else is done: which rules decided."""
+        liveness = self._desk.liveness
+        if liveness is not None:
+            for record, decided in self._chain.told(Decided):
+                liveness.note(self._incident, record.sequence, record.time, decided)
+            await liveness.keep()
 
     async def _leave_the_muster(self) -> None:
         """Who is decided holds up nobody else any more. What joined another incident is decided there."""

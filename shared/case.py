@@ -53,6 +53,7 @@ class PartName(StrEnum):
     RISK = "risk"  # the same bucket
     AUDITS = "audits"  # reports: 5 requests per 10 s
     GRANT_AUDITS = "grant_audits"  # the same bucket; records whose target is the API that was opened up
+    KEY_USE = "key_use"  # the same; a report of beta: when each credential was last used
     SIGN_INS = "sign_ins"  # the same bucket, page after page: tokens that were issued, as far back as is kept
     ATTEMPTS = "attempts"  # the same; of the last day also what was refused
     OLDER_SIGN_INS = "older_sign_ins"  # Log Analytics: tokens that were issued, further back than Graph keeps or gives
@@ -76,6 +77,7 @@ CASE_PARTS = (
     PartName.RISK,
     PartName.AUDITS,
     PartName.GRANT_AUDITS,
+    PartName.KEY_USE,
     PartName.SIGN_INS,
     PartName.ATTEMPTS,
     PartName.OLDER_SIGN_INS,
@@ -511,6 +513,16 @@ class PeopleWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyUse:
+    """
+    Graph's report of when credentials were last used, by key id in lower case; None: never, as far as the report goes.
+    It is made anew about once a day: it proves use, and disuse late. What is not in it may have been used.
+    """
+
+    last: Mapping[str, datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """What is known about one identity at `now`, the moment of decision."""
 
@@ -527,6 +539,7 @@ class Case:
     owners: Part[Owners] = field(default_factory=NotLooked)
     grant_audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
     domains: Part[frozenset[str]] = field(default_factory=NotLooked)
+    key_use: Part[KeyUse] = field(default_factory=NotLooked)
     sign_ins: Part[SignInLog] = field(default_factory=NotLooked)
     attempts: Part[SignInLog] = field(default_factory=NotLooked)
     older_sign_ins: Part[SignInLog] = field(default_factory=NotLooked)

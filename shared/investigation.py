@@ -155,6 +155,7 @@ def _with(case: Case, gathered: Gathered) -> Case:
         owners=gathered.owners,
         grant_audits=gathered.grant_audits,
         domains=gathered.domains,
+        key_use=gathered.key_use,
         sign_ins=gathered.sign_ins,
         attempts=gathered.attempts,
         older_sign_ins=gathered.older_sign_ins,

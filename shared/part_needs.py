@@ -54,11 +54,18 @@ PART_NEEDS: Mapping[PartName, PartNeeds] = {
     PartName.GRANT_AUDITS: PartNeeds(
         "the audit log's records of permissions that it was given, 7 days back", ("AuditLog.Read.All",), late=_LOG
     ),
+    PartName.KEY_USE: PartNeeds(
+        "Graph's report on when each credential was last used (beta)",
+        ("AuditLog.Read.All",),
+        P1,
+        "the report cannot be read: the sign-in log alone tells, as far back as it goes",
+        "a day or two",
+    ),
     PartName.SIGN_INS: PartNeeds(
         "tokens that were issued to it, as far back as the log is kept",
         ("AuditLog.Read.All",),
         P1,
-        "the log cannot be read: rules that ask for it ask a person",
+        "Log Analytics is asked instead; without a workspace, rules that ask for it ask a person",
         "15 to 30 minutes",
     ),
     PartName.OLDER_SIGN_INS: PartNeeds(
@@ -70,7 +77,7 @@ PART_NEEDS: Mapping[PartName, PartNeeds] = {
         "its sign-ins of the last day, refused ones among them",
         ("AuditLog.Read.All",),
         P1,
-        "the log cannot be read: rules that ask for it ask a person",
+        "Log Analytics is asked instead; without a workspace, rules that ask for it ask a person",
         "15 to 30 minutes",
     ),
     PartName.PEOPLE: PartNeeds(

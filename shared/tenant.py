@@ -17,6 +17,7 @@ from shared.case import (
     Grants,
     HolderKind,
     IdentityState,
+    KeyUse,
     NotLooked,
     Owners,
     Part,
@@ -56,6 +57,7 @@ class Gathered:
     audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
     grant_audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
     domains: Part[frozenset[str]] = field(default_factory=NotLooked)  # verified, folded
+    key_use: Part[KeyUse] = field(default_factory=NotLooked)
     sign_ins: Part[SignInLog] = field(default_factory=NotLooked)
     attempts: Part[SignInLog] = field(default_factory=NotLooked)
     older_sign_ins: Part[SignInLog] = field(default_factory=NotLooked)  # from Log Analytics alone

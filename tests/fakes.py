@@ -22,6 +22,7 @@ from shared.case import (
     HolderKind,
     IdentityState,
     Key,
+    KeyUse,
     Known,
     NotLooked,
     Owner,
@@ -89,6 +90,7 @@ NOBODY: Mapping[PartName, object] = {
     PartName.PEOPLE: Known(People((), (), (), Known(timedelta(days=30)))),
     **{name: Known(PeopleWindow(START - back, START, ())) for name, back in PEOPLE_WINDOWS.items()},
 }
+NO_KEY_USE = Known(KeyUse({}))
 DOMAINS = Known(frozenset({"contoso.example"}))
 NO_POLICIES: Known[tuple[RiskPolicy, ...]] = Known(())
 
@@ -218,6 +220,7 @@ class FakeDirectory:
     grant_audits: tuple[AuditRecord, ...] = ()
     domains: Part[frozenset[str]] = DOMAINS
     sign_ins: Part[SignInLog] = NO_SIGN_INS
+    key_use: Part[KeyUse] = NO_KEY_USE
     attempts: Part[SignInLog] = NO_SIGN_INS
     older_sign_ins: Part[SignInLog] = NO_SIGN_INS
     people: Mapping[PartName, object] = field(default_factory=lambda: dict(NOBODY))
@@ -248,6 +251,7 @@ class FakeDirectory:
             PartName.GRANT_AUDITS: lambda: Known(self.grant_audits),
             PartName.DOMAINS: lambda: self.domains,
             PartName.SIGN_INS: lambda: self.sign_ins,
+            PartName.KEY_USE: lambda: self.key_use,
             PartName.ATTEMPTS: lambda: self.attempts,
             PartName.OLDER_SIGN_INS: lambda: self.older_sign_ins,
             PartName.GRANTS: lambda: self.grants,

@@ -56,6 +56,8 @@ class Behaviour:
     risk_filters: str = "documented"  # or "generous": riskState and date ranges too
     risk_page: tuple[int, int] = (100, 500)  # default, maximum; unverified
     sign_ins_need_directory_read: bool = False  # unverified: older pages demand Directory.Read.All as well
+    usage_report_delay: float = 86_400.0  # the report on the use of credentials shows what was so long ago
+    usage_report_lists_unused: bool = False  # unverified: whether a credential that was never used is in it
     grant_records_name_both_ids: bool = False  # records of real tenants name the client by one: app roles by appId
     sign_in_page: tuple[int, int] = (1000, 1000)
     audit_page: tuple[int, int] = (100, 1000)
@@ -90,6 +92,7 @@ class Behaviour:
             sign_in_delay=(0.0, 0.0),
             vault_log_delay=(0.0, 0.0),
             workspace_delay=(0.0, 0.0),
+            usage_report_delay=0.0,
             access_delay=(0.0, 0.0),
             activity_delay=(0.0, 0.0),
             event_delay=(0.0, 0.0),

@@ -24,6 +24,7 @@ from shared.case import (
     Grants,
     HolderKind,
     IdentityState,
+    KeyUse,
     Known,
     NotLooked,
     Owner,
@@ -50,6 +51,7 @@ from shared.clients.graph_shapes import (
     holder_of,
     is_managed_identity,
     is_owned_elsewhere,
+    key_use_of,
     own_policies,
     owner_of,
     public_keys_of,
@@ -212,7 +214,7 @@ class Looking:
                 Ask.PRINCIPAL,
                 identity
                 or ((needs_principal or audits) and (no_principal or app_unknown))
-                or (given and self._ids.client is None)
+                or ((given or PartName.KEY_USE in self._parts) and self._ids.client is None)
                 or (sign_ins and self._ids.managed is None),
             ),
             (Ask.PRINCIPALS, identity),
@@ -232,6 +234,7 @@ class Looking:
             (Ask.OWNERS_PRINCIPAL, PartName.OWNERS in self._parts),
             (Ask.OWNERS_APPLICATION, PartName.OWNERS in self._parts),
             (Ask.DOMAINS, PartName.DOMAINS in self._parts),
+            (Ask.KEY_USE, PartName.KEY_USE in self._parts),
             (Ask.SIGN_INS, PartName.SIGN_INS in self._parts),
             (Ask.ATTEMPTS, PartName.ATTEMPTS in self._parts),
             (Ask.CA_POLICIES, PartName.CA_POLICY in self._parts and self._cloud is None),
@@ -312,6 +315,7 @@ class Looking:
             detections=self._part(PartName.DETECTIONS, self._detections),
             risk=self._part(PartName.RISK, self._risk),
             audits=self._part(PartName.AUDITS, self._audits),
+            key_use=self._part(PartName.KEY_USE, self._key_use),
             sign_ins=self._part(PartName.SIGN_INS, lambda: self._sign_ins(Ask.SIGN_INS, SIGN_INS_BACK)),
             attempts=self._part(PartName.ATTEMPTS, lambda: self._sign_ins(Ask.ATTEMPTS, ATTEMPTS_BACK)),
             older_sign_ins=self._part(PartName.OLDER_SIGN_INS, self._beyond_graph),
@@ -443,6 +447,13 @@ class Looking:
         if self._ids.principal is None or ask not in self._pages:
             return CouldNotLook("the service principal is not known by its object id", may_help_later=True)
         return log_of(self._pages[ask], self._ids.principal, self._since + LOOK_BACK - back)
+
+    def _key_use(self) -> Part[KeyUse]:
+        if error := self._error_of(Ask.KEY_USE, unless_found=Ask.PRINCIPAL):
+            return _unread(error)
+        if self._ids.client is None:
+            return CouldNotLook("the client id is not known", may_help_later=True)
+        return Known(key_use_of(self._records(Ask.KEY_USE), self._ids.client))
 
     def _beyond_graph(self) -> CouldNotLook:
         """What others have to give. The identity must be known all the same."""

@@ -51,6 +51,7 @@ class Ask(StrEnum):
     DOMAINS = "the tenant's domains"
     SIGN_INS = "sign-ins"
     ATTEMPTS = "attempts to sign in"
+    KEY_USE = "the report on the use of credentials"
     AUDITS_PRINCIPAL = "audit records of the service principal"
     AUDITS_APPLICATION = "audit records of the application"
     AUDITS_APP_ROLES = "audit records of app roles given"
@@ -110,6 +111,8 @@ def call_for(ask: Ask, ids: Ids, since: datetime) -> Call | None:
             return _protection_call(ask, path)
         case Ask.AUDITS_PRINCIPAL | Ask.AUDITS_APPLICATION | Ask.AUDITS_APP_ROLES | Ask.AUDITS_DELEGATED:
             return _audits_call(ask, path)
+        case Ask.KEY_USE:
+            return _key_use_call(path)
         case Ask.CA_POLICIES:
             return policies_call()
         case Ask.PUBLIC_KEYS:
@@ -227,6 +230,20 @@ def _audits_call(ask: Ask, path: str) -> Call:
     return Call("GET", path, f"reading {ask.value}", READ_AUDITS, licence=AUDIT_LICENCE, quota=REPORTS)
 
 
+def _key_use_call(path: str) -> Call:
+    """In beta only (facts: Graph docs reportroot-list-appcredentialsigninactivities)."""
+    return Call(
+        "GET",
+        path,
+        f"reading {Ask.KEY_USE.value}",
+        READ_AUDITS,
+        licence=AUDIT_LICENCE,
+        quota=REPORTS,
+        urgent=False,
+        version=BETA,
+    )
+
+
 def policies_call() -> Call:
     """
     All Conditional Access policies: at most 195 (facts: Graph 7). A search by name is not documented well
@@ -244,6 +261,7 @@ _PATHS: Mapping[Ask, Callable[[Ids, datetime], str | None]] = {
     Ask.FEDERATED_PRINCIPAL: lambda ids, _: _below(principal_path(ids), "/federatedIdentityCredentials"),
     Ask.FEDERATED_APPLICATION: lambda ids, _: _below(application_path(ids), "/federatedIdentityCredentials"),
     Ask.DETECTIONS: lambda ids, _: _detections(ids.principal),
+    Ask.KEY_USE: lambda ids, _: _search("/reports/appCredentialSignInActivities", ids.client),
     Ask.RISK: lambda ids, _: _below("/identityProtection/riskyServicePrincipals/", ids.principal),
     Ask.AUDITS_PRINCIPAL: lambda ids, since: _audits(ids.principal, since),
     Ask.AUDITS_APPLICATION: lambda ids, since: _audits(ids.application, since),

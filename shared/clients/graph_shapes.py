@@ -19,6 +19,7 @@ from shared.case import (
     HolderKind,
     IdentityState,
     Key,
+    KeyUse,
     Owner,
     Part,
     Password,
@@ -189,6 +190,19 @@ def role_group_of(record: JsonObject) -> str | None:
         return None
     may = record.get("isAssignableToRole") is True or record.get("displayName") is None
     return guid_of(record, "id") if may else None
+
+
+def key_use_of(records: Sequence[JsonObject], client: str) -> KeyUse:
+    """
+    Of several entries of one key (it may be on both objects, or used for several resources) the last use counts.
+    """
+    last = dict[str, datetime | None]()
+    for record in records:
+        if guid_of(record, "appId") != client:
+            raise Unreadable("the use of another application's credentials than was asked for")
+        key, used = guid_of(record, "keyId"), time_of(_object_of(record, "signInActivity"), "lastSignInDateTime")
+        last[key] = max(filter(None, (last.get(key), used)), default=None)
+    return KeyUse(last)
 
 
 def password_of(record: JsonObject) -> Password:

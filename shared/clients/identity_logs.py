@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from shared.baseline import LONGEST
 from shared.case import CouldNotLook, Known, NotLooked, Part, PartName, SignInLog
 from shared.clients.graph_requests import ATTEMPTS_BACK, SIGN_INS_BACK, Ids
 from shared.clients.later import later
@@ -25,11 +24,11 @@ if TYPE_CHECKING:
 
     from shared.clients.sign_in_tables import SignInTables
 
-_RECENT = timedelta(days=1)  # what a condition may judge, which is not learned from
+OLDER_BACK = timedelta(days=91)  # the longest time that a condition asks about, and a day to judge
 _BACK: Mapping[PartName, timedelta] = {
     PartName.SIGN_INS: SIGN_INS_BACK,
     PartName.ATTEMPTS: ATTEMPTS_BACK,
-    PartName.OLDER_SIGN_INS: LONGEST + _RECENT,
+    PartName.OLDER_SIGN_INS: OLDER_BACK,
 }
 NO_WORKSPACE = "no workspace of Log Analytics is configured (CORDON_LOG_WORKSPACES)"
 OF_WORKSPACES = frozenset({PartName.OLDER_SIGN_INS})

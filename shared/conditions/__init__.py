@@ -5,6 +5,7 @@ from shared.conditions.consent import Consented
 from shared.conditions.credential_added import CredentialAdded
 from shared.conditions.credential_excess import CredentialExcess
 from shared.conditions.credential_exposed import CredentialExposed
+from shared.conditions.credential_first_use import FirstUse
 from shared.conditions.dangerous_permission import HoldsDangerousPermission
 from shared.conditions.declared_change import ExplainedByDeclaration
 from shared.conditions.federated_trust_breadth import FederatedTrustTooWide
@@ -53,6 +54,7 @@ CONDITIONS: tuple[type[Catalogued], ...] = (
     SignsInAtOddHour,
     PeopleAtRisk,
     Signalled,
+    FirstUse,
 )
 
 

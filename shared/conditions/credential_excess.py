@@ -1,25 +1,27 @@
 """Has the identity more, or longer-lived, credentials than the policy allows?"""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 
 from shared.case import Case, CouldNotLook, Holder, Known, NotLooked, PartName
+from shared.conditions.credential_use import Usable, usable_of, why_unused
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.settings import SETTINGS, Duration, utc
+from shared.conditions.settings import DURATION_SCHEMA, SETTINGS, Duration, utc
 from shared.credentials import Sorted, sort_credentials
 
+SHORTEST, LONGEST = timedelta(days=7), timedelta(days=90)
 
-@dataclass(frozen=True, slots=True)
-class _Credential:
-    """One credential that authenticates: until when, and for how long it was made."""
 
-    text: str
-    start: datetime | None
-    end: datetime | None  # None: it never ends, as federated ones
+def _is_long_enough(length: timedelta) -> timedelta:
+    if not SHORTEST <= length <= LONGEST:
+        raise ValueError(f"must be {SHORTEST.days}d to {LONGEST.days}d")
+    return length
+
+
+DisuseDuration = Annotated[Duration, AfterValidator(_is_long_enough), WithJsonSchema(DURATION_SCHEMA)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,23 @@ class CredentialExcess:
     """
     Met when one of these holds: the identity has more usable credentials than `more-than`, counted over the
     application and its service principals, federated ones included; one was made to last, or will still last, longer
-    than `valid-longer-than`; `on-both-objects: true` and both objects carry some. What has expired does not count,
-    nor do keys of single sign-on and token encryption. At least one of the three must be given.
+    than `valid-longer-than`; `on-both-objects: true` and both objects carry some; one was not used for `unused-for`
+    (7d to 90d), and is there for that long. What has expired does not count, nor do keys of single sign-on and token
+    encryption. At least one of the four must be given. Disuse takes a sign-in log that goes back so far, of Graph or of
+    a workspace, or Graph's report on the use of credentials; where neither tells, it is unknown.
     """
 
     name: ClassVar[str] = "credential-excess"
-    needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY,)
-    unknown_when: ClassVar[str] = "federated credentials could not be read, and there is no excess without them"
+    needs: ClassVar[tuple[PartName, ...]] = (
+        PartName.IDENTITY,
+        PartName.KEY_USE,
+        PartName.SIGN_INS,
+        PartName.OLDER_SIGN_INS,
+    )
+    unknown_when: ClassVar[str] = (
+        "federated credentials could not be read, and there is no excess without them; or, for unused-for, no "
+        "source goes back so far"
+    )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     more_than: Annotated[int, Field(ge=0, le=1000, strict=True)] | None = None
@@ -42,26 +54,35 @@ class CredentialExcess:
     """For how long one may be valid."""
     on_both_objects: bool = False
     """Whether both objects may carry some: true asks about it."""
+    unused_for: DisuseDuration | None = None
+    """For how long one may be there without anybody using it: 7d to 90d."""
 
     def __post_init__(self) -> None:
-        if self.more_than is None and self.valid_longer_than is None and not self.on_both_objects:
-            raise ValueError("needs more-than, valid-longer-than or on-both-objects: true, else it could never be met")
+        asked = (self.more_than, self.valid_longer_than, self.unused_for, self.on_both_objects or None)
+        if not any(each is not None for each in asked):
+            choices = "more-than, valid-longer-than, unused-for or on-both-objects: true"
+            raise ValueError(f"needs {choices}, else it could never be met")
 
     def check(self, case: Case) -> Finding:
         part = case.identity
         if not isinstance(part, Known):
             return unknown(PartName.IDENTITY, part)
         holders = [(holder, sort_credentials(holder)) for holder in part.value.holders]
-        usable = {holder.object_id: list(_usable(found, case.now)) for holder, found in holders}
+        usable = {holder.object_id: list(usable_of(found, case.now)) for holder, found in holders}
         if reason := self._excess(holders, usable, case.now):
             return Met(reason)
+        disused = self._disused(case, [each for found in usable.values() for each in found])
+        if isinstance(disused, Met) or (disused and disused.wants):
+            return disused
         if unread := _unread(holders):
             return unread
+        if disused:
+            return disused
         count = sum(len(each) for each in usable.values())
         return NotMet(f"its {count} usable credentials are within what is allowed")
 
     def _excess(
-        self, holders: list[tuple[Holder, Sorted]], usable: dict[str, list[_Credential]], now: datetime
+        self, holders: list[tuple[Holder, Sorted]], usable: dict[str, list[Usable]], now: datetime
     ) -> str | None:
         everything = [each for found in usable.values() for each in found]
         if self.more_than is not None and len(everything) > self.more_than:
@@ -75,19 +96,28 @@ class CredentialExcess:
             return "both the application and its service principal carry usable credentials"
         return None
 
+    def _disused(self, case: Case, usable: list[Usable]) -> Met | Unknown | None:
+        """
+        A start is its maker's word: who dates a credential back makes it look unused, and that is what it is. A
+        federated one has no date, so of one that was never seen nobody knows whether it is new.
+        """
+        if self.unused_for is None:
+            return None
+        since, doubt = case.now - self.unused_for, None
+        for each in usable:
+            if each.start is not None and each.start > since:
+                continue
+            found = why_unused(case, each, since)
+            if isinstance(found, str) and each.end is None and each.start is None:
+                doubt = doubt or Unknown(f"{each.text} {found}, and Graph does not tell since when it is there")
+            elif isinstance(found, str):
+                return Met(f"{each.text} {found}, which is longer than {self.unused_for.days} days")
+            elif found is not None:
+                doubt = found if doubt is None or found.wants else doubt
+        return doubt
 
-def _usable(found: Sorted, now: datetime) -> Iterator[_Credential]:
-    for password in found.passwords:
-        if password.end is None or password.end > now:
-            yield _Credential(f"secret {password.key_id}", password.start, password.end)
-    for key in found.keys:
-        if key.end is None or key.end > now:
-            yield _Credential(f"certificate {key.key_id}", key.start, key.end)
-    for trust in found.federated:
-        yield _Credential(f"federated credential {trust.id}", None, None)
 
-
-def _too_long(credential: _Credential, longest: timedelta, now: datetime) -> str | None:
+def _too_long(credential: Usable, longest: timedelta, now: datetime) -> str | None:
     """Federated trust has no end at all, and is for another condition to judge."""
     if credential.end is None:
         return None

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from drill.practice import Behaviour, Credential, CredentialKind
-from shared.case import CouldNotLook, Known, LogSource, Part, PartName, SignInLog
+from shared.case import CouldNotLook, KeyUse, Known, LogSource, Part, PartName, SignInLog
 from shared.clients.workspaces import kusto_time
 from shared.tenant import Gathered
 from tests.clients.fake_graph import START
 from tests.clients.test_practice_tenant import REF, SIGN_INS, Place, at
-from tests.practice.desk import PRINCIPAL, SECRET, payroll
+from tests.practice.desk import CERTIFICATE, PRINCIPAL, SECRET, payroll
 
 DAY = timedelta(days=1)
 OLDER = frozenset({PartName.OLDER_SIGN_INS})
@@ -47,7 +47,9 @@ HELD = [
     signed_in(2, 20 * DAY),
     signed_in(3, DAY / 2),
     signed_in(4, DAY / 4, 7000215),
-    signed_in(5, DAY / 8, servicePrincipalId="0c0c0c0c-0000-4000-8000-00000000eeee"),
+    signed_in(
+        5, DAY / 8, servicePrincipalId="0c0c0c0c-0000-4000-8000-00000000eeee", servicePrincipalCredentialKeyId=None
+    ),
 ]
 
 
@@ -197,3 +199,36 @@ def test_a_managed_identity_s_sign_ins_are_in_a_table_of_their_own() -> None:
 def test_a_time_is_written_in_utc() -> None:
     """The only other thing than a GUID that gets into a question."""
     assert kusto_time(datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))) == "datetime(2026-01-01T00:00:00Z)"
+
+
+KEY_USE = frozenset({PartName.KEY_USE})
+
+
+def test_graph_s_report_tells_the_last_use_of_each_credential() -> None:
+    """By key id; the newest of its uses, and nothing of a credential that was never used."""
+    found = look(LICENSED, KEY_USE).key_use
+
+    assert found == Known(KeyUse({SECRET: START - DAY / 2}))
+
+
+def test_the_report_is_a_day_late() -> None:
+    """What was used this morning is in it as last used weeks ago."""
+    found = look(LICENSED, KEY_USE, behaviour=Behaviour.gentle(usage_report_delay=86_400.0)).key_use
+
+    assert found == Known(KeyUse({SECRET: START - 20 * DAY}))
+
+
+def test_a_credential_that_the_report_lists_unused_was_never_used() -> None:
+    """Whether the service lists such is not verified."""
+    found = look(LICENSED, KEY_USE, behaviour=Behaviour.gentle(usage_report_lists_unused=True)).key_use
+
+    assert isinstance(found, Known)
+    assert found.value.last[CERTIFICATE] is None
+
+
+def test_without_the_licence_nothing_is_known_of_use() -> None:
+    """Nor "never used"; no workspace has this report."""
+    found = look(UNLICENSED, KEY_USE).key_use
+
+    assert isinstance(found, CouldNotLook)
+    assert "licence" in found.why.lower()

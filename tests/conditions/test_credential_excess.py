@@ -1,15 +1,17 @@
 """credential-excess: more, or longer-lived, than the policy allows."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from shared.case import Case, Key, Known, NotLooked, PartName, Password
+from shared.case import Case, Key, KeyUse, Known, NotLooked, Part, PartName, Password, SignIn, SignInLog
 from shared.conditions.credential_excess import CredentialExcess
 from shared.conditions.interface import Met, NotMet, Unknown
 from tests.conditions.cases import UNREADABLE, but, case, having
 from tests.fakes import START, certificate, federated, password, payroll
+from tests.policy.test_baseline import DAY, sign_in
 
 YEAR = timedelta(days=365)
 
@@ -93,3 +95,101 @@ def test_a_condition_that_could_never_be_met_is_refused() -> None:
     with pytest.raises(ValueError, match="more-than"):
         CredentialExcess()
     assert isinstance(case().identity, Known)
+
+
+MONTH = timedelta(days=30)
+OLD = having(case(), payroll(application=[_secret(1, 90, since=200), _secret(2, 90, since=3)]))
+UNUSED = CredentialExcess(unused_for=MONTH - timedelta(days=1))
+
+
+def _signed_in(ago: timedelta, credential_id: str | None) -> SignIn:
+    return replace(sign_in(ago), credential_id=credential_id)
+
+
+def _log(*sign_ins: SignIn, days: int = 30) -> Part[object]:
+    return Known(SignInLog(sign_ins, START - timedelta(days=days)))
+
+
+def _report(**last: datetime | None) -> Part[object]:
+    return Known(KeyUse({password(int(name[1:])).key_id: at for name, at in last.items()}))
+
+
+def test_an_old_credential_in_no_sign_in_is_unused() -> None:
+    """One of three days ago is too young to be; one that signed in yesterday is in use."""
+    used = but(OLD, sign_ins=_log(_signed_in(DAY, password(1).key_id.upper())))
+    found = UNUSED.check(but(OLD, sign_ins=_log(_signed_in(DAY, password(2).key_id))))
+
+    assert isinstance(UNUSED.check(used), NotMet)
+    assert isinstance(found, Met)
+    assert password(1).key_id in found.reason
+
+
+def test_graph_s_report_proves_use_where_no_log_is_to_be_had() -> None:
+    """And disuse as of two days ago; what is in neither is not known."""
+    blind = but(OLD, sign_ins=UNREADABLE)
+    used, unused = _report(_1=START - 5 * DAY), _report(_1=START - 100 * DAY)
+    found = UNUSED.check(but(blind, key_use=unused))
+
+    assert isinstance(UNUSED.check(but(blind, key_use=used)), NotMet)
+    assert isinstance(found, Met)
+    assert "late" in found.reason
+    assert isinstance(UNUSED.check(but(blind, key_use=_report())), Unknown)
+    assert isinstance(UNUSED.check(but(blind, key_use=UNREADABLE)), Unknown)
+
+
+def test_the_log_is_believed_before_the_report() -> None:
+    """The report of this morning does not know of noon."""
+    case_ = but(OLD, key_use=_report(_1=START - 100 * DAY), sign_ins=_log(_signed_in(DAY / 24, password(1).key_id)))
+
+    assert isinstance(UNUSED.check(case_), NotMet)
+
+
+def test_disuse_is_asked_for_source_by_source() -> None:
+    """The report first, which may settle it; then the log, then what is older."""
+    unasked = but(OLD, key_use=NotLooked(), sign_ins=NotLooked(), older_sign_ins=NotLooked())
+    quarter = CredentialExcess(unused_for=3 * MONTH)
+    asked = [
+        UNUSED.check(unasked),
+        UNUSED.check(but(unasked, key_use=_report())),
+        quarter.check(but(unasked, key_use=_report(), sign_ins=_log())),
+    ]
+
+    assert [each.wants for each in asked if isinstance(each, Unknown)] == [
+        {PartName.KEY_USE},
+        {PartName.SIGN_INS},
+        {PartName.OLDER_SIGN_INS},
+    ]
+    assert isinstance(UNUSED.check(but(unasked, key_use=_report(_1=START))), NotMet)
+
+
+def test_a_log_that_begins_too_late_or_names_no_credential_proves_no_disuse() -> None:
+    """Unknown, and never "unused"."""
+    short = but(OLD, sign_ins=_log(days=10), older_sign_ins=UNREADABLE)
+    untold = but(OLD, sign_ins=_log(_signed_in(DAY, None)))
+
+    assert isinstance(UNUSED.check(short), Unknown)
+    assert isinstance(UNUSED.check(untold), Unknown)
+
+
+def test_of_a_federated_credential_nobody_knows_how_old_it_is() -> None:
+    """In use, it is told by its id; never seen, it may be of today."""
+    of = having(case(), payroll(application=[federated(3)]))
+
+    assert isinstance(UNUSED.check(but(of, sign_ins=_log(_signed_in(DAY, federated(3).id)))), NotMet)
+    assert isinstance(UNUSED.check(but(of, sign_ins=_log())), Unknown)
+
+
+def test_a_certificate_is_told_by_its_thumbprint() -> None:
+    """Where the log gives no key id."""
+    key = replace(_key(2, group="AB" * 20), start=START - 200 * DAY)
+    shown = replace(sign_in(DAY), credential_id=None, thumbprint="ab" * 20)
+    of = having(case(), payroll(application=[key]))
+
+    assert isinstance(UNUSED.check(but(of, sign_ins=_log(shown))), NotMet)
+
+
+@pytest.mark.parametrize("days", [1, 91])
+def test_a_time_that_no_source_could_cover_is_refused(days: int) -> None:
+    """A week is the least that says anything."""
+    with pytest.raises(ValidationError, match="7d to 90d"):
+        TypeAdapter(CredentialExcess).validate_python({"unused-for": f"{days}d"})

@@ -56,6 +56,11 @@ def list_sign_ins(state: TenantState, request: Request) -> Answer:
 def _check_access(state: TenantState, request: Request) -> None:
     if state.behaviour.sign_ins_need_directory_read and "Directory.Read.All" not in request.roles:
         raise denied()
+    require_log(state)
+
+
+def require_log(state: TenantState) -> None:
+    """It takes a licence to read the log, and what is made from it."""
     if not state.has_sign_in_log:
         text = "Neither tenant is B2C or tenant doesn't have premium license"
         raise Refusal(403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", text)

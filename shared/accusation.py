@@ -7,7 +7,7 @@ who leaves something else behind, a second credential, an address, a permission,
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,10 +15,11 @@ from typing import Literal, TypeAlias
 
 from shared.audit import AddedCredential, credential_change
 from shared.audit_changes import Change, ChangeKind, changes
+from shared.audit_grants import GrantKind, giving
 from shared.baseline import SHORTEST, Feature, TooShort, baseline_of, recent, value_of
 from shared.case import Case, CouldNotLook, Holder, HolderKind, IdentityState, Known, NotLooked, RiskDetection, SignIn
 from shared.conditions.credential_added import unexplained
-from shared.conditions.judging import actor_text, is_unexpected
+from shared.conditions.judging import actor_text
 from shared.conditions.learning import BASELINE, LEAST
 from shared.conditions.records import records_about
 from shared.conditions.settings import utc
@@ -60,11 +61,23 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Novelty:
-    """Something else that is new on the identity: when, of which kinds, and the record that tells of it."""
+    """
+    Something else that is new on the identity: when, of which kinds, and the record that tells of it. `gives` are the
+    sorts of what it was given by it; None: the record does not tell in full.
+    """
 
     at: datetime
     kinds: frozenset[ChangeKind]
     ground: Ground
+    gives: frozenset[GrantKind] | None = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What could not be looked at or judged, in words. `late`: of a credential that shows, who added it and when."""
+
+    about: Literal["identity", "credentials", "detections", "audits", "grant_audits", "sign_ins", "late"]
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +100,13 @@ class Suspect:
 class Accusation:
     """
     The answer. `unnamed` is what is suspicious and names no credential, `elsewhere` what else is new on the identity,
-    `unknown` what could not be looked at or judged, each in words.
+    `unknown` what could not be looked at or judged.
     """
 
     suspects: tuple[Suspect, ...] = ()
     unnamed: tuple[Ground, ...] = ()
     elsewhere: tuple[Novelty, ...] = ()
-    unknown: tuple[str, ...] = ()
+    unknown: tuple[Gap, ...] = ()
 
     @property
     def named(self) -> Named:
@@ -120,7 +133,7 @@ class Accusation:
         several = [f"{len(self.suspects)} credentials are named"] if len(self.suspects) > 1 else []
         none = ["no credential is named"] if not self.suspects else []
         told = [ground.said for ground in (*self.unnamed, *(each.ground for each in self.elsewhere))]
-        return (*several, *none, *told, *self.unknown)
+        return (*several, *none, *told, *(gap.why for gap in self.unknown))
 
     @property
     def only_grants(self) -> bool | None:
@@ -132,14 +145,16 @@ class Accusation:
         return None if self.unknown else True
 
 
-def accuse(case: Case, expected: frozenset[str] = frozenset()) -> Accusation:
-    """
-    Name the abused credential by what the case knows. `expected` are those of whom the policy expects changes, by
-    object or client id: what they did is nothing new.
-    """
+def accuse(case: Case, is_expected: Callable[[Change], bool] = lambda change: False) -> Accusation:
+    """Name the abused credential by what the case knows. A change that `is_expected` by the policy is nothing new."""
     if not isinstance(case.identity, Known):
-        return Accusation(unknown=(f"the identity could not be read: {_why(case.identity)}",))
-    return _Weighing(case, case.identity.value, expected).accusation()
+        return Accusation(unknown=(Gap("identity", f"the identity could not be read: {_why(case.identity)}"),))
+    return _Weighing(case, case.identity.value, is_expected).accusation()
+
+
+def is_open(detection: RiskDetection) -> bool:
+    """Not dismissed, remediated or found safe; a state that is new to us counts as open."""
+    return detection.state.casefold() not in _SETTLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +177,19 @@ class _Weighing:
 
     case: Case
     state: IdentityState
-    expected: frozenset[str]
+    is_expected: Callable[[Change], bool]
     held: dict[str, _Held] = field(default_factory=dict[str, _Held])
     named: dict[str, list[Ground]] = field(default_factory=lambda: defaultdict(list))
     unnamed: list[Ground] = field(default_factory=list[Ground])
     elsewhere: list[Novelty] = field(default_factory=list[Novelty])
-    unknown: list[str] = field(default_factory=list[str])
+    unknown: list[Gap] = field(default_factory=list[Gap])
 
     def accusation(self) -> Accusation:
         for holder in self.state.holders:
             self.held |= {each.id: each for each in _held(holder)}
             if not isinstance(holder.federated, Known):
                 said = f"the federated credentials of the {_words(holder.kind)} could not be read"
-                self.unknown.append(f"{said}: {_why(holder.federated)}")
+                self.unknown.append(Gap("credentials", f"{said}: {_why(holder.federated)}"))
         self._hear_orders()
         begun = [self.case.now - timedelta(days=1), *self._hear_changes(), *self._hear_detections()]
         self._hear_sign_ins(max(min(begun) - _BEFORE, self.case.now - _LOOK_BACK))
@@ -199,17 +214,19 @@ class _Weighing:
 
     def _hear_changes(self) -> Iterator[datetime]:
         """What was changed; gives the moments at which credentials were added."""
-        for part, words in ((self.case.audits, "audit log"), (self.case.grant_audits, "audit log of grants")):
-            if not isinstance(part, Known):
-                self.unknown.append(f"the {words} could not be read: {_why(part)}")
+        if not isinstance(self.case.audits, Known):
+            self.unknown.append(Gap("audits", f"the audit log could not be read: {_why(self.case.audits)}"))
+        if not isinstance(self.case.grant_audits, Known):
+            said = f"what the audit log tells of grants could not be read: {_why(self.case.grant_audits)}"
+            self.unknown.append(Gap("grant_audits", said))
         explained = set[str]()
         for change in changes(records_about(self.case, self.state)):
             explained |= {key.key_id for key in change.credentials}
-            if is_unexpected(change.actor, self.expected) is not False:
+            if not self.is_expected(change):
                 yield from self._hear_change(change)
         since = self.case.now - _LOOK_BACK
         if isinstance(self.case.audits, Known) and (late := unexplained(self.state, _BOTH, explained, since)):
-            self.unknown.append(late)
+            self.unknown.append(Gap("late", late))
 
     def _hear_change(self, change: Change) -> Iterator[datetime]:
         record, by = change.records[0], actor_text(change.actor)
@@ -221,10 +238,11 @@ class _Weighing:
             said = f"a credential was added by the identity itself at {utc(change.at)}: whoever did it had another one"
             self.elsewhere.append(Novelty(change.at, change.kinds, Ground("audit", record.id, said)))
         if any(credential_change(each).unread for each in change.records):
-            self.unknown.append(f"“{record.activity_as_sent}” at {utc(change.at)} tells of credentials in an odd form")
+            said = f"“{record.activity_as_sent}” at {utc(change.at)} tells of credentials in an odd form"
+            self.unknown.append(Gap("late", said))
         if other := sorted(change.kinds - _QUIET):
             said = f"“{record.activity_as_sent}” by {by} at {utc(change.at)} ({', '.join(other)})"
-            self.elsewhere.append(Novelty(change.at, change.kinds, Ground("audit", record.id, said)))
+            self.elsewhere.append(Novelty(change.at, change.kinds, Ground("audit", record.id, said), _gives(change)))
 
     def _id_of(self, key: AddedCredential) -> str:
         """Of a federated credential the log tells the name; Graph's id is what can be removed."""
@@ -243,10 +261,10 @@ class _Weighing:
         """What is detected and not settled; gives the moments that it tells of."""
         part = self.case.detections
         if not isinstance(part, Known):
-            self.unknown.append(f"the detections could not be read: {_why(part)}")
+            self.unknown.append(Gap("detections", f"the detections could not be read: {_why(part)}"))
             return
         for detection in part.value:
-            if detection.state.casefold() in _SETTLED or detection.type.casefold() == CONFIRMED_FOLDED:
+            if not is_open(detection) or detection.type.casefold() == CONFIRMED_FOLDED:
                 continue
             self._hear_detection(detection)
             if at := detection.activity_at or detection.detected_at:
@@ -255,7 +273,8 @@ class _Weighing:
     def _hear_detection(self, detection: RiskDetection) -> None:
         told = f"{detection.type}, level {detection.level} (detection {detection.id})"
         if detection.level == "hidden" or detection.type.casefold() in _WITHHELD_TYPES:
-            self.unknown.append(f"{told} withholds what was seen: the tenant lacks the licence")
+            said = f"{told} withholds what was seen: the tenant lacks the licence"
+            self.unknown.append(Gap("detections", said))
         for id_ in detection.key_ids:
             self.named[id_.lower()].append(Ground("detection", detection.id, f"{told} names it"))
         if not detection.key_ids:
@@ -265,7 +284,8 @@ class _Weighing:
         """A detection that names no credential: who signed in from its address?"""
         log = self.case.sign_ins
         if not isinstance(log, Known):
-            self.unknown.append(f"{told} names no credential, and the sign-in log could not be read: {_why(log)}")
+            said = f"{told} names no credential, and the sign-in log could not be read: {_why(log)}"
+            self.unknown.append(Gap("sign_ins", said))
             return
         there = [each for each in log.value.records if each.address and each.address == detection.ip_address]
         if not there:
@@ -279,14 +299,14 @@ class _Weighing:
     def _hear_sign_ins(self, since: datetime) -> None:
         part = self.case.sign_ins
         if not isinstance(part, Known):
-            self.unknown.append(f"the sign-in log could not be read: {_why(part)}")
+            self.unknown.append(Gap("sign_ins", f"the sign-in log could not be read: {_why(part)}"))
             return
         log = part.value
         if log.since > since:
-            self.unknown.append(f"the sign-in log was read back to {utc(log.since)} only")
+            self.unknown.append(Gap("sign_ins", f"the sign-in log was read back to {utc(log.since)} only"))
         usual = baseline_of(log, since, BASELINE, LEAST, SHORTEST)
         if isinstance(usual, TooShort):
-            self.unknown.append(f"what is usual cannot be told: {usual.why}")
+            self.unknown.append(Gap("sign_ins", f"what is usual cannot be told: {usual.why}"))
             return
         for sign_in in recent(log, since):
             new = [f for f in _FEATURES if (v := value_of(sign_in, f)) and usual.seen[f] and v not in usual.seen[f]]
@@ -294,13 +314,14 @@ class _Weighing:
                 what = ", ".join(f"{each} {value_of(sign_in, each)}" for each in new)
                 self._name_by(sign_in, f"with new {what}")
             elif not sign_in.address:
-                self.unknown.append(f"the log does not tell from where the sign-in at {utc(sign_in.at)} came")
+                said = f"the log does not tell from where the sign-in at {utc(sign_in.at)} came"
+                self.unknown.append(Gap("sign_ins", said))
 
     def _name_by(self, sign_in: SignIn, why: str) -> None:
         said = f"a token was issued at {utc(sign_in.at)} {why} (sign-in {sign_in.id})"
         id_ = self._used(sign_in)
         if id_ is None:
-            self.unknown.append(f"{said}, and the log does not tell with which credential")
+            self.unknown.append(Gap("sign_ins", f"{said}, and the log does not tell with which credential"))
             return
         self.named[id_].append(Ground("sign-in", sign_in.id, said))
 
@@ -313,6 +334,14 @@ class _Weighing:
             return None
         same = (each.id for each in self.held.values() if same_thumbprint(each.thumbprint, shown))
         return next(same, shown.lower())
+
+
+def _gives(change: Change) -> frozenset[GrantKind] | None:
+    """The sorts of what a change gave; None where a record does not tell."""
+    told = [giving(record) for record in change.records]
+    if any(each.unread for each in told):
+        return None
+    return frozenset(given.kind for each in told for given in each.given)
 
 
 def _held(holder: Holder) -> Iterator[_Held]:

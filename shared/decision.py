@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from shared.case import Case, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown
 from shared.entries import ConditionAnswer, RuleAnswer
+from shared.origins import lacking
 from shared.policy import ActionChoice, Policy, Rule, Verdict
+from shared.rungs import NO_LADDER, Ladder
 from shared.untrusted import one_line
 
 NO_RULE = "no rule matched"
@@ -28,13 +30,24 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Weighing:
-    """A decision with the findings as they were made; `decide` puts it into the journal's words."""
+    """
+    A decision with the findings as they were made; `decide` puts it into the journal's words. `does` is the rule that
+    says what is to be done, which is another one where an exception in front of it could not be judged.
+    """
 
     verdict: Verdict
     rule: str
-    actions: tuple[ActionChoice, ...]
+    does: Rule | None
     looked: tuple[Looked, ...]
     wants: frozenset[PartName] = frozenset()
+
+    @property
+    def actions(self) -> tuple[ActionChoice, ...]:
+        return self.does.actions if self.does else ()
+
+    @property
+    def ladder(self) -> Ladder:
+        return self.does.ladder if self.does else NO_LADDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class Decision:
     What to do about a case, which rule says so, and what every rule up to it answered.
 
     If `wants` names parts of the case, the decision is open: with them it may turn out otherwise. Until then
-    the verdict is to ask.
+    the verdict is to ask. `ladder`: beside the actions, the case decides how far it is climbed.
     """
 
     verdict: Verdict
@@ -51,6 +64,7 @@ class Decision:
     actions: tuple[ActionChoice, ...]
     rules: tuple[RuleAnswer, ...]
     wants: frozenset[PartName] = frozenset()
+    ladder: Ladder = NO_LADDER
 
 
 def decide(policy: Policy, case: Case) -> Decision:
@@ -62,6 +76,7 @@ def decide(policy: Policy, case: Case) -> Decision:
         weighing.actions,
         tuple(_rule_answer(looked) for looked in weighing.looked),
         weighing.wants,
+        weighing.ladder,
     )
 
 
@@ -70,12 +85,28 @@ def weigh(policy: Policy, case: Case) -> Weighing:
     looked: list[Looked] = []
     for place, rule in enumerate(policy.rules):
         finding = rule.when.check(case)
+        if rule.independent > 1:
+            finding = _corroborated(rule, finding, case)
         looked.append(Looked(rule, finding))
         if isinstance(finding, Met):
-            return Weighing(rule.verdict, rule.name, rule.actions, tuple(looked))
+            return Weighing(rule.verdict, rule.name, rule, tuple(looked))
         if isinstance(finding, Unknown):
             return _unjudged(rule, finding, policy.rules[place + 1 :], looked, case)
-    return Weighing(Verdict.WATCH, NO_RULE, (), tuple(looked))
+    return Weighing(Verdict.WATCH, NO_RULE, None, tuple(looked))
+
+
+def _corroborated(rule: Rule, finding: Finding, case: Case) -> Finding:
+    """Met only if as many independent sources speak as the rule asks for; else a person is asked, and told which."""
+    missing = lacking(rule.when, rule.independent, case) if isinstance(finding, Met) else None
+    if missing is None:
+        return finding
+    return Unknown(missing.reason, missing.wants, (*finding.members, ("independent", missing)))
+
+
+def answer_of(rule: Rule, case: Case) -> Finding:
+    """What a rule answers on a case."""
+    finding = rule.when.check(case)
+    return _corroborated(rule, finding, case) if rule.independent > 1 else finding
 
 
 def _unjudged(rule: Rule, finding: Unknown, later: Sequence[Rule], looked: list[Looked], case: Case) -> Weighing:
@@ -87,9 +118,9 @@ def _unjudged(rule: Rule, finding: Unknown, later: Sequence[Rule], looked: list[
     if not wants and rule.verdict is Verdict.CONTAIN:
         certain, wants = _certain_containment(later, looked, case)
         if certain:
-            return Weighing(certain.verdict, certain.name, certain.actions, tuple(looked))
-    actions = rule.actions or _actions_of_next(later, case)
-    return Weighing(Verdict.ASK, rule.name, actions, tuple(looked), wants)
+            return Weighing(certain.verdict, certain.name, certain, tuple(looked))
+    does = rule if _does_anything(rule) else _next_that_acts(later, case)
+    return Weighing(Verdict.ASK, rule.name, does, tuple(looked), wants)
 
 
 def _certain_containment(
@@ -101,7 +132,7 @@ def _certain_containment(
     Only rules that contain, or are known not to hold, may lie in between: any other could come first.
     """
     for rule in later:
-        finding = rule.when.check(case)
+        finding = answer_of(rule, case)
         looked.append(Looked(rule, finding))
         match finding:
             case NotMet():
@@ -115,12 +146,16 @@ def _certain_containment(
     return None, frozenset()
 
 
-def _actions_of_next(later: Iterable[Rule], case: Case) -> tuple[ActionChoice, ...]:
+def _next_that_acts(later: Iterable[Rule], case: Case) -> Rule | None:
     """What a person may approve where an unknown ignore or watch stands before the rule that would act."""
     for rule in later:
-        if rule.actions and not isinstance(rule.when.check(case), NotMet):
-            return rule.actions
-    return ()
+        if _does_anything(rule) and not isinstance(rule.when.check(case), NotMet):
+            return rule
+    return None
+
+
+def _does_anything(rule: Rule) -> bool:
+    return bool(rule.actions or rule.ladder)
 
 
 def _rule_answer(looked: Looked) -> RuleAnswer:

@@ -148,6 +148,56 @@ class RuleAnswer(Detail):
     finding: ConditionAnswer
 
 
+class GroundTold(Detail):
+    """One record that names a credential: of which source, its id there, and what it says."""
+
+    source: Literal["detection", "sign-in", "audit", "order"]
+    record: str
+    said: str
+
+
+class SuspectTold(Detail):
+    """A credential that is named as the abused one. `holder` None: no object of the identity holds it (any more)."""
+
+    credential_id: str
+    type: Literal["password", "certificate", "federated"] | None = None
+    holder: Literal["application", "service-principal"] | None = None
+    object_id: str | None = None
+    start: datetime | None = None
+    grounds: tuple[GroundTold, ...] = ()
+
+
+class AccusationTold(Detail):
+    """
+    Which credential is abused, for all that is known. `one_explains_all`: a single one explains everything that is
+    suspicious; None: it cannot be told. `because`: why it does not, or why that is not known.
+    """
+
+    named: Literal["one", "several", "none", "unknown"]
+    one_explains_all: bool | None = None
+    suspects: tuple[SuspectTold, ...] = ()
+    because: tuple[str, ...] = ()
+
+
+class RungPassed(Detail):
+    """A rung that was passed over: not possible here, not enough, or not known to be enough."""
+
+    rung: str
+    kind: Literal["not-applicable", "not-enough", "unknown"]
+    why: str
+
+
+class LadderClimbed(Detail):
+    """How far the rule's ladder was climbed, and why no less far. `ends`: the rung is known to end the attack."""
+
+    rungs: tuple[str, ...]
+    rung: str | None = None  # None: none is possible here
+    ends: bool
+    because: str
+    passed: tuple[RungPassed, ...] = ()
+    accusation: AccusationTold
+
+
 class Decided(Entry):
     """The verdict, which rule gave it, and what every rule before it answered."""
 
@@ -160,6 +210,7 @@ class Decided(Entry):
     policy: str  # SHA-256 of the policy it was decided by
     by_person: str | None = None  # a responder's order: what they gave as their name, unauthenticated
     signals: int | None = None  # how many of the incident's signals were looked at, oldest first; None: not said
+    ladder: LadderClimbed | None = None  # None: the rule names its actions itself
 
 
 class Change(Detail):

@@ -5,11 +5,12 @@ It gathers what the policy's conditions ask for, cheapest part first, and stops 
 can no longer change: fast rules decide after one round trip.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias
 
+from shared.accusation import accuse
 from shared.actions import parts_to_capture, parts_to_plan
 from shared.actions.interface import Means
 from shared.audit import GRANTS
@@ -33,15 +34,19 @@ from shared.case import (
 from shared.clock import Clock
 from shared.conditions.interface import known
 from shared.decision import Decision, decide
-from shared.entries import CredentialSeen, IdentitySeen, Investigated, PartRead
+from shared.entries import CredentialSeen, IdentitySeen, Investigated, NamedOutcome, PartRead
 from shared.estate import Estate
 from shared.identity import IdentityRef
+from shared.ladder import Climbed, Footing, climb, expectation, verdict_after
 from shared.look import Look
 from shared.policy import ActionChoice, Policy, Verdict
+from shared.rungs import ACTIONS_OF
 from shared.signal import Signal
 from shared.tenant import Directory, Gathered
 
 Judge: TypeAlias = Callable[[Policy, Case], Decision]
+LeftOut: TypeAlias = Callable[[Sequence[ActionChoice]], Awaitable[Mapping[str, NamedOutcome]]]
+"""Which of these actions cannot run here, by name."""
 
 _ORDER = CASE_PARTS  # cheapest first
 _ALWAYS_TOLD = frozenset({PartName.IDENTITY, PartName.DETECTIONS, PartName.RISK, PartName.AUDITS})
@@ -56,6 +61,7 @@ class Investigation:
     decision: Decision
     look: Look
     hangs_on_grants: bool = False  # they are read in any case; what could not be read of them may not matter
+    climbed: Climbed | None = None  # how far the rule's ladder was climbed, if it has one
 
     @property
     def state(self) -> IdentityState | None:
@@ -106,6 +112,30 @@ async def investigate(
         found = await _among_deleted(look)
         case = replace(case, identity=found) if isinstance(found, Known) else case
     return Investigation(case, decision, look, _hangs_on_grants(judge, policy, case, decision))
+
+
+async def choose_rung(found: Investigation, policy: Policy, left_out: LeftOut) -> Investigation:
+    """
+    Climb the ladder of the rule that decided, if it has one: read what the rungs hang on, and put the actions of the
+    rung that is taken before the rule's own. A rule without a ladder costs nothing here.
+    """
+    ladder, verdict = found.decision.ladder, found.decision.verdict
+    if not ladder or found.state is None or verdict not in (Verdict.CONTAIN, Verdict.ASK):
+        return found
+    names = dict.fromkeys(name for rung in ladder.rungs for name in ACTIONS_OF[rung])
+    blocked = await left_out([ActionChoice(name, {}) for name in names])
+    cannot = {name: outcome.reason for name, outcome in blocked.items()}
+    case, is_expected, asked = found.case, expectation(policy), frozenset[PartName]()
+    while True:
+        accusation = accuse(case, is_expected)
+        climbed = climb(Footing(case, found.state, accusation, found.look.gathered.ca_policy, cannot, ladder))
+        if climbed.wants <= asked:
+            break
+        asked |= climbed.wants
+        case = _doubted(_with(case, await found.look.gather(asked)))
+    actions = (*climbed.actions, *(each for each in found.decision.actions))
+    decision = replace(found.decision, verdict=verdict_after(verdict, climbed), actions=actions)
+    return replace(found, case=case, decision=decision, climbed=climbed)
 
 
 async def read_identity(look: Look, *, deleted_first: bool) -> Part[IdentityState]:

@@ -72,7 +72,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def _quoted(given: object) -> str:
     if isinstance(given, str):
-        return f"“{one_line(given, 60)}”"
+        shown = one_line(given, 60)
+        return f"“{''.join(each if each.isprintable() else chr(0xFFFD) for each in shown)}”"
     return "(nothing)" if given is None else f"({type(given).__name__})"
 
 

@@ -16,6 +16,7 @@ from shared.decision import Decision, decide
 from shared.entries import Decided, SignalJoined
 from shared.identity import IdentityRef
 from shared.policy import ActionChoice, Policy, Verdict
+from shared.rungs import NO_LADDER
 from shared.signal import JsonObject, JsonValue
 from shared.standing import looked_until, standing_plan, subject_of
 
@@ -66,9 +67,10 @@ class Order:
         return Decision(
             verdict=Verdict.CONTAIN,
             rule="ordered by a responder",
-            actions=self.actions or said.actions or _USUAL,
+            actions=self.actions or said.actions or (() if said.ladder else _USUAL),
             rules=said.rules,
             wants=frozenset() if self.actions else said.wants,
+            ladder=NO_LADDER if self.actions else said.ladder,
         )
 
 

@@ -24,6 +24,8 @@ from shared.conditions.settings import SETTINGS, Guid
 from shared.errors import PolicyWrong
 from shared.lined_yaml import Entry, Node, read_yaml
 from shared.mistakes import Mistakes
+from shared.origins import Origin, sources_of
+from shared.rungs import ACTIONS_OF, CHOSEN_BY_LADDER, DEFAULT, NO_LADDER, Ladder, Rung
 from shared.signal import JsonObject
 from shared.tautology import Truth, truth_of
 
@@ -79,8 +81,10 @@ NO_SAMPLES = Samples()
 @dataclass(frozen=True, slots=True)
 class Rule:
     """
-    If `when` is met, the verdict is this. `contain` and `ask` have at least one action. `samples` and `line` (in
-    the file) are for whoever checks the policy, and take no part in a decision.
+    If `when` is met, the verdict is this. `contain` and `ask` have at least one action, or a ladder of which the case
+    decides how far it is climbed; then `actions` are done beside it. `independent` sources have to speak before the
+    rule counts as met. `samples` and `line` (in the file) are for whoever checks the policy, and take no part in a
+    decision.
     """
 
     name: str
@@ -89,6 +93,14 @@ class Rule:
     actions: tuple[ActionChoice, ...]
     samples: Samples = field(default=NO_SAMPLES, compare=False)
     line: int = field(default=0, compare=False)
+    ladder: Ladder = NO_LADDER
+    independent: int = 1
+
+    @property
+    def may_do(self) -> frozenset[str]:
+        """The names of all actions that it may come to."""
+        climbed = (name for rung in self.ladder.rungs for name in ACTIONS_OF[rung])
+        return frozenset((*(choice.name for choice in self.actions), *climbed))
 
 
 Count = Annotated[int, Field(ge=1, le=5_000, strict=True)]
@@ -190,7 +202,7 @@ def _form_of_samples() -> "TypeAdapter[Sample]":
 
 
 _TOP = ("version", "limits", "protected", "rules")
-_RULE = ("name", "when", "verdict", "actions", "samples")
+_RULE = ("name", "when", "verdict", "actions", "ladder", "independent", "samples")
 _SAMPLES = ("must-fire", "must-not-fire", "must-ask")
 _GROUPS = ("all", "any", "not")
 _MOST_RULES, _MOST_MEMBERS, _MOST_CONDITIONS, _MOST_SAMPLES = 200, 50, 200, 50
@@ -278,13 +290,14 @@ class _Reading:
             return None
         name = self._name(node, entries.get("name"), lines)
         verdict = self._verdict(node, name, entries.get("verdict"))
-        actions = self._action_choices(entries.get("actions"))
-        self._actions_fit(node, name, verdict, entries.get("actions"))
+        actions, ladder = self._action_choices(entries.get("actions")), self._ladder(entries.get("ladder"))
+        self._actions_fit(node, name, verdict, entries)
         when = self._when(node, name, entries.get("when"))
         samples = self._samples(name, entries.get("samples"))
         if verdict is None or when is None:
             return None
-        return Rule(name, when, verdict, actions, samples, node.line)
+        independent = self._independent(name, verdict, when, entries.get("independent"))
+        return Rule(name, when, verdict, actions, samples, node.line, ladder, independent)
 
     def _name(self, node: Node, entry: Entry | None, lines: dict[str, int]) -> str:
         name = entry.node.value if entry else None
@@ -417,12 +430,63 @@ class _Reading:
         except ValueError as problem:
             self.mistakes.note(line, str(problem))
 
-    def _actions_fit(self, node: Node, name: str, verdict: Verdict | None, entry: Entry | None) -> None:
-        given = bool(entry and entry.node.items)
-        if verdict in (Verdict.CONTAIN, Verdict.ASK) and not given:
+    def _actions_fit(self, node: Node, name: str, verdict: Verdict | None, entries: Mapping[str, Entry]) -> None:
+        actions, ladder = entries.get("actions"), entries.get("ladder")
+        given = bool(actions and actions.node.items)
+        if verdict in (Verdict.CONTAIN, Verdict.ASK) and not given and ladder is None:
             self.mistakes.note(node.line, f"rule {name} says {verdict}, but names no action")
         elif verdict in (Verdict.IGNORE, Verdict.WATCH) and given:
             self.mistakes.note(node.line, f"rule {name} says {verdict}, so its actions would never be carried out")
+        if ladder is None:
+            return
+        if verdict in (Verdict.IGNORE, Verdict.WATCH):
+            self.mistakes.note(ladder.line, f"rule {name} says {verdict}, so its ladder would never be climbed")
+        for item in (actions.node.items or ()) if actions else ():
+            if (doubled := _name_of(item)) in CHOSEN_BY_LADDER:
+                self.mistakes.note(item.line, f"{doubled} is for the ladder to choose; take it out, or the ladder")
+
+    # How far, and on whose word
+
+    def _ladder(self, entry: Entry | None) -> Ladder:
+        """`default`, or a list of rungs from the mildest to the strongest."""
+        if entry is None:
+            return NO_LADDER
+        if entry.node.value == "default":
+            return DEFAULT
+        items, known = entry.node.items, [rung.value for rung in Rung]
+        if not items:
+            self.mistakes.note(entry.line, f"ladder is default, or a list of rungs: {', '.join(known)}")
+            return NO_LADDER
+        rungs = list[Rung]()
+        for item in items:
+            if not isinstance(item.value, str) or item.value not in known:
+                self.mistakes.unknown(item.line, "rung", item.value, known)
+            elif rungs and known.index(item.value) <= known.index(rungs[-1]):
+                self.mistakes.note(item.line, f"a ladder goes up: {item.value} stands before {rungs[-1]}, and once")
+            else:
+                rungs.append(Rung(item.value))
+        return Ladder(tuple(rungs))
+
+    def _independent(self, name: str, verdict: Verdict, when: Condition, entry: Entry | None) -> int:
+        """How many sources have to speak; no more than there are among the rule's own conditions."""
+        if entry is None:
+            return 1
+        asked, most = entry.node.value, len(sources_of(when))
+        if isinstance(asked, bool) or not isinstance(asked, int) or not 2 <= asked <= len(Origin):
+            self.mistakes.note(
+                entry.line, f"independent is a number from 2 to {len(Origin)}: so many sources must speak"
+            )
+        elif verdict is not Verdict.CONTAIN:
+            self.mistakes.note(entry.line, f"rule {name} says {verdict}; independent is for rules that contain")
+        elif asked > most:
+            self.mistakes.note(
+                entry.line,
+                f"rule {name} asks for {asked} independent sources, and its conditions come from {most}; add one of "
+                f"another source, for example under any: ({', '.join(origin.value for origin in Origin)})",
+            )
+        else:
+            return asked
+        return 1
 
     # Samples
 
@@ -456,3 +520,9 @@ class _Reading:
             if name not in names:
                 self.mistakes.unknown(entry.line, "key", name, names)
         return entries
+
+
+def _name_of(action: Node) -> str | None:
+    """What an entry of actions names, rightly spelled or not."""
+    named = next(iter(action.entries), None) if action.entries else action.value
+    return named if isinstance(named, str) else None

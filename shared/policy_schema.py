@@ -11,7 +11,9 @@ from shared.conditions import CONDITIONS
 from shared.conditions.interface import Condition
 from shared.conditions.settings import kebab
 from shared.described import parts_of, settings_described
+from shared.origins import Origin
 from shared.policy import Limits, Protected, Verdict
+from shared.rungs import Rung
 from shared.samples import Sample
 from shared.signal import JsonObject, JsonValue
 
@@ -53,13 +55,21 @@ def _rule() -> JsonObject:
         "verdict": {"enum": [verdict.value for verdict in Verdict]},
         "actions": {"type": "array", "items": {"$ref": "#/$defs/action"}},
         "samples": {"$ref": "#/$defs/samples"},
+        "ladder": _ladder(),
+        "independent": {
+            "type": "integer",
+            "minimum": 2,
+            "maximum": len(Origin),
+            "description": "How many independent sources have to speak before the rule contains; else it asks.",
+        },
     }
     needs_actions: JsonObject = {"properties": {"verdict": {"enum": ["contain", "ask"]}}}
+    some: JsonObject = {"required": ["actions"], "properties": {"actions": {"minItems": 1}}}
     return {
         **_object(properties, ["name", "when", "verdict"]),
         "if": needs_actions,
-        "then": {"required": ["actions"], "properties": {"actions": {"minItems": 1}}},
-        "else": {"properties": {"actions": {"maxItems": 0}}},
+        "then": {"anyOf": [some, {"required": ["ladder"]}]},
+        "else": {"properties": {"actions": {"maxItems": 0}, "ladder": False}},
     }
 
 
@@ -73,6 +83,12 @@ def _samples() -> JsonObject:
     sorts: dict[str, JsonValue] = {name: {**several, "description": text} for name, text in texts.items()}
     about = "Small cases that python -m drill check tries; they take no part in a decision."
     return {**_object(sorts, []), "description": about}
+
+
+def _ladder() -> JsonObject:
+    rungs: JsonObject = {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"enum": [*map(str, Rung)]}}
+    said = "The first rung that ends the attack by what is known is taken; from the mildest to the strongest."
+    return {"anyOf": [{"const": "default"}, rungs], "description": said}
 
 
 def _conditions() -> list[JsonValue]:

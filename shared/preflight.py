@@ -218,7 +218,7 @@ def _roles(setting: Setting) -> tuple[Role, ...]:
 
 def _armed_by(action: str, policy: Policy) -> tuple[str, ...]:
     armed = (rule for rule in policy.rules if rule.verdict in (Verdict.CONTAIN, Verdict.ASK))
-    return tuple(rule.name for rule in armed if action in {choice.name for choice in rule.actions})
+    return tuple(rule.name for rule in armed if action in rule.may_do)
 
 
 def _readiness(action: Action, armed_by: tuple[str, ...], setting: Setting, facts: Facts | None) -> Readiness:

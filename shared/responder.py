@@ -55,8 +55,9 @@ from shared.errors import (
 from shared.history import History
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
 from shared.incident import view_of, what_stands
-from shared.investigation import Investigation, as_entry, investigate, with_case
+from shared.investigation import Investigation, as_entry, choose_rung, investigate, with_case
 from shared.journal import IncidentId
+from shared.ladder import as_told
 from shared.look import Look
 from shared.orders import Order, standing_choices, with_standing
 from shared.plan import make_plan
@@ -294,6 +295,7 @@ class Responder:
             deleted_first=for_deleted(choice.name for choice in order.actions or ()),
             estate=desk.tenant.estate,
         )
+        found = await choose_rung(found, desk.policy, desk.left_out)
         found = replace(found, decision=with_standing(found.decision, await self._what_stands(found)))
         entry = as_entry(found.case)
         plan: Planned | None = None
@@ -324,6 +326,7 @@ class Responder:
                 rules=found.decision.rules,
                 policy=desk.policy.digest,
                 by_person=order.by,
+                ladder=as_told(found.climbed) if found.climbed else None,
             ),
             plan=plan,
             held_back=held,

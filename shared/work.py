@@ -56,8 +56,9 @@ from shared.execution import Execution, Switch
 from shared.history import History
 from shared.identity import IdentityRef, PrincipalId
 from shared.inbox import Inbox
-from shared.investigation import Investigation, as_entry, investigate, read_identity, with_case
+from shared.investigation import Investigation, as_entry, choose_rung, investigate, read_identity, with_case
 from shared.journal import IncidentId
+from shared.ladder import as_told
 from shared.limits import Spent, deeds_of
 from shared.liveness import Liveness
 from shared.look import Look
@@ -383,6 +384,7 @@ class Work:
         if is_decided(chain) or (standing is not None and order is None):
             return standing, None
         found, _ = await asyncio.gather(self._investigate(order), self._desk.recall_readiness())
+        found = await choose_rung(found, self._desk.policy, self._desk.left_out)
         joins, ahead, elsewhere = await together(
             self._joins_another(found), self._look_ahead(found), self._stands_elsewhere()
         )
@@ -477,7 +479,7 @@ class Work:
 
     async def _conclude(self, found: Investigation, order: Order | None, ahead: Ahead | None) -> Planned | None:
         """Write down case, decision and plan in one piece; give the plan if it may be carried out."""
-        decided, entries = self._decided(found.decision, order), (as_entry(found.case),)
+        decided, entries = self._decided(found, order), (as_entry(found.case),)
         if found.decision.verdict in (Verdict.IGNORE, Verdict.WATCH):
             closing = "ignored" if found.decision.verdict is Verdict.IGNORE else "watched"
             await self._close(closing, f"rule “{found.decision.rule}” says so", *entries, decided)
@@ -497,7 +499,8 @@ class Work:
         await self._chain.write(*entries, decided, plan, *((held,) if held else ()))
         return None if held else plan
 
-    def _decided(self, decision: Decision, order: Order | None) -> Decided:
+    def _decided(self, found: Investigation, order: Order | None) -> Decided:
+        decision = found.decision
         return Decided(
             verdict=decision.verdict.value,
             rule=decision.rule,
@@ -507,6 +510,7 @@ class Work:
             policy=self._desk.policy.digest,
             by_person=order.by if order else None,
             signals=sum(1 for _ in self._chain.all(SignalJoined)),
+            ladder=as_told(found.climbed) if found.climbed else None,
         )
 
     def _unread(self, part: Part[IdentityState]) -> tuple[Entry, ...]:

@@ -100,11 +100,10 @@ class ReplaceCredentials:
         if isinstance(only, NamedOutcome):
             return Planning(not_done=(only, *_left_out(state, {}, asks=False)))
         going = {holder.object_id: _condemned(holder, state, options, means) for holder in state.holders}
-        steps = [
-            _removal(holder, state, only, going[holder.object_id])
-            for holder in state.holders
-            if only is None or _holds(holder, only, going[holder.object_id])
-        ]
+        holding = [each for each in state.holders if only is None or _holds(each, only, going[each.object_id])]
+        # Where none holds them (any more), looks see that it stays so: they may have been removed a moment ago.
+        looked_at = holding or (state.holders if only is not None and only.isdisjoint(_all_ids(state)) else ())
+        steps = [_removal(holder, state, only, going[holder.object_id]) for holder in looked_at]
         asks = only is None and options.get("signing-keys") != "keep"
         not_done = list(_left_out(state, going, asks=asks))
         if only is not None:
@@ -384,14 +383,17 @@ def _holds(holder: Holder, ids: frozenset[str], going: frozenset[str]) -> bool:
     return bool(found.removable) or found.unread is not None
 
 
-def _not_held(state: IdentityState, ids: frozenset[str]) -> Iterator[NamedOutcome]:
-    """Named credentials that are not there to be removed; kept keys are told by `_left_out`."""
+def _all_ids(state: IdentityState) -> set[str]:
     held: set[str] = set()
     for holder in state.holders:
-        found = sort_credentials(holder)
         held |= {key.key_id for key in holder.keys} | {password.key_id for password in holder.passwords}
-        held |= {credential.id.lower() for credential in found.federated}
-    if gone := sorted(ids - held):
+        held |= {credential.id.lower() for credential in sort_credentials(holder).federated}
+    return held
+
+
+def _not_held(state: IdentityState, ids: frozenset[str]) -> Iterator[NamedOutcome]:
+    """Named credentials that are not there to be removed; kept keys are told by `_left_out`."""
+    if gone := sorted(ids - _all_ids(state)):
         yield NamedOutcome(
             action=ReplaceCredentials.name,
             outcome="already-so",

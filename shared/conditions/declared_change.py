@@ -54,7 +54,7 @@ class ExplainedByDeclaration:
         records = list(records_about(case, state))
         recent = [change for change in changes(records) if case.now - change.at <= self.within]
         for change in recent:
-            if reason := self._undeclared(change):
+            if reason := self.undeclared(change):
                 return NotMet(reason)
         if self.at_most is not None and len(recent) > self.at_most:
             return NotMet(f"{len(recent)} changes were made, and {self.at_most} were declared")
@@ -67,7 +67,8 @@ class ExplainedByDeclaration:
             return NotMet(f"nothing was changed in {self.within.total_seconds() / 3600:g} h")
         return Met(f"all {len(recent)} changes were declared; the last is of {utc(recent[-1].at)}")
 
-    def _undeclared(self, change: Change) -> str | None:
+    def undeclared(self, change: Change) -> str | None:
+        """What about this change was not declared; None if all of it was."""
         told = f"“{change.records[0].activity_as_sent}” by {actor_text(change.actor)} at {utc(change.at)}"
         if is_unexpected(change.actor, self.by) is not False:
             return f"{told} was not made by a declared identity"

@@ -140,7 +140,7 @@ def test_what_the_pipeline_and_cordon_did_is_nothing_new() -> None:
     )
     with_theirs = but(of, audits=Known((*of.audits.value, *theirs)))
 
-    assert accuse(with_theirs, frozenset({PIPELINE})).one_explains_all is True
+    assert accuse(with_theirs, lambda change: change.actor.principal_id == PIPELINE).one_explains_all is True
     assert accuse(with_theirs).one_explains_all is False
 
 

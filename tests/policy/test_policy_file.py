@@ -195,7 +195,10 @@ def test_limits_are_on_where_the_file_does_not_mention_them() -> None:
         ),
         (
             ["when: sign-in-blocked", "verdict: watch", "colour: red"],
-            "policy.yaml:6: unknown key “colour”; there is name, when, verdict, actions and samples",
+            (
+                "policy.yaml:6: unknown key “colour”; there is name, when, verdict, actions, ladder, independent and "
+                "samples"
+            ),
         ),
     ],
 )

@@ -1,0 +1,329 @@
+"""The first rung that ends the attack by what is known; each below it with the reason why it does not."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.accusation import accuse
+from shared.case import Case, CouldNotLook, Grants, IdentityState, Known, NotLooked, Part, PartName, RiskPolicy
+from shared.identity import IdentityKind
+from shared.ladder import Climbed, Footing, as_told, climb, expectation, verdict_after
+from shared.policy import ActionChoice, Verdict, read_policy
+from shared.rungs import DEFAULT, Ladder, Rung
+from tests.conditions.cases import PIPELINE, STRANGER, UNREADABLE, added, audit, but, case, detection, having, holding
+from tests.fakes import (
+    PAYROLL,
+    START,
+    app_role,
+    directory_role,
+    password,
+    payroll,
+    risk_policy,
+)
+from tests.policy.test_accusation import BUSY, EDITED, NAMING, ROGUE, STATE, abused
+from tests.policy.test_baseline import HOUR, daily, log
+
+TIER_ZERO = replace(app_role(1), role_id="1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9")  # Application.ReadWrite.All
+OWNED_BY = replace(app_role(1), role_id="18a4783c-866b-4cc7-a460-3d5e5662c884")
+GLOBAL_ADMINISTRATOR = replace(directory_role(1), role_id="62e90394-69f5-4237-9190-012177145e10")
+UNSEEN = NotLooked()
+NOTHING: Grants = Grants(Known(()), Known(()), Known(()))
+CONSENT = audit("Consent to application", record="consent")
+NAMES = ["block-sign-in", "replace-credentials", "confirm-compromised"]
+
+
+def climbed(
+    of: Case,
+    ladder: Ladder = DEFAULT,
+    *,
+    cannot: dict[str, str] | None = None,
+    policies: Part[tuple[RiskPolicy, ...]] = UNSEEN,
+) -> Climbed:
+    assert isinstance(of.identity, Known)
+    return climb(Footing(of, of.identity.value, accuse(of), policies, cannot or {}, ladder))
+
+
+def of_kind(kind: IdentityKind, **credentials: object) -> IdentityState:
+    return payroll(kind=kind, **credentials)  # pyright: ignore[reportArgumentType]
+
+
+def why(found: Climbed) -> dict[Rung, tuple[str, str]]:
+    return {rung: (each.kind, each.why) for rung, each in found.passed}
+
+
+def given(scope: str = "Mail.Read") -> Case:
+    """Only a consent is suspicious: no odd sign-in, no detection, nothing else new."""
+    entry = f"[] => [[Id: x, ClientId: y, PrincipalId: , ResourceId: z, ConsentType: AllPrincipals, Scope: {scope}]]"
+    record = audit(
+        "Consent to application",
+        [{"displayName": "ConsentAction.Permissions", "oldValue": None, "newValue": f'"{entry}"'}],
+        record="consent",
+        ago=3 * HOUR,
+    )
+    of = having(case(audits=(record,)), of_kind(IdentityKind.FOREIGN))
+    return but(of, sign_ins=Known(log(*daily(20))))
+
+
+def test_only_the_rogue_credential_goes_where_it_explains_everything() -> None:
+    """The busy one is left alone; the reason names the sources that told."""
+    found = climbed(abused())
+
+    assert (found.rung, found.ends) == (Rung.REMOVE_ONE, True)
+    assert found.actions == (ActionChoice("replace-credentials", {"only": [ROGUE.key_id]}),)
+    assert "audit, detection, sign-in" in found.because
+    assert found.passed == ()
+
+
+@pytest.mark.parametrize("part", ["sign_ins", "detections"])
+def test_what_could_not_be_read_leads_up_and_never_down(part: str) -> None:
+    """Which credential is abused is not known, so all of them go; the reason says why no fewer."""
+    found = climbed(but(abused(), **{part: UNREADABLE}))
+
+    assert (found.rung, found.ends) == (Rung.REPLACE_ALL, True)
+    kind, reason = why(found)[Rung.REMOVE_ONE]
+    assert kind == "unknown"
+    assert "the service did not answer" in reason
+
+
+def test_without_the_audit_log_nothing_below_the_block_is_known_to_be_enough() -> None:
+    """An owner or an address may have been left behind."""
+    found = climbed(but(abused(), audits=UNREADABLE))
+
+    assert found.rung is Rung.DISABLE
+    assert {rung: kind for rung, (kind, _) in why(found).items()} == {
+        Rung.REMOVE_ONE: "unknown",
+        Rung.RISK_POLICY: "unknown",
+        Rung.REVOKE: "not-enough",
+        Rung.REPLACE_ALL: "unknown",
+    }
+
+
+def test_a_hidden_detection_leads_up() -> None:
+    """Risk that the tenant may not see is not low risk."""
+    found = climbed(abused(detections=(replace(NAMING, level="hidden"),)))
+
+    assert found.rung is Rung.REPLACE_ALL
+    assert why(found)[Rung.REMOVE_ONE][0] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "grants",
+    [
+        replace(NOTHING, app_roles=Known((TIER_ZERO,))),
+        replace(NOTHING, app_roles=Known((OWNED_BY,))),
+        replace(NOTHING, directory_roles=Known((GLOBAL_ADMINISTRATOR,))),
+    ],
+)
+def test_who_can_give_itself_another_credential_is_blocked(grants: Grants) -> None:
+    """Its live tokens would do so before they end."""
+    found = climbed(holding(abused(), grants))
+
+    assert found.rung is Rung.DISABLE
+    assert why(found)[Rung.REMOVE_ONE][0] == why(found)[Rung.REPLACE_ALL][0] == "not-enough"
+    assert found.actions[0].name == "block-sign-in"
+
+
+@pytest.mark.parametrize("grants", [UNREADABLE, Known(replace(NOTHING, app_roles=UNREADABLE))])
+def test_what_it_holds_unread_leads_to_the_block(grants: Part[Grants]) -> None:
+    """It may be able to renew itself."""
+    found = climbed(replace(abused(), grants=grants))
+
+    assert found.rung is Rung.DISABLE
+    assert why(found)[Rung.REPLACE_ALL][0] == "unknown"
+
+
+def test_with_the_block_go_the_credentials_that_are_known_to_be_abused() -> None:
+    """Else the thief would be back with the sign-in; the busy one stays for the owner."""
+    found = climbed(holding(abused(), replace(NOTHING, app_roles=Known((TIER_ZERO,)))))
+
+    assert found.actions[1:] == (ActionChoice("replace-credentials", {"only": [ROGUE.key_id]}),)
+
+
+def test_another_way_in_leads_to_the_block() -> None:
+    """Somebody edited the object as well: no credential is needed for that."""
+    of = abused()
+    assert isinstance(of.audits, Known)
+    found = climbed(but(of, audits=Known((*of.audits.value, replace(EDITED, id="edit")))))
+
+    assert found.rung is Rung.DISABLE
+    assert [why(found)[rung][0] for rung in (Rung.REMOVE_ONE, Rung.REPLACE_ALL)] == ["not-enough", "not-enough"]
+
+
+def test_of_a_managed_identity_only_the_block_is_possible() -> None:
+    """Azure holds its credentials, Conditional Access does not cover it, and only own applications are deactivated."""
+    found = climbed(having(case(), of_kind(IdentityKind.MANAGED_IDENTITY)))
+
+    assert (found.rung, found.actions) == (Rung.DISABLE, (ActionChoice("block-sign-in", {}),))
+    assert why(found)[Rung.REMOVE_ONE][0] == why(found)[Rung.REPLACE_ALL][0] == "not-applicable"
+
+
+def test_a_foreign_applications_own_credential_is_out_of_reach() -> None:
+    """Its publisher holds it; a secret that was put on the service principal here can be removed."""
+    foreign = of_kind(IdentityKind.FOREIGN, principal=[ROGUE])
+    there = replace(NAMING, key_ids=(BUSY.key_id,))
+    none_here = having(but(abused(detections=(there,)), audits=Known(())), of_kind(IdentityKind.FOREIGN))
+    quiet = but(none_here, sign_ins=Known(log(*daily(20))))
+
+    assert climbed(having(abused(), foreign)).rung is Rung.REMOVE_ONE
+    out_of_reach = climbed(quiet)
+    assert out_of_reach.rung is Rung.DISABLE
+    assert "in another tenant" in why(out_of_reach)[Rung.REMOVE_ONE][1]
+    assert why(out_of_reach)[Rung.REPLACE_ALL][0] == "not-enough"
+
+
+def test_a_multi_tenant_application_is_deactivated_where_removing_one_is_not_enough() -> None:
+    """A block here would leave it to every other tenant."""
+    many = replace(STATE, identity=replace(STATE.identity, kind=IdentityKind.OWN_MULTI_TENANT))
+    of = holding(having(abused(), many), replace(NOTHING, app_roles=Known((TIER_ZERO,))))
+    found = climbed(of)
+
+    assert [choice.name for choice in found.actions] == [
+        "deactivate-application",
+        "block-sign-in",
+        "replace-credentials",
+    ]
+    assert climbed(having(abused(), many)).rung is Rung.REMOVE_ONE
+    assert climbed(of, Ladder((Rung.REMOVE_ONE, Rung.DISABLE))).rung is Rung.DISABLE
+
+
+def test_an_illicit_consent_is_taken_back() -> None:
+    """Only what was given is suspicious, so only that goes, as far back as it was given."""
+    found = climbed(given())
+
+    assert found.rung is Rung.REVOKE
+    assert found.actions == (ActionChoice("remove-delegated-grants", {"added-since": "240m"}),)
+
+
+def test_a_consent_that_cannot_be_read_in_full_leads_up() -> None:
+    """Nobody knows what would have to be taken back."""
+    found = climbed(but(given(), audits=Known((CONSENT,))))
+
+    assert found.rung is Rung.DISABLE
+    assert why(found)[Rung.REVOKE][0] == "unknown"
+
+
+def test_a_malicious_application_is_not_mended_by_new_credentials() -> None:
+    """Its owner is the attacker."""
+    of = having(case(detections=(detection("maliciousApplication"),)), payroll(application=[BUSY]))
+
+    assert climbed(of).rung is Rung.DISABLE
+
+
+STANDING = risk_policy("ServicePrincipalsInMyTenant")
+
+
+@pytest.mark.parametrize(
+    ("policies", "taken"),
+    [
+        (Known((STANDING,)), Rung.RISK_POLICY),
+        (Known((replace(STANDING, state="enabledForReportingButNotEnforced"),)), Rung.DISABLE),
+        (Known((replace(STANDING, excluded=(PAYROLL,)),)), Rung.DISABLE),
+        (Known(()), Rung.DISABLE),
+        (CouldNotLook("refused"), Rung.DISABLE),
+    ],
+)
+def test_a_rule_that_trusts_the_risk_policy_takes_it_where_it_is_enforced(
+    policies: Part[tuple[RiskPolicy, ...]], taken: Rung
+) -> None:
+    """One that only reports, or that leaves this identity out, ends nothing."""
+    ladder = Ladder((Rung.RISK_POLICY, Rung.DISABLE))
+
+    assert climbed(abused(), ladder, policies=policies).rung is taken
+
+
+def test_the_default_ladder_does_not_trust_the_risk_policy() -> None:
+    """No read shows that Entra enforces it."""
+    found = climbed(but(abused(), sign_ins=UNREADABLE), policies=Known((STANDING,)))
+
+    assert why(found)[Rung.RISK_POLICY][0] == "unknown"
+
+
+def test_what_was_not_looked_at_yet_is_asked_for() -> None:
+    """Only what the rung at hand hangs on."""
+    bare = but(abused(), sign_ins=NotLooked(), grant_audits=NotLooked())
+
+    assert climbed(bare).wants == {PartName.SIGN_INS, PartName.GRANT_AUDITS}
+    assert climbed(bare, Ladder((Rung.RISK_POLICY, Rung.DISABLE))).wants == {PartName.CA_POLICY}
+    assert not climbed(bare, Ladder((Rung.DISABLE,))).wants
+
+
+def test_what_cannot_run_here_is_passed_over_by_name() -> None:
+    """The reason is the one that preflight gives."""
+    found = climbed(abused(), cannot={"replace-credentials": "Application.ReadWrite.All is missing."})
+
+    assert found.rung is Rung.DISABLE
+    assert found.actions == (ActionChoice("block-sign-in", {}),)
+    assert "Application.ReadWrite.All" in why(found)[Rung.REMOVE_ONE][1]
+
+
+def test_a_ladder_that_is_too_short_ends_at_a_person() -> None:
+    """Its highest rung is laid out, and nothing is called contained by it."""
+    found = climbed(but(abused(), audits=UNREADABLE), Ladder((Rung.REMOVE_ONE, Rung.REPLACE_ALL)))
+
+    assert (found.rung, found.ends) == (Rung.REPLACE_ALL, False)
+    assert verdict_after(Verdict.CONTAIN, found) is Verdict.ASK
+    none = climbed(having(case(), of_kind(IdentityKind.MANAGED_IDENTITY)), Ladder((Rung.REMOVE_ONE,)))
+    assert (none.rung, none.actions, verdict_after(Verdict.CONTAIN, none)) == (None, (), Verdict.ASK)
+
+
+def test_no_unknown_leads_further_down_than_the_same_case_known() -> None:
+    """For every part that a rung hangs on, alone and in pairs: unread is never milder than read."""
+    parts = ["sign_ins", "detections", "audits", "grant_audits", "grants"]
+    order, base = list(Rung), abused()
+    known = climbed(base).rung
+    assert known is not None
+    for first in parts:
+        one = climbed(but(base, **{first: UNREADABLE})).rung
+        for second in parts:
+            two = climbed(but(base, **{first: UNREADABLE, second: UNREADABLE})).rung
+
+            assert one is not None
+            assert two is not None
+            assert order.index(known) <= order.index(one) <= order.index(two)
+
+
+def test_the_policy_tells_whose_changes_are_expected() -> None:
+    """By those of whom its conditions expect this kind, and of no other kind."""
+    policy = read_policy(
+        f"""
+version: 1
+rules:
+  - name: rogue
+    when: {{credential-added: {{by-other-than: [{PIPELINE}]}}}}
+    verdict: contain
+    ladder: default
+""",
+        "policy.yaml",
+        NAMES,
+    )
+    of = but(abused(), audits=Known((added(ROGUE.key_id, by=PIPELINE),)))
+    is_expected = expectation(policy)
+
+    assert accuse(of, is_expected).suspects[0].grounds[0].source == "detection"
+    edited = audit("Update application", [{"displayName": "x", "oldValue": "1", "newValue": "2"}], by=PIPELINE)
+    assert accuse(but(of, audits=Known((edited,))), is_expected).elsewhere
+    assert accuse(but(of, audits=Known((added(ROGUE.key_id, by=STRANGER),))), is_expected).suspects
+
+
+def test_the_choice_is_told_in_the_journals_words() -> None:
+    """Rung, reasons, the rungs below it and the accused credential, each text as one line."""
+    told = as_told(climbed(but(abused(), sign_ins=CouldNotLook("no\nlicence"))))
+
+    assert (told.rung, told.ends) == ("replace-all", True)
+    assert [each.rung for each in told.passed] == ["remove-one-credential", "risk-policy", "revoke"]
+    assert all("\n" not in each.why for each in told.passed)
+    assert told.accusation.one_explains_all is None
+    assert told.accusation.suspects[0].credential_id == ROGUE.key_id
+
+
+def test_an_old_secret_that_leaked_is_the_one_that_goes() -> None:
+    """A detection names it by its key id, and it did as ever until it was used from elsewhere."""
+    leaked = replace(detection("leakedCredentials"), key_ids=(BUSY.key_id,))
+    other = replace(password(3), start=START - timedelta(days=100))
+    of = but(
+        having(case(detections=(leaked,)), payroll(application=[BUSY, other])),
+        sign_ins=Known(log(*[replace(each, credential_id=other.key_id) for each in daily(20)])),
+    )
+
+    assert climbed(of).actions == (ActionChoice("replace-credentials", {"only": [BUSY.key_id]}),)

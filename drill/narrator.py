@@ -194,6 +194,10 @@ def _tell_look(entry: Investigated, _: str | None) -> Iterable[str]:
 
 def _tell_decision(entry: Decided, _: str | None) -> Iterable[str]:
     yield f"decides: {entry.verdict}, by rule “{entry.rule}”"
+    if entry.ladder:
+        for each in entry.ladder.passed:
+            yield f"passes over {each.rung} ({each.kind.replace('-', ' ')}): {each.why}"
+        yield f"climbs to {entry.ladder.rung or 'no rung'}: {entry.ladder.because}"
 
 
 def _tell_plan(entry: Planned, _: str | None) -> Iterable[str]:

@@ -128,12 +128,12 @@ class Accusation:
     @property
     def because(self) -> tuple[str, ...]:
         """Why it is no single credential that explains all, or why that is not known; empty where one does."""
-        if self.one_explains_all:
-            return ()
         several = [f"{len(self.suspects)} credentials are named"] if len(self.suspects) > 1 else []
-        none = ["no credential is named"] if not self.suspects else []
-        told = [ground.said for ground in (*self.unnamed, *(each.ground for each in self.elsewhere))]
-        return (*several, *none, *told, *(gap.why for gap in self.unknown))
+        known = (*several, *(each.said for each in (*self.unnamed, *(new.ground for new in self.elsewhere))))
+        if known:
+            return known
+        none = [] if self.suspects else ["no credential is named"]
+        return (*none, *(gap.why for gap in self.unknown))
 
     @property
     def only_grants(self) -> bool | None:

@@ -252,6 +252,7 @@ def view_of(records: Sequence[Record], now: datetime) -> "IncidentView":
         subject=subject_text(history.opened.subject),
         verdict=history.decided.verdict if history.decided else None,
         rule=history.decided.rule if history.decided else None,
+        ladder=history.decided.ladder if history.decided else None,
         signals=sum(1 for _ in history.all(SignalJoined)),
         plan_hash=history.planned.hash if history.planned else None,
         steps=tuple(_step_view(step, history) for step in history.steps),

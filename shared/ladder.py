@@ -232,8 +232,9 @@ def _by_policy(policies: Sequence[RiskPolicy], principal: str) -> Ends | Passed:
 def _revoke(footing: Footing) -> Ends | Passed:
     accusation = footing.accusation
     if accusation.only_grants is False:
-        what = "more is suspicious than what it was given" if accusation.elsewhere else "nothing was given to it lately"
-        return Passed("not-enough", f"{what}: {_some(accusation.because)}")
+        if not accusation.elsewhere:
+            return Passed("not-enough", "nothing that it was given lately is known")
+        return Passed("not-enough", "more is suspicious than what it was given lately")
     if accusation.only_grants is None:
         return _not_known(accusation, footing)
     gives = [each.gives for each in accusation.elsewhere]

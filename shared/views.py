@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from shared.entries import Change, Decided, IdentitySeen, NamedOutcome, PartRead, Planned
+from shared.entries import Change, Decided, IdentitySeen, LadderClimbed, NamedOutcome, PartRead, Planned
 from shared.incident import Status
 from shared.liveness import RuleLife
 from shared.preflight import Preflight, Readiness
@@ -120,6 +120,7 @@ class IncidentView(View):
     subject: str
     verdict: str | None
     rule: str | None
+    ladder: LadderClimbed | None = None  # how far the rule's ladder was climbed, and why no less far
     signals: int
     plan_hash: str | None
     steps: tuple[StepView, ...]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 
+from shared.report.markdown_decision import ladder_lines
 from shared.report.markdown_secrets import secrets_section
 from shared.report.model import (
     Altered,
@@ -293,6 +294,7 @@ def _why(report: Report) -> Iterator[str]:
         yield "What could not be learned (unknown never counts as met):"
         yield ""
     yield from (f"- {plain(line)}" for line in why.unknown)
+    yield from ladder_lines(why.ladder)
 
 
 def _rule(rule: RuleTold) -> Iterator[str]:

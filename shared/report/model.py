@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
+from shared.entries import LadderClimbed
 from shared.history import StepState
 from shared.incident import Status
 from shared.rotation_story import State
@@ -76,6 +77,7 @@ class Why(Told):
     by_person: str | None
     rules: tuple[RuleTold, ...]
     unknown: tuple[str, ...]
+    ladder: LadderClimbed | None = None  # None: the rule names its actions itself
 
 
 class Altered(Told):

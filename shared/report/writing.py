@@ -162,6 +162,7 @@ def _tell_why(history: History) -> Why:
         by_person=decided.by_person if decided else None,
         rules=tuple(_tell_rule(rule, rule.rule == (decided.rule if decided else None)) for rule in rules),
         unknown=(*unread, *dict.fromkeys(f"{c.condition}: {c.reason}" for c in open_questions)),
+        ladder=decided.ladder if decided else None,
     )
 
 

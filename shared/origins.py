@@ -35,6 +35,7 @@ class Origin(StrEnum):
 ORIGINS: Mapping[str, Origin | None] = {
     "risk-detection": Origin.PROTECTION,
     "risk-state": Origin.PROTECTION,
+    "people-at-risk": Origin.PROTECTION,
     "credential-added": Origin.AUDIT,
     "audit-activity": Origin.AUDIT,
     "granted-recently": Origin.AUDIT,

@@ -68,10 +68,11 @@ from shared.protection import Doubt, why_protected, why_synchronises
 from shared.report import Report, make_report
 from shared.report.secrets import links_to, tell_secrets, view_of_secrets
 from shared.reservations import WindowUnreadable
-from shared.rotation import Rotation, secrets_of
+from shared.rotation import Rotation, secrets_of, send_rotation
 from shared.rotation_answers import Answer, answer_rotation
 from shared.rotation_story import RotationStory, load_story
-from shared.signal import JsonObject, NotASignal, PolicyTouched, Signal
+from shared.secret_news import read_touched, send_secret_news
+from shared.signal import JsonObject, NotASignal, PolicyTouched, SecretTouched, Signal
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
 from shared.standing import is_decided, known_ids, standing_plan, subject_of, undo_under_way, waiting_plan
@@ -188,6 +189,9 @@ class Responder:
                 continue
             if isinstance(found, PolicyTouched):
                 await self._policy_touched(found)
+            if isinstance(found, SecretTouched):
+                store = self._desk.store
+                await send_secret_news(store.documents, store.queue, found, self._desk.clock())
             if isinstance(found, NotASignal) or await self._is_own_doing(found):
                 not_ours += 1
             else:
@@ -235,7 +239,7 @@ class Responder:
             await self._with_chain(IncidentId(incident), lambda work: work.tell_of_lookalike(subject))
             return
         if because == "rotation":
-            await self._rotate(IncidentId(incident))
+            await self._rotate(IncidentId(incident), woken=message.get("woken") is True)
             return
         if because != "recheck":
             await self._advance(IncidentId(incident), because)
@@ -658,14 +662,15 @@ class Responder:
             except RivalActs as rival:
                 log.info("%s", rival)
 
-    async def _rotate(self, incident: IncidentId) -> None:
+    async def _rotate(self, incident: IncidentId, *, woken: bool) -> None:
         """
         Work on an incident's secrets for a while. It has a journal of its own, so that the incident itself stays
         free for its looks. While it is in hand here, a message is put off: if this process dies, that one goes on.
+        `woken`: a vault told of a new version that it waits for.
         """
         lock = self._in_hand.setdefault(secrets_of(incident), asyncio.Lock())
         if lock.locked():
-            await self._desk.store.queue.send({"incident": incident, "because": "rotation"}, RESUME_AFTER)
+            await send_rotation(self._desk.store.queue, incident, RESUME_AFTER, woken=woken)
             return
         async with lock:
             chain = await self._chain(incident)
@@ -673,7 +678,7 @@ class Responder:
                 log.warning("a message names incident %s, which has no journal; it is dropped", incident)
                 return
             try:
-                await Rotation(replace(self._desk, own_ids=await self._own_ids()), chain).advance()
+                await Rotation(replace(self._desk, own_ids=await self._own_ids()), chain).advance(woken=woken)
             except RivalActs as rival:
                 log.info("%s", rival)
 
@@ -850,7 +855,8 @@ _OF_VAULTS = "Microsoft.KeyVault."  # of Event Grid's types (facts: Azure 2.3)
 
 def _read(source: Source | None, record: object, envelope: object, tenant_id: str) -> Signal | NotASignal:
     if source is None and _word(envelope, "type").startswith(_OF_VAULTS):
-        return NotASignal("a vault tells of its versions, our own among them; who rotates reads them there")
+        what = "a vault tells of its versions, our own among them; who rotates reads them there"
+        return read_touched(_word(envelope, "type"), record) or NotASignal(what)
     if source is None:
         kind = one_line(_word(envelope, "type") or _word(envelope, "category") or "an unknown sender")[:80]
         raise MalformedSignal(source=kind, why=record if isinstance(record, str) else "no source reads this type")

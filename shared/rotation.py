@@ -23,7 +23,9 @@ from shared.entries import (
 from shared.journal import IncidentId
 from shared.rotation_sitting import Asked, Sitting, called_off, is_begun
 from shared.rotation_stages import StoreFailed
+from shared.signal import JsonObject
 from shared.standing import standing_plan
+from shared.store import WorkQueue
 from shared.work import LEASE, RESUME_AFTER, Desk, send_resume
 
 log = logging.getLogger("cordon")
@@ -42,9 +44,10 @@ class Rotation:
     def __init__(self, desk: Desk, incident: Chain) -> None:
         self._desk, self._incident = desk, incident
 
-    async def advance(self) -> None:
+    async def advance(self, *, woken: bool = False) -> None:
         """
-        Work for one slice: look who read what, plan, carry out what may be; then say when it goes on.
+        Work for one slice: look who read what, plan, carry out what may be; then say when it goes on. `woken`: a vault
+        told of a new version that may be the one that is waited for, so that it is looked at before its time.
 
         Called again and again by its own messages until it has ended. Raises RivalActs where another instance is
         at it, and what the store raises when nothing can be written.
@@ -55,10 +58,10 @@ class Rotation:
             return
         chain = await Chain.read(self._desk.store.journal, secrets_of(self._incident.incident), self._desk.clock)
         if self._is_busy(chain):
-            await self._send(LEASE)
+            await send_rotation(self._desk.store.queue, self._incident.incident, LEASE, woken=woken)
         elif self._is_ended(chain):
             await Sitting(self._desk, self._incident, chain, asked).tell_end()
-        elif self._is_due(chain):
+        elif woken or self._is_due(chain):
             journal = secrets_of(self._incident.incident)
             await send_resume(self._desk, journal, lambda: self._send(RESUME_AFTER))
             try:
@@ -99,4 +102,10 @@ class Rotation:
         return news or (ended.more and (ended.again_at is None or ended.again_at <= self._desk.clock()))
 
     async def _send(self, delay: timedelta) -> None:
-        await self._desk.store.queue.send({"incident": self._incident.incident, "because": "rotation"}, delay)
+        await send_rotation(self._desk.store.queue, self._incident.incident, delay)
+
+
+async def send_rotation(queue: WorkQueue, incident: IncidentId, delay: timedelta, *, woken: bool = False) -> None:
+    """Have a rotation go on after the delay. A message that comes before its time is dropped, unless it is `woken`."""
+    message: JsonObject = {"incident": incident, "because": "rotation"}
+    await queue.send({**message, "woken": True} if woken else message, delay)

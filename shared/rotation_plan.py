@@ -83,6 +83,12 @@ def round_of(step: str) -> int:
     return int(parts[2]) if len(parts) > 2 else 1
 
 
+def ref_of(step: str) -> SecretRef:
+    """The secret that a step is a round of."""
+    vault, name, *_ = step.split("/")
+    return SecretRef(vault, name)
+
+
 def operation_of(incident: str, step: str) -> str:
     """The id by which the effects of one round are found again, at the source and in the vault."""
     return hashlib.sha256(f"{incident}|{step}".encode()).hexdigest()[:32]

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal, cast
 
 from shared.actions.rotate_secrets import RotationOptions
@@ -30,6 +31,7 @@ from shared.entries import (
     RotationLetGo,
     RotationPlanned,
     RotationStage,
+    SecretAwaits,
     SecretsBegun,
     SecretsEnded,
     SecretStopped,
@@ -59,6 +61,7 @@ from shared.rotation_plan import (
     hash_of,
     in_order,
     read_planned,
+    ref_of,
 )
 from shared.rotation_progress import Progress, in_other_hands, read_progress
 from shared.rotation_slice import Slice
@@ -66,6 +69,7 @@ from shared.rotation_stages import Stages
 from shared.rotators import ROTATORS
 from shared.rotators.entra_client_secret import EntraClientSecret
 from shared.rotators.interface import RotatorMeans, Serves
+from shared.secret_news import forget_news, wait_for_news
 from shared.signal import NotASignal, Signal
 from shared.sources import source_named
 from shared.sources.exposed_secret import ExposedSecret, exposed
@@ -453,6 +457,7 @@ class Sitting:
             progress=progress,
             held=held,
             other_hands=in_other_hands(self._chain.lines, self._desk.instance),
+            expect_news=partial(wait_for_news, self._desk.store.documents, self._incident.incident),
         )
         until, known = self._desk.clock() + SLICE, self._chain.place(RotationApproved)
         slice_ = Slice(
@@ -561,8 +566,15 @@ class Sitting:
     async def _end(self, reason: str, *, whole: bool, counts: dict[str, int] | None = None) -> None:
         """In its own journal first: whoever is killed before the incident hears of it tells it once more."""
         counts = counts or {}
+        await self._forget_news()
         await self._chain.write(RotationEnded(whole=whole, reason=reason, counts=counts), WorkEnded())
         await self.tell_end()
+
+    async def _forget_news(self) -> None:
+        """Nobody has to be woken any more."""
+        awaited = {line.record.step or "" for line in self._chain.lines if isinstance(line.entry, SecretAwaits)}
+        refs = sorted({ref_of(step) for step in awaited})
+        await forget_news(self._desk.store.documents, self._incident.incident, refs)
 
     async def tell_end(self) -> None:
         """Say in the incident how it ended, unless it is said."""

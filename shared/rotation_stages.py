@@ -7,7 +7,7 @@ credential die, and disabling versions, may be repeated. Values live in memory, 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -38,7 +38,7 @@ from shared.errors import (
     TimeMayHelp,
     Unreachable,
 )
-from shared.estate import OPERATION_TAG, SecretSeen
+from shared.estate import OPERATION_TAG, SecretRef, SecretSeen
 from shared.refusals import refusal_name, todo_for
 from shared.rotation_commit import Commits
 from shared.rotation_order import Standing
@@ -81,6 +81,7 @@ class Stages:
     progress: Mapping[str, Progress]
     held: frozenset[str]  # steps that wait for a person
     other_hands: dict[str, datetime]
+    expect_news: Callable[[SecretRef], Awaitable[None]]  # has the rotation woken by a new version of the secret
     _families: dict[tuple[str, str, int], list[str]] = field(default_factory=dict[tuple[str, str, int], list[str]])
     _rounds: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
     _minted: dict[str, Minted] = field(default_factory=dict[str, Minted])
@@ -463,6 +464,7 @@ class Stages:
     # Owners
 
     async def _await_owner(self, step: str, awaited: Awaited) -> None:
+        await self._expect_news(step)
         now = self.means.clock()
         await self._write(
             step,
@@ -475,6 +477,13 @@ class Stages:
             ),
         )
         await self._go_on_waiting(step)
+
+    async def _expect_news(self, step: str) -> None:
+        """Before it is written that it waits: else nobody would be woken for it after a crash in between."""
+        try:
+            await self.expect_news(self.planned[step].ref)
+        except TimeMayHelp as error:
+            raise StoreFailed(error) from error
 
     async def _look_at_owner(self, step: str) -> None:
         """A fault here keeps nobody else waiting: the owner is looked at again at the usual time."""

@@ -53,3 +53,11 @@ class PolicyTouched(NotASignal):
     policy_ids: tuple[str, ...] = ()
     named: bool = False
     by: tuple[str, ...] = ()  # ids of who did it
+
+
+@dataclass(frozen=True, slots=True)
+class SecretTouched(NotASignal):
+    """A vault tells of a new version of a secret, whoever stored it; the names in lower case."""
+
+    vault: str = ""
+    secret: str = ""

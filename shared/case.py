@@ -257,6 +257,7 @@ class DirectoryRole:
     role_name: str | None
     scope: str | None  # directoryScopeId: "/" is the whole tenant
     app_scope: str | None  # appScopeId, of roles that another application defines
+    built_in: bool | None = None  # isBuiltIn of its definition; None where the answer does not tell
 
 
 @dataclass(frozen=True, slots=True)

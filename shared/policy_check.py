@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shared.case import CASE_PARTS, PartName
-from shared.conditions import condition_named, reads_of
+from shared.conditions import condition_named, needs_for, reads_for
 from shared.conditions.groups import leaves
 from shared.conditions.interface import Condition
 from shared.part_needs import PART_NEEDS
@@ -92,8 +92,7 @@ def _ordered(parts: frozenset[PartName]) -> tuple[PartName, ...]:
 
 
 def _parts(when: Condition) -> tuple[PartName, ...]:
-    needs = [entry.needs for leaf in leaves(when) if (entry := condition_named(leaf.name))]
-    return _ordered(frozenset(part for each in needs for part in each))
+    return _ordered(frozenset(part for leaf in leaves(when) for part in needs_for(leaf)))
 
 
 def _doubts(when: Condition) -> Iterator[Doubt]:
@@ -105,7 +104,7 @@ def _doubts(when: Condition) -> Iterator[Doubt]:
 
 
 def _permissions(policy: Policy, parts: tuple[PartName, ...]) -> tuple[str, ...]:
-    beyond = {name for rule in policy.rules for leaf in leaves(rule.when) for name in reads_of(type(leaf))}
+    beyond = {name for rule in policy.rules for leaf in leaves(rule.when) for name in reads_for(leaf)}
     return tuple(sorted(beyond.union(*(PART_NEEDS[part].permissions for part in parts))))
 
 

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from shared.actions import ACTIONS, action_named
 from shared.actions.interface import Action, ChangesAzure
 from shared.case import CouldNotLook, Known, NotLooked, Part
-from shared.conditions import reads_of
+from shared.conditions import reads_for
 from shared.conditions.groups import All, AnyOf, Not
 from shared.conditions.interface import Condition
 from shared.entries import NamedOutcome, Planned
@@ -329,7 +329,7 @@ def _needs_of(role: Role, policy: Policy) -> tuple[frozenset[str], frozenset[str
     base = frozenset(READING) if role == "reader" else frozenset[str]()
     needed = base.union(*(action.reads if role == "reader" else action.permissions for action in armed))
     if role == "reader":
-        needed = needed.union(*(reads_of(type(leaf)) for rule in policy.rules for leaf in _leaves(rule.when)))
+        needed = needed.union(*(reads_for(leaf) for rule in policy.rules for leaf in _leaves(rule.when)))
         return needed, needed
     return needed, needed.union(WRITING, *(action.gives_back_with for action in armed))
 

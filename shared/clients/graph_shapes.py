@@ -382,12 +382,14 @@ def delegated_of(record: JsonObject, principal: str) -> DelegatedGrant:
 def directory_role_of(record: JsonObject, principal: str) -> DirectoryRole:
     _held_by(record, "principalId", principal)
     definition = record.get("roleDefinition")
+    built_in = definition.get("isBuiltIn") if isinstance(definition, dict) else None
     return DirectoryRole(
         id=text_of(record, "id"),
         role_id=text_of(record, "roleDefinitionId"),
         role_name=optional_text_of(definition, "displayName") if isinstance(definition, dict) else None,
         scope=optional_text_of(record, "directoryScopeId"),
         app_scope=optional_text_of(record, "appScopeId"),
+        built_in=built_in if isinstance(built_in, bool) else None,
     )
 
 

@@ -1,5 +1,6 @@
 """The catalogue of conditions: every question that a policy can ask stands in this list."""
 
+from shared.case import PartName
 from shared.conditions.audit_activity import AuditShows
 from shared.conditions.consent import Consented
 from shared.conditions.credential_added import CredentialAdded
@@ -66,3 +67,15 @@ def condition_named(name: str) -> type[Catalogued] | None:
 def reads_of(condition: type[Condition]) -> tuple[str, ...]:
     """The permissions that a condition's parts take to read, beyond those that the reader always has."""
     return tuple(getattr(condition, "reads", ()))
+
+
+def reads_for(leaf: Condition) -> tuple[str, ...]:
+    """The permissions that a condition takes as it is set in a policy: some settings ask for more."""
+    also = getattr(leaf, "also_reads", None)
+    return (*reads_of(type(leaf)), *(also() if also else ()))
+
+
+def needs_for(leaf: Condition) -> tuple[PartName, ...]:
+    """The parts that a condition may ask for as it is set in a policy: some settings ask for more."""
+    entry, also = condition_named(leaf.name), getattr(leaf, "also_needs", None)
+    return (*(entry.needs if entry else ()), *(also() if also else ()))

@@ -10,13 +10,14 @@ from pydantic import ConfigDict, Field
 
 from shared.audit import LOOK_BACK
 from shared.audit_changes import Change, ChangeKind, changes
-from shared.audit_grants import Giving, giving
-from shared.case import AuditRecord, Case, Known, PartName
+from shared.audit_grants import Given, Giving, giving, is_by_admin
+from shared.case import AuditRecord, Case, Known, PartName, PeopleWindow, window_of
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, both, is_unexpected, is_within
 from shared.conditions.records import BOTH, records_about, unread
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
-from shared.privileges import Tier
+from shared.privileges import APP_ROLES, Tier
+from shared.roles_then import could_consent
 
 
 class ConsentFlaw(StrEnum):
@@ -26,6 +27,11 @@ class ConsentFlaw(StrEnum):
     BROAD = "broad"  # to something in the catalogue of dangerous permissions
     BY_APPLICATION = "by-application"  # not by a person at all
     MANY_USERS = "many-users"  # many people one by one in a short time
+    WITHOUT_ROLE = "without-role"  # for the whole tenant, by a person who held no role for that at the time
+
+
+_ASKED = tuple(flaw for flaw in ConsentFlaw if flaw is not ConsentFlaw.WITHOUT_ROLE)
+_RUNGS = (PartName.PEOPLE_DAY, PartName.PEOPLE_WEEK)  # as far back as consents are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +40,20 @@ class Consented:
     Met when a consent to this application `within` this time has one of these findings: it holds for the whole
     tenant; it is broad (holds a permission of these `tiers`); an application gave it and no person; or at least
     `users` people gave theirs within `burst`. `by-other-than` names those who may consent (object ids): their consents
-    do not count, save in a burst. Which role somebody had at the time is not looked up. The consent and the grants
-    that it makes are one change.
+    do not count, save in a burst. `without-role` is asked for by name: it looks up whether a person who consented for
+    the whole tenant held a role for that at the time, by the roles held now and what the log tells of them since. The
+    consent and the grants that it makes are one change.
     """
 
     name: ClassVar[str] = "consent"
     needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.AUDITS, PartName.GRANT_AUDITS)
-    unknown_when: ClassVar[str] = "the log does not say to what was consented, who consented, or what came of it"
+    unknown_when: ClassVar[str] = (
+        "the log does not say to what was consented, who consented, or what came of it; with without-role also where "
+        "the roles of that time cannot be told: a role of the tenant's own, a group that gives roles"
+    )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
-    findings: Several[ConsentFlaw] = tuple(ConsentFlaw)
+    findings: Several[ConsentFlaw] = _ASKED
     """What is wrong with it."""
     within: AuditDuration = LOOK_BACK
     """How long ago at most."""
@@ -55,6 +65,14 @@ class Consented:
     """Within which time they must have consented."""
     by_other_than: Several[Guid] | None = None
     """Object ids of those who may consent; left out: whoever it was."""
+
+    def also_reads(self) -> tuple[str, ...]:
+        """The permission that these settings take beyond."""
+        return ("User.Read.All",) if ConsentFlaw.WITHOUT_ROLE in self.findings else ()
+
+    def also_needs(self) -> tuple[PartName, ...]:
+        """The parts that these settings take beyond."""
+        return (PartName.PEOPLE, *_RUNGS) if ConsentFlaw.WITHOUT_ROLE in self.findings else ()
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):
@@ -75,19 +93,47 @@ class Consented:
             return Met(reason)
         if missing := unread(case, BOTH if self._needs_grants() else (PartName.AUDITS,)):
             return missing
+        if ConsentFlaw.WITHOUT_ROLE in self.findings and (found := self._roles(consents, records, case)):
+            if isinstance(found, Met):
+                return found
+            doubt = doubt or found.reason
+            if found.wants:
+                return found
         return Unknown(doubt) if doubt else NotMet(f"none of {len(consents)} consents is of this sort")
 
     def _needs_grants(self) -> bool:
         """What a consent newly gives stands in its grants more surely than in itself."""
-        return not {ConsentFlaw.TENANT_WIDE, ConsentFlaw.BROAD}.isdisjoint(self.findings)
+        asked = {ConsentFlaw.TENANT_WIDE, ConsentFlaw.BROAD, ConsentFlaw.WITHOUT_ROLE}
+        return not asked.isdisjoint(self.findings)
+
+    def _roles(self, consents: Sequence[Change], records: Sequence[AuditRecord], case: Case) -> Met | Unknown | None:
+        """Whether somebody consented for the whole tenant without a role for that; None: nobody did."""
+        doubt: Unknown | None = None
+        for change in consents:
+            given = [each for record in _together(change, records) for each in giving(record).given]
+            wide = _is_wide(given, change)
+            counts = both(wide, self._counts(change, case))
+            if counts is False:
+                continue
+            answer, why = _held_role(change, given, case)
+            if isinstance(answer, Unknown):
+                return answer
+            told = f"{_told(change)}: {why}"
+            if answer is False and counts:
+                return Met(told)
+            if answer is not True:
+                doubt = doubt or Unknown(told)
+        return doubt
+
+    def _counts(self, change: Change, case: Case) -> bool | None:
+        """Whether it happened, in this time, by somebody who is not expected to."""
+        happened = True if any(record.result == "success" for record in change.records) else None
+        recent = is_within(change.at, self.within, case.now)
+        return both(happened, is_unexpected(change.actor, self.by_other_than), recent)
 
     def _judge(self, change: Change, records: Sequence[AuditRecord], case: Case) -> tuple[bool | None, str]:
         found = [giving(record) for record in records]
-        told = f"the consent by {actor_text(change.actor)} at {utc(change.at)} (record {change.records[0].id})"
-        happened = True if any(record.result == "success" for record in change.records) else None
-        who = both(
-            happened, is_unexpected(change.actor, self.by_other_than), is_within(change.at, self.within, case.now)
-        )
+        told, who = _told(change), self._counts(change, case)
         if who is False:
             return False, ""
         flaws = [flaw for flaw in self._flaws(found, change) if flaw[0] in self.findings]
@@ -117,6 +163,39 @@ class Consented:
             if len(people) >= self.users:
                 return f"{len(people)} people consented within {_minutes(self.burst)} from {utc(begun)} on"
         return None
+
+
+def _told(change: Change) -> str:
+    return f"the consent by {actor_text(change.actor)} at {utc(change.at)} (record {change.records[0].id})"
+
+
+def _is_wide(given: Sequence[Given], change: Change) -> bool | None:
+    """Whether it holds for the whole tenant, which takes a role; what is not told of may."""
+    if any(each.everybody for each in given if each.kind != "directory-role"):
+        return True
+    if given and all(each.everybody is False for each in given):
+        return False
+    return None if any(is_by_admin(record) is not False for record in change.records) else False
+
+
+def _held_role(change: Change, given: Sequence[Given], case: Case) -> tuple[bool | Unknown | None, str]:
+    """Whether the one who consented held a role for it then; an Unknown of its own while people are to be read."""
+    if change.actor.user_id is None:
+        return None, "no person gave it, and what an application may is not looked up"
+    if not isinstance(case.people, Known):
+        return unknown(PartName.PEOPLE, case.people), ""
+    windows = list[PeopleWindow]()
+    for rung in _RUNGS:
+        part = window_of(case, rung)
+        if not isinstance(part, Known):
+            return unknown(rung, part), ""
+        windows.append(part.value)
+    person = next((each for each in case.people.value.persons if each.id == change.actor.user_id), None)
+    if person is None:
+        return None, "the person was not among those who were looked at"
+    seen = [(window.since, each) for window in windows for each in window.seen if each.user_id == person.id]
+    of_graph = any(each.kind == "app-role" and each.role_id in APP_ROLES for each in given)
+    return could_consent(person, seen, change.at, to_app_roles_of_graph=of_graph)
 
 
 def _together(change: Change, records: Sequence[AuditRecord]) -> list[AuditRecord]:

@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from shared.case import AuditRecord, NotLooked, PartName
+from shared.audit import read_audit
+from shared.case import AuditRecord, CouldNotLook, DirectoryRole, HeldRoles, Known, NotLooked, PartName, Person, Way
 from shared.conditions.consent import Consented, ConsentFlaw
 from shared.conditions.interface import Met, NotMet, Unknown
 from shared.privileges import Tier
+from shared.signal import JsonValue
 from tests.conditions.cases import STRANGER, UNREADABLE, audit, but, case
+from tests.conditions.people import only, person, tenant
 from tests.fakes import GRAPH, PAYROLL, START
 from tests.policy.test_audit_grants import USER, entry, prop
 from tests.policy.test_audit_grants import consent as agreed
@@ -122,3 +125,104 @@ def test_a_grant_of_another_change_is_not_the_consents() -> None:
     apart = audit("Add delegated permission grant", properties, id_=GRAPH, record="Directory_2", correlation="c-2")
 
     assert isinstance(Consented((ConsentFlaw.BROAD,)).check(case(audits=(harmless,), given=(apart,))), NotMet)
+
+
+ROLE, CHANGES = "62e90394-69f5-4237-9190-012177145e10", "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"  # global, application
+READER_ROLE = "5d6b6bb7-de71-4623-b4af-96380a352509"
+WITHOUT = Consented((ConsentFlaw.WITHOUT_ROLE,))
+
+
+def holder(*roles: str, groups: tuple[str, ...] = (), built_in: bool = True) -> Person:
+    """The one who consents in these tests, and what roles they hold now."""
+    held = tuple(DirectoryRole(f"r-{each}", each, None, "/", None, built_in) for each in roles)
+    return person(USER, Way.CONSENTER, roles=Known(HeldRoles(held, groups)))
+
+
+def role_change(
+    activity: str, ago: timedelta, role: str | None = ROLE, *, old: bool = False, target: str = "User"
+) -> AuditRecord:
+    side = {"oldValue": f'"{role}"', "newValue": None} if old else {"oldValue": None, "newValue": f'"{role}"'}
+    name = "Role.TemplateId" if target == "User" else "RoleDefinitionOriginId"
+    properties: list[JsonValue] = [{"displayName": name, **side}] if role else []
+    return read_audit(
+        {
+            "id": f"Directory_{ago.total_seconds():.0f}",
+            "activityDisplayName": activity,
+            "activityDateTime": (START - ago).isoformat(),
+            "result": "success",
+            "initiatedBy": {"user": None, "app": {"displayName": "MS-PIM"}},
+            "targetResources": [
+                {"id": USER, "type": "User", "modifiedProperties": properties if target == "User" else []},
+                {"id": "x", "type": "Role", "modifiedProperties": [] if target == "User" else properties},
+            ],
+        }
+    )
+
+
+EARLIER, LATER = timedelta(hours=3), timedelta(minutes=20)  # the consent is an hour ago
+
+
+@pytest.mark.parametrize(
+    ("who", "since", "answer"),
+    [
+        (holder(), [], Met),
+        (holder(READER_ROLE), [], Met),
+        (holder(ROLE), [], NotMet),
+        (holder(CHANGES), [], NotMet),
+        (holder(ROLE), [role_change("Add member to role", LATER)], Met),
+        (holder(ROLE), [role_change("Add member to role", EARLIER)], NotMet),
+        (holder(), [role_change("Remove member from role", LATER, old=True)], NotMet),
+        (holder(), [role_change("Remove member from role", LATER)], NotMet),
+        (holder(), [role_change("Remove member from role (PIM activation expired)", LATER, target="Role")], NotMet),
+        (holder(), [role_change("Remove member from role", EARLIER)], Met),
+        (holder(ROLE), [role_change("Add member to role completed (PIM activation)", LATER, target="Role")], Met),
+        (holder(), [role_change("Add member to role requested (PIM activation)", EARLIER)], Met),
+        (holder(ROLE), [role_change("Add eligible member to role", LATER)], NotMet),
+        (holder(), [role_change("Remove member from role", LATER, None)], Unknown),
+        (holder(), [role_change("Remove member from group", LATER, None)], Unknown),
+        (holder(groups=("g",)), [], Unknown),
+        (holder("0000aaaa-0000-4000-8000-000000000001", built_in=False), [], Unknown),
+    ],
+)
+def test_the_role_at_that_time_is_told_by_todays_and_what_came_since(
+    who: Person, since: list[AuditRecord], answer: type
+) -> None:
+    """An activation that has ended was held then; one that came later was not."""
+    seen = tenant(who, audits=since, of=case(audits=(WIDE,)))
+
+    assert isinstance(WITHOUT.check(seen), answer)
+    shuffled = tenant(who, audits=list(reversed(since)), of=case(audits=(WIDE,)))
+    assert WITHOUT.check(shuffled) == WITHOUT.check(seen)
+
+
+def test_the_role_is_looked_up_only_where_a_consent_takes_one() -> None:
+    """One for oneself takes none; the default findings ask for nobody's role."""
+    blind = but(case(audits=(PLAIN,)), people=NotLooked())
+    wide = but(case(audits=(WIDE,)), people=NotLooked())
+
+    assert isinstance(WITHOUT.check(blind), NotMet)
+    assert isinstance(Consented((ConsentFlaw.MANY_USERS,)).check(wide), NotMet)
+    asked = WITHOUT.check(wide)
+    assert isinstance(asked, Unknown)
+    assert asked.wants == {PartName.PEOPLE}
+    then = WITHOUT.check(only(tenant(holder(), of=case(audits=(WIDE,)))))
+    assert isinstance(then, Unknown)
+    assert then.wants == {PartName.PEOPLE_DAY}
+
+
+@pytest.mark.parametrize("missing", ["people", "people_day", "people_week"])
+def test_without_the_log_nobody_is_said_to_have_had_a_role_or_none(missing: str) -> None:
+    """Unknown, and why."""
+    seen = but(tenant(holder(), of=case(audits=(WIDE,))), **{missing: UNREADABLE})
+
+    assert isinstance(WITHOUT.check(seen), Unknown)
+
+
+def test_whoever_cannot_be_looked_at_held_nobody_knows_what() -> None:
+    """An application's roles are not looked up, and one may be left out of those who are."""
+    assert isinstance(WITHOUT.check(tenant(person(), of=case(audits=(WIDE,)))), Unknown)
+    assert isinstance(WITHOUT.check(tenant(holder(), of=case(audits=(BY_APP,)))), Unknown)
+    unread = person(USER, Way.CONSENTER, roles=CouldNotLook("403"))
+    assert isinstance(WITHOUT.check(tenant(unread, of=case(audits=(WIDE,)))), Unknown)
+    ours = Consented((ConsentFlaw.WITHOUT_ROLE,), by_other_than=(USER,))
+    assert isinstance(ours.check(tenant(holder(), of=case(audits=(WIDE,)))), NotMet)

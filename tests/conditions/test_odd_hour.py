@@ -5,11 +5,13 @@ from datetime import timedelta
 import pytest
 
 from shared.audit_changes import ChangeKind
-from shared.case import NotLooked
+from shared.case import Known, NotLooked, PartName, PeopleWindow, SeenOfPerson, UserSignIn
 from shared.conditions.hours import Hours
 from shared.conditions.interface import Met, NotMet, Unknown
 from shared.conditions.odd_hour import ChangedAtOddHour
 from tests.conditions.cases import PIPELINE, UNREADABLE, audit, but, case
+from tests.conditions.people import ALICE, BOB, DAY, person, sign_in, tenant
+from tests.fakes import START
 from tests.policy.test_audit_changes import EDIT
 
 NIGHT = Hours(22 * 60, 6 * 60)
@@ -60,5 +62,67 @@ def test_without_the_log_nothing_is_known() -> None:
 
 def test_hours_or_days_must_be_given() -> None:
     """Else every hour would be as good as another."""
-    with pytest.raises(ValueError, match="hours or days"):
+    with pytest.raises(ValueError, match="hours, days"):
+        ChangedAtOddHour()
+
+
+OWN = ChangedAtOddHour(own_week=True)
+BY_ALICE = case(audits=(audit("Update application", [EDIT], on="Application", user=ALICE),))  # Monday, 02:00
+
+
+def office(days: int = 28, hour: int = 9) -> list[UserSignIn]:
+    """Alice at work: a sign-in a day at this hour (UTC), weekends too, until the day before yesterday."""
+    at_nine = timedelta(hours=27 - hour)  # from 03:00 back to that hour of the day before
+    return [sign_in(at_nine + timedelta(days=day), day) for day in range(1, days)]
+
+
+def test_a_persons_own_week_tells_what_is_odd_for_them() -> None:
+    """Two in the night is odd for whoever works at nine, and not for whoever works at night."""
+    day, night = tenant(sign_ins=office(), of=BY_ALICE), tenant(sign_ins=office(hour=2), of=BY_ALICE)
+    found = OWN.check(day)
+
+    assert isinstance(found, Met)
+    assert "show none of theirs" in found.reason
+    assert isinstance(OWN.check(night), NotMet)
+    assert isinstance(ChangedAtOddHour(Hours(8 * 60, 18 * 60), own_week=True).check(day), Met)
+    assert isinstance(ChangedAtOddHour(own_week=True, by_other_than=(ALICE,)).check(day), NotMet)
+
+
+def test_what_led_to_the_act_is_no_habit() -> None:
+    """Somebody who took the account over signs in first."""
+    tonight = sign_in(timedelta(hours=1, minutes=5), 99)
+
+    assert isinstance(OWN.check(tenant(sign_ins=[*office(), tonight], of=BY_ALICE)), Met)
+
+
+def test_less_than_two_weeks_or_a_busy_week_tell_nothing() -> None:
+    """The one is unknown, the other has no odd hours."""
+    always = [sign_in(timedelta(days=2, hours=each), each) for each in range(600)]
+    others = [each for each in always if each.record.at.hour not in (1, 2, 3)]
+
+    assert isinstance(OWN.check(tenant(sign_ins=office(10), of=BY_ALICE)), Unknown)
+    assert isinstance(OWN.check(tenant(sign_ins=others, of=BY_ALICE)), NotMet)
+    assert isinstance(ChangedAtOddHour(own_week=True, busiest=168).check(tenant(sign_ins=others, of=BY_ALICE)), Met)
+
+
+def test_a_week_that_cannot_be_read_is_unknown() -> None:
+    """Also of whoever is no person, or was not among those who are looked at."""
+    dark = but(tenant(sign_ins=office(), of=BY_ALICE), people_month=UNREADABLE)
+    by_app = tenant(sign_ins=office(), of=CHANGED)
+    by_bob = tenant(person(BOB), sign_ins=office(), of=BY_ALICE)
+    lost = SeenOfPerson(ALICE, UNREADABLE, Known(()))
+    unlicensed = but(tenant(of=BY_ALICE), people_day=Known[object](PeopleWindow(START - DAY, START, (lost,))))
+
+    assert all(isinstance(OWN.check(each), Unknown) for each in (dark, by_app, by_bob, unlicensed))
+
+
+def test_people_are_read_only_for_their_own_week() -> None:
+    """Fixed hours need nobody."""
+    blind = but(BY_ALICE, people=NotLooked())
+    asked = OWN.check(blind)
+
+    assert isinstance(asked, Unknown)
+    assert asked.wants == {PartName.PEOPLE}
+    assert isinstance(ChangedAtOddHour(Hours(8 * 60, 18 * 60)).check(blind), NotMet)
+    with pytest.raises(ValueError, match="own-week"):
         ChangedAtOddHour()

@@ -1,30 +1,18 @@
 """people-at-risk: the look-back ladder of owners, consenters and who added credentials."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from shared.audit import read_audit
 from shared.case import (
-    PEOPLE_WINDOWS,
     Account,
-    AuditRecord,
-    Case,
     CouldNotLook,
-    HeldRoles,
     Known,
     NotLooked,
-    Part,
     PartName,
     People,
-    PeopleWindow,
-    Person,
-    RiskDetection,
     RiskState,
-    SeenOfPerson,
-    SignIn,
     UserSignIn,
     Way,
     window_of,
@@ -33,93 +21,8 @@ from shared.conditions.interface import Met, NotMet, Unknown
 from shared.conditions.people_at_risk import PeopleAtRisk
 from shared.people_signs import MAILBOXES, Sign
 from tests.conditions.cases import UNREADABLE, but, case
+from tests.conditions.people import ALICE, BOB, DAY, HOUR, RUNGS, detected, only, person, registered, sign_in, tenant
 from tests.fakes import START
-
-ALICE = "a11ce000-0000-4000-8000-000000000001"
-BOB = "b0b00000-0000-4000-8000-000000000001"
-RUNGS = tuple(PEOPLE_WINDOWS)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-def person(
-    id_: str = ALICE,
-    *ways: Way,
-    risk: Part[RiskState | None] | None = None,
-    detections: Part[tuple[RiskDetection, ...]] | None = None,
-    account: Part[Account | None] | None = None,
-) -> Person:
-    """Nothing is wrong with this one, unless it is said."""
-    return Person(
-        id=id_,
-        ways=frozenset(ways or {Way.OWNER}),
-        account=account or Known(Account("alice@contoso.example", enabled=True, type="Member")),
-        risk=risk or Known(None),
-        detections=detections or Known(()),
-        roles=Known(HeldRoles((), ())),
-    )
-
-
-def sign_in(
-    ago: timedelta,
-    number: int = 1,
-    *,
-    protocol: str | None = "none",
-    level: str | None = "none",
-    state: str | None = "none",
-    country: str | None = "NL",
-    network: int | None = 64496,
-    code: int = 0,
-) -> UserSignIn:
-    record = SignIn(
-        f"s-{number}", START - ago, code, "203.0.113.9", None, None, "Portal", network=network, country=country
-    )
-    return UserSignIn(record, protocol, level, state)
-
-
-def registered(ago: timedelta, activity: str = "User registered security info", result: str = "success") -> AuditRecord:
-    return read_audit(
-        {
-            "id": "Directory_7",
-            "activityDisplayName": activity,
-            "activityDateTime": (START - ago).isoformat(),
-            "result": result,
-            "initiatedBy": {"user": {"id": ALICE}, "app": None},
-            "targetResources": [{"id": ALICE, "type": "User", "modifiedProperties": []}],
-        }
-    )
-
-
-def detected(
-    ago: timedelta, level: str = "high", type_: str = "anomalousToken", state: str = "atRisk"
-) -> RiskDetection:
-    return RiskDetection("d-7", type_, level, state, "none", (), START - ago, START - ago, None, None)
-
-
-def tenant(
-    *persons: Person,
-    sign_ins: Sequence[UserSignIn] = (),
-    audits: Sequence[AuditRecord] = (),
-    unseen: tuple[tuple[Way, str], ...] = (),
-) -> Case:
-    """Everything was read of these people; each record is in the rung of its time."""
-    known = People(persons or (person(),), unseen, (), Known(timedelta(days=30)))
-    windows: dict[str, Part[object]] = {}
-    begun = timedelta()
-    for name, back in PEOPLE_WINDOWS.items():
-        since, until = START - back, START - begun
-        mine = tuple(each for each in sign_ins if since <= each.record.at <= until)
-        seen = tuple(
-            SeenOfPerson(each.id, Known(mine), Known(tuple(a for a in audits if since <= a.at <= until)))
-            for each in known.persons
-        )
-        windows[name.value] = Known(PeopleWindow(since, until, seen))
-        begun = back
-    return but(case(), people=Known(known), **windows)
-
-
-def only(of: Case, *rungs: PartName) -> Case:
-    """The same case, in which no other rung was looked at."""
-    return but(of, **{name.value: NotLooked() for name in RUNGS if name not in rungs})
 
 
 def asked(*signs: Sign, **more: object) -> PeopleAtRisk:

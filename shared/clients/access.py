@@ -22,7 +22,7 @@ from shared.clients.roles import (
     read_role,
     secret_of,
 )
-from shared.errors import CordonError, Gone, PermissionMissing, PlatformRefused
+from shared.errors import CordonError, Gone, OperatorMustAct, PermissionMissing, PlatformRefused
 from shared.estate import Grant, Reach, Reached, VaultSeen
 from shared.identity import PrincipalId, canonical_guid
 from shared.signal import JsonObject, JsonValue
@@ -40,6 +40,10 @@ _SUBSCRIPTIONS = "2022-12-01"
 _ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
 _DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
 _SHOWN = 20  # subscriptions in a sentence
+_HOW_TO_SEE = (
+    "Assign the role Reader to the identity of CORDON_READER_CLIENT_ID at the scope "
+    "/providers/Microsoft.Management/managementGroups/{tenant}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,11 @@ class AzureAccess:
             ("the roles that the identity has", assignments),
             ("what its roles allow", roles),
         )
-        unseen = (*(why for what, part in parts for why in _why_unseen(what, part)), *blind)
-        passing = tuple(why for what, part in parts if _may_pass(part) for why in _why_unseen(what, part))
+        unseen = (*(why for what, part in parts for why in _why_unseen(what, part)), *_blind(blind))
+        passing = (
+            *(why for what, part in parts if _may_pass(part) for why in _why_unseen(what, part)),
+            *(_blind(blind) if _may_pass(blind) else ()),
+        )
         if not isinstance(vaults, Known):
             return Reach((), unseen, passing)
         given = assignments.value if isinstance(assignments, Known) else []
@@ -109,19 +116,20 @@ class AzureAccess:
 
         return await as_part(read())
 
-    async def _blind_spots(self) -> tuple[str, ...]:
+    async def _blind_spots(self) -> Part[tuple[str, ...]]:
         """
         What the reader has no right to see looks like nothing at all. Only who may read at the root of the tenant
         can say that there is no more.
         """
+        return await as_part(self._blind_for_good())
+
+    async def _blind_for_good(self) -> tuple[str, ...]:
         doing = "looking whether the whole tenant can be seen"
         root = f"/providers/Microsoft.Management/managementGroups/{self._tenant_id}"
         try:
             await self._reader.get(Call(root, _AUTHORIZATION, doing, READER, _ASSIGNMENTS, "$filter=atScope()"))
         except (PermissionMissing, Gone):
             return (f"subscriptions on which Cordon's reader has no role: {await self._seen_ones()}",)
-        except CordonError as error:
-            return (f"whether there are subscriptions that Cordon's reader may not read: {error}",)
         return ()
 
     async def _seen_ones(self) -> str:
@@ -129,11 +137,11 @@ class AzureAccess:
         try:
             rows = await self._reader.list(Call("", _SUBSCRIPTIONS, doing, READER, "/subscriptions"))
             ids = readable(doing, lambda: sorted(text_of(each, "subscriptionId") for each in rows))
-        except CordonError as error:
+        except (OperatorMustAct, PlatformRefused) as error:
             return str(error)
         more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
         seen = f"only {', '.join(ids[:_SHOWN])}{more}" if ids else "none at all"
-        return f"it lacks {READER}, and sees {seen}"
+        return f"it lacks {READER}, and sees {seen}. {_HOW_TO_SEE.format(tenant=self._tenant_id)}"
 
     # --- logs ----------------------------------------------------------------------------------------------
 
@@ -235,6 +243,11 @@ class AzureAccess:
         if self._writer is None:
             raise PlatformRefused(doing=doing, code="no-executor", why="CORDON_EXECUTOR_CLIENT_ID is not set.")
         return self._writer
+
+
+def _blind(part: Part[tuple[str, ...]]) -> tuple[str, ...]:
+    what = "whether there are subscriptions that Cordon's reader may not read"
+    return part.value if isinstance(part, Known) else tuple(_why_unseen(what, part))
 
 
 def _may_pass(part: object) -> bool:

@@ -243,6 +243,26 @@ def test_a_reader_of_one_subscription_says_that_there_may_be_others() -> None:
     assert names(reach) == ["shop"]
     (unseen,) = reach.unseen
     assert f"sees only {SUBSCRIPTION}" in unseen
+    assert "Assign the role Reader to the identity of CORDON_READER_CLIENT_ID at the scope" in unseen
+    assert reach.passing == ()
+
+
+@pytest.mark.parametrize("match", ["GET *managementGroups*", "GET /subscriptions"])
+def test_whether_all_is_seen_may_be_told_later_where_nobody_answers_now(match: str) -> None:
+    """A busy service is no missing right: the look is taken again, and nobody is called."""
+    fault = {"service": "arm", "match": match, "kind": "503"}
+    reader = [{"roleDefinitionName": "Reader", "scope": f"/subscriptions/{SUBSCRIPTION}"}]
+
+    async def story(estate: Estate, _: Desk) -> None:
+        reach = await estate.access.reach(US, Known(()))
+
+        assert names(reach) == ["shop"]
+        (unseen,) = reach.unseen
+        assert "503" in unseen
+        assert reach.passing == reach.unseen
+
+    roles = azure(role("Key Vault Secrets User", PROD), permissions={"reader": reader})
+    with_estate(story, roles, faults=[fault])
 
 
 def test_a_list_that_was_cut_is_not_taken_for_the_whole() -> None:

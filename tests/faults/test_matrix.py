@@ -42,12 +42,14 @@ def test_a_sample_of_the_undo_is_green(part: int) -> None:
 
 def test_the_matrix_does_not_shrink() -> None:
     """A step that silently leaves the reference plan, or its undo, would take its cells along."""
-    calls, back, floor = record(), record_undo(), json.loads(FLOOR.read_text())
+    calls, back, read, floor = record(), record_undo(), record_secrets(), json.loads(FLOOR.read_text())
 
     assert len(calls) >= floor["calls"]
     assert len(list(cells(calls))) >= floor["cells"]
     assert len(back) >= floor["undo_calls"]
     assert len(list(cells(back, undo=True))) >= floor["undo_cells"]
+    assert len(read) >= floor["secrets_calls"]
+    assert len(list(cells(read, secrets=True))) >= floor["secrets_cells"]
 
 
 def test_every_action_is_in_the_matrix_or_apart_on_purpose() -> None:

@@ -59,7 +59,7 @@ imports: setup
 format: setup ## format, and mend what lint can mend
 	@$(IN)/ruff check --fix --quiet .; $(IN)/ruff format --quiet .
 
-generated: setup ## write the files anew that are made from the catalogues: permissions, the policy's schema
+generated: setup ## write the files anew that are made from the catalogues: permissions, the policy's schema and reference
 	@$(IN)/python -m infra.permissions
 	@$(IN)/python -m drill schema
 

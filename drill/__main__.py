@@ -9,7 +9,7 @@ Rehearse Cordon on a practice tenant.
     python -m drill scenarios     list those that ship
     python -m drill backtest --policy FILE --logs FOLDER [--against OTHER_POLICY] [--json FILE] [--markdown FILE]
                                   what the policy would have done to a tenant's exported logs (docs/backtest.md)
-    python -m drill schema        write policies/policy.schema.json anew
+    python -m drill schema        write policies/policy.schema.json and docs/policy-reference.md anew
 
 `check` exits with 0 if every sample passes and every rule can decide, with 1 if not, and with 2 if the file is no
 policy. `run` tells what happens on stderr and ends with the report on stdout. It exits with 0 if everything came as
@@ -30,7 +30,8 @@ from shared.errors import OperatorMustAct
 
 AS_EXPECTED, OTHERWISE, UNUSABLE = 0, 1, 2
 _FIRST = SHIPPED / "leaked-secret.yaml"
-_SCHEMA = Path(__file__).resolve().parent.parent / "policies" / "policy.schema.json"
+_ROOT = Path(__file__).resolve().parent.parent
+_SCHEMA, _REFERENCE = _ROOT / "policies" / "policy.schema.json", _ROOT / "docs" / "policy-reference.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -123,11 +124,13 @@ def _backtest(chosen: argparse.Namespace) -> int:
 
 
 def _write_schema(_: argparse.Namespace) -> int:
+    from drill.reference import reference_text
     from shared.actions import policy_actions
     from shared.policy_schema import schema_text
 
-    _SCHEMA.write_text(schema_text(policy_actions()), encoding="utf-8")
-    print(f"{_SCHEMA.relative_to(Path.cwd()) if _SCHEMA.is_relative_to(Path.cwd()) else _SCHEMA} is written.")
+    for path, text in ((_SCHEMA, schema_text(policy_actions())), (_REFERENCE, reference_text())):
+        path.write_text(text, encoding="utf-8")
+        print(f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path} is written.")
     return AS_EXPECTED
 
 
@@ -161,7 +164,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands.add_parser("check", help="try the samples in a policy's rules"))
     commands.add_parser("scenarios", help="list the scenarios that ship").set_defaults(command=_list)
     _add_backtest(commands.add_parser("backtest", help="try a policy on a tenant's exported logs"))
-    commands.add_parser("schema", help="write the policy's JSON Schema anew").set_defaults(command=_write_schema)
+    commands.add_parser("schema", help="write the policy's JSON Schema and reference anew").set_defaults(
+        command=_write_schema
+    )
     return parser
 
 

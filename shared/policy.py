@@ -113,9 +113,13 @@ class ActionLimits:
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     reversible: Count = 30
+    """Sign-in blocked, applications deactivated, what Identity Protection is told."""
     credentials: Count = 20
+    """Credentials removed for good."""
     grants: Count = 20
+    """Roles, permissions, access to vaults, custody."""
     irreversible: Count = 1
+    """Deletions for ever."""
 
     def by_tier(self) -> Mapping[Tier, int]:
         return {tier: int(getattr(self, tier.value)) for tier in Tier}
@@ -128,9 +132,13 @@ class Limits:
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     identities_per_hour: Annotated[int, Field(ge=1, le=800, strict=True)] = 5
+    """Distinct identities within an hour."""
     percent_of_enabled_per_hour: Annotated[float, Field(gt=0, le=100, strict=True)] = 2
+    """The same, of the tenant's enabled service principals; one is always allowed."""
     secrets_per_hour: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 200
+    """Secrets that are rotated: one tier of one plan goes whole, or waits for a person."""
     actions_per_hour: ActionLimits = field(default_factory=ActionLimits)
+    """Distinct actions on distinct objects within an hour, by tier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +148,9 @@ class Protected:
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     id: Guid
+    """Its object id or client id."""
     reason: Annotated[str, Field(min_length=1, max_length=200)]
+    """Why it must never be touched; it stands in the incident."""
 
 
 @dataclass(frozen=True, slots=True)

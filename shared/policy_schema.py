@@ -50,10 +50,22 @@ def policy_schema(action_names: Sequence[str]) -> JsonObject:
 
 def _rule() -> JsonObject:
     properties: dict[str, JsonValue] = {
-        "name": {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 80},
-        "when": {"$ref": "#/$defs/condition"},
-        "verdict": {"enum": [verdict.value for verdict in Verdict]},
-        "actions": {"type": "array", "items": {"$ref": "#/$defs/action"}},
+        "name": {
+            "type": "string",
+            "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$",
+            "maxLength": 80,
+            "description": "What reports call it, such as leaked-credential.",
+        },
+        "when": {"$ref": "#/$defs/condition", "description": "The condition; the first rule whose is met decides."},
+        "verdict": {
+            "enum": [verdict.value for verdict in Verdict],
+            "description": "ignore and watch do nothing, ask lets the plan wait for a person, contain carries it out.",
+        },
+        "actions": {
+            "type": "array",
+            "items": {"$ref": "#/$defs/action"},
+            "description": "What is done, in the catalogue's order; ask and contain need some.",
+        },
         "samples": {"$ref": "#/$defs/samples"},
         "ladder": _ladder(),
         "independent": {
@@ -112,7 +124,7 @@ def _needs_no_settings(condition: type[Condition]) -> bool:
 
 def _action(names: Sequence[str]) -> JsonObject:
     known = option_schemas()
-    by_name: dict[str, JsonValue] = {name: known.get(name, {"type": "object"}) for name in names}
+    by_name: dict[str, JsonValue] = {name: known.get(name, {"type": "object", "maxProperties": 0}) for name in names}
     with_options: JsonObject = {**_object(by_name, []), "minProperties": 1, "maxProperties": 1}
     return {"anyOf": [{"enum": [*names]}, with_options]}
 

@@ -6,12 +6,20 @@ What a sample does not mention was read, and nothing is there; `unreadable` stan
 times count back from the sample's `now`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar, Literal, TypeAlias, cast
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from shared.audit import ACTIVITIES, normalise_activity
@@ -19,7 +27,7 @@ from shared.audit_grants import APP_ROLE_GIVEN, CONSENTED, DELEGATED_GIVEN, ROLE
 from shared.case import HolderKind
 from shared.conditions.addresses import Domain
 from shared.conditions.hours import Day, HoursOfDay
-from shared.conditions.settings import SETTINGS, Duration, Guid, NotAmong
+from shared.conditions.settings import GUID_PATTERN, SETTINGS, Duration, Guid, NotAmong
 from shared.identity import IdentityKind, canonical_guid
 from shared.privileges import APP_ROLES, DIRECTORY_ROLES, Privilege
 from shared.risk import DetectionType, Level, State
@@ -103,7 +111,7 @@ def _read_moment(value: object) -> datetime:
     return found.astimezone(UTC)
 
 
-def _named_in(catalogue: dict[str, Privilege], what: str) -> Callable[[object], str]:
+def _named_in(catalogue: Mapping[str, Privilege], what: str) -> Callable[[object], str]:
     """Reads a permission by its name in the catalogue, in any case, or one that is not in it by its id."""
     names = {each.name.casefold(): each.name for each in catalogue.values()}
 
@@ -118,6 +126,12 @@ def _named_in(catalogue: dict[str, Privilege], what: str) -> Callable[[object], 
     return read
 
 
+def _names_or_ids(catalogue: Mapping[str, Privilege]) -> WithJsonSchema:
+    """For editors: the catalogue's names, or an id."""
+    names = [each.name for each in catalogue.values()]
+    return WithJsonSchema({"anyOf": [{"enum": names}, {"type": "string", "pattern": GUID_PATTERN}]})
+
+
 def _is_plain(value: str) -> str:
     if not is_shallow(parsed(value)):
         raise ValueError("is nested too deeply")
@@ -129,8 +143,10 @@ Moment = Annotated[datetime, BeforeValidator(_read_moment)]
 Label = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[!-~]+$")]
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(max_length=200), AfterValidator(_is_plain)]
-AppRoleName = Annotated[str, BeforeValidator(_named_in(dict(APP_ROLES), "app role"))]
-DirectoryRoleName = Annotated[str, BeforeValidator(_named_in(dict(DIRECTORY_ROLES), "directory role"))]
+AppRoleName = Annotated[str, BeforeValidator(_named_in(APP_ROLES, "app role")), _names_or_ids(APP_ROLES)]
+DirectoryRoleName = Annotated[
+    str, BeforeValidator(_named_in(DIRECTORY_ROLES, "directory role")), _names_or_ids(DIRECTORY_ROLES)
+]
 Few = Field(max_length=100)
 Kind: TypeAlias = Literal["secret", "certificate", "federated"]
 

@@ -71,6 +71,7 @@ class CutVaultAccess:
         "properties": {
             SELF_GRANTING: {
                 "enum": [*_WORDS],
+                "default": "keep",
                 "description": "Whether roles by which it could give itself access to secrets go as well.",
             }
         },

@@ -209,7 +209,7 @@ class CapturesMore(Protocol):
 
 @runtime_checkable
 class DescribesOptions(Protocol):
-    """An entry of a catalogue whose options editors can check as well: the JSON Schema of its options' object."""
+    """An entry of a catalogue that has options: the JSON Schema of their object, for editors and the reference."""
 
     option_schema: ClassVar[JsonObject]
 

@@ -48,6 +48,17 @@ class RemovesGrants(ABC):
     sort: ClassVar[Literal["app-role", "delegated-grant", "directory-role"]]
     same: ClassVar[tuple[str, ...]]  # the fields of an image that make two of them the same grant
     valued: ClassVar[str | None] = None  # the field that may differ between two of the same
+    option_schema: ClassVar[JsonObject] = {
+        "type": "object",
+        "properties": {
+            ADDED_SINCE: {
+                "type": "string",
+                "examples": ["24h"],
+                "description": "Only what was given within this time before the step begins; left out: all of it.",
+            }
+        },
+        "additionalProperties": False,
+    }
 
     @abstractmethod
     def held(self, grants: Grants) -> Part[tuple[Held, ...]]:

@@ -72,6 +72,29 @@ class ReplaceCredentials:
     rank: ClassVar[int] = 20
     proof_part: ClassVar[PartName] = PartName.IDENTITY
     parts_to_capture: ClassVar[frozenset[PartName]] = frozenset({PartName.PUBLIC_KEYS})
+    option_schema: ClassVar[JsonObject] = {
+        "type": "object",
+        "properties": {
+            "new-certificate": {
+                "type": "boolean",
+                "default": False,
+                "description": "Whether a new certificate is made in the hand-over vault for the owner to fetch.",
+            },
+            "only": {
+                "anyOf": [
+                    {"const": _ACCUSED},
+                    {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": _MOST},
+                ],
+                "description": "Only those that detections accuse, or those with these ids; left out: all of them.",
+            },
+            "signing-keys": {
+                "enum": [*_SIGNING],
+                "default": "ask",
+                "description": "What becomes of signing keys that single sign-on is not seen to use.",
+            },
+        },
+        "additionalProperties": False,
+    }
 
     def check_options(self, options: JsonObject) -> None:
         unknown = sorted(set(options) - _OPTIONS)
@@ -80,8 +103,8 @@ class ReplaceCredentials:
                 f"replace-credentials has no option {unknown[0]}; it has new-certificate: true or false, only: "
                 "accused or a list of credential ids, and signing-keys: ask, keep or remove"
             )
-        if options.get("new-certificate", False) not in (True, False):
-            raise ValueError("new-certificate is true or false")
+        if not isinstance(options.get("new-certificate", False), bool):
+            raise ValueError("new-certificate is true or false")  # noqa: TRY004 - bad input, not a wrong call
         if "only" in options:
             _check_only(options["only"])
         if options.get("signing-keys", "ask") not in _SIGNING:

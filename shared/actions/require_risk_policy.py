@@ -44,6 +44,17 @@ class RequireRiskPolicy:
     needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 80
     proof_part: ClassVar[PartName] = PartName.CA_POLICY
+    option_schema: ClassVar[JsonObject] = {
+        "type": "object",
+        "properties": {
+            "state": {
+                "enum": [*_STATES],
+                "default": "report-only",
+                "description": "Whether the policy blocks at high risk, or only tells that it would.",
+            }
+        },
+        "additionalProperties": False,
+    }
 
     def check_options(self, options: JsonObject) -> None:
         unknown = sorted(set(options) - {"state"})

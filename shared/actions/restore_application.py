@@ -37,6 +37,17 @@ class RestoreApplication:
     rank: ClassVar[int] = 5
     tier: ClassVar[Tier] = Tier.REVERSIBLE
     proof_part: ClassVar[PartName] = PartName.IDENTITY
+    option_schema: ClassVar[JsonObject] = {
+        "type": "object",
+        "properties": {
+            _SIGN_IN: {
+                "enum": [_BLOCKED, _AS_IT_WAS],
+                "default": _BLOCKED,
+                "description": "Whether its sign-in is blocked when it is back.",
+            }
+        },
+        "additionalProperties": False,
+    }
 
     def check_options(self, options: JsonObject) -> None:
         if set(options) - {_SIGN_IN} or options.get(_SIGN_IN, _BLOCKED) not in (_BLOCKED, _AS_IT_WAS):

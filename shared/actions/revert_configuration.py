@@ -60,6 +60,26 @@ class RevertConfiguration:
     rank: ClassVar[int] = 45
     tier: ClassVar[Tier] = Tier.REVERSIBLE
     proof_part: ClassVar[PartName] = PartName.IDENTITY
+    option_schema: ClassVar[JsonObject] = {
+        "type": "object",
+        "properties": {
+            _CHANGE: {
+                "anyOf": [
+                    {"type": "string"},
+                    {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": _MOST},
+                ],
+                "description": "The ids, or correlation ids, of the audit records whose changes are taken back.",
+            },
+            _SINCE: {
+                "type": "string",
+                "examples": ["24h"],
+                "description": "All changes of addresses within this time; at most 7d. One of both options is given.",
+            },
+        },
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    }
 
     def check_options(self, options: JsonObject) -> None:
         unknown = sorted(set(options) - {_CHANGE, _SINCE})

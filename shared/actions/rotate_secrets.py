@@ -81,9 +81,22 @@ def _word(name: str, options: Mapping[str, JsonValue], default: str) -> str:
     return str(value)
 
 
-def _tier_list(at_least: int, description: str) -> JsonObject:
+def _tier_list(at_least: int, default: tuple[int, ...], description: str) -> JsonObject:
     items: JsonObject = {"enum": [*_TIERS]}
-    return {"type": "array", "items": items, "minItems": at_least, "maxItems": 3, "description": description}
+    bounds: JsonObject = {"minItems": at_least, "maxItems": 3}
+    return {"type": "array", "items": items, **bounds, "default": [*default], "description": description}
+
+
+_MEANINGS: Mapping[str, tuple[str, str]] = {
+    "single-credential": ("ask", "Whether one that its source holds only once is replaced, so that consumers break."),
+    "disable-old": ("after-grace", "Whether versions that hold the exposed value are disabled."),
+    "unrecognised": ("delegate", "What becomes of a secret that no rotator recognises: its owner is told, or it goes."),
+}
+
+
+def _word_schema(name: str) -> JsonObject:
+    default, meaning = _MEANINGS[name]
+    return {"enum": [*_WORDS[name]], "default": default, "description": meaning}
 
 
 class RotateSecrets:
@@ -95,14 +108,17 @@ class RotateSecrets:
     option_schema: ClassVar[JsonObject] = {
         "type": "object",
         "properties": {
-            "tiers": _tier_list(1, "The tiers that are rotated: 1 read, 2 beside what was read, 3 within reach."),
-            "ask": _tier_list(0, "The tiers that wait for a person's approval."),
+            "tiers": _tier_list(
+                1, _TIERS, "The tiers that are rotated: 1 read, 2 beside what was read, 3 within reach."
+            ),
+            "ask": _tier_list(0, (3,), "The tiers that wait for a person's approval."),
             "grace": {
                 "type": "string",
                 "examples": ["PT15M", "1h"],
+                "default": "PT15M",
                 "description": "How long consumers have to read the new value before the exposed one dies; at most 7d.",
             },
-            **{name: {"enum": [*words]} for name, words in _WORDS.items()},
+            **{name: _word_schema(name) for name in _WORDS},
         },
         "additionalProperties": False,
     }

@@ -51,7 +51,8 @@ DURATION_SCHEMA = {
     "pattern": r"^([0-9]{1,6}[smhd]|P([0-9]{1,6}D)?(T([0-9]{1,6}H)?([0-9]{1,6}M)?([0-9]{1,6}S)?)?)$",
     "examples": ["90m", "24h", "7d"],
 }
-_GUID_SCHEMA = {"type": "string", "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"}
+GUID_PATTERN = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_GUID_SCHEMA = {"type": "string", "pattern": GUID_PATTERN}
 
 Duration = Annotated[timedelta, BeforeValidator(read_duration), WithJsonSchema(DURATION_SCHEMA)]
 _AUDITED = AfterValidator(_within_look_back)

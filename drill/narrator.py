@@ -21,6 +21,7 @@ from shared.entries import (
     Decided,
     Entry,
     Escalated,
+    Foreseen,
     HeldBack,
     Intended,
     Investigated,
@@ -207,6 +208,14 @@ def _tell_plan(entry: Planned, _: str | None) -> Iterable[str]:
         yield f"not in the plan: {each.action} ({each.outcome}: {each.reason})"
 
 
+def _tell_forecast(entry: Foreseen, _: str | None) -> Iterable[str]:
+    if entry.not_known:
+        yield entry.not_known
+    ending = [use for use in entry.uses if use.stops]
+    if entry.uses:
+        yield f"foresees that {len(ending)} of {len(entry.uses)} uses of the identity end by this plan"
+
+
 def _tell_held(entry: HeldBack, _: str | None) -> Iterable[str]:
     yield f"holds back, by {entry.by}: {entry.reason}"
 
@@ -281,6 +290,7 @@ _TELLERS: Mapping[type[Entry], Callable[[Any, str | None], Iterable[str]]] = {
     Investigated: _tell_look,
     Decided: _tell_decision,
     Planned: _tell_plan,
+    Foreseen: _tell_forecast,
     HeldBack: _tell_held,
     Approved: _tell_approval,
     Intended: _tell_intent,

@@ -198,6 +198,60 @@ class LadderClimbed(Detail):
     accusation: AccusationTold
 
 
+class Flip(Detail):
+    """
+    A condition whose other answer would have led to another verdict; `open`: more of the case would be read then.
+    """
+
+    condition: str
+    now: Literal["met", "not-met", "unknown"]
+    if_: Literal["met", "not-met"]
+    verdict: Literal["ignore", "watch", "ask", "contain", "open"]
+    rule: str
+
+
+class WeighedUp(Detail):
+    """What speaks for the decision and against it, what would turn it, and what could not be known."""
+
+    reasons_for: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    flips: tuple[Flip, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+class UseSeen(Detail):
+    """
+    Who gets tokens as the identity: with which credential, for which resource, how often, last when and from where.
+    `stops`: the plan takes it away; None: that cannot be told.
+    """
+
+    credential_id: str | None = None
+    credential_type: str | None = None
+    resource: str | None = None
+    count: int
+    share: float  # of all that were seen, 0 to 1
+    last: datetime
+    addresses: tuple[str, ...] = ()  # the newest of them
+    stops: bool | None = None
+
+
+class Foreseen(Entry):
+    """
+    Who breaks by this plan, for all that the sign-in log shows. `not_known` says why it does not; an empty list of uses
+    is never a promise that nobody does.
+    """
+
+    kind = "foreseen"
+    plan_hash: str
+    read_at: datetime
+    since: datetime | None = None  # from when on the log was read whole
+    total: int = 0
+    uses: tuple[UseSeen, ...] = ()
+    more: int = 0  # uses beyond those that are listed
+    not_known: str | None = None
+    notes: tuple[str, ...] = ()
+
+
 class Decided(Entry):
     """The verdict, which rule gave it, and what every rule before it answered."""
 
@@ -211,6 +265,7 @@ class Decided(Entry):
     by_person: str | None = None  # a responder's order: what they gave as their name, unauthenticated
     signals: int | None = None  # how many of the incident's signals were looked at, oldest first; None: not said
     ladder: LadderClimbed | None = None  # None: the rule names its actions itself
+    weighed: WeighedUp | None = None  # of what contains or asks; earlier versions did not weigh it up
 
 
 class Change(Detail):
@@ -729,6 +784,7 @@ KINDS: tuple[type[Entry], ...] = (
     Decided,
     Planned,
     HeldBack,
+    Foreseen,
     Approved,
     Intended,
     Applied,

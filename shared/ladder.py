@@ -121,7 +121,7 @@ def expectation(policy: Policy) -> Callable[[Change], bool]:
     """
     Which changes a policy expects: by those of whom its conditions expect this kind, or declared in full.
     """
-    leaves = [leaf for rule in policy.rules for leaf in _leaves(rule.when)]
+    leaves = [leaf for rule in policy.rules for leaf in leaves_of(rule.when)]
     declared = [leaf for leaf in leaves if isinstance(leaf, ExplainedByDeclaration)]
     by: dict[ChangeKind, frozenset[str]] = {}
     for leaf in leaves:
@@ -146,13 +146,14 @@ _EXPECTS: Mapping[str, tuple[ChangeKind, ...]] = {
 }
 
 
-def _leaves(condition: Condition) -> Iterator[Condition]:
+def leaves_of(condition: Condition) -> Iterator[Condition]:
+    """The single conditions of a rule, wherever they stand in it."""
     match condition:
         case All(members) | AnyOf(members):
             for member in members:
-                yield from _leaves(member)
+                yield from leaves_of(member)
         case Not(member):
-            yield from _leaves(member)
+            yield from leaves_of(member)
         case _:
             yield condition
 

@@ -139,6 +139,7 @@ def _listen(when: Condition, case: Case) -> _Heard:
 
 def _usual_origin(condition: Condition) -> Origin | None:
     """Who confirms or dismisses a risk is a person, whichever log tells of it."""
+    condition = getattr(condition, "asked", condition)  # of one whose answer is supposed
     if isinstance(condition, AuditShows) and _JUDGEMENTS.issuperset(map(normalise_activity, condition.activities)):
         return Origin.PERSON
     if isinstance(condition, RiskDetected) and condition.types and set(condition.types) == {CONFIRMED}:

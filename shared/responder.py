@@ -24,8 +24,9 @@ from shared.actions.people import (
     people_needed,
     same_person,
 )
-from shared.case import Known
+from shared.case import Known, PartName
 from shared.chain import Chain
+from shared.counter_evidence import weigh_up
 from shared.damage import TODO, damaged_now, read_noting
 from shared.entries import (
     Approved,
@@ -33,6 +34,7 @@ from shared.entries import (
     Decided,
     Entry,
     Escalated,
+    Foreseen,
     Intended,
     Planned,
     PlannedStep,
@@ -52,6 +54,7 @@ from shared.errors import (
     RivalActs,
     SequenceTaken,
 )
+from shared.forecast import foresee
 from shared.history import History
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
 from shared.incident import view_of, what_stands
@@ -278,9 +281,9 @@ class Responder:
 
     # People
 
-    async def preview(self, order: Order) -> Preview:
+    async def preview(self, order: Order, *, with_forecast: bool = True) -> Preview:
         """
-        What would be done now, made by the code that does it. Nothing is changed.
+        What would be done now, made by the code that does it, and who would break by it. Nothing is changed.
 
         Raises RequestRefused, as `order` does, for an action that is asked for and cannot run here.
         """
@@ -331,10 +334,18 @@ class Responder:
                 policy=desk.policy.digest,
                 by_person=order.by,
                 ladder=as_told(found.climbed) if found.climbed else None,
+                weighed=weigh_up(desk.policy, found.case, found.decision),
             ),
             plan=plan,
             held_back=held,
+            forecast=await self._foresee(plan, found) if with_forecast else None,
         )
+
+    async def _foresee(self, plan: Planned | None, found: Investigation) -> Foreseen | None:
+        if plan is None or not plan.steps:
+            return None
+        gathered = await found.look.gather(frozenset({PartName.SIGN_INS}))
+        return foresee(plan, gathered.sign_ins, found.state, self._desk.clock())
 
     async def _what_stands(self, found: Investigation) -> tuple[ActionChoice, ...]:
         """What the identity is contained with already, in its open incident and in the one that watches it."""
@@ -358,7 +369,7 @@ class Responder:
         _check_name(order)
         await self._refuse_what_cannot_run(order)
         if order.plan_hash is not None:
-            _compare(order.plan_hash, await self.preview(order))
+            _compare(order.plan_hash, await self.preview(order, with_forecast=False))
         found = source_named("manual").read(order.record(), self._desk.tenant_id)
         if isinstance(found, NotASignal):
             raise MalformedSignal(source="manual", why=found.why)
@@ -433,7 +444,7 @@ class Responder:
         if self._desk.mode == "watch":
             raise RequestConflicts("Mode watch: Cordon changes nothing. Confirm it in the Entra admin centre.")
         order = _verdict(chain, "compromised", (ActionChoice("confirm-compromised", {}),), reason, by)
-        preview = await self.preview(order)
+        preview = await self.preview(order, with_forecast=False)
         plan = preview.plan
         if plan is None or not any(step.action == "confirm-compromised" for step in plan.steps):
             raise RequestConflicts(f"Nothing was changed. {_why_not(preview, 'confirm-compromised')}")
@@ -442,7 +453,7 @@ class Responder:
     async def _dismiss(self, chain: Chain, reason: str, by: str) -> IncidentView:
         """Where Identity Protection has nothing to be told, the verdict alone closes the incident."""
         order = _verdict(chain, "dismissed", (ActionChoice("dismiss-risk", {}),), reason, by)
-        preview = await self.preview(order)
+        preview = await self.preview(order, with_forecast=False)
         plan = preview.plan
         if plan is None or any(each.outcome == "contradicts-containment" for each in plan.not_done):
             raise RequestConflicts(f"Nothing was changed. {_why_not(preview, 'dismiss-risk')}")

@@ -6,7 +6,17 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from shared.entries import Change, Decided, IdentitySeen, LadderClimbed, NamedOutcome, PartRead, Planned
+from shared.entries import (
+    Change,
+    Decided,
+    Foreseen,
+    IdentitySeen,
+    LadderClimbed,
+    NamedOutcome,
+    PartRead,
+    Planned,
+    WeighedUp,
+)
 from shared.incident import Status
 from shared.liveness import RuleLife
 from shared.preflight import Preflight, Readiness
@@ -120,6 +130,8 @@ class IncidentView(View):
     subject: str
     verdict: str | None
     rule: str | None
+    weighed: WeighedUp | None = None  # what speaks for and against the decision, and what would turn it
+    forecast: Foreseen | None = None  # who breaks by the newest plan, or why that is not known; None: not read (yet)
     ladder: LadderClimbed | None = None  # how far the rule's ladder was climbed, and why no less far
     signals: int
     plan_hash: str | None
@@ -157,6 +169,7 @@ class Preview(View):
     decision: Decided
     plan: Planned | None
     held_back: str | None  # why the plan would not be carried out at once, if so
+    forecast: Foreseen | None = None  # who breaks by the plan; None: there is no plan
 
 
 class DriftView(View):

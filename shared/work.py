@@ -18,6 +18,7 @@ from shared.audit import is_counter_move
 from shared.case import AuditRecord, CouldNotLook, IdentityState, Known, Part, PartName
 from shared.chain import Chain, Line
 from shared.clock import Clock
+from shared.counter_evidence import weigh_up
 from shared.damage import read_noting
 from shared.decision import Decision
 from shared.entries import (
@@ -29,6 +30,7 @@ from shared.entries import (
     Decided,
     Entry,
     Escalated,
+    Foreseen,
     HeldBack,
     Intended,
     Investigated,
@@ -53,6 +55,7 @@ from shared.entries import (
 )
 from shared.errors import JournalDamaged, RivalActs, Unreachable
 from shared.execution import Execution, Switch
+from shared.forecast import foresee, not_asked
 from shared.history import History
 from shared.identity import IdentityRef, PrincipalId
 from shared.inbox import Inbox
@@ -102,6 +105,7 @@ RESUME_AFTER = timedelta(seconds=90)  # the hidden message that picks up whoever
 LEASE = timedelta(seconds=45)  # how long another instance's silence is taken for work; spares work, guards nothing
 RECHECKS = (5.0, 60.0, 300.0, 900.0, 5700.0)  # seconds: race window … longest ordinary token + log delay
 _LONGEST_FIRST_LOOK = 45.0
+_FORESEEN_AT = 2  # the place of the later look that also reads who got tokens: the cut is proven twice by then
 _REMEMBERED = 10_000  # incidents of which an instance knows when its own resume message is due
 _CLOSE_ROUNDS = 30  # rounds of a fight at that distance; then it doubles with each
 _LONGEST_DISTANCE = 900.0
@@ -257,6 +261,17 @@ class Work:
                 await self._contain_again(plan)
         elif active_plan(chain) is not None and place == len(RECHECKS) and chain.place(Closed) < told.record.sequence:
             await self._close_after_looks(plan)
+        if isinstance(told.entry, Rechecked) and told.entry.answer == "held" and place == _FORESEEN_AT:
+            await self._foresee_after(plan)
+
+    async def _foresee_after(self, plan: Planned) -> None:
+        """Who broke by what was carried out at once: read when it is contained, at an early look, and once."""
+        foreseen = self._chain.last(Foreseen)
+        if foreseen is not None and foreseen.plan_hash == plan.hash:
+            return
+        gathered = await self._execution().new_look().gather(frozenset({PartName.IDENTITY, PartName.SIGN_INS}))
+        state = gathered.identity.value if isinstance(gathered.identity, Known) else None
+        await self._chain.write(foresee(plan, gathered.sign_ins, state, self._desk.clock()))
 
     async def _undone(self, plan: Planned) -> list[PlannedStep]:
         """Look, and give the steps that were proven before and do not show now."""
@@ -496,8 +511,19 @@ class Work:
         if held and held.by == "mode" and self._mode == "watch":
             await self._close("watched", "mode watch: decided, and nothing was changed", *entries, decided, plan, held)
             return None
-        await self._chain.write(*entries, decided, plan, *((held,) if held else ()))
+        foreseen = await self._foresee(plan, found, held)
+        await self._chain.write(*entries, decided, plan, *foreseen, *((held,) if held else ()))
         return None if held else plan
+
+    async def _foresee(self, plan: Planned, found: Investigation, held: HeldBack | None) -> tuple[Foreseen, ...]:
+        """Who breaks, beside a plan that waits for a person; what is carried out at once waits for no such read."""
+        if held is None or held.by not in ("verdict", "mode", "limits") or not plan.steps:
+            return ()
+        if held.by == "limits":
+            why = "many are reported at once, and the log's quota is not spent on them; ask for the plan's preview"
+            return (not_asked(plan, why, self._desk.clock()),)
+        gathered = await found.look.gather(frozenset({PartName.SIGN_INS}))
+        return (foresee(plan, gathered.sign_ins, found.state, self._desk.clock()),)
 
     def _decided(self, found: Investigation, order: Order | None) -> Decided:
         decision = found.decision
@@ -511,6 +537,7 @@ class Work:
             by_person=order.by if order else None,
             signals=sum(1 for _ in self._chain.all(SignalJoined)),
             ladder=as_told(found.climbed) if found.climbed else None,
+            weighed=weigh_up(self._desk.policy, found.case, decision),
         )
 
     def _unread(self, part: Part[IdentityState]) -> tuple[Entry, ...]:

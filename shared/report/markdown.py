@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 
-from shared.report.markdown_decision import ladder_lines
+from shared.report.markdown_decision import forecast_lines, ladder_lines, weighed_lines
 from shared.report.markdown_secrets import secrets_section
 from shared.report.model import (
     Altered,
@@ -30,6 +30,7 @@ HEADINGS = {
     "tokens": "## How long existing tokens live on",
     "not_done": "## What was not done, and why",
     "ahead": "## Planned, not carried out",
+    "breaks": "## Who breaks",
     "who": "## Who",
     "done": "## What was done, with its proof",
     "secrets": "## Secrets",
@@ -51,6 +52,7 @@ def as_markdown(report: Report) -> str:
         ("tokens", (f"- {plain(line)}" for line in report.tokens.says)),
         ("not_done", _not_done(report)),
         ("ahead", _ahead(report)),
+        ("breaks", forecast_lines(report.forecast)),
         ("who", _who(report)),
         ("done", _done(report)),
         ("secrets", secrets_section(report.secrets)),
@@ -295,6 +297,7 @@ def _why(report: Report) -> Iterator[str]:
         yield ""
     yield from (f"- {plain(line)}" for line in why.unknown)
     yield from ladder_lines(why.ladder)
+    yield from weighed_lines(why.weighed)
 
 
 def _rule(rule: RuleTold) -> Iterator[str]:

@@ -1,9 +1,10 @@
-"""The decision's grounds as Markdown: how far its ladder was climbed, and which credential is accused by what."""
+"""A decision's grounds as Markdown: ladder, accused credential, what speaks for and against it; and who breaks."""
 
 from collections.abc import Iterator
 
-from shared.entries import AccusationTold, LadderClimbed, SuspectTold
+from shared.entries import AccusationTold, Flip, Foreseen, LadderClimbed, SuspectTold, UseSeen, WeighedUp
 from shared.report.plain import code, plain
+from shared.report.words import utc
 
 _PASSED = {"not-applicable": "not possible here", "not-enough": "not enough", "unknown": "not known to be enough"}
 _NAMED = {
@@ -53,3 +54,58 @@ def _where(suspect: SuspectTold) -> str:
     if suspect.holder is None:
         return ", which no object of the identity here holds (any more)"
     return f", a {suspect.type} of the {suspect.holder.replace('-', ' ')}"
+
+
+def weighed_lines(weighed: WeighedUp | None) -> Iterator[str]:
+    """For the person who has to agree: nothing of it changed the verdict."""
+    if weighed is None:
+        return
+    yield from _listed("What speaks for it:", weighed.reasons_for, "Nothing but the order.")
+    yield from _listed("What speaks against it:", weighed.against, "Nothing that is known.")
+    flips = tuple(map(_flip, weighed.flips))
+    yield from _listed("What would turn it (each alone):", flips, "No single answer of a condition.")
+    yield from _listed("What could not be known:", weighed.unknown, "Nothing that was asked for.")
+
+
+def _listed(head: str, texts: tuple[str, ...], none: str) -> Iterator[str]:
+    yield ""
+    yield head
+    yield ""
+    yield from (f"- {plain(text)}" for text in texts or (none,))
+
+
+def _flip(flip: Flip) -> str:
+    said = {"met": "held", "not-met": "did not hold", "unknown": "is not known"}
+    verdict = "more would be read" if flip.verdict == "open" else f"the verdict would be {flip.verdict}"
+    return f"if {flip.condition} {said[flip.if_]} (it {said[flip.now]}): {verdict}, by rule {flip.rule}"
+
+
+def forecast_lines(told: Foreseen | None) -> Iterator[str]:
+    """Who got tokens lately, and whether the plan ends that. What the log does not show is never called nobody."""
+    if told is None:
+        yield "Not read: it is read when a plan waits for a person, and after an identity was contained."
+        return
+    if told.not_known:
+        yield f"{plain(told.not_known)}."
+    if told.uses:
+        since = f" since {utc(told.since)}" if told.since else ""
+        yield f"Tokens that were issued to the identity{since}, {told.total} in all, read {utc(told.read_at)}:"
+        yield ""
+        yield "| Credential | Resource | Tokens | Share | Last | From | Ends by this plan |"
+        yield f"|{'---|' * 7}"
+        yield from map(_use, told.uses)
+    if told.more:
+        yield ""
+        yield f"{told.more} more are not listed."
+    yield from (f"- {plain(note)}" for note in told.notes)
+
+
+_ENDS = {True: "**yes**", False: "no", None: "not known"}
+
+
+def _use(use: UseSeen) -> str:
+    credential = code(use.credential_id, 120) if use.credential_id else "not told"
+    where = ", ".join(code(each, 60) for each in use.addresses) or "not told"
+    resource = plain(use.resource, 120) if use.resource else "not told"
+    cells = (credential, resource, str(use.count), f"{use.share:.0%}", utc(use.last), where, _ENDS[use.stops])
+    return f"| {' | '.join(cells)} |"

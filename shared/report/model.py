@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
-from shared.entries import LadderClimbed
+from shared.entries import Foreseen, LadderClimbed, WeighedUp
 from shared.history import StepState
 from shared.incident import Status
 from shared.rotation_story import State
@@ -78,6 +78,7 @@ class Why(Told):
     rules: tuple[RuleTold, ...]
     unknown: tuple[str, ...]
     ladder: LadderClimbed | None = None  # None: the rule names its actions itself
+    weighed: WeighedUp | None = None  # of what contains or asks; earlier versions did not weigh it up
 
 
 class Altered(Told):
@@ -360,6 +361,7 @@ class Report(Told):
     seen_in_practice: str | None = None  # what the sign-in log showed of the cut, or why it was not looked at
     ahead: tuple[StepAhead, ...]
     not_done: tuple[NotDone, ...]
+    forecast: Foreseen | None = None  # who breaks by the newest plan; None: not read (yet)
     credentials: tuple[Credential, ...]
     tokens: TokenLife
     undo: tuple[WayBack, ...]

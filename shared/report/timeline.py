@@ -12,6 +12,7 @@ from shared.entries import (
     Decided,
     Entry,
     Escalated,
+    Foreseen,
     HeldBack,
     Intended,
     Investigated,
@@ -84,9 +85,13 @@ def _tell_way(line: Line) -> str | None:
         case Investigated() as seen:
             return _tell_look(seen)
         case Decided() as decided:
-            return f"Decided: {decided.verdict}, by rule “{decided.rule}”."
+            rung = f", up to {decided.ladder.rung or 'no rung'}" if decided.ladder else ""
+            return f"Decided: {decided.verdict}, by rule “{decided.rule}”{rung}."
         case Planned() as plan:
             return f"Planned {len(plan.steps)} step(s), {len(plan.not_done)} not possible or needed; hash {plan.hash}."
+        case Foreseen() as foreseen:
+            ending = sum(1 for use in foreseen.uses if use.stops)
+            return foreseen.not_known or f"Who breaks was read: {ending} of {len(foreseen.uses)} uses end by the plan."
         case _:
             return None
 

@@ -7,6 +7,7 @@ from shared.entries import (
     Applied,
     Change,
     ConditionAnswer,
+    Foreseen,
     Intended,
     Investigated,
     PlannedStep,
@@ -51,7 +52,17 @@ from shared.report.undone import tell_undone
 from shared.rotation_story import RotationStory
 
 # Records that leave a contained incident as it is, however many of them there are.
-_SAYS_NOTHING = (SignalJoined, SeenInLogs, SignInsSeen, Published, WorkStarted, WorkEnded, RechecksSet, Investigated)
+_SAYS_NOTHING = (
+    SignalJoined,
+    SeenInLogs,
+    SignInsSeen,
+    Foreseen,
+    Published,
+    WorkStarted,
+    WorkEnded,
+    RechecksSet,
+    Investigated,
+)
 
 
 def make_report(
@@ -89,6 +100,7 @@ def make_report(
         seen_in_practice=tell_sign_ins(history),
         ahead=tuple(_tell_ahead(step.planned) for step in history.steps if step.planned and not step.newest),
         not_done=not_done,
+        forecast=history.last(Foreseen),
         credentials=credentials,
         tokens=tokens,
         undo=tuple(tell_undo(history)),
@@ -163,6 +175,7 @@ def _tell_why(history: History) -> Why:
         rules=tuple(_tell_rule(rule, rule.rule == (decided.rule if decided else None)) for rule in rules),
         unknown=(*unread, *dict.fromkeys(f"{c.condition}: {c.reason}" for c in open_questions)),
         ladder=decided.ladder if decided else None,
+        weighed=decided.weighed if decided else None,
     )
 
 

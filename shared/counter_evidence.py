@@ -185,19 +185,19 @@ def _flips(policy: Policy, case: Case, decision: Decision) -> Iterator[Flip]:
             if found.verdict is not before or found.wants:
                 verdict = "open" if found.wants else found.verdict.value
                 yield Flip.model_validate(
-                    {"condition": leaf.name, "now": now, "if_": other, "verdict": verdict, "rule": found.rule}
+                    {"condition": leaf.name, "now": now, "supposed": other, "verdict": verdict, "rule": found.rule}
                 )
 
 
 def _others(finding: Finding) -> tuple[tuple[str, str, Finding], ...]:
-    supposed = "supposed"
+    why = "supposed"
     match finding:
         case Met():
-            return (("met", "not-met", NotMet(supposed)),)
+            return (("met", "not-met", NotMet(why)),)
         case NotMet():
-            return (("not-met", "met", Met(supposed)),)
+            return (("not-met", "met", Met(why)),)
         case Unknown():
-            return (("unknown", "met", Met(supposed)), ("unknown", "not-met", NotMet(supposed)))
+            return (("unknown", "met", Met(why)), ("unknown", "not-met", NotMet(why)))
 
 
 def _through(rule: Rule, book: _Book) -> Rule:

@@ -205,7 +205,7 @@ class Flip(Detail):
 
     condition: str
     now: Literal["met", "not-met", "unknown"]
-    if_: Literal["met", "not-met"]
+    supposed: Literal["met", "not-met"]
     verdict: Literal["ignore", "watch", "ask", "contain", "open"]
     rule: str
 

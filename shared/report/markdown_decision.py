@@ -77,7 +77,7 @@ def _listed(head: str, texts: tuple[str, ...], none: str) -> Iterator[str]:
 def _flip(flip: Flip) -> str:
     said = {"met": "held", "not-met": "did not hold", "unknown": "is not known"}
     verdict = "more would be read" if flip.verdict == "open" else f"the verdict would be {flip.verdict}"
-    return f"if {flip.condition} {said[flip.if_]} (it {said[flip.now]}): {verdict}, by rule {flip.rule}"
+    return f"if {flip.condition} {said[flip.supposed]} (it {said[flip.now]}): {verdict}, by rule {flip.rule}"
 
 
 def forecast_lines(told: Foreseen | None) -> Iterator[str]:

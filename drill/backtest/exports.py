@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 from shared.signal import JsonObject
 
@@ -51,13 +51,12 @@ class Troubles:
         self.places = [*self.places, *other.places][:_EXAMPLES]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One JSON object. `context` is what the list around it says it holds (@odata.context, or a table's name)."""
+class Found(NamedTuple):
+    """One JSON object. `context` is what the list around it says it holds (@odata.context)."""
 
     record: JsonObject
     context: str
-    place: str
+    line: int
 
 
 def files_in(folder: Path) -> tuple[Path, ...]:
@@ -130,7 +129,11 @@ class Export:
         while line:
             if not line.isspace():
                 try:
-                    yield from unwrapped(parse(line), self.name, number)
+                    value = parse(line)
+                    if isinstance(value, dict) and _WRAPPERS.isdisjoint(cast("JsonObject", value)):
+                        yield Found(cast("JsonObject", value), "", number)
+                    else:
+                        yield from unwrapped(cast("object", value), number)
                 except ValueError:
                     self._note(number, "a line that is not JSON")
             line = file.readline()
@@ -150,7 +153,7 @@ class Export:
                         self._note(rows.line_num, f"a row of {len(row)} columns, where the heading has {len(names)}")
                     continue
                 record: JsonObject = {name: value for name, value in zip(names, row, strict=True) if value}
-                yield Found(record, "", f"{self.name}:{rows.line_num}")
+                yield Found(record, "", rows.line_num)
         except csv.Error as problem:
             self._note(rows.line_num, f"what follows cannot be read as CSV ({problem})")
 
@@ -163,16 +166,18 @@ def _first_line(file: IO[bytes]) -> bytes:
     return line.removeprefix(_MARK)
 
 
-def unwrapped(value: object, name: str, line: int, context: str = "") -> Iterator[Found]:
+_WRAPPERS = frozenset({"value", "records", "tables"})
+
+
+def unwrapped(value: object, line: int, context: str = "") -> Iterator[Found]:
     """
     The records in a value: Graph's `value`, a hub's `records`, the tables of Log Analytics, a list, or itself.
 
     Raises ValueError for what is neither an object nor a list of them.
     """
-    place = f"{name}:{line}"
     if isinstance(value, list):
         for each in cast("list[object]", value):
-            yield from unwrapped(each, name, line, context)
+            yield from unwrapped(each, line, context)
         return
     if not isinstance(value, dict):
         raise ValueError("not an object")  # noqa: TRY004 - bad input, not a wrong call
@@ -181,26 +186,26 @@ def unwrapped(value: object, name: str, line: int, context: str = "") -> Iterato
         inner = record.get(wrapper)
         if isinstance(inner, list) and "id" not in record:
             said = record.get("@odata.context")
-            yield from unwrapped(inner, name, line, said if isinstance(said, str) else context)
+            yield from unwrapped(inner, line, said if isinstance(said, str) else context)
             if not inner:
-                yield Found({}, said if isinstance(said, str) else context, place)
+                yield Found({}, said if isinstance(said, str) else context, line)
             return
     tables = record.get("tables")
     if isinstance(tables, list):
         for table in tables:
-            yield from _table(table, place)
+            yield from _table(table, line)
         return
-    yield Found(record, context, place)
+    yield Found(record, context, line)
 
 
-def _table(table: object, place: str) -> Iterator[Found]:
+def _table(table: object, line: int) -> Iterator[Found]:
     """One table of a query's answer: names of columns, and rows as lists."""
     if not isinstance(table, dict):
         raise ValueError("a table that is no object")  # noqa: TRY004
     fields = cast("dict[str, Any]", table)
     names = [str(column["name"]) for column in fields.get("columns", [])]
     for row in fields.get("rows", []):
-        yield Found(dict(zip(names, row, strict=False)), "", place)
+        yield Found(dict(zip(names, row, strict=False)), "", line)
 
 
 _HEAD = re.compile(
@@ -232,9 +237,9 @@ class _Document:
                 elif char == '"':
                     self._skip_member()
                 elif self._enters():
-                    yield Found({}, self._context, f"{self._export.name}:{line}")
+                    yield Found({}, self._context, line)
                 else:
-                    yield from unwrapped(self._value(), self._export.name, line, self._context)
+                    yield from unwrapped(self._value(), line, self._context)
             except ValueError as problem:
                 self._export.trouble(line, f"an object that is not JSON ({_said(problem)})")
                 if not self._resume():

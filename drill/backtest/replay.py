@@ -20,8 +20,11 @@ from drill.backtest.shapes import Sort
 from drill.backtest.sieve import Say, Sifted
 from shared.actions.interface import Means
 from shared.audit import is_followed
+from shared.case import Case, NotLooked, PartName
+from shared.conditions.interface import Unknown
 from shared.conditions.settings import asks_audit_log
-from shared.entries import ConditionAnswer, Planned
+from shared.decision import Decision, Weighing, weigh
+from shared.entries import Planned
 from shared.errors import MalformedSignal
 from shared.identity import IdentityRef
 from shared.investigation import Investigation, investigate, with_case
@@ -55,6 +58,9 @@ class _Standing:
     asked_by: set[str] = field(default_factory=set[str])  # rules that have asked about it
 
 
+_OPEN = Decision(Verdict.ASK, "nothing was looked at", (), (), frozenset({PartName.IDENTITY}))
+
+
 class Judge:
     """One policy at work: its decisions, its limits, and where each identity stands."""
 
@@ -63,6 +69,7 @@ class Judge:
         self._window = Window()
         self._standing: dict[str, _Standing] = {}
         self._enabled: tuple[datetime, int | None] | None = None  # when they were counted
+        self._weighings: list[tuple[Decision, Weighing]] = []  # of the investigation that is going on
         self.tally = Tally(name, policy.digest)
 
     async def decide(self, reported: Mapping[str, Sequence[Signal]], now: datetime) -> None:
@@ -84,24 +91,46 @@ class Judge:
     async def _decide_one(
         self, key: str, standing: _Standing, first: Signal, batch: Batch, known_as: str | None, now: datetime
     ) -> None:
-        subject = first.subject
-        found = await investigate(
+        found = await self._investigate(first.subject, standing.signals, now)
+        decision = found.decision
+        plan, held_by, held = None, None, None
+        asked_before = decision.verdict is Verdict.ASK and decision.rule in standing.asked_by
+        if decision.verdict in (Verdict.CONTAIN, Verdict.ASK) and not asked_before:
+            plan, held_by, held = await self._plan(found, batch, known_as, now)
+        hung_on = tuple(dict.fromkeys(_hung_on(self._reasons(decision))))
+        let_through = decision.verdict is Verdict.CONTAIN and plan is not None and held is None
+        repeated = standing.contained if let_through else asked_before
+        self.tally.add(_decided(found, key, first, now, plan, held_by, held, hung_on, repeated=repeated))
+        self._settle(standing, decision.verdict, decision.rule, now, let_through=let_through)
+
+    async def _investigate(self, subject: IdentityRef, signals: Sequence[Signal], now: datetime) -> Investigation:
+        """As live, by the same code; its words for the journal are not made, for nobody reads them here."""
+        self._weighings = []
+        return await investigate(
             cast("Directory", self._memory),
             self._policy,
             subject,
-            standing.signals,
+            signals,
             self._own_ids,
             self._memory.tenant_id,
             lambda: now,
+            self._weighed,
         )
-        decision = found.decision
-        plan, held_by, held = None, None, None
-        if decision.verdict in (Verdict.CONTAIN, Verdict.ASK):
-            plan, held_by, held = await self._plan(found, batch, known_as, now)
-        let_through = decision.verdict is Verdict.CONTAIN and plan is not None and held is None
-        repeated = standing.contained if let_through else decision.rule in standing.asked_by
-        self.tally.add(_decided(found, key, first, now, plan, held_by, held, repeated=repeated))
-        self._settle(standing, decision.verdict, decision.rule, now, let_through=let_through)
+
+    def _weighed(self, policy: Policy, case: Case) -> Decision:
+        """
+        `decide` without the words. What an identity holds comes with the first look; who asks without it asks what to
+        look for first, or for whom to wait, and neither is a question here.
+        """
+        if isinstance(case.grants, NotLooked):
+            return _OPEN
+        found = weigh(policy, case)
+        decision = Decision(found.verdict, found.rule, found.actions, (), found.wants)
+        self._weighings.append((decision, found))
+        return decision
+
+    def _reasons(self, decision: Decision) -> Weighing:
+        return next(weighing for made, weighing in self._weighings if made is decision)
 
     def _settle(self, standing: _Standing, verdict: Verdict, rule: str, now: datetime, *, let_through: bool) -> None:
         if let_through:
@@ -160,6 +189,7 @@ def _decided(
     plan: Planned | None,
     held_by: str | None,
     held: str | None,
+    hung_on: tuple[Undone, ...],
     *,
     repeated: bool,
 ) -> Decided:
@@ -177,25 +207,24 @@ def _decided(
         held=held,
         because=first.summary,
         repeated=repeated,
-        hung_on=tuple(_hung_on(found)),
+        hung_on=hung_on,
     )
 
 
-def _hung_on(found: Investigation) -> Iterator[Undone]:
+def _hung_on(weighing: Weighing) -> Iterator[Undone]:
     """What could not be checked, if that is why it was decided so: the rule that decided was not known to hold."""
-    by = next((each for each in found.decision.rules if each.rule == found.decision.rule), None)
-    if by is not None and by.finding.answer == "unknown":
-        yield from dict.fromkeys(_unknown_in(by.finding))
+    for looked in weighing.looked:
+        if looked.rule.name == weighing.rule and isinstance(looked.finding, Unknown):
+            yield from _unknown_in(looked.rule.when.name, looked.finding)
 
 
-def _unknown_in(answer: ConditionAnswer) -> Iterator[Undone]:
-    if answer.answer != "unknown":
-        return
-    inner = [each for each in answer.members if each.answer == "unknown"]
+def _unknown_in(check: str, finding: Unknown) -> Iterator[Undone]:
+    """The leaves that could not be judged."""
+    inner = [(name, member) for name, member in finding.members if isinstance(member, Unknown)]
     if not inner:
-        yield Undone(answer.condition, answer.reason)
-    for each in inner:
-        yield from _unknown_in(each)
+        yield Undone(check, finding.reason)
+    for name, member in inner:
+        yield from _unknown_in(name, member)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 from drill.backtest.exports import Export, Found, Troubles
 from drill.backtest.hindsight import Hindsight
@@ -123,8 +122,7 @@ def _sift_some(
     sieve = _Sieve(Sifted(Runs(runs_in, name)), tenant_id, _Progress(files, say) if say else None)
     for path in files:
         sieve.read(path, path.relative_to(folder).as_posix())
-    sieve.found.runs.spill()
-    return sieve.found
+    return sieve.finish()
 
 
 class _Progress:
@@ -150,18 +148,30 @@ class _Sieve:
 
     def __init__(self, found: Sifted, tenant_id: str | None, progress: _Progress | None) -> None:
         self.found, self._tenant_id, self._progress = found, tenant_id, progress
+        self._audits = Cover()
+
+    def finish(self) -> Sifted:
+        """What was found, once all is read."""
+        self.found.runs.spill()
+        if self._audits.records:
+            self.found.cover(Sort.AUDIT).add(self._audits)
+        return self.found
 
     def read(self, path: Path, name: str) -> None:
         found, export, count = self.found, Export(path, name, self.found.troubles), 0
         found.files += 1
         for each in export.objects():
-            count += bool(each.record)
+            if each.record:
+                count += 1
             try:
-                self._take(each, name)
+                if "activityDisplayName" in each.record:
+                    self._audit(each.record)
+                else:
+                    self._take(each, name)
             except MalformedSignal as problem:
-                found.troubles.note(each.place, problem.why)
+                found.troubles.note(f"{name}:{each.line}", problem.why)
             except Unreadable as problem:
-                found.troubles.note(each.place, str(problem))
+                found.troubles.note(f"{name}:{each.line}", str(problem))
             if self._progress and not count & 1023:
                 self._progress.tell(export, found.records + count)
         found.records += count
@@ -170,15 +180,15 @@ class _Sieve:
 
     def _take(self, each: Found, name: str) -> None:
         sort = sort_of(each.record, each.context, name)
-        if sort is Sort.AUDIT and each.record:
-            self._audit(each.record)
-        elif not isinstance(sort, Sort):
+        if not isinstance(sort, Sort):
             if each.record:
                 self.found.unknown[sort] += 1
         elif sort in _SNAPSHOT:
             self.found.snapshot.take(sort, each.record, each.context)
         elif not each.record:
             self.found.cover(sort)
+        elif sort is Sort.AUDIT:
+            self._audit(each.record)
         elif sort in (Sort.SIGN_IN, Sort.MANAGED_SIGN_IN):
             self._sign_in(as_graph(each.record, sort), sort)
         else:
@@ -197,8 +207,8 @@ class _Sieve:
         if "TimeGenerated" in record:
             record = as_graph(record, Sort.AUDIT)
         inner = record.get("properties")
-        body = cast("JsonObject", inner) if isinstance(inner, dict) else record
-        self.found.cover(Sort.AUDIT).note(body.get("activityDateTime") or record.get("time"))
+        body = inner if isinstance(inner, dict) else record
+        self._audits.note(body.get("activityDateTime") or record.get("time"))
         if not concerns_workloads(record) and not _has_workload(body):
             return
         self._check(record, "directory-audit")

@@ -45,7 +45,7 @@ def test_lines_are_records_or_lists_of_them(tmp_path: Path, packed: bool) -> Non
     found, _ = read(tmp_path, gzip.compress(text) if packed else text)
 
     assert [each.record for each in found] == RECORDS
-    assert [each.place for each in found] == ["audits.json:1", "audits.json:3", "audits.json:3"]
+    assert [each.line for each in found] == [1, 3, 3]
 
 
 def test_a_damaged_line_is_told_by_its_place_and_costs_no_other(tmp_path: Path) -> None:

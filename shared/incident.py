@@ -28,7 +28,7 @@ from shared.evidence import (
     grade_of,
     tell_sign_ins,
 )
-from shared.history import History, StepStory
+from shared.history import LAST_LOOK, History, StepStory
 from shared.journal import Record
 from shared.residual import residual_of
 
@@ -137,6 +137,45 @@ def _with_secrets(
             return status if status is Status.CONTAINING and history.steps else Status.PROVING
         case _:
             return Status.CONTAINING
+
+
+def tell_so_far(history: History, now: datetime) -> str | None:
+    """
+    One line where nothing but the exposed secrets keeps the incident from being contained: what is proven of the
+    identity itself, what is still awaited, and until when. None in all other cases.
+    """
+    own, whole = _status_of_steps(history, now), status_in(history, now)
+    if own not in (Status.CONTAINED, Status.PROVING) or whole is Status.CONTAINED or not _has_secrets(history):
+        return None
+    proven = "is proven and seen again after that" if own is Status.CONTAINED else "the next look is to confirm"
+    count = sum(step.state == "held" for step in history.steps)
+    return f"The identity itself is cut off, which {proven} ({count} step(s) hold). {_secrets_so_far(history, now)}"
+
+
+def _has_secrets(history: History) -> bool:
+    return history.secrets is not None or bool(history.lasting)
+
+
+def _secrets_so_far(history: History, now: datetime) -> str:
+    told, begun_at = history.secrets, history.secrets_begun_at
+    match told:
+        case SecretsEnded():
+            return f"The rotation of what it exposed has ended, and not whole: {told.reason}."
+        case SecretsTurned(state="approval" | "attention"):
+            said = f"Of what it exposed: {told.reason}; a person has to decide."
+        case SecretsTurned(state="waiting"):
+            said = f"Of what it exposed: {told.reason}."
+        case SecretsTurned() | SecretsBegun():
+            said = "What it exposed is being rotated."
+        case None:
+            return "Which secrets it exposed is not looked at yet."
+    last = begun_at + LAST_LOOK if begun_at is not None else now
+    if last <= now:
+        return said
+    return (
+        f"{said} Not called contained before {last:%Y-%m-%d %H:%M} UTC: by then the last ordinary token is dead, and "
+        "it is looked once more who read what."
+    )
 
 
 def _status_of_steps(history: History, now: datetime) -> Status:
@@ -258,6 +297,7 @@ def view_of(records: Sequence[Record], now: datetime) -> "IncidentView":
         ladder=history.decided.ladder if history.decided else None,
         signals=sum(1 for _ in history.all(SignalJoined)),
         plan_hash=history.planned.hash if history.planned else None,
+        so_far=tell_so_far(history, now),
         steps=tuple(_step_view(step, history) for step in history.steps),
         not_done=history.not_done,
         todo=tuple(open_tasks(history, now)),

@@ -45,6 +45,7 @@ from shared.estate import SecretRef
 from shared.exposing import Accused, look_for_exposure
 from shared.exposure import Exposure
 from shared.fence import fenced
+from shared.history import LAST_LOOK
 from shared.identity import ClientId, IdentityRef, PrincipalId
 from shared.journal import MOST_AT_ONCE
 from shared.look import Look
@@ -81,7 +82,7 @@ from shared.work import Desk
 
 log = logging.getLogger("cordon")
 
-LOOKS = (timedelta(), timedelta(minutes=15), timedelta(minutes=50), timedelta(minutes=105))
+LOOKS = (timedelta(), timedelta(minutes=15), timedelta(minutes=50), LAST_LOOK)
 """
 When it is looked who read what, since it was begun. Vault logs are up to ten minutes late, and the last token of an
 identity that is cut off is dead after 95 minutes (facts: Azure 3.4).
@@ -294,7 +295,10 @@ class Sitting:
         return frozenset({str(client)})
 
     async def _write_down(self, number: int, exposure: Exposure, additions: Additions) -> None:
-        """The look first and the plan last: whoever was killed in between looks again."""
+        """
+        What was found, then what is planned of it, in one piece. Where it takes several, the word that it was looked
+        comes last: whoever was killed in between looks again.
+        """
         evidence, last = self._desk.store.evidence, number >= len(LOOKS)
         given_up = {**(additions.stopped or {}), **(additions.later or {} if last else {})}
         entries: list[Stepped] = [(_given_up(why), step) for step, why in given_up.items()]
@@ -309,7 +313,7 @@ class Sitting:
             read_again=additions.read_again,
             last=last,
         )
-        entries.append((found, None))
+        entries.insert(0 if len(entries) < MOST_AT_ONCE else len(entries), (found, None))
         for start in range(0, len(entries), MOST_AT_ONCE):
             await self._chain.write_each(entries[start : start + MOST_AT_ONCE])
 

@@ -135,6 +135,7 @@ class IncidentView(View):
     ladder: LadderClimbed | None = None  # how far the rule's ladder was climbed, and why no less far
     signals: int
     plan_hash: str | None
+    so_far: str | None = None  # what is proven already and what is awaited until when, where only secrets are left
     steps: tuple[StepView, ...]
     not_done: tuple[NamedOutcome, ...]
     todo: tuple[str, ...]

@@ -10,8 +10,22 @@ from shared.report.words import sentence, step_name, utc
 _NAME = 120  # characters of a name
 
 
-def tell_headline(history: History, status: Status, since: datetime | None, tasks: Sequence[str]) -> str:
-    return f"{_what(history, status, since)} {_left(tasks)}"
+def tell_headline(
+    history: History, status: Status, since: datetime | None, tasks: Sequence[str], so_far: str | None = None
+) -> str:
+    """`so_far` is there where nothing but the exposed secrets keeps it from being contained."""
+    what = _what(history, status, since) if so_far is None else f"{name_of(history)} {_but_secrets(status)} {so_far}"
+    return f"{what} {_left(tasks)}"
+
+
+def _but_secrets(status: Status) -> str:
+    match status:
+        case Status.AWAITING_APPROVAL:
+            return "waits for a person, because of its secrets."
+        case Status.NEEDS_ATTENTION:
+            return "NEEDS ATTENTION, because of its secrets."
+        case _:
+            return "is not called contained yet, because of its secrets."
 
 
 def name_of(history: History) -> str:

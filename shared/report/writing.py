@@ -24,7 +24,7 @@ from shared.entries import (
 )
 from shared.evidence import evidence_of, grade_of, tell_sign_ins
 from shared.history import History, StepStory, is_proof
-from shared.incident import Status, status_in, tell_causes
+from shared.incident import Status, status_in, tell_causes, tell_so_far
 from shared.journal import Record
 from shared.report.credentials import tell_credentials
 from shared.report.headline import tell_headline
@@ -87,7 +87,7 @@ def make_report(
         incident=history.incident,
         written_at=now,
         status=status,
-        headline=tell_headline(history, status, since, todo),
+        headline=tell_headline(history, status, since, todo, tell_so_far(history, now)),
         nothing_changed=not any(isinstance(line.entry, Intended | Applied) for line in history.lines),
         contained_since=since,
         looked_at=_looked_at(history),

@@ -93,6 +93,46 @@ def test_the_report_of_an_unfinished_rotation_never_says_contained() -> None:
     play(story)
 
 
+def test_while_only_secrets_are_left_one_line_says_what_is_proven_and_until_when_it_is_waited() -> None:
+    """Whoever looks in the first two hours sees that the identity is cut off, and why that is not called contained."""
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(CONN, "acct01", read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=10))
+        view, report = await told(world, responder)
+
+        assert view.status is Status.PROVING
+        assert view.so_far is not None
+        assert "The identity itself is cut off, which is proven and seen again after that" in view.so_far
+        assert "Not called contained before 2026-03-02 04:45 UTC" in view.so_far
+        assert view.so_far in report.headline
+        assert "not proven to stay so" not in report.headline
+
+        await world.work_queue(responder)
+        view, report = await told(world, responder)
+        assert view.status is Status.CONTAINED
+        assert view.so_far is None
+
+    play(story)
+
+
+def test_where_a_person_has_to_let_secrets_go_the_headline_does_not_speak_of_the_plan() -> None:
+    """The plan was carried out; it is only what it exposed that waits."""
+
+    async def story(world: RotationWorld) -> None:
+        responder = await rotated(world)
+        view, report = await told(world, responder)
+
+        assert view.status is Status.AWAITING_APPROVAL
+        assert "waits for a person, because of its secrets. The identity itself is cut off" in report.headline
+        assert "1 held, 2 rotated; a person has to decide." in report.headline
+        assert "Not carried out so far" not in report.headline
+
+    play(story)
+
+
 # --- a person's word -------------------------------------------------------------------------------
 
 

@@ -8,12 +8,13 @@ on the new. Requests, approvals and eligibility change nothing that is held.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.audit import normalise_activity
 from shared.case import AuditRecord, CouldNotLook, DirectoryRole, Known, Person, SeenOfPerson
 from shared.privileges import DIRECTORY_ROLES
 
+SETTLED = timedelta(minutes=15)  # how late a record of the audit log may show (facts: Graph 2)
 # Who may consent for the whole tenant (facts: Entra docs grant-admin-consent); the first two also to Graph's app roles.
 MAY_GRANT_ALL = {
     "62e90394-69f5-4237-9190-012177145e10": "Global Administrator",
@@ -48,8 +49,14 @@ def held_then(person: Person, windows: Sequence[tuple[datetime, SeenOfPerson]], 
         why = person.roles.why if isinstance(person.roles, CouldNotLook) else "they were not looked at"
         return Then(frozenset(), (f"the roles held now could not be read: {why}",))
     held = {each.role_id.lower() for each in person.roles.value.own if _is_whole(each)}
-    doubts = [*_custom(person.roles.value.own), *_groups(person.roles.value.through_groups), *_uncovered(windows, at)]
-    for record in _since(windows, at):
+    changes = _changes(windows)
+    doubts = [
+        *_contradictions(held, changes),
+        *_custom(person.roles.value.own),
+        *_groups(person.roles.value.through_groups),
+        *_uncovered(windows, at),
+    ]
+    for record in (each for each in changes if each.at > at):
         change = _change(record)
         if record.activity in _GROUPS and record.result != "failure":
             doubts.append(f"a group was joined or left since, which may give roles (record {record.id})")
@@ -81,6 +88,21 @@ def could_consent(
     return False, f"held no role that may consent for the whole tenant then ({held or 'none that matters'})"
 
 
+def _contradictions(held: set[str], changes: Sequence[AuditRecord]) -> Iterator[str]:
+    """The newest change of a role that the log shows does not lead to what is held: a later one is missing in it."""
+    seen = set[str]()
+    for record in changes:
+        given, roles = _change(record) or (False, frozenset[str]())
+        for role in sorted(roles - seen):
+            if record.result == "success" and given != (role in held):
+                yield f"the log does not show (yet) when {_called(role)} was {'taken away' if given else 'given'}"
+        seen |= roles
+
+
+def _called(role: str) -> str:
+    return DIRECTORY_ROLES[role].name if role in DIRECTORY_ROLES else f"role {role}"
+
+
 def _is_whole(role: DirectoryRole) -> bool:
     """A role in an administrative unit, or of one application, does not reach the tenant."""
     return role.scope in (None, "/") and role.app_scope in (None, "/")
@@ -108,10 +130,10 @@ def _uncovered(windows: Sequence[tuple[datetime, SeenOfPerson]], at: datetime) -
         yield from (doubt for doubt in seen.doubts if "audit" in doubt)
 
 
-def _since(windows: Sequence[tuple[datetime, SeenOfPerson]], at: datetime) -> list[AuditRecord]:
-    """What happened after that moment, the newest first."""
+def _changes(windows: Sequence[tuple[datetime, SeenOfPerson]]) -> list[AuditRecord]:
+    """What the log shows of them, each record once, the newest first."""
     known = (seen.audits.value for _, seen in windows if isinstance(seen.audits, Known))
-    found = {record.id: record for records in known for record in records if record.at > at}
+    found = {record.id: record for records in known for record in records}
     return sorted(found.values(), key=lambda each: (each.at, each.id), reverse=True)
 
 

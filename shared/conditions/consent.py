@@ -17,7 +17,7 @@ from shared.conditions.judging import actor_text, both, is_unexpected, is_within
 from shared.conditions.records import BOTH, records_about, unread
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
 from shared.privileges import APP_ROLES, Tier
-from shared.roles_then import could_consent
+from shared.roles_then import SETTLED, could_consent
 
 
 class ConsentFlaw(StrEnum):
@@ -41,8 +41,8 @@ class Consented:
     tenant; it is broad (holds a permission of these `tiers`); an application gave it and no person; or at least
     `users` people gave theirs within `burst`. `by-other-than` names those who may consent (object ids): their consents
     do not count, save in a burst. `without-role` is asked for by name: it looks up whether a person who consented for
-    the whole tenant held a role for that at the time, by the roles held now and what the log tells of them since. The
-    consent and the grants that it makes are one change.
+    the whole tenant held a role for that at the time, by the roles held now and what the log tells of them since, once
+    the log has had its quarter of an hour. The consent and the grants that it makes are one change.
     """
 
     name: ClassVar[str] = "consent"
@@ -96,9 +96,9 @@ class Consented:
         if ConsentFlaw.WITHOUT_ROLE in self.findings and (found := self._roles(consents, records, case)):
             if isinstance(found, Met):
                 return found
-            doubt = doubt or found.reason
-            if found.wants:
+            if found.wants or found.settles:
                 return found
+            doubt = doubt or found.reason
         return Unknown(doubt) if doubt else NotMet(f"none of {len(consents)} consents is of this sort")
 
     def _needs_grants(self) -> bool:
@@ -114,6 +114,10 @@ class Consented:
             wide = _is_wide(given, change)
             counts = both(wide, self._counts(change, case))
             if counts is False:
+                continue
+            if case.now - change.at < SETTLED:
+                late = "which roles came and went since may not be in the log yet"
+                doubt = doubt or Unknown(f"{_told(change)}: {late}", settles=True)
                 continue
             answer, why = _held_role(change, given, case)
             if isinstance(answer, Unknown):

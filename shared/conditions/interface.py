@@ -33,12 +33,14 @@ class NotMet:
 class Unknown:
     """
     The test could not be judged. `wants` names the parts of the case that would help and were not looked
-    at yet; an empty set means that looking was tried, and a person must decide.
+    at yet; an empty set means that looking was tried, and a person must decide. `settles`: the same look some minutes
+    later may tell, because a log lags.
     """
 
     reason: str
     wants: frozenset[PartName] = frozenset()
     members: "tuple[Member, ...]" = ()
+    settles: bool = False
 
 
 Finding: TypeAlias = Met | NotMet | Unknown

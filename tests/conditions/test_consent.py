@@ -226,3 +226,28 @@ def test_whoever_cannot_be_looked_at_held_nobody_knows_what() -> None:
     assert isinstance(WITHOUT.check(tenant(unread, of=case(audits=(WIDE,)))), Unknown)
     ours = Consented((ConsentFlaw.WITHOUT_ROLE,), by_other_than=(USER,))
     assert isinstance(ours.check(tenant(holder(), of=case(audits=(WIDE,)))), NotMet)
+
+
+def test_a_fresh_consent_waits_until_the_log_has_told_of_roles() -> None:
+    """What was given or taken in the meantime may not show yet; nobody is read before that."""
+    fresh = replace(WIDE, at=START - timedelta(minutes=5))
+    found = WITHOUT.check(but(case(audits=(fresh,)), people=NotLooked()))
+
+    assert isinstance(found, Unknown)
+    assert (found.settles, found.wants) == (True, frozenset())
+    assert isinstance(WITHOUT.check(tenant(holder(), of=case(audits=(replace(fresh, at=START - EARLIER),)))), Met)
+
+
+@pytest.mark.parametrize(
+    ("who", "before"),
+    [
+        (holder(), role_change("Add member to role", EARLIER)),
+        (holder(READER_ROLE), role_change("Remove member from role", LATER, READER_ROLE, old=True)),
+    ],
+)
+def test_a_log_that_does_not_lead_to_what_is_held_lacks_something(who: Person, before: AuditRecord) -> None:
+    """An activation that nobody ended in the log, and that is over nevertheless, was ended at a time not known."""
+    found = WITHOUT.check(tenant(who, audits=[before], of=case(audits=(WIDE,))))
+
+    assert isinstance(found, Unknown)
+    assert "does not show (yet)" in found.reason

@@ -12,6 +12,7 @@ from shared.policy import Policy, Verdict, read_policy
 from shared.signal import Signal
 from shared.tenant import Gathered
 from tests.fakes import PAYROLL, START, TENANT_ID, FakeClock, FakeDirectory, app_role, payroll
+from tests.policy.test_audit_grants import consent as agreed
 
 NAMES = [action.name for action in ACTIONS]
 CONTAINS = """
@@ -105,3 +106,15 @@ def test_a_record_that_a_signal_names_is_missed_in_the_list_where_it_belongs() -
 
     assert found.decision.verdict is Verdict.ASK
     assert found.passing_faults == ("the list does not show yet a grant that a signal names",)
+
+
+def test_what_a_log_may_tell_some_minutes_later_puts_the_work_off() -> None:
+    """Nobody is asked about the role of a consent of a moment ago before the log had its time."""
+    consent = agreed("[] => [[Id: x, ClientId: y, ConsentType: AllPrincipals, Scope: User.Read]]")
+    fresh = replace(consent, at=START - timedelta(minutes=2))
+    directory = FakeDirectory(payroll(), FakeClock(), audits=(fresh,))
+
+    found = look_into(directory, "{consent: {findings: [without-role]}}")
+
+    assert found.decision.verdict is Verdict.ASK
+    assert any("may not be in the log yet" in each for each in found.passing_faults)

@@ -143,6 +143,7 @@ class LogsPart(Ours):
     directory_audits: Objects = []
     sign_ins: Objects = []
     key_vault_audits: Objects = []
+    graph_activity: Objects = []
 
 
 class HttpCallPart(Ours):
@@ -180,6 +181,7 @@ class HappeningPart(Ours):
     directory_audits: Objects = []
     sign_ins: Objects = []
     key_vault_audits: Objects = []
+    graph_activity: Objects = []
     patch: dict[str, dict[str, dict[str, Any]]] = {}
     add: dict[str, Any] = {}
     consents: Objects = []

@@ -62,6 +62,7 @@ class PartName(StrEnum):
     PEOPLE_WEEK = "people_week"  # the same, from then back to seven days ago
     PEOPLE_FORTNIGHT = "people_fortnight"  # from then back to 14
     PEOPLE_MONTH = "people_month"  # from then back to 30
+    GRAPH_ACTIVITY = "graph_activity"  # Log Analytics: the calls that it made to Graph, and with which tokens
     CA_POLICY = "ca_policy"  # Conditional Access: the bucket of identity protection
     VAULT_ACCESS = "vault_access"  # Azure around the directory: Resource Graph, and ARM for each vault
     PUBLIC_KEYS = "public_keys"  # of the application: 150 a minute; asked along with others, or not at all
@@ -81,6 +82,7 @@ CASE_PARTS = (
     PartName.SIGN_INS,
     PartName.ATTEMPTS,
     PartName.OLDER_SIGN_INS,
+    PartName.GRAPH_ACTIVITY,
     PartName.PEOPLE,
     PartName.PEOPLE_DAY,
     PartName.PEOPLE_WEEK,
@@ -524,6 +526,41 @@ class KeyUse:
 
 
 @dataclass(frozen=True, slots=True)
+class GraphCalls:
+    """Calls of one method to one path of Graph: in lower case, without version and query, ids in it are `*`."""
+
+    method: str
+    path: str
+    count: int
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GraphToken:
+    """One token with which Graph was called; `id` is what the sign-in log calls its unique token identifier."""
+
+    id: str
+    first: datetime
+    last: datetime
+    issued: datetime | None
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GraphActivity:
+    """
+    What a workload asked of Graph in its own name, from `since` on: calls, and the tokens of the last days. A busy one
+    makes more than is read: then what is not in a list may have been all the same.
+    """
+
+    calls: tuple[GraphCalls, ...]
+    tokens: tuple[GraphToken, ...]
+    since: datetime
+    all_calls: bool = True
+    all_tokens: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """What is known about one identity at `now`, the moment of decision."""
 
@@ -544,6 +581,7 @@ class Case:
     sign_ins: Part[SignInLog] = field(default_factory=NotLooked)
     attempts: Part[SignInLog] = field(default_factory=NotLooked)
     older_sign_ins: Part[SignInLog] = field(default_factory=NotLooked)
+    graph_activity: Part[GraphActivity] = field(default_factory=NotLooked)
     people: Part[People] = field(default_factory=NotLooked)
     people_day: Part[PeopleWindow] = field(default_factory=NotLooked)
     people_week: Part[PeopleWindow] = field(default_factory=NotLooked)

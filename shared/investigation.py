@@ -192,6 +192,7 @@ def _with(case: Case, gathered: Gathered) -> Case:
         sign_ins=gathered.sign_ins,
         attempts=gathered.attempts,
         older_sign_ins=gathered.older_sign_ins,
+        graph_activity=gathered.graph_activity,
         people=gathered.people,
         people_day=gathered.people_day,
         people_week=gathered.people_week,

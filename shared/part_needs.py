@@ -73,6 +73,14 @@ PART_NEEDS: Mapping[PartName, PartNeeds] = {
         (),
         late="15 to 30 minutes",
     ),
+    PartName.GRAPH_ACTIVITY: PartNeeds(
+        "the calls that it made to Graph, 90 days back, from Log Analytics: a role on the workspaces of "
+        "CORDON_LOG_WORKSPACES, and a diagnostic setting of Entra's that sends MicrosoftGraphActivityLogs there",
+        (),
+        P1,
+        "the log cannot be had: rules that ask for it ask a person",
+        "15 to 30 minutes",
+    ),
     PartName.ATTEMPTS: PartNeeds(
         "its sign-ins of the last day, refused ones among them",
         ("AuditLog.Read.All",),

@@ -15,6 +15,7 @@ from typing import Literal, Protocol, TypeAlias
 from shared.case import (
     AuditRecord,
     Grants,
+    GraphActivity,
     HolderKind,
     IdentityState,
     KeyUse,
@@ -61,6 +62,7 @@ class Gathered:
     sign_ins: Part[SignInLog] = field(default_factory=NotLooked)
     attempts: Part[SignInLog] = field(default_factory=NotLooked)
     older_sign_ins: Part[SignInLog] = field(default_factory=NotLooked)  # from Log Analytics alone
+    graph_activity: Part[GraphActivity] = field(default_factory=NotLooked)  # the same
     ca_policy: Part[tuple[RiskPolicy, ...]] = field(default_factory=NotLooked)  # those with Cordon's name
     vault_access: Part[Reach] = field(default_factory=NotLooked)  # from Azure, and not by Directory.look
     public_keys: Part[Mapping[str, Mapping[str, str]]] = field(default_factory=NotLooked)  # by object: see the method

@@ -18,6 +18,7 @@ from shared.case import (
     DirectoryRole,
     FederatedCredential,
     Grants,
+    GraphActivity,
     Holder,
     HolderKind,
     IdentityState,
@@ -90,6 +91,7 @@ NOBODY: Mapping[PartName, object] = {
     PartName.PEOPLE: Known(People((), (), (), Known(timedelta(days=30)))),
     **{name: Known(PeopleWindow(START - back, START, ())) for name, back in PEOPLE_WINDOWS.items()},
 }
+NO_ACTIVITY = Known(GraphActivity((), (), START - timedelta(days=90)))
 NO_KEY_USE = Known(KeyUse({}))
 DOMAINS = Known(frozenset({"contoso.example"}))
 NO_POLICIES: Known[tuple[RiskPolicy, ...]] = Known(())
@@ -223,6 +225,7 @@ class FakeDirectory:
     key_use: Part[KeyUse] = NO_KEY_USE
     attempts: Part[SignInLog] = NO_SIGN_INS
     older_sign_ins: Part[SignInLog] = NO_SIGN_INS
+    graph_activity: Part[GraphActivity] = NO_ACTIVITY
     people: Mapping[PartName, object] = field(default_factory=lambda: dict(NOBODY))
     effects: list[str] = field(default_factory=list[str])
     looks: int = 0
@@ -254,6 +257,7 @@ class FakeDirectory:
             PartName.KEY_USE: lambda: self.key_use,
             PartName.ATTEMPTS: lambda: self.attempts,
             PartName.OLDER_SIGN_INS: lambda: self.older_sign_ins,
+            PartName.GRAPH_ACTIVITY: lambda: self.graph_activity,
             PartName.GRANTS: lambda: self.grants,
             PartName.OWNERS: lambda: self.owners,
             PartName.CA_POLICY: lambda: self.policies,

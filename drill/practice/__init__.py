@@ -49,7 +49,7 @@ redisCaches, postgresServers, sqlServers. A secret has a `value`, or `valueOf` a
 there. Several secrets of one name are its versions, each with a `version` where something has to name it.
 `arm.sources.works(state, vault, secret, text)` tells whether
 a value opens anything today. The questions of Resource Graph and Log Analytics and their columns stand in
-arm/resource_graph.py and logs/queries.py, the roles that Cordon has in arm/roles.py.
+arm/resource_graph.py, logs/queries.py and logs/entra_tables.py, the roles that Cordon has in arm/roles.py.
 
 Scenario keys that are the practice tenant's own: `tenant.behaviour` (see Behaviour), `tenant.permissions`
 ({reader|executor|rotator: [Graph permissions]}), `servicePrincipalLockConfiguration` on a service principal

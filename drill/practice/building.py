@@ -21,6 +21,7 @@ from drill.practice.graph import (
     user_risk,
     users,
 )
+from drill.practice.graph.activity_log import complete_activity
 from drill.practice.graph.credentials import new_password
 from drill.practice.graph.navigation import APP_ROLES, CORDONS_APP_ROLES, GRANTS, ROLES
 from drill.practice.graph.objects import DEFAULTS, completed
@@ -358,7 +359,8 @@ def _add_risk(state: TenantState, tenant: Mapping[str, Any]) -> None:
 
 
 def _add_logs(state: TenantState, logs: Mapping[str, Any]) -> None:
-    known_keys(logs, ("directoryAudits", "signIns", "keyVaultAudits"), "logs")
+    known_keys(logs, ("directoryAudits", "signIns", "keyVaultAudits", "graphActivity"), "logs")
+    state.graph_activity.load(complete_activity(state, each) for each in objects(logs.get("graphActivity", [])))
     state.audits.load(complete_audit(state, each) for each in objects(logs.get("directoryAudits", [])))
     load_sign_ins(state, [complete_sign_in(state, each) for each in objects(logs.get("signIns", []))])
     state.vault_logs.load(complete_vault_log(state, each) for each in objects(logs.get("keyVaultAudits", [])))

@@ -98,11 +98,11 @@ def table_of(query: str, known: Collection[str]) -> str:
     return found[0]
 
 
-def most(query: str) -> int:
-    """`| top N by TimeGenerated desc`: how many rows are wanted, the newest first."""
-    found = re.findall(r"\| top (\d{1,6}) by TimeGenerated desc\s*$", query, re.MULTILINE)
+def most(query: str, by: str = "TimeGenerated") -> int:
+    """`| top N by COLUMN desc`: how many rows are wanted, the newest or largest first."""
+    found = re.findall(rf"\| top (\d{{1,6}}) by {by} desc\s*$", query, re.MULTILINE)
     if len(found) != 1:
-        raise NotUnderstood("the query must say once how many rows it wants, as in | top 100 by TimeGenerated desc")
+        raise NotUnderstood(f"the query must say once how many rows it wants, as in | top 100 by {by} desc")
     return int(found[0])
 
 

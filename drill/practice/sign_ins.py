@@ -74,7 +74,9 @@ def sign_in(
     code = BLOCKED_BY_POLICY if is_blocked(applied) else code
     token = _issued(state, entry, audience, by, continuous=continuous) if code == OK and entry else None
     seen_at = address or address_of(by or "")
-    _record(state, principal_id, entry, credential, code, audience, by, applied, seen_at)
+    told = _record(state, principal_id, entry, credential, code, audience, by, applied, seen_at)
+    if token:
+        token.unique_id = str(told["uniqueTokenIdentifier"])
     return SignIn(code, token)
 
 
@@ -154,7 +156,7 @@ def _record(
     by: str | None,
     applied: list[JsonObject],
     address: str,
-) -> None:
+) -> JsonObject:
     state.attempts.append(
         {
             "at": fine_time(state.now),
@@ -183,6 +185,7 @@ def _record(
         },
     )
     keep_sign_in(state, log, state.chance.between("sign-in delay", state.behaviour.sign_in_delay))
+    return log
 
 
 _EVENT_TYPES = {CredentialKind.MANAGED_IDENTITY: "managedIdentity"}

@@ -80,6 +80,7 @@ class TenantState:
     audits: LateLog = field(default_factory=lambda: LateLog("activityDateTime"))
     sign_ins: LateLog = field(default_factory=lambda: LateLog("createdDateTime"))
     exported_sign_ins: LateLog = field(default_factory=lambda: LateLog("createdDateTime"))  # to workspaces
+    graph_activity: LateLog = field(default_factory=lambda: LateLog("TimeGenerated"))  # the same
     vault_logs: LateLog = field(default_factory=lambda: LateLog("time"))
     detections: LateLog = field(default_factory=lambda: LateLog("detectedDateTime"))
     user_detections: LateLog = field(default_factory=lambda: LateLog("detectedDateTime"))

@@ -20,6 +20,7 @@ from drill.practice.graph import (
     risk,
     user_risk,
 )
+from drill.practice.graph.activity_log import complete_activity
 from drill.practice.graph.audit_trail import AuditTrail, changed
 from drill.practice.graph.credentials import new_password
 from drill.practice.graph.navigation import members
@@ -52,6 +53,7 @@ class Timeline:
         "directoryAudits",
         "signIns",
         "keyVaultAudits",
+        "graphActivity",
         "patch",
         "add",
         "consents",
@@ -140,6 +142,7 @@ class Timeline:
         logs = (
             ("directoryAudits", _in(state.audits), complete_audit, behaviour.audit_delay),
             ("signIns", keep_sign_in, complete_sign_in, behaviour.sign_in_delay),
+            ("graphActivity", _in(state.graph_activity), complete_activity, behaviour.workspace_delay),
             ("keyVaultAudits", _in(state.vault_logs), complete_vault_log, behaviour.vault_log_delay),
         )
         for name, keep, complete, span in logs:

@@ -35,6 +35,7 @@ class Token:
     by: str  # who holds it: the client id, or "attacker:<id>" when it is in the wrong hands
     continuous: bool = False  # a CAE token: revoked when the identity is disabled, deleted or at high risk
     managed_identity: bool = False
+    unique_id: str = ""  # the sign-in log's uniqueTokenIdentifier, Graph's SignInActivityId
     revoked: bool = False  # by a CAE event; only Graph cares
 
 

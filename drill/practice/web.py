@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Generic, TypeAlias, TypeVar, cast
 from urllib.parse import parse_qsl, unquote
 
@@ -62,6 +63,8 @@ class Request:
     version: str = "v1.0"
     raw_query: str = ""
     operation: str = ""  # the route's, as the service's own log names it
+    sign_in: str = ""  # the unique id of the caller's token, and when it was issued
+    token_issued_at: datetime | None = None
     applied: bool = False  # it was a write and it was done
     staleness: float = 0.0  # seconds: a fault asked for a stale read
     partial: bool = False  # a fault asked for a part of the result

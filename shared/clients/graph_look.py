@@ -79,7 +79,7 @@ _LISTS = frozenset(Ask) - {Ask.PRINCIPAL, Ask.APPLICATION, Ask.RISK, Ask.PUBLIC_
 _ALONG = frozenset({Ask.PRINCIPALS, Ask.PUBLIC_KEYS})
 _BUDGETED = frozenset({Ask.SIGN_INS, Ask.ATTEMPTS})
 # What is read of workloads and of managed identities in different places.
-_OF_SIGN_INS = {PartName.SIGN_INS, PartName.ATTEMPTS, PartName.OLDER_SIGN_INS}
+_OF_SIGN_INS = {PartName.SIGN_INS, PartName.ATTEMPTS, PartName.OLDER_SIGN_INS, PartName.GRAPH_ACTIVITY}
 _BELOW = {Ask.PRINCIPAL: Ask.FEDERATED_PRINCIPAL, Ask.APPLICATION: Ask.FEDERATED_APPLICATION}
 _PROTECTION_PARTS = {PartName.DETECTIONS, PartName.RISK, PartName.CA_POLICY}  # not in every cloud
 
@@ -319,6 +319,7 @@ class Looking:
             sign_ins=self._part(PartName.SIGN_INS, lambda: self._sign_ins(Ask.SIGN_INS, SIGN_INS_BACK)),
             attempts=self._part(PartName.ATTEMPTS, lambda: self._sign_ins(Ask.ATTEMPTS, ATTEMPTS_BACK)),
             older_sign_ins=self._part(PartName.OLDER_SIGN_INS, self._beyond_graph),
+            graph_activity=self._part(PartName.GRAPH_ACTIVITY, self._beyond_graph),
             domains=self._part(PartName.DOMAINS, self._domains),
             grant_audits=self._part(PartName.GRANT_AUDITS, self._grant_audits),
             ca_policy=self._part(PartName.CA_POLICY, self._ca_policy),

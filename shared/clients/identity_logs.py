@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from shared.case import CouldNotLook, Known, NotLooked, Part, PartName, SignInLog
+from shared.case import CouldNotLook, GraphActivity, Known, NotLooked, Part, PartName, SignInLog
 from shared.clients.graph_requests import ATTEMPTS_BACK, SIGN_INS_BACK, Ids
 from shared.clients.later import later
 from shared.clients.pacing import Pace
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.pipeline.transport import AsyncHttpTransport
 
+    from shared.clients.activity_table import ActivityTable
     from shared.clients.sign_in_tables import SignInTables
+    from shared.clients.workspaces import Workspaces
 
 OLDER_BACK = timedelta(days=91)  # the longest time that a condition asks about, and a day to judge
 _BACK: Mapping[PartName, timedelta] = {
@@ -31,26 +33,36 @@ _BACK: Mapping[PartName, timedelta] = {
     PartName.OLDER_SIGN_INS: OLDER_BACK,
 }
 NO_WORKSPACE = "no workspace of Log Analytics is configured (CORDON_LOG_WORKSPACES)"
-OF_WORKSPACES = frozenset({PartName.OLDER_SIGN_INS})
-"""The parts that Graph does not give at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityLogs:
-    """What the workspaces can tell of an identity; `sign_ins` is None where none is configured."""
+    """What the workspaces can tell of an identity; None where none is configured."""
 
     sign_ins: "SignInTables | None"
+    activity: "ActivityTable | None"
 
     async def complete(self, gathered: Gathered, ids: Ids, now: datetime) -> Gathered:
         """The same, with the parts that Graph could not give as the workspaces give them, or with both reasons."""
         missing = {name: part for name in _BACK if isinstance(part := getattr(gathered, name), CouldNotLook)}
-        if not missing:
-            return gathered
-        read = await together(*(self._instead(name, part, ids, now - _BACK[name]) for name, part in missing.items()))
-        return replace(gathered, **dict(zip(missing, read, strict=True)))
+        if missing:
+            read = await together(
+                *(self._instead(name, part, ids, now - _BACK[name]) for name, part in missing.items())
+            )
+            gathered = replace(gathered, **dict(zip(missing, read, strict=True)))
+        if isinstance(gathered.graph_activity, CouldNotLook):
+            gathered = replace(gathered, graph_activity=await self._asked_of_graph(gathered.graph_activity, ids))
+        return gathered
+
+    async def _asked_of_graph(self, graph: CouldNotLook, ids: Ids) -> Part[GraphActivity]:
+        if self.activity is None:
+            return CouldNotLook(NO_WORKSPACE)
+        if ids.principal is None or ids.managed is None:
+            return graph
+        return await self.activity.read(ids.principal)
 
     async def _instead(self, name: PartName, graph: CouldNotLook, ids: Ids, since: datetime) -> Part[SignInLog]:
-        only = name in OF_WORKSPACES
+        only = name is PartName.OLDER_SIGN_INS
         if self.sign_ins is None:
             return CouldNotLook(NO_WORKSPACE) if only else _both(graph, CouldNotLook(NO_WORKSPACE))
         if ids.principal is None or ids.managed is None:
@@ -66,7 +78,7 @@ class IdentityLogs:
                 return graph
 
 
-NO_LOGS = IdentityLogs(None)
+NO_LOGS = IdentityLogs(None, None)
 
 
 def _both(graph: CouldNotLook, workspaces: CouldNotLook) -> CouldNotLook:
@@ -92,9 +104,8 @@ def make_identity_logs(
         return NO_LOGS
 
     @cache
-    def tables() -> "SignInTables":
+    def workspaces() -> "Workspaces":
         from shared.clients.azure_http import AzureHttp
-        from shared.clients.sign_in_tables import SignInTables
         from shared.clients.workspaces import Workspaces
 
         http = AzureHttp(
@@ -106,6 +117,16 @@ def make_identity_logs(
             clock=clock,
             random=random,
         )
-        return SignInTables(Workspaces(http, settings.log_workspaces))
+        return Workspaces(http, settings.log_workspaces)
 
-    return IdentityLogs(later(tables))
+    def sign_ins() -> "SignInTables":
+        from shared.clients.sign_in_tables import SignInTables
+
+        return SignInTables(workspaces())
+
+    def activity() -> "ActivityTable":
+        from shared.clients.activity_table import ActivityTable
+
+        return ActivityTable(workspaces())
+
+    return IdentityLogs(later(sign_ins), later(activity))

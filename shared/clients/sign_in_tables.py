@@ -7,7 +7,7 @@ are there (facts: graph 3).
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shared.case import CouldNotLook, Known, LogSource, Part, SignIn, SignInLog
 from shared.clients.azure_answers import as_part, readable
@@ -19,8 +19,6 @@ from shared.together import together
 
 MOST = 20_000  # rows of one answer: the service gives 500,000 or 64 MB at the most
 _TABLES = {False: "AADServicePrincipalSignInLogs", True: "AADManagedIdentitySignInLogs"}
-# Workloads of a whole tenant sign in all day. A table that has been silent for this long is no longer written to.
-_SILENT = timedelta(days=2)
 _COLUMNS = f"""| top {MOST} by TimeGenerated desc
 | extend place=parse_json(tostring(LocationDetails))
 | project at=TimeGenerated, id=Id, sp=ServicePrincipalId, code=ResultType, ip=IPAddress, \
@@ -53,10 +51,7 @@ class SignInTables:
         if failed:
             why = "; ".join(dict.fromkeys(each.why for each in failed))
             return CouldNotLook(why, may_help_later=any(each.may_help_later for each in failed))
-        return CouldNotLook(
-            f"no workspace has had records in {table} since {since:%Y-%m-%d} that go on until now: Entra's diagnostic "
-            "settings send none there"
-        )
+        return self._workspaces.nobody_writes(table, since)
 
     async def _one(self, workspace: str, table: str, query: str, principal: str, since: datetime) -> SignInLog | None:
         """One workspace's; None if nobody sends the table's records there (any more)."""
@@ -64,7 +59,7 @@ class SignInTables:
         held, rows = await together(
             self._workspaces.held(workspace, table, since), self._workspaces.rows(workspace, query, doing)
         )
-        if held is None or self._workspaces.now - held.newest > _SILENT:
+        if held is None:
             return None
         records = readable(doing, lambda: [_sign_in(row, principal) for row in rows])
         records.sort(key=lambda each: each.at, reverse=True)

@@ -8,8 +8,9 @@ and checked names.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from shared.case import CouldNotLook
 from shared.clients.azure_answers import Order, Reply, readable
 from shared.clients.azure_http import AzureHttp
 from shared.clients.graph_shapes import Unreadable, objects_of, text_of
@@ -20,6 +21,8 @@ from shared.identity import canonical_guid
 from shared.signal import JsonObject, JsonValue
 
 LOG_READER = "the role Log Analytics Reader on the workspace"
+# Workloads of a whole tenant do something all day. A table that has been silent for this long is not written to.
+_SILENT = timedelta(days=2)
 _QUERIES = Quota("log queries", 200, 30.5)  # per identity; facts: azure 3.4
 
 
@@ -37,6 +40,13 @@ class Workspaces:
     def __init__(self, http: AzureHttp, ids: Sequence[str]) -> None:
         """`ids` are customer ids, at least one."""
         self._http, self.ids = http, tuple(canonical_guid(each) for each in ids)
+
+    def nobody_writes(self, table: str, since: datetime) -> CouldNotLook:
+        """The answer where no workspace holds the table."""
+        return CouldNotLook(
+            f"no workspace has had records in {table} since {since:%Y-%m-%d} that go on until now: Entra's diagnostic "
+            "settings send none there"
+        )
 
     @property
     def now(self) -> datetime:
@@ -58,8 +68,8 @@ class Workspaces:
 
     async def held(self, workspace: str, table: str, since: datetime) -> Held | None:
         """
-        What a workspace has of a table from `since` on, of anybody; None: nothing. A table that nobody sends records
-        to is as empty as one in which nothing happened, so emptiness alone proves nothing.
+        What a workspace has of a table from `since` on, of anybody; None: nothing, or nothing lately. A table that
+        nobody sends records to is as empty as one in which nothing happened, so emptiness alone proves nothing.
         """
         doing = f"asking workspace {workspace} how far back its {table} goes"
         query = (
@@ -67,7 +77,8 @@ class Workspaces:
             "| summarize oldest=min(TimeGenerated), newest=max(TimeGenerated)\n| project oldest, newest\n"
         )
         rows = await self.rows(workspace, query, doing)
-        return readable(doing, lambda: _held(rows))
+        found = readable(doing, lambda: _held(rows))
+        return found if found and self._http.clock() - found.newest <= _SILENT else None
 
 
 def kusto_time(moment: datetime) -> str:

@@ -28,6 +28,8 @@ from shared.conditions.sign_in_frequency import SignsInMoreOften
 from shared.conditions.sign_in_odd_hour import SignsInAtOddHour
 from shared.conditions.sign_out_url_changed import SignOutUrlChanged
 from shared.conditions.signalled import Signalled
+from shared.conditions.token_without_sign_in import TokenWithoutSignIn
+from shared.conditions.unnecessary_role import RoleUnnecessary
 
 CONDITIONS: tuple[type[Catalogued], ...] = (
     RiskDetected,
@@ -56,6 +58,8 @@ CONDITIONS: tuple[type[Catalogued], ...] = (
     PeopleAtRisk,
     Signalled,
     FirstUse,
+    RoleUnnecessary,
+    TokenWithoutSignIn,
 )
 
 

@@ -24,6 +24,7 @@ from tests.fakes import (
     CORDON_CLIENT,
     CORDON_PRINCIPAL,
     DOMAINS,
+    NO_ACTIVITY,
     NO_GRANTS,
     NO_KEY_USE,
     NO_OWNERS,
@@ -66,6 +67,7 @@ def case(
         sign_ins=NO_SIGN_INS,
         attempts=NO_SIGN_INS,
         older_sign_ins=NO_SIGN_INS,
+        graph_activity=NO_ACTIVITY,
         grants=NO_GRANTS,
         owners=NO_OWNERS,
     )

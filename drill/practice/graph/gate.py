@@ -5,6 +5,7 @@ import re
 
 from drill.practice.directory import APPLICATION, SERVICE_PRINCIPAL
 from drill.practice.graph import (
+    activity_log,
     app_roles,
     audit_logs,
     conditional_access,
@@ -85,6 +86,7 @@ class GraphGate:
             raise _unauthenticated("Lifetime validation failed, the token is expired.")
         request.by, request.principal_id, request.app_id = token.by, token.principal_id, token.app_id
         request.roles = token.roles
+        request.sign_in, request.token_issued_at = token.unique_id, token.issued_at
 
     def find(self, state: TenantState, request: Request) -> tuple[Route[TenantState], dict[str, str]]:
         path = self._by_id(state, request.path)
@@ -116,7 +118,9 @@ class GraphGate:
         return {"x-ms-resource-unit": str(units)} if directory else {}
 
     def observe(self, state: TenantState, request: Request, status: int | None) -> None:
-        """Graph's audit records are written by what is done, not by requests."""
+        """Graph's audit records are written by what is done, not by requests; its activity log is of requests."""
+        if status is not None and any(activity_log.CATEGORY in each.categories for each in state.azure.entra_settings):
+            activity_log.record(state, request, status)
 
     def refusal(self, state: TenantState, request: Request, refusal: Refusal) -> Answer:
         request_id = state.chance.guid("request-id")

@@ -11,14 +11,23 @@ nothing at all where there is no setting: the table is there and empty.
     let sp='…'; let codes=dynamic(["0"]); let t0=datetime(…);
     AADServicePrincipalSignInLogs or AADManagedIdentitySignInLogs
     … | top N by TimeGenerated desc …   no codes: any
+
+    // cordon:graph-calls
+    let sp='…'; let t0=datetime(…);
+    MicrosoftGraphActivityLogs
+    … | top N by calls desc …           by method and path, whose ids are `*`
+
+    // cordon:graph-tokens
+    the same, | top N by last desc      by SignInActivityId
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
 from drill.practice.arm.state import Workspace
-from drill.practice.late_log import Kept, LateLog
+from drill.practice.late_log import Kept
 from drill.practice.questions import Question, Row, guid, moment, most, table_of, words
 from drill.practice.shapes import JsonObject, fine_time
 from drill.practice.state import TenantState
@@ -28,6 +37,10 @@ _SIGN_INS = {
     "AADServicePrincipalSignInLogs": ("ServicePrincipalSignInLogs", "servicePrincipal"),
     "AADManagedIdentitySignInLogs": ("ManagedIdentitySignInLogs", "managedIdentity"),
 }
+_ACTIVITY = "MicrosoftGraphActivityLogs"
+_TABLES = (*_SIGN_INS, _ACTIVITY)
+_CALL_COLUMNS = {"method": "string", "path": "string", "calls": "long", "last": "datetime"}
+_TOKEN_COLUMNS = {"token": "string", "first": "datetime", "last": "datetime", "issued": "datetime", "ip": "string"}
 _COVERAGE_COLUMNS = {"oldest": "datetime", "newest": "datetime"}
 _SIGN_IN_COLUMNS = {
     "at": "datetime",
@@ -54,7 +67,7 @@ _SIGN_IN_COLUMNS = {
 
 
 def _coverage(state: TenantState, query: str, workspaces: Iterable[Workspace], span: _Span) -> Sequence[Row]:
-    times = [kept.at for kept in _held(state, table_of(query, _SIGN_INS), query, workspaces, span)]
+    times = [kept.at for kept in _held(state, table_of(query, _TABLES), query, workspaces, span)]
     if not times:
         return [{"oldest": None, "newest": None}]
     return [{"oldest": fine_time(min(times)), "newest": fine_time(max(times))}]
@@ -74,16 +87,61 @@ def _is_wanted(record: JsonObject, principal: str, codes: Sequence[str]) -> bool
 
 def _held(state: TenantState, table: str, query: str, workspaces: Iterable[Workspace], span: _Span) -> Iterator[Kept]:
     """The table's records in these workspaces, oldest first."""
-    category, type_ = _SIGN_INS[table]
+    category, type_ = _SIGN_INS.get(table, (table, ""))
     ids = {each.resource_id.lower() for each in workspaces}
     settings = [each for each in state.azure.entra_settings if each.workspace in ids and category in each.categories]
     if not settings:
         return
     earliest = max(moment(query, "t0"), min(each.since for each in settings), *([span[0]] if span[0] else []))
-    log: LateLog = state.exported_sign_ins
+    log = state.exported_sign_ins if type_ else state.graph_activity
     for kept in log.published(state.now, earliest, span[1]):
-        if type_ in kept.record["signInEventTypes"]:
+        if not type_ or type_ in kept.record["signInEventTypes"]:
             yield kept
+
+
+def _activity(state: TenantState, query: str, workspaces: Iterable[Workspace], span: _Span) -> list[Kept]:
+    """What this service principal did in its own name."""
+    principal = guid(query, "sp")
+    held = _held(state, table_of(query, (_ACTIVITY,)), query, workspaces, span)
+    return [kept for kept in held if str(kept.record["ServicePrincipalId"]).lower() == principal]
+
+
+def _calls(state: TenantState, query: str, workspaces: Iterable[Workspace], span: _Span) -> Sequence[Row]:
+    found: dict[tuple[str, str], list[datetime]] = {}
+    for kept in _activity(state, query, workspaces, span):
+        key = str(kept.record["RequestMethod"]), _shape(str(kept.record["RequestUri"]))
+        found.setdefault(key, []).append(kept.at)
+    rows = [
+        {"method": method, "path": path, "calls": len(times), "last": fine_time(max(times))}
+        for (method, path), times in found.items()
+    ]
+    return sorted(rows, key=lambda row: int(str(row["calls"])), reverse=True)[: most(query, "calls")]
+
+
+def _shape(uri: str) -> str:
+    """An address as the question asks for it: without version, query and ids."""
+    path = re.sub(r"^https?://[^/]+/(v1\.0|beta)", "", uri.split("?")[0].lower())
+    path = re.sub(r"/[^/]*[^a-z/$.][^/]*", "/*", re.sub(r"\([^)]*\)", "/*", path))
+    return re.sub(r"^((/[^/]*){6}).*$", r"\1", path)
+
+
+def _tokens(state: TenantState, query: str, workspaces: Iterable[Workspace], span: _Span) -> Sequence[Row]:
+    found: dict[str, list[Kept]] = {}
+    for kept in _activity(state, query, workspaces, span):
+        found.setdefault(str(kept.record["SignInActivityId"]), []).append(kept)
+    rows = [_token(name, kept) for name, kept in found.items()]
+    return sorted(rows, key=lambda row: str(row["last"]), reverse=True)[: most(query, "last")]
+
+
+def _token(name: str, kept: Sequence[Kept]) -> Row:
+    issued = [str(each.record["TokenIssuedAt"]) for each in kept if each.record.get("TokenIssuedAt")]
+    return {
+        "token": name,
+        "first": fine_time(min(each.at for each in kept)),
+        "last": fine_time(max(each.at for each in kept)),
+        "issued": min(issued) if issued else None,
+        "ip": str(kept[0].record["IPAddress"]),
+    }
 
 
 def _row(state: TenantState, kept: Kept) -> Row:
@@ -116,5 +174,7 @@ def _row(state: TenantState, kept: Kept) -> Row:
 QUESTIONS: Mapping[str, tuple[Mapping[str, str], Question]] = {
     "coverage": (_COVERAGE_COLUMNS, _coverage),
     "sign-ins": (_SIGN_IN_COLUMNS, _sign_ins),
+    "graph-calls": (_CALL_COLUMNS, _calls),
+    "graph-tokens": (_TOKEN_COLUMNS, _tokens),
 }
 """The columns of each, and what answers it."""

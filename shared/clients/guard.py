@@ -7,6 +7,7 @@ It stands below every SDK, so that nothing in them can be talked into another ho
 import asyncio
 import zlib
 from collections.abc import AsyncIterable
+from functools import lru_cache
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -35,6 +36,7 @@ class TooLarge(Exception):
     """The body is larger than we read."""
 
 
+@lru_cache(maxsize=256)
 def origin_of(url: str) -> tuple[str, str, int]:
     """Scheme, host and port. Raises ForeignHost for what may never be called: no host, a user, plain http elsewhere."""
     parts = urlsplit(url)

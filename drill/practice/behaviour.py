@@ -26,6 +26,7 @@ class Behaviour:
     fresh_for: Span = (2.0, 30.0)  # writes to an object made during the run answer 404 for this long
     audit_delay: Span = (120.0, 300.0)  # facts: p95 2 min, p99 5 min
     sign_in_delay: Span = (120.0, 900.0)
+    repeated_records: bool = False  # unverified: whether pages of a growing log overlap; here each record comes twice
     vault_log_delay: Span = (60.0, 300.0)
     workspace_delay: Span = (180.0, 900.0)  # until a record of Entra's is in a workspace, whenever Graph shows it
     sign_in_tables_tell_more: bool = False  # unverified: columns UserAgent, AutonomousSystemNumber and the like

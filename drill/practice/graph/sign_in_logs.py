@@ -50,7 +50,9 @@ def list_sign_ins(state: TenantState, request: Request) -> Answer:
     text = request.query.get("$filter", "")
     found = read_filter(text, rules) if text else None
     rows = _matching(state, found, interactive_only=_TYPES not in text)
-    return first_page(state, request, rules, _CONTEXT, [_shown(state, kept, request) for kept in rows])
+    times = 2 if state.behaviour.repeated_records else 1
+    shown = [_shown(state, kept, request) for kept in rows for _ in range(times)]
+    return first_page(state, request, rules, _CONTEXT, shown)
 
 
 def _check_access(state: TenantState, request: Request) -> None:

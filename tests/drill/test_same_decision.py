@@ -186,8 +186,15 @@ def test_a_case_is_decided_alike_in_whatever_order_its_records_lie(name: str) ->
 
 
 def _changed(case: Case, change: Callable[[Sequence[Any]], tuple[Any, ...]]) -> Case:
-    lists = {name: getattr(case, name) for name in ("audits", "grant_audits", "detections")}
-    parts = {name: Known(change(part.value)) for name, part in lists.items() if isinstance(part, Known)}
+    parts: Any = {
+        name: Known(change(part.value))
+        for name, part in (
+            ("audits", case.audits),
+            ("grant_audits", case.grant_audits),
+            ("detections", case.detections),
+        )
+        if isinstance(part, Known)
+    }
     return replace(case, signals=change(case.signals), sign_ins=_log(case.sign_ins, change), **parts)
 
 

@@ -176,7 +176,8 @@ def _minutes(length: timedelta) -> str:
 
 
 def _about_workload(wanted: ExpectedWorkload, workloads: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    found = [each for each in workloads if each["identity"] == wanted.identity]
+    named = [each for each in workloads if each["identity"] == wanted.identity]
+    found = [each for each in named if wanted.credential in (None, each["credential"])]
     if not found:
         yield f"workload {wanted.identity}: there is none"
     for each in found:

@@ -384,9 +384,10 @@ class ExpectedConsumer(Ours):
 
 
 class ExpectedWorkload(Ours):
-    """A workload at the end. `failed` is the most sign-ins that may have been in vain."""
+    """Workloads at the end; those that began with this credential, if it is named. `failed` is the most in vain."""
 
     identity: str
+    credential: str | None = None
     failed: int | None = None
     works: bool | None = None
 

@@ -77,7 +77,8 @@ class Workload:
         ends = seconds(given["until"], "workloads.until") if "until" in given else float("inf")
         starts = seconds(given.get("from", 0), "workloads.from")
         made = cls(state, identity, max(1.0, every), starts, ends, _manners(given), sleep)
-        made.record |= {"identity": identity, "signIns": 0, "failed": 0, "works": None}
+        made.record |= {"identity": identity, "credential": made.manners[0][1].credential}
+        made.record |= {"signIns": 0, "failed": 0, "works": None}
         state.workloads.append(made.record)
         made.remember(seconds(given.get("since", 0), "workloads.since"))
         return made

@@ -33,7 +33,7 @@ DECISIONS = (
     Taken(timedelta(minutes=6), "ask", "strange", ("block-sign-in",)),
     Taken(timedelta(minutes=20), "contain", "leaked", ("block-sign-in", "replace-credentials")),
 )
-WORKLOAD = {"identity": "sp", "signIns": 9, "failed": 2, "works": False}
+WORKLOAD = {"identity": "sp", "credential": "k1", "signIns": 9, "failed": 2, "works": False}
 
 
 def _effect(by: str, method: str, path: str, *, applied: bool = True, body: object = None) -> Mapping[str, Any]:
@@ -81,7 +81,7 @@ HOLDING: list[dict[str, Any]] = [
     {"untouched": [NEIGHBOUR]},
     {"effects": [{"match": "PATCH *", "count": 0}]},
     {"events": ["Cordon.Incident.Opened"]},
-    {"workloads": [{"identity": "sp", "failed": 2, "works": False}]},
+    {"workloads": [{"identity": "sp", "credential": "k1", "failed": 2, "works": False}]},
 ]
 
 
@@ -104,6 +104,7 @@ def test_what_came_as_expected_is_no_difference(expect: Mapping[str, Any]) -> No
         ({"workloads": [{"identity": "sp", "failed": 1}]}, "workload sp: 2 of 9 sign-ins failed, expected 1 at most"),
         ({"workloads": [{"identity": "sp", "works": True}]}, "workload sp: does not work at the end"),
         ({"workloads": [{"identity": "c"}]}, "workload c: there is none"),
+        ({"workloads": [{"identity": "sp", "credential": "k2"}]}, "workload sp: there is none"),
         ({"incidents": [{"identity": APP, "status": "contained"}]}, f"there is no incident about {APP}"),
     ],
 )

@@ -114,10 +114,18 @@ def test_what_could_not_be_read_never_ends_in_silence(policy: Policy, part: str)
 
 
 def test_every_containment_starts_with_the_cut(policy: Policy) -> None:
-    """Blocking sign-in is reversible and stops the bleeding; nothing is contained without it."""
+    """Blocking sign-in is reversible and stops the bleeding; only a ladder, which weighs the case, may spare it."""
     for rule in policy.rules:
-        if rule.verdict in (Verdict.CONTAIN, Verdict.ASK):
+        if rule.verdict in (Verdict.CONTAIN, Verdict.ASK) and not rule.ladder:
             assert rule.actions[0].name == "block-sign-in"
+
+
+def test_a_ladder_is_for_credentials_and_contains_only_where_two_sources_speak(policy: Policy) -> None:
+    """Proof needs no second witness, and no weighing."""
+    climbing = [rule for rule in policy.rules if rule.ladder]
+
+    assert {rule.name for rule in climbing} >= {"suspicious-and-a-stranger", "new-credential-and-a-stranger"}
+    assert all(rule.independent == 2 for rule in climbing if rule.verdict is Verdict.CONTAIN)
 
 
 def test_limits_are_written_out_as_they_are_without_the_file(policy: Policy) -> None:

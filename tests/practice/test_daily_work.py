@@ -132,7 +132,7 @@ def test_a_workload_has_a_past_in_the_log_and_goes_on_as_ever() -> None:
         assert alike == {("203.0.113.20", "storage", "clientSecret")}
         assert {each["servicePrincipalCredentialKeyId"] for each in log} == {SECRET}
         assert desk.tenant.snapshot()["workloads"] == [
-            {"identity": PRINCIPAL, "signIns": 3, "failed": 0, "works": True}
+            {"identity": PRINCIPAL, "credential": "", "signIns": 3, "failed": 0, "works": True}
         ]
 
     at_the_desk(_plays(7500, story), _tenant(), workloads=[HABIT])

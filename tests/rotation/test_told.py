@@ -6,14 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from shared.entries import RotationApproved, RotationEnded, SecretStopped
+from shared.entries import RotationApproved, RotationEnded, RotationHeld, SecretStopped
 from shared.errors import RequestConflicts
 from shared.estate import SecretRef
 from shared.incident import Status
 from shared.report import Report, as_markdown
 from shared.responder import Responder
 from shared.views import IncidentView
+from tests.fakes import START
 from tests.rotation.world import RotationWorld, play, policy
+from tests.rotators.estate import GROUP
 
 CONN, OTHER, FAR = SecretRef("shop", "conn"), SecretRef("shop", "other"), SecretRef("depot", "far")
 
@@ -337,3 +339,67 @@ def test_two_incidents_of_a_chain_name_each_other() -> None:
         assert f"incident `{effect.id}`" in as_markdown(await responder.report(cause.id))
 
     play(story)
+
+
+# --- a credential that its source holds once --------------------------------------------------------
+
+
+SERVER = f"{GROUP}/Microsoft.Sql/servers/shop-sql"
+PASSWORD = "S3cret-of-the-keeper"
+
+
+def sql_secret(world: RotationWorld) -> None:
+    """The administrator's password of a server that names the secret; it was read."""
+    server = world.sources.has(SERVER, "administrator", tags={"cordon-secret": "shop/conn"}, login="keeper")
+    server.keys["administrator"] = (PASSWORD, START)
+    world.secret(CONN, PASSWORD, read=True, tags={"ProviderAddress": SERVER})
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_a_credential_that_exists_once_waits_for_a_person_and_is_set_once_after_a_yes(approved: bool) -> None:
+    """Whoever uses it breaks the moment it is replaced: nothing is touched before, and what has two keys goes on."""
+
+    async def story(world: RotationWorld) -> None:
+        sql_secret(world)
+        world.storage_secret(OTHER, "acct02")
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder)
+        view, report = await told(world, responder)
+        held = (await world.secrets_chain()).last(RotationHeld)
+
+        assert view.status is Status.AWAITING_APPROVAL
+        assert held is not None
+        assert (held.by, held.tier, held.secrets) == ("single-credential", 1, 1)
+        assert "only once" in held.reason
+        assert world.is_alive(PASSWORD)
+        assert not world.is_alive(world.vaults.held[OTHER][0][1])  # tier 2 did not wait for the person
+        assert report.secrets is not None
+        assert report.secrets.secrets[0].state == "waits-for-approval"
+
+        hash_ = await waiting(view)
+        await responder.approve(view.id, hash_, approved=approved, reason="told the shop", by="Ada")
+        await world.work_queue(responder)
+        after, _ = await told(world, responder)
+
+        assert world.writes.done.count("set password") == int(approved)
+        assert world.is_alive(PASSWORD) is not approved
+        assert after.status is (Status.CONTAINED if approved else Status.NEEDS_ATTENTION)
+
+    play(story, text=policy(ask="[]", single_credential="ask"))
+
+
+def test_where_the_policy_breaks_at_once_a_single_credential_waits_for_nobody() -> None:
+    """That is the policy's choice, and it has to be made."""
+
+    async def story(world: RotationWorld) -> None:
+        sql_secret(world)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder)
+
+        assert not world.is_alive(PASSWORD)
+        assert (await world.secrets_chain()).last(RotationHeld) is None
+        assert await world.status() is Status.CONTAINED
+
+    play(story, text=policy(ask="[]", single_credential="break"))

@@ -628,6 +628,7 @@ class ExposureFound(Entry):
     evidence: str
     secrets: dict[str, int] = Field(default_factory=dict)  # how many, by tier: "1", "2", "3"
     unseen: tuple[str, ...] = ()  # what could not be looked at; more may be exposed there
+    accepted: tuple[str, ...] = ()  # what the policy declares instead of a look
     read_again: tuple[str, ...] = ()  # steps whose new version the identity has read: they go another round
     last: bool = False  # no token of the identity lives any more, and the logs have told all
 

@@ -84,12 +84,16 @@ class Reached:
 class Reach:
     """
     What the identity can get at. `unseen` names what could not be looked at, each with its reason; `passing` are
-    those of them that a later look may see.
+    those of them that a later look may see, `blind` those that say only that there may be more subscriptions than
+    `subscriptions`, which the reader sees. `accepted` is what a policy declares instead of a look.
     """
 
     vaults: tuple[Reached, ...]
     unseen: tuple[str, ...] = ()
     passing: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
+    subscriptions: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

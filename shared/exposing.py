@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
+from shared.actions.declared import with_declared
 from shared.actions.vault_grants import held_in, vaults_in
 from shared.case import CouldNotLook, Known, Part
 from shared.errors import CordonError, TimeMayHelp
@@ -44,15 +45,17 @@ async def look_for_exposure(
     accused: Accused,
     own_ids: frozenset[str] = frozenset(),
     taken: Iterable[JsonObject] = (),
+    declared: Sequence[str] = (),
 ) -> Exposure:
     """
     Look at everything afresh. `own_ids` are client ids of Cordon's own identities, whose reads break nobody.
-    `taken` are the images of access that was cut: what it opened is exposed all the same.
+    `taken` are the images of access that was cut: what it opened is exposed all the same. `declared` are the
+    subscriptions that the policy says are all.
 
     The logs are up to ten minutes late, and tokens outlive the block: what is read until then shows in later looks.
     """
     reads, now = await together(_reads_by(estate, accused), _reach(estate, directory, accused))
-    reach = _with_taken(now, taken)
+    reach = with_declared(_with_taken(now, taken), declared)
     reached = [each.vault for each in reach.vaults]
     names = {each.name for each in reached} | _vaults_of(reads)
     logged, secrets = await together(

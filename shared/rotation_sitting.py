@@ -246,7 +246,8 @@ class Sitting:
             raise JournalDamaged(f"Incident {self._incident.incident} rotates, and its identity was never read.")
         accused = Accused(PrincipalId(subject.principal_id), ClientId(subject.client_id), self._since)
         taken = [entry.before for entry in self._incident.all(Intended)]  # of them only cut access has grants in it
-        return await look_for_exposure(estate, desk.tenant.directory, accused, desk.own_ids, taken)
+        declared = self._asked.options.subscriptions
+        return await look_for_exposure(estate, desk.tenant.directory, accused, desk.own_ids, taken, declared)
 
     @property
     def _since(self) -> datetime:
@@ -311,6 +312,7 @@ class Sitting:
             secrets=dict(sorted(Counter(str(each.tier) for each in exposure.secrets).items())),
             unseen=(*exposure.unseen, *(f"{step}: {why}" for step, why in (additions.later or {}).items())),
             read_again=additions.read_again,
+            accepted=exposure.reach.accepted,
             last=last,
         )
         entries.insert(0 if len(entries) < MOST_AT_ONCE else len(entries), (found, None))

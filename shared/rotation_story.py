@@ -90,6 +90,7 @@ class RotationStory:
     accused: tuple[tuple[str, IdentityAccused], ...]  # with the step whose secret it was
     ended: RotationEnded | None
     lost: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
 
     def state_of(self, step: str) -> State:
         if step in self.spared and step not in self.planned:
@@ -181,6 +182,7 @@ def tell_story(
         exposed={name: each for look in looks for name, each in _exposed_in(look)},
         missing=tuple(_objects(newest.get("missing"))),
         unseen=last.unseen if last else (),
+        accepted=last.accepted if last else (),
         spared=spared,
         waiting=tuple(_waiting(lines, planned, plans, progress)),
         accused=tuple(

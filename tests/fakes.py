@@ -694,6 +694,8 @@ class FakeAccess:
     grants: tuple[Grant, ...]
     lagging: tuple[Grant, ...] | None = None
     unseen: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
+    subscriptions: tuple[str, ...] = ()
     unread: dict[str, CouldNotLook] = field(default_factory=dict[str, CouldNotLook])
     effects: list[str] = field(default_factory=list[str])
     before_write: Callable[[Grant], None] = lambda grant: None
@@ -705,7 +707,8 @@ class FakeAccess:
             Reached(vault, tuple(each for each in shown if each.holder in holders and _covers(each, vault)))
             for vault in self.vaults
         ]
-        return Reach(tuple(each for each in found if each.grants), self.unseen)
+        reached = tuple(each for each in found if each.grants)
+        return Reach(reached, self.unseen, blind=self.blind, subscriptions=self.subscriptions)
 
     async def is_logged(self, vault: VaultSeen) -> Part[bool]:
         return Known(value=True)

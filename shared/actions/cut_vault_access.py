@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import ClassVar, TypeAlias
 
+from shared.actions.declared import SCHEMA, read_declared
 from shared.actions.interface import Applied, Before, Drift, Earlier, Means, Planning, Proof, Tier, WayBack
 from shared.actions.vault_grants import (
     AT_ONCE,
@@ -73,15 +74,18 @@ class CutVaultAccess:
                 "enum": [*_WORDS],
                 "default": "keep",
                 "description": "Whether roles by which it could give itself access to secrets go as well.",
-            }
+            },
+            **SCHEMA,
         },
         "additionalProperties": False,
     }
 
     def check_options(self, options: JsonObject) -> None:
-        unknown = sorted(set(options) - {SELF_GRANTING})
+        known = (SELF_GRANTING, *SCHEMA)
+        unknown = sorted(set(options) - set(known))
         if unknown:
-            raise ValueError(f"{NAME} has no option {unknown[0]}; it has self-granting: keep or remove")
+            raise ValueError(f"{NAME} has no option {unknown[0]}; there are {', '.join(known)}")
+        read_declared(NAME, options)
         if options.get(SELF_GRANTING, "keep") not in _WORDS:
             raise ValueError(f"the option self-granting of {NAME} is keep or remove")
 
@@ -133,6 +137,7 @@ class CutVaultAccess:
             f"no grant of its own opens secrets of {of}, read from Azure at {look.begun_at:%H:%M:%S} UTC. Vaults may "
             "take about ten minutes to follow."
         )
+        proof = " ".join((proof, *(f"Not looked at: {each}." for each in found.accepted)))
         return Proof("held", proof, tuple(_stays(step, found)))
 
     # The way back
@@ -180,7 +185,8 @@ class CutVaultAccess:
 
 
 async def _look(step: PlannedStep, earlier: Earlier, look: Look) -> GrantsSeen | CouldNotLook | NotLooked:
-    return await look_at_grants(step.target_id, tuple(vaults_in(earlier.image or {})), look)
+    declared = read_declared(NAME, step.options)
+    return await look_at_grants(step.target_id, tuple(vaults_in(earlier.image or {})), look, declared)
 
 
 def _never_written_down(image: JsonObject) -> Iterator[str]:
@@ -234,8 +240,8 @@ def _stays(step: PlannedStep, found: GrantsSeen) -> Iterator[NamedOutcome]:
             action=NAME,
             outcome="vaults-not-seen",
             reason=f"Not everything could be looked at; there may be access that nobody sees: {_some(found.unseen)}.",
-            todo="Give Cordon's identities the Azure roles of docs/permissions.md where the reason says; later looks "
-            "then see it.",
+            todo="Give Cordon's identities the Azure roles that the reason names; later looks then see it. Where the "
+            "subscriptions that Cordon sees are all that there are, the policy can say so (unseen: accept).",
         )
 
 

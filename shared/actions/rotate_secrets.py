@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Literal, cast
 
+from shared.actions.declared import SCHEMA, read_declared
 from shared.actions.interface import Means, Planning
 from shared.case import IdentityState
 from shared.clock import read_duration
@@ -39,11 +40,12 @@ class RotationOptions:
     single_credential: Literal["break", "ask"] = "ask"
     disable_old: Literal["after-grace", "never"] = "after-grace"
     unrecognised: Literal["delegate", "disable", "ask"] = "delegate"
+    subscriptions: tuple[str, ...] = ()  # declared to be all of the tenant's
 
     @classmethod
     def read(cls, options: Mapping[str, JsonValue]) -> "RotationOptions":
         """The options as a policy file gives them. Raises ValueError, with what is allowed."""
-        known = ("tiers", "ask", "grace", *_WORDS)
+        known = ("tiers", "ask", "grace", *_WORDS, *SCHEMA)
         if unknown := sorted(set(options) - set(known)):
             raise ValueError(f"{NAME} has no option {unknown[0]}; there are {', '.join(known)}")
         defaults = cls()
@@ -54,6 +56,7 @@ class RotationOptions:
             single_credential=cast('Literal["break", "ask"]', _word("single-credential", options, "ask")),
             disable_old=cast('Literal["after-grace", "never"]', _word("disable-old", options, "after-grace")),
             unrecognised=cast('Literal["delegate", "disable", "ask"]', _word("unrecognised", options, "delegate")),
+            subscriptions=read_declared(NAME, options),
         )
 
 
@@ -119,6 +122,7 @@ class RotateSecrets:
                 "description": "How long consumers have to read the new value before the exposed one dies; at most 7d.",
             },
             **{name: _word_schema(name) for name in _WORDS},
+            **SCHEMA,
         },
         "additionalProperties": False,
     }

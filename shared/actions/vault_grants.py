@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from shared.actions.declared import with_declared
 from shared.case import CouldNotLook, Known, NotLooked, Part
 from shared.estate import Grant, Reach, VaultSeen
 from shared.look import Look, why_unread
@@ -49,20 +50,25 @@ class GrantsSeen:
     vaults: tuple[VaultSeen, ...]
     unseen: tuple[str, ...]  # for good, or until somebody mends it
     passing: tuple[str, ...]  # a later look may see it
+    accepted: tuple[str, ...] = ()  # what a policy declares instead of a look
 
 
 async def look_at_grants(
-    principal: str, also: Sequence[VaultSeen], look: Look
+    principal: str, also: Sequence[VaultSeen], look: Look, declared: Sequence[str] = ()
 ) -> GrantsSeen | CouldNotLook | NotLooked:
-    """Those on every vault within reach. `also` are vaults that are looked at whatever Resource Graph shows by now."""
-    reach = await look.vault_access()
-    if not isinstance(reach, Known):
-        return reach
-    vaults = {each.id: each for each in (*also, *(each.vault for each in reach.value.vaults))}
+    """
+    Those on every vault within reach. `also` are vaults that are looked at whatever Resource Graph shows by now;
+    `declared` the subscriptions that are all, by the policy's word.
+    """
+    part = await look.vault_access()
+    if not isinstance(part, Known):
+        return part
+    reach = with_declared(part.value, declared)
+    vaults = {each.id: each for each in (*also, *(each.vault for each in reach.vaults))}
     now = await own_grants_on(tuple(vaults.values()), look)
     own: dict[tuple[str, ...], HeldGrant] = {}
-    passing = list(reach.value.passing)
-    unseen = [each for each in reach.value.unseen if each not in reach.value.passing]
+    passing = list(reach.passing)
+    unseen = [each for each in reach.unseen if each not in reach.passing]
     for id_, part in now.items():
         match part:
             case Known(grants):
@@ -72,8 +78,9 @@ async def look_at_grants(
             case NotLooked() | CouldNotLook():
                 several = passing if isinstance(part, CouldNotLook) and part.may_help_later else unseen
                 several.append(f"the grants on vault {vaults[id_].name}: {why_unread(part)}")
-    shared = tuple(_shared(principal, reach.value))
-    return GrantsSeen(tuple(own.values()), shared, tuple(vaults.values()), tuple(unseen), tuple(passing))
+    shared = tuple(_shared(principal, reach))
+    seen = tuple(vaults.values())
+    return GrantsSeen(tuple(own.values()), shared, seen, tuple(unseen), tuple(passing), reach.accepted)
 
 
 async def own_grants_on(vaults: Sequence[VaultSeen], look: Look) -> Mapping[str, Part[tuple[Grant, ...]]]:

@@ -55,6 +55,14 @@ class _Row:
     policies: tuple[JsonObject, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Blind:
+    """Why there may be more than the reader sees, and the subscriptions that it does see."""
+
+    why: tuple[str, ...] = ()
+    subscriptions: tuple[str, ...] = ()
+
+
 class AzureAccess:
     """
     See `shared.estate.Access`. Reads go through the reader identity, changes through the executor; `writer` is None
@@ -83,10 +91,10 @@ class AzureAccess:
             ("the roles that the identity has", assignments),
             ("what its roles allow", roles),
         )
-        unseen = (*(why for what, part in parts for why in _why_unseen(what, part)), *_blind(blind))
+        unseen = (*(why for what, part in parts for why in _why_unseen(what, part)), *_why_blind(blind))
         passing = (
             *(why for what, part in parts if _may_pass(part) for why in _why_unseen(what, part)),
-            *(_blind(blind) if _may_pass(blind) else ()),
+            *(_why_blind(blind) if _may_pass(blind) else ()),
         )
         if not isinstance(vaults, Known):
             return Reach((), unseen, passing)
@@ -99,7 +107,8 @@ class AzureAccess:
             return Reach((), (*unseen, str(error)), passing)
         reached = sorted((each for each in found if each.grants), key=lambda each: each.vault.id)
         unknown = _unknown_roles(given, known) if isinstance(roles, Known) else ()
-        return Reach(tuple(reached), (*unseen, *unknown), passing)
+        spots = blind.value if isinstance(blind, Known) else _Blind()
+        return Reach(tuple(reached), (*unseen, *unknown), passing, spots.why, spots.subscriptions)
 
     async def _vaults(self) -> list[_Row]:
         rows = await self._graph.vaults()
@@ -116,32 +125,34 @@ class AzureAccess:
 
         return await as_part(read())
 
-    async def _blind_spots(self) -> Part[tuple[str, ...]]:
+    async def _blind_spots(self) -> Part[_Blind]:
         """
         What the reader has no right to see looks like nothing at all. Only who may read at the root of the tenant
         can say that there is no more.
         """
         return await as_part(self._blind_for_good())
 
-    async def _blind_for_good(self) -> tuple[str, ...]:
+    async def _blind_for_good(self) -> _Blind:
         doing = "looking whether the whole tenant can be seen"
         root = f"/providers/Microsoft.Management/managementGroups/{self._tenant_id}"
         try:
             await self._reader.get(Call(root, _AUTHORIZATION, doing, READER, _ASSIGNMENTS, "$filter=atScope()"))
         except (PermissionMissing, Gone):
-            return (f"subscriptions on which Cordon's reader has no role: {await self._seen_ones()}",)
-        return ()
+            return await self._seen_ones()
+        return _Blind()
 
-    async def _seen_ones(self) -> str:
+    async def _seen_ones(self) -> _Blind:
+        what = "subscriptions on which Cordon's reader has no role"
         doing = "listing the subscriptions that the reader may read"
         try:
             rows = await self._reader.list(Call("", _SUBSCRIPTIONS, doing, READER, "/subscriptions"))
-            ids = readable(doing, lambda: sorted(text_of(each, "subscriptionId") for each in rows))
+            ids = readable(doing, lambda: sorted(text_of(each, "subscriptionId").lower() for each in rows))
         except (OperatorMustAct, PlatformRefused) as error:
-            return str(error)
+            return _Blind((f"{what}: {error}",))
         more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
         seen = f"only {', '.join(ids[:_SHOWN])}{more}" if ids else "none at all"
-        return f"it lacks {READER}, and sees {seen}. {_HOW_TO_SEE.format(tenant=self._tenant_id)}"
+        how = _HOW_TO_SEE.format(tenant=self._tenant_id)
+        return _Blind((f"{what}: it lacks {READER}, and sees {seen}. {how}",), tuple(ids))
 
     # --- logs ----------------------------------------------------------------------------------------------
 
@@ -245,9 +256,9 @@ class AzureAccess:
         return self._writer
 
 
-def _blind(part: Part[tuple[str, ...]]) -> tuple[str, ...]:
+def _why_blind(part: Part[_Blind]) -> tuple[str, ...]:
     what = "whether there are subscriptions that Cordon's reader may not read"
-    return part.value if isinstance(part, Known) else tuple(_why_unseen(what, part))
+    return part.value.why if isinstance(part, Known) else tuple(_why_unseen(what, part))
 
 
 def _may_pass(part: object) -> bool:

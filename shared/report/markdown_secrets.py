@@ -85,6 +85,7 @@ def _totals(told: SecretsTold) -> Iterator[str]:
 
 def _unseen(told: SecretsTold) -> Iterator[str]:
     yield from (f"- Could not be looked at, more may be exposed there: {plain(each)}" for each in told.unseen)
+    yield from (f"- Not looked at, on the policy's word: {plain(each)}" for each in told.accepted)
     yield from (
         f"- Was read, and its vault does not show it: {code(each, _NAME)}. What it opens may still be open"
         for each in told.missing

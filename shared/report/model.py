@@ -316,6 +316,7 @@ class SecretsTold(Told):
     looks: tuple[datetime, ...] = ()  # when it was looked who read what
     looks_over: bool = False  # no token of the identity lives any more, and the logs have told all
     unseen: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     waiting: tuple[WaitingTold, ...] = ()
     secrets: tuple[SecretTold, ...] = ()

@@ -45,6 +45,7 @@ def tell_secrets(history: History, story: RotationStory | None, led_to: Mapping[
         looks=tuple(line.record.time for line in story.lines if isinstance(line.entry, ExposureFound)),
         looks_over=any(isinstance(line.entry, ExposureFound) and line.entry.last for line in story.lines),
         unseen=(*story.unseen, *story.lost),
+        accepted=story.accepted,
         missing=tuple(_missing(each) for each in story.missing),
         waiting=tuple(_waiting(each) for each in story.waiting),
         secrets=secrets,

@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+import pytest
+
 from drill.virtual_time import run, virtual_clock
-from shared.actions import action_named
+from shared.actions import action_named, check_options
 from shared.case import CouldNotLook
 from shared.chain import Chain
 from shared.entries import (
@@ -260,6 +262,48 @@ def test_what_could_not_be_looked_at_is_never_taken_for_no_access() -> None:
         assert left.todo is not None
 
     play(story, READS, unseen=("the reader has no role on subscription s2",))
+
+
+@pytest.mark.parametrize("declared", ["5ab50001-0000-4000-8000-000000000001", "5ab50002-0000-4000-8000-000000000001"])
+def test_a_policy_may_declare_its_subscriptions_to_be_all_and_the_proof_says_so(declared: str) -> None:
+    """By name, and only while it is what the reader sees; then nobody is called for what nobody may look at."""
+    blind = "subscriptions on which Cordon's reader has no role"
+
+    async def story(place: Place) -> None:
+        await place.cut()
+        left = [each.outcome for each in place.verified.left]
+
+        assert place.verified.answer == "held"
+        assert left == ([] if declared.startswith("5ab50001") else ["vaults-not-seen"])
+        assert ("is the policy's word" in place.verified.proof) is (left == [])
+
+    play(
+        story,
+        READS,
+        unseen=(blind,),
+        blind=(blind,),
+        subscriptions=("5ab50001-0000-4000-8000-000000000001",),
+        options={"unseen": "accept", "subscriptions": [declared]},
+    )
+
+
+@pytest.mark.parametrize("action", ["cut-vault-access", "rotate-secrets"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"unseen": "accept"},
+        {"subscriptions": ["5ab50001-0000-4000-8000-000000000001"]},
+        {"unseen": "accept", "subscriptions": []},
+        {"unseen": "accept", "subscriptions": ["prod"]},
+        {"unseen": "accept", "subscriptions": [7]},
+        {"unseen": "yes", "subscriptions": ["5ab50001-0000-4000-8000-000000000001"]},
+        {"unseen": "strict", "subscriptions": ["5ab50001-0000-4000-8000-000000000001"]},
+    ],
+)
+def test_what_is_accepted_has_to_be_said_by_name(action: str, options: JsonObject) -> None:
+    """Neither the word alone nor the list alone accepts anything."""
+    with pytest.raises(ValueError, match=action):
+        check_options(action, options)
 
 
 def test_a_vault_that_cannot_be_read_now_keeps_the_proof_back_and_not_the_others() -> None:

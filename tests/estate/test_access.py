@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from drill.practice import Behaviour, cordon_object_id
+from shared.actions.declared import with_declared
 from shared.case import CouldNotLook, Known
 from shared.errors import PermissionMissing, PlatformRefused
 from shared.estate import Estate, Grant, Reach, Reached, VaultSeen
@@ -245,6 +246,36 @@ def test_a_reader_of_one_subscription_says_that_there_may_be_others() -> None:
     assert f"sees only {SUBSCRIPTION}" in unseen
     assert "Assign the role Reader to the identity of CORDON_READER_CLIENT_ID at the scope" in unseen
     assert reach.passing == ()
+
+
+@pytest.mark.parametrize(
+    ("declared", "accepted"),
+    [((SUBSCRIPTION,), True), ((OTHER_SUBSCRIPTION, SUBSCRIPTION), False), ((OTHER_SUBSCRIPTION,), False), ((), False)],
+)
+def test_a_policys_word_on_the_subscriptions_counts_only_where_the_reader_sees_just_these(
+    declared: tuple[str, ...], accepted: bool
+) -> None:
+    """A list that is not what there is says nothing; and without one, nobody knows that there is no more."""
+    reader = [{"roleDefinitionName": "Reader", "scope": f"/subscriptions/{SUBSCRIPTION}"}]
+    reach = with_declared(reached_by(role("Key Vault Secrets User", "/"), permissions={"reader": reader}), declared)
+
+    assert names(reach) == ["shop"]
+    assert bool(reach.accepted) is accepted
+    assert (reach.unseen == ()) is accepted
+    assert any("is not what there is" in each for each in reach.unseen) is (bool(declared) and not accepted)
+
+
+def test_a_policys_word_covers_nothing_but_other_subscriptions() -> None:
+    """Groups that could not be read stay unseen, whatever is declared."""
+    reader = [{"roleDefinitionName": "Reader", "scope": f"/subscriptions/{SUBSCRIPTION}"}]
+
+    async def story(estate: Estate, _: Desk) -> None:
+        reach = with_declared(await estate.access.reach(US, CouldNotLook("Graph says 403")), (SUBSCRIPTION,))
+
+        (left,) = reach.unseen
+        assert "Graph says 403" in left
+
+    with_estate(story, azure(role("Key Vault Secrets User", PROD), permissions={"reader": reader}))
 
 
 @pytest.mark.parametrize("match", ["GET *managementGroups*", "GET /subscriptions"])

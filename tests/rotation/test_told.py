@@ -15,7 +15,7 @@ from shared.responder import Responder
 from shared.views import IncidentView
 from tests.fakes import START
 from tests.rotation.world import RotationWorld, play, policy
-from tests.rotators.estate import GROUP
+from tests.rotators.estate import GROUP, SUBSCRIPTION
 
 CONN, OTHER, FAR = SecretRef("shop", "conn"), SecretRef("shop", "other"), SecretRef("depot", "far")
 
@@ -133,6 +133,29 @@ def test_where_a_person_has_to_let_secrets_go_the_headline_does_not_speak_of_the
         assert "Not carried out so far" not in report.headline
 
     play(story)
+
+
+@pytest.mark.parametrize("accept", [False, True])
+def test_a_policys_word_on_what_nobody_may_look_at_is_on_record_and_lets_it_end_whole(accept: bool) -> None:
+    """Strict, nothing is whole while there may be more subscriptions; accepted, the report says on whose word it is."""
+    options = {"unseen": "accept", "subscriptions": f"[{SUBSCRIPTION}]"} if accept else {}
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(CONN, "acct01", read=True)
+        world.access.blind = ("subscriptions on which Cordon's reader has no role",)
+        world.access.subscriptions = (SUBSCRIPTION,)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder)
+        ended = (await world.secrets_chain()).last(RotationEnded)
+        view, report = await told(world, responder)
+
+        assert ended is not None
+        assert ended.whole is accept
+        assert view.status is (Status.CONTAINED if accept else Status.NEEDS_ATTENTION)
+        assert ("on the policy's word: that there are no subscriptions beside" in as_markdown(report)) is accept
+
+    play(story, text=policy(ask="[]", **options))
 
 
 # --- a person's word -------------------------------------------------------------------------------

@@ -137,9 +137,12 @@ class FakeAccess:
 
     vaults: dict[str, bool] = field(default_factory=dict[str, bool])
     unseen: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
+    subscriptions: tuple[str, ...] = ()
 
     async def reach(self, principal: PrincipalId, groups: Part[tuple[str, ...]]) -> Reach:
-        return Reach(tuple(Reached(seen_vault(name), (_grant(name),)) for name in self.vaults), self.unseen)
+        reached = tuple(Reached(seen_vault(name), (_grant(name),)) for name in self.vaults)
+        return Reach(reached, (*self.unseen, *self.blind), blind=self.blind, subscriptions=self.subscriptions)
 
     async def is_logged(self, vault: VaultSeen) -> Part[bool]:
         return Known(self.vaults[vault.name])

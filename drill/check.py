@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shared.actions import check_policy_action, policy_actions
+from shared.actions import check_policy_action, choosable
 from shared.case import PartName
 from shared.conditions.interface import Finding, Member, Met, NotMet, Unknown
 from shared.errors import PolicyWrong
@@ -30,7 +30,7 @@ _WORDS = {Met: "met", NotMet: "not met", Unknown: "unknown"}
 def check(file: Path, *, as_json: bool) -> int:
     """Print what there is to say, and give the exit code."""
     try:
-        policy = load_policy(file, policy_actions(), check_policy_action)
+        policy = load_policy(file, choosable(), check_policy_action)
     except PolicyWrong as wrong:
         if as_json:
             print(

@@ -80,13 +80,34 @@ def read_yaml(text: str, complain: Complain) -> Node | None:
         return _Builder(text, complain).root()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        complain(mark.line + 1 if mark else 1, f"this is not YAML: {error.problem or error.context}")
+        complain(_place_of(text, mark.line + 1 if mark else 1), f"this is not YAML: {_said(error)}")
         return None
     except yaml.YAMLError as error:
         position = getattr(error, "position", 0)
         line = text.count("\n", 0, position) + 1 if isinstance(position, int) else 1
         complain(line, "this is not YAML: a character that may not stand in a text file")
         return None
+
+
+# What the library says, and what it means to whoever wrote the line.
+_REMEDIES = (
+    ("cannot start any token", "\\t", "a tab stands here; indent with blanks"),
+    ("cannot start any token", "", "a character stands here that begins nothing; put the text in quotes"),
+    ("mapping values are not allowed", "", "a colon is not expected here; look at the indentation, or use quotes"),
+    ("could not find expected ':'", "", "a key without a colon; look at the line before as well"),
+    ("expected <block end>", "", "the indentation does not fit the lines before"),
+)
+
+
+def _said(error: yaml.MarkedYAMLError) -> str:
+    said = str(error.problem or error.context)
+    return next((told for words, also, told in _REMEDIES if words in said and also in said), said)
+
+
+def _place_of(text: str, line: int) -> int:
+    """Where a no-break space stands in the line before, that is the one to look at: nobody can see it."""
+    before = text.splitlines()[max(0, line - 2) : line - 1]
+    return line - 1 if before and "\u00a0" in before[0] else line
 
 
 class _Loader(Protocol):

@@ -5,7 +5,7 @@ Values from the file are quoted shortly and on one line; the nearest name that w
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -25,6 +25,7 @@ class Mistakes:
     def __init__(self, name: str) -> None:
         self._name = name
         self._found: dict[tuple[int, str], None] = {}
+        self._unread: set[int] = set()  # lines with a value that YAML reads in two ways: said once is enough
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -32,9 +33,20 @@ class Mistakes:
     def note(self, line: int, what: str) -> None:
         self._found[(line, what)] = None
 
-    def unknown(self, line: int, what: str, given: object, known: Iterable[str]) -> None:
-        """A name that is none of those known."""
-        self.note(line, f"unknown {what} {_quoted(given)}{nearest(given, known)}")
+    def note_unread(self, line: int, what: str) -> None:
+        """As `note`, of a value that was left out because it could not be read."""
+        self._unread.add(line)
+        self.note(line, what)
+
+    def unknown(
+        self, line: int, what: str, given: object, known: Iterable[str], meant: Mapping[str, str] | None = None
+    ) -> None:
+        """A name that is none of those known; `meant` holds what stands for some of them elsewhere."""
+        if given is None and line in self._unread:
+            return
+        word = (meant or {}).get(given.casefold().replace("_", "-")) if isinstance(given, str) else None
+        near = f"; did you mean {word}?" if word in (names := [*known]) else nearest(given, names)
+        self.note(line, f"unknown {what} {_quoted(given)}{near}")
 
     def lines(self) -> tuple[str, ...]:
         """Each as "file:line: what is wrong", in the order of the file."""
@@ -42,6 +54,8 @@ class Mistakes:
 
     def checked(self, type_: TypeAdapter[T], node: Node, where: str, line: int | None = None) -> T | None:
         """What pydantic makes of the node, or None with its objections noted at their lines."""
+        if self._has_gaps(node, where):
+            return None
         try:
             return type_.validate_python(node.plain())
         except ValidationError as problems:
@@ -54,6 +68,23 @@ class Mistakes:
                 at = node.line_of(path) if path or line is None else line
                 self.note(at, f"{where}: {_told(problem, schema)}")
             return None
+
+    def _has_gaps(self, node: Node, where: str) -> bool:
+        """A setting without a value is nothing that its author meant, whatever is meant where it is left out."""
+        gaps = [*_gaps(node)]
+        for name, line in gaps:
+            if line not in self._unread:
+                self.note(line, f"{where}: {name} has no value; write one, or leave it out")
+        return bool(gaps)
+
+
+def _gaps(node: Node) -> Iterator[tuple[str, int]]:
+    for name, entry in (node.entries or {}).items():
+        if entry.node.value is None:
+            yield name, entry.line
+        yield from _gaps(entry.node)
+    for item in node.items or ():
+        yield from _gaps(item)
 
 
 def nearest(given: object, known: Iterable[str]) -> str:
@@ -74,7 +105,11 @@ def _quoted(given: object) -> str:
     if isinstance(given, str):
         shown = one_line(given, 60)
         return f"“{''.join(each if each.isprintable() else chr(0xFFFD) for each in shown)}”"
-    return "(nothing)" if given is None else f"({type(given).__name__})"
+    if given is None:
+        return "(nothing)"
+    if isinstance(given, bool | int | float):
+        return f"{given}".lower()
+    return "(a list)" if isinstance(given, list | tuple) else "(a mapping)"
 
 
 def _names(schema: JsonObject, path: Sequence[str | int]) -> tuple[str, ...]:
@@ -122,11 +157,13 @@ def _told(problem: ErrorDetails, schema: JsonObject) -> str:
         case "extra_forbidden" | "unexpected_keyword_argument":
             return f"unknown setting {_quoted(path[-1])}{nearest(path[-1], _names(schema, path[:-1]))}"
         case "literal_error" | "enum":
-            return f"{_quoted(given)} is not one of {place}{nearest(given, _choices(str(context.get('expected'))))}"
+            return f"{_quoted(given)} is not one of {place}{_near_choice(given, str(context.get('expected')))}"
         case "value_error":
             return _refused(place, given, context.get("error"))
         case "dataclass_type" | "dict_type":
-            return "the settings must be a mapping"
+            return "the settings must be a mapping" if place == "this" else f"{place} must be a mapping"
+        case "string_type" if isinstance(given, int | float):
+            return f"{place} must be a text; put it in quotes"
         case kind if kind in _BOUNDS:
             return f"{place} must be {_BOUNDS[kind]} {next(iter(context.values())):g}"
         case kind if kind in _PLAINLY:
@@ -147,12 +184,20 @@ _PLAINLY = {
     "missing_argument": "is missing",
     "too_short": "is empty; leave it out, or name at least one",
     "string_too_short": "is empty",
+    "string_pattern_mismatch": "is not in the form that is expected here",
     "tuple_type": "must be a list",
     "list_type": "must be a list",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
     "string_type": "must be a text",
 }
+
+
+def _near_choice(given: object, expected: str) -> str:
+    choices = _choices(expected)
+    return f"; write {given} without quotes" if given in choices and isinstance(given, str) else nearest(given, choices)
 
 
 def _refused(place: str, given: object, error: object) -> str:

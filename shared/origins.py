@@ -37,6 +37,7 @@ ORIGINS: Mapping[str, Origin | None] = {
     "risk-state": Origin.PROTECTION,
     "people-at-risk": Origin.PROTECTION,
     "credential-added": Origin.AUDIT,
+    "credential-first-use": Origin.AUDIT,  # that it is new; the sign-in that uses it may be its owner's
     "audit-activity": Origin.AUDIT,
     "granted-recently": Origin.AUDIT,
     "consent": Origin.AUDIT,
@@ -56,6 +57,7 @@ ORIGINS: Mapping[str, Origin | None] = {
     "publisher": Origin.STATE,
     "identity-kind": None,  # says what it is, and nothing against it
     "sign-in-blocked": None,
+    "signalled": None,  # a claim, and no fact
     "declared-change": None,  # excuses
 }
 """By a condition's name. One that is not here counts as no witness: better to ask a person once too often."""

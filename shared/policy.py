@@ -14,8 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 
+from shared.actions import contradiction
 from shared.actions.interface import Tier
 from shared.conditions import CONDITIONS, condition_named
 from shared.conditions.groups import All, AnyOf, Not
@@ -141,6 +142,12 @@ class Limits:
     """Distinct actions on distinct objects within an hour, by tier."""
 
 
+def _is_said(reason: str) -> str:
+    if not reason.strip():
+        raise ValueError("is blank; say why")
+    return reason
+
+
 @dataclass(frozen=True, slots=True)
 class Protected:
     """An identity that is never touched, by object or client id."""
@@ -149,7 +156,7 @@ class Protected:
 
     id: Guid
     """Its object id or client id."""
-    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    reason: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_is_said)]
     """Why it must never be touched; it stands in the incident."""
 
 
@@ -179,7 +186,7 @@ def load_policy(
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise PolicyWrong((f"{path}:{line}: the file is not UTF-8",)) from error
+        raise PolicyWrong((f"{path}:{line}: the file is not UTF-8; save it as UTF-8",)) from error
     return read_policy(text, str(path), action_names, check_options, with_samples=with_samples)
 
 
@@ -219,6 +226,39 @@ _MOST_RULES, _MOST_MEMBERS, _MOST_CONDITIONS, _MOST_SAMPLES = 200, 50, 200, 50
 _NAME = re.compile(r"(?=.{1,80}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 
+# What people write who know other languages of this sort.
+_MEANT = {
+    "or": "any",
+    "one-of": "any",
+    "and": "all",
+    "all-of": "all",
+    "none": "not",
+    "block": "contain",
+    "deny": "contain",
+    "allow": "ignore",
+    "skip": "ignore",
+    "alert": "watch",
+    "log": "watch",
+    "monitor": "watch",
+    "notify": "ask",
+    "approve": "ask",
+}
+
+
+def _found_instead(node: Node) -> str:
+    if node.entries:
+        return "are several; put them under all: or any:"
+    if node.items:
+        return "is a list; put it under all: or any:"
+    return "are none" if node.value in (None, {}, ()) else "is a number or a switch; name a condition of the catalogue"
+
+
+def _why_no_group(items: Sequence[Node] | None) -> str:
+    if items is None:
+        return "begin each with a dash, or put them into [ ]"
+    return f"it has {len(items)}, and {_MOST_MEMBERS} are allowed" if items else "an empty one would decide nothing"
+
+
 class _Reading:
     """Reads part after part; what is wrong is noted, so that the next part is looked at as well."""
 
@@ -230,7 +270,7 @@ class _Reading:
         self._conditions = 0
 
     def policy(self, text: str) -> Policy | None:
-        root = read_yaml(text, self.mistakes.note)
+        root = read_yaml(text, self.mistakes.note_unread)
         if root is None:
             return None
         entries = self._mapping(root, "the file", _TOP)
@@ -268,12 +308,18 @@ class _Reading:
         found = [(item, self.mistakes.checked(TypeAdapter(Protected), item, "protected")) for item in items]
         seen: dict[str, int] = {}
         for item, protected in found:
-            if protected is not None and (first := seen.setdefault(protected.id, item.line)) != item.line:
-                self.mistakes.note(item.line, f"this id is protected already, on line {first}")
+            if protected is None:
+                continue
+            if protected.id in seen:
+                self.mistakes.note(item.line, f"this id is protected already, on line {seen[protected.id]}")
+            seen.setdefault(protected.id, item.line)
         return tuple(protected for _, protected in found if protected is not None)
 
     def _rules(self, root: Node, entry: Entry | None) -> tuple[Rule, ...]:
         items = entry.node.items if entry else None
+        if entry is not None and items is None and entry.node.value is not None:
+            self.mistakes.note(entry.line, "rules must be a list; begin each rule with a dash")
+            return ()
         if entry is None or not items:
             self.mistakes.note(entry.line if entry else root.line, "rules is missing or empty; a policy has rules")
             return ()
@@ -312,10 +358,13 @@ class _Reading:
     def _name(self, node: Node, entry: Entry | None, lines: dict[str, int]) -> str:
         name = entry.node.value if entry else None
         if entry is None or not isinstance(name, str) or not _NAME.fullmatch(name):
-            self.mistakes.note(entry.line if entry else node.line, "a rule needs a name such as leaked-credential")
+            what = "small letters, digits and dashes between them, 80 at most"
+            told = f"a rule needs a name such as leaked-credential: {what}"
+            self.mistakes.note(entry.line if entry else node.line, told)
             return "without a name"
-        if (first := lines.setdefault(name, entry.line)) != entry.line:
-            self.mistakes.note(entry.line, f"rule {name} is there already, on line {first}")
+        if name in lines:
+            self.mistakes.note(entry.line, f"rule {name} is there already, on line {lines[name]}")
+        lines.setdefault(name, entry.line)
         return name
 
     def _verdict(self, node: Node, name: str, entry: Entry | None) -> Verdict | None:
@@ -324,7 +373,7 @@ class _Reading:
         if entry is None:
             self.mistakes.note(node.line, f"rule {name} has no verdict: {', '.join(verdicts)}")
         elif not isinstance(given, str) or given not in verdicts:
-            self.mistakes.unknown(entry.line, "verdict", given, verdicts)
+            self.mistakes.unknown(entry.line, "verdict", given, verdicts, _MEANT)
         else:
             return Verdict(given)
         return None
@@ -360,8 +409,7 @@ class _Reading:
             return self._catalogued(node.value, Node(node.line, {}), node.line)
         entries = node.entries
         if entries is None or len(entries) != 1:
-            several = "several; put them under all: or any:" if entries else "none"
-            self.mistakes.note(node.line, f"one condition is expected here, and there are {several}")
+            self.mistakes.note(node.line, f"one condition is expected here, and there {_found_instead(node)}")
             return None
         ((name, entry),) = entries.items()
         match name:
@@ -376,12 +424,7 @@ class _Reading:
     def _group(self, name: str, entry: Entry) -> Condition | None:
         items = entry.node.items
         if not items or len(items) > _MOST_MEMBERS:
-            why = (
-                f"it has {len(items)}, and {_MOST_MEMBERS} are allowed"
-                if items
-                else "an empty one would decide nothing"
-            )
-            self.mistakes.note(entry.line, f"{name} needs a list of conditions; {why}")
+            self.mistakes.note(entry.line, f"{name} needs a list of conditions; {_why_no_group(items)}")
             return None
         members = [self._condition(item) for item in items]
         known = tuple(member for member in members if member is not None)
@@ -393,7 +436,7 @@ class _Reading:
         condition = condition_named(name)
         if condition is None:
             names = [*(each.name for each in CONDITIONS), *_GROUPS]
-            self.mistakes.unknown(line, "condition", name, names)
+            self.mistakes.unknown(line, "condition", name, names, _MEANT)
             return None
         given = Node(settings.line, {}) if settings.value is None else settings
         return self.mistakes.checked(TypeAdapter[Condition](condition), given, name, line)
@@ -422,6 +465,9 @@ class _Reading:
         if node.entries is not None and len(node.entries) == 1:
             ((name, entry),) = node.entries.items()
             options, line = entry.node, entry.line
+        if node.entries is not None and len(node.entries) > 1:
+            self.mistakes.note(line, "one action is expected here, and there are several; begin each with a dash")
+            return None
         if not isinstance(name, str) or name not in self._actions:
             self.mistakes.unknown(line, "action", name, self._actions)
             return None
@@ -442,7 +488,11 @@ class _Reading:
 
     def _actions_fit(self, node: Node, name: str, verdict: Verdict | None, entries: Mapping[str, Entry]) -> None:
         actions, ladder = entries.get("actions"), entries.get("ladder")
+        if actions and actions.node.items is None:
+            return  # said already
         given = bool(actions and actions.node.items)
+        if actions and (why := contradiction(named for item in actions.node.items or () if (named := _name_of(item)))):
+            self.mistakes.note(actions.line, f"rule {name}: {why}")
         if verdict in (Verdict.CONTAIN, Verdict.ASK) and not given and ladder is None:
             self.mistakes.note(node.line, f"rule {name} says {verdict}, but names no action")
         elif verdict in (Verdict.IGNORE, Verdict.WATCH) and given:

@@ -27,7 +27,7 @@ from shared.audit_grants import APP_ROLE_GIVEN, CONSENTED, DELEGATED_GIVEN, ROLE
 from shared.case import HolderKind
 from shared.conditions.addresses import Domain
 from shared.conditions.hours import Day, HoursOfDay
-from shared.conditions.settings import GUID_PATTERN, SETTINGS, Duration, Guid, NotAmong
+from shared.conditions.settings import GUID_PATTERN, SETTINGS, Duration, Flag, Guid, NotAmong
 from shared.identity import IdentityKind, canonical_guid
 from shared.privileges import APP_ROLES, DIRECTORY_ROLES, Privilege
 from shared.risk import DetectionType, Level, State
@@ -483,7 +483,7 @@ class Sample:
     """What sort of identity it is."""
     name: Line = "sample"
     """Its display name."""
-    enabled: bool = True
+    enabled: Flag = True
     """Whether its sign-in is open."""
     owner_tenant: Guid | None = None
     """The tenant that it is registered in; where nothing is said, another one for foreign identities."""

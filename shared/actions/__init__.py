@@ -83,6 +83,14 @@ def check_policy_action(name: str, options: JsonObject) -> None:
     check_options(name, options)
 
 
+def contradiction(names: Iterable[str]) -> str | None:
+    """Why these cannot be chosen together, or None."""
+    chosen = frozenset(names)
+    if DismissRisk.name in chosen and len(chosen) > 1:
+        return f"{DismissRisk.name} says that nothing is wrong, so no other action may stand beside it"
+    return None
+
+
 def parts_to_capture(names: Iterable[str]) -> frozenset[PartName]:
     """What a look may read along for the pre-images of the named actions; they can also do without."""
     actions = map(planner_named, names)

@@ -128,7 +128,9 @@ class RotateSecrets:
     }
 
     def check_options(self, options: JsonObject) -> None:
-        RotationOptions.read(options)
+        read = RotationOptions.read(options)
+        if "ask" in options and (left := sorted(set(read.ask) - set(read.tiers))):
+            raise ValueError(f"ask of {NAME} names tier {left[0]}, which is not among its tiers")
 
     def plan(self, state: IdentityState, options: JsonObject, means: Means) -> Planning:
         if not means.estate:

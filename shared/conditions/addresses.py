@@ -1,12 +1,13 @@
 """What may be wrong with an address of an application, and which addresses a change has added."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, WithJsonSchema
 
 from shared.audit import AddressChange, address_changes
 from shared.case import AuditRecord, Case, IdentityState
@@ -29,7 +30,19 @@ BY_DOMAIN = frozenset({AddressFlaw.LOOK_ALIKE, AddressFlaw.FOREIGN_DOMAIN})
 """The flaws that can be told only by the tenant's domains."""
 
 _DOMAIN = r"[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9]([a-z0-9-]{0,62}))+"
-Domain = Annotated[str, Field(pattern=f"^{_DOMAIN}$"), AfterValidator(str.casefold)]
+
+
+def _is_domain(text: str) -> str:
+    if not re.fullmatch(_DOMAIN, folded := text.casefold()):
+        raise ValueError("is not a domain, such as contoso.example: no address, no path, no star")
+    return folded
+
+
+Domain = Annotated[
+    str,
+    AfterValidator(_is_domain),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DOMAIN.replace('a-z', 'A-Za-z')}$"}),
+]
 Kind: TypeAlias = Literal["redirect", "identifier", "sign-out"]
 
 

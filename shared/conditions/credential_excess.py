@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 from shared.case import Case, CouldNotLook, Holder, Known, NotLooked, PartName
 from shared.conditions.credential_use import Usable, usable_of, why_unused
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.settings import DURATION_SCHEMA, SETTINGS, Duration, utc
+from shared.conditions.settings import DURATION_SCHEMA, SETTINGS, Duration, Flag, utc
 from shared.credentials import Sorted, sort_credentials
 
 SHORTEST, LONGEST = timedelta(days=7), timedelta(days=90)
@@ -52,7 +52,7 @@ class CredentialExcess:
     """How many usable credentials are allowed."""
     valid_longer_than: Duration | None = None
     """For how long one may be valid."""
-    on_both_objects: bool = False
+    on_both_objects: Flag = False
     """Whether both objects may carry some: true asks about it."""
     unused_for: DisuseDuration | None = None
     """For how long one may be there without anybody using it: 7d to 90d."""

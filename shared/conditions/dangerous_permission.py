@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 from shared.audit_grants import GRANT_KINDS, GrantKind
 from shared.case import AppRole, Case, CouldNotLook, DelegatedGrant, DirectoryRole, Grants, Known, NotLooked, PartName
 from shared.conditions.interface import Finding, Met, NotMet, unknown
-from shared.conditions.settings import SETTINGS, Several, utc
+from shared.conditions.settings import SETTINGS, Flag, Several, utc
 from shared.privileges import VERSION, Privilege, Tier, app_role, directory_role, scopes
 
 Held: TypeAlias = tuple[Privilege, str]  # and how it holds it, in words
@@ -34,7 +34,7 @@ class HoldsDangerousPermission:
     """How far a permission reaches."""
     kinds: Several[GrantKind] = GRANT_KINDS
     """How it is held."""
-    escalates: bool = False
+    escalates: Flag = False
     """Only those whose holder can make itself Global Administrator."""
 
     def check(self, case: Case) -> Finding:

@@ -11,7 +11,7 @@ from shared.case import AppRole, AuditRecord, Case, IdentityState, Known, PartNa
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, both, has_result, is_itself, is_unexpected, is_within
 from shared.conditions.records import records_about, unread
-from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
+from shared.conditions.settings import SETTINGS, AuditDuration, Flag, Guid, Several, utc
 from shared.privileges import Privilege, Tier, app_role
 
 
@@ -39,11 +39,11 @@ class GrantedRecently:
     """How it is held."""
     tiers: Several[Tier] | None = None
     """How far it reaches; left out: also what is in no tier."""
-    escalates: bool = False
+    escalates: Flag = False
     """Only those whose holder can make itself Global Administrator."""
     by_other_than: Several[Guid] | None = None
     """Object or client ids of those who are expected to; left out: whoever it was."""
-    by_itself: bool = False
+    by_itself: Flag = False
     """Only what the identity gave itself."""
 
     def check(self, case: Case) -> Finding:

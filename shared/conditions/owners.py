@@ -40,7 +40,7 @@ class OwnersSuspect:
 
     def __post_init__(self) -> None:
         if OwnerFlaw.UNEXPECTED in self.findings and self.expected is None:
-            raise ValueError("unexpected needs expected, else every owner would be")
+            raise ValueError("names unexpected without expected, so every owner would be")
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):

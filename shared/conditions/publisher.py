@@ -70,7 +70,9 @@ class PublisherSuspect:
 
     def __post_init__(self) -> None:
         if PublisherFlaw.UNKNOWN_TENANT in self.findings and not self.trusted_tenants:
-            raise ValueError("unknown-tenant needs trusted-tenants, else it would hold for every foreign application")
+            raise ValueError(
+                "names unknown-tenant without trusted-tenants, so it would hold for every foreign application"
+            )
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):

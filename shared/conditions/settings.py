@@ -36,7 +36,7 @@ def _read_guid(value: object) -> str:
     try:
         return canonical_guid(value)
     except ValueError as problem:
-        raise ValueError("is not a GUID") from problem
+        raise ValueError("is not a GUID, such as 11111111-2222-3333-4444-555555555555") from problem
 
 
 def kebab(name: str) -> str:
@@ -58,6 +58,7 @@ Duration = Annotated[timedelta, BeforeValidator(read_duration), WithJsonSchema(D
 _AUDITED = AfterValidator(_within_look_back)
 AuditDuration = Annotated[Duration, _AUDITED, WithJsonSchema(DURATION_SCHEMA)]
 Guid = Annotated[str, BeforeValidator(_read_guid), WithJsonSchema(_GUID_SCHEMA)]
+Flag = Annotated[bool, Field(strict=True)]
 Several = Annotated[tuple[T, ...], Field(min_length=1, max_length=100)]
 """A list that names at least one: an empty one could never match, or never fail to."""
 

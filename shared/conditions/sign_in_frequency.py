@@ -26,7 +26,7 @@ class SignsInMoreOften:
     unknown_when: ClassVar[str] = "there are too few records or days to learn from, or the log was cut short"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
-    times: Annotated[float, Field(gt=1, le=1000)] = 3
+    times: Annotated[float, Field(gt=1, le=1000, strict=True)] = 3
     """How many times what is usual."""
     at_least: Annotated[int, Field(ge=2, le=10_000, strict=True)] = 20
     """From how many tokens on."""

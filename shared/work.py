@@ -104,6 +104,7 @@ from shared.watch import mark, unmark, watcher
 RESUME_AFTER = timedelta(seconds=90)  # the hidden message that picks up whoever crashes
 LEASE = timedelta(seconds=45)  # how long another instance's silence is taken for work; spares work, guards nothing
 RECHECKS = (5.0, 60.0, 300.0, 900.0, 5700.0)  # seconds: race window … longest ordinary token + log delay
+_UNTIL_RESUMED = timedelta(minutes=5)  # clocks may disagree by as much; then an old look is better than none
 _LONGEST_FIRST_LOOK = 45.0
 _FORESEEN_AT = 2  # the place of the later look that also reads who got tokens: the cut is proven twice by then
 _REMEMBERED = 10_000  # incidents of which an instance knows when its own resume message is due
@@ -232,7 +233,7 @@ class Work:
             return
         plan, self._planned_at = standing
         message = self._recheck_message(series, place)
-        if self._is_busy():
+        if self._is_busy() or (self._told(series, place) is None and self._is_written_since()):
             await self._desk.store.queue.send(message, LEASE)
             return
         if newest.chained and place < len(newest.after) and self._told(series, place) is None:
@@ -244,6 +245,16 @@ class Work:
             await self._desk.store.queue.send(message, LEASE)
             raise
         await self._desk.outbox.publish_due(self._chain)
+
+    def _is_written_since(self) -> bool:
+        """
+        Whether it was contained again after these looks were set, and whoever did it has not set newer ones (yet).
+        An old look that comes late might see it within the race window of those writes.
+        """
+        place = max(self._chain.place(Intended), self._chain.place(Applied))
+        if place < self._chain.place(RechecksSet):
+            return False
+        return self._desk.clock() - self._chain.records[place].time < _UNTIL_RESUMED
 
     async def _look_again(self, plan: Planned, series: int, place: int) -> None:
         """Look, write down what was seen, and do what follows; whoever was killed in between goes on from there."""

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -15,8 +16,9 @@ from shared.incident import Status
 from shared.responder import Responder
 from shared.signal import JsonObject
 from shared.work import FIGHT_ROUNDS
-from tests.fakes import CORDON_CLIENT, PAYROLL, POLICY_ID, federated, password, payroll
+from tests.fakes import CORDON_CLIENT, PAYROLL, POLICY_ID, Crash, federated, password, payroll
 from tests.faults.attacks import is_clean
+from tests.faults.test_crash_points import Points, mortal
 from tests.stories.world import World, play
 
 MALLORY = "a0000000-0000-4000-8000-00000000000a"
@@ -274,3 +276,51 @@ def test_a_lookalike_is_pointed_at_and_not_touched() -> None:
         assert world.directory.effects == effects
 
     play(story, STATE)
+
+
+@dataclass
+class AfterNewProof(Points):
+    """Once armed, the process dies as soon as a new write is proven."""
+
+    armed: bool = False
+
+    def reach(self, name: str) -> None:
+        self.passed.append(name)
+        applied = any("applied" in passed for passed in self.passed)
+        if self.armed and applied and name.startswith("after journal verified"):
+            self.armed = False
+            raise Crash(name)
+
+
+def test_an_old_look_that_comes_late_proves_nothing_within_the_race_window_of_a_new_write() -> None:
+    """A look finds it undone and contains it again, its process dies, and an older look comes two seconds later."""
+
+    async def story(world: World) -> None:
+        points = AfterNewProof()
+        mortals = mortal(world, points)
+        responder = mortals.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=2))
+        incident = (await world.chain()).incident
+        await asyncio.sleep(60)
+        enable(world)
+        points.passed.clear()
+        points.armed = True
+        with suppress(Crash):
+            await responder.work(_look(incident, 2))
+        await asyncio.sleep(2)
+        await mortals.instance().work(_look(incident, 1))
+
+        assert not points.armed
+        assert not world.directory.state.enabled
+        assert await world.status() is not Status.CONTAINED
+
+        await world.work_queue(mortals.instance(), timedelta(minutes=10))
+
+        assert await world.status() is Status.CONTAINED
+
+    play(story, STATE)
+
+
+def _look(incident: str, place: int) -> JsonObject:
+    return {"incident": incident, "because": "recheck", "series": 1, "place": place}

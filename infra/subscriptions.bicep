@@ -11,6 +11,7 @@ param eventTypes array = [
   'Cordon.Signal.DirectoryAudit'
   'Cordon.Signal.RiskDetection'
   'Cordon.Signal.RiskyServicePrincipal'
+  'Cordon.Signal.SignIn'
 ]
 
 resource app 'Microsoft.Web/sites@2024-04-01' existing = {

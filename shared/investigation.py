@@ -251,6 +251,9 @@ def _doubted(case: Case) -> Case:
         pointed = {str(s.facts.get("detectionId")) for s in named if s.source == "risk-detection"}
         if pointed - shown:
             case = replace(case, detections=_lagging("detection"))
+    signed = {s.record_id for s in named if s.source == "sign-in" and s.facts.get("errorCode") == 0}
+    if isinstance(case.sign_ins, Known) and signed - {each.id for each in case.sign_ins.value.records}:
+        case = replace(case, sign_ins=_lagging("sign-in"))
     told = [signal for signal in named if signal.source == "directory-audit"]
     if isinstance(audits, Known) and _lacks(audits.value, (s for s in told if not _is_grant(s))):
         case = replace(case, audits=_lagging("audit record"))

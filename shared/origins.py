@@ -47,6 +47,8 @@ ORIGINS: Mapping[str, Origin | None] = {
     "sign-in-failures": Origin.SIGN_INS,
     "sign-in-frequency": Origin.SIGN_INS,
     "sign-in-odd-hour": Origin.SIGN_INS,
+    "token-without-sign-in": Origin.SIGN_INS,
+    "rogue-application": Origin.PERSON,  # who keeps the list
     "credential-exposed": Origin.EXPOSED,
     "redirect-uri": Origin.STATE,
     "identifier-uri": Origin.STATE,
@@ -56,6 +58,7 @@ ORIGINS: Mapping[str, Origin | None] = {
     "owners": Origin.STATE,
     "publisher": Origin.STATE,
     "identity-kind": None,  # says what it is, and nothing against it
+    "unnecessary-role": None,
     "sign-in-blocked": None,
     "signalled": None,  # a claim, and no fact
     "declared-change": None,  # excuses

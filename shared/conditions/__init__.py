@@ -22,6 +22,7 @@ from shared.conditions.publisher import PublisherSuspect
 from shared.conditions.redirect_uri import RedirectUriSuspect
 from shared.conditions.risk_detection import RiskDetected
 from shared.conditions.risk_state import RiskListed
+from shared.conditions.rogue_application import RogueApplication
 from shared.conditions.sign_in_blocked import SignInBlocked
 from shared.conditions.sign_in_failures import SignInsFail
 from shared.conditions.sign_in_frequency import SignsInMoreOften
@@ -60,6 +61,7 @@ CONDITIONS: tuple[type[Catalogued], ...] = (
     FirstUse,
     RoleUnnecessary,
     TokenWithoutSignIn,
+    RogueApplication,
 )
 
 

@@ -7,12 +7,14 @@ from shared.sources.manual import Manual
 from shared.sources.own_doing import is_own_doing as is_own_doing
 from shared.sources.risk_detection import RiskDetectionSource
 from shared.sources.risky_service_principal import RiskyServicePrincipal
+from shared.sources.sign_in import SignInSource
 
 SOURCES: tuple[Source, ...] = (
     RiskyServicePrincipal(),
     RiskDetectionSource(),
     DirectoryAudit(),
     ExposedSecret(),
+    SignInSource(),
     Manual(),
 )
 

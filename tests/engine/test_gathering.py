@@ -118,3 +118,19 @@ def test_what_a_log_may_tell_some_minutes_later_puts_the_work_off() -> None:
 
     assert found.decision.verdict is Verdict.ASK
     assert any("may not be in the log yet" in each for each in found.passing_faults)
+
+
+def test_a_sign_in_that_a_signal_names_is_missed_in_a_log_that_lags() -> None:
+    """Nobody is called usual by a log that does not hold yet what it is asked about; a refusal is in another list."""
+    made = policy("{new-sign-in: {features: [network]}}")
+    directory = FakeDirectory(payroll(), FakeClock())
+
+    def told(code: int) -> Signal:
+        return Signal("sign-in", "s-1", IdentityRef(PAYROLL), START, "told", {"errorCode": code})
+
+    def look(signal: Signal) -> Investigation:
+        found = investigate(directory, made, IdentityRef(PAYROLL), (signal,), frozenset(), TENANT_ID, lambda: START)
+        return asyncio.run(found)
+
+    assert "does not show yet a sign-in" in look(told(0)).passing_faults[0]
+    assert look(told(7000215)).passing_faults == ()

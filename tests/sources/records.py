@@ -42,6 +42,21 @@ def detection(**others: JsonValue) -> JsonObject:
     }
 
 
+def sign_in(**others: JsonValue) -> JsonObject:
+    return {
+        "id": "7c1f8e11-0000-4000-8000-000000000001",
+        "createdDateTime": "2026-03-02T02:58:00.1234567Z",
+        "signInEventTypes": ["servicePrincipal"],
+        "servicePrincipalId": PAYROLL,
+        "servicePrincipalName": "payroll-sync",
+        "appId": PAYROLL_CLIENT,
+        "ipAddress": "198.51.100.66",
+        "servicePrincipalCredentialKeyId": "40000000-0000-4000-8000-000000000001",
+        "status": {"errorCode": 0, "failureReason": None, "additionalDetails": None},
+        **others,
+    }
+
+
 def risky(**others: JsonValue) -> JsonObject:
     return {
         "id": PAYROLL,

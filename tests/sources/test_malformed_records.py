@@ -13,7 +13,7 @@ from shared.signal import JsonObject, JsonValue, NotASignal, Signal
 from shared.sources import SOURCES, source_named
 from shared.sources.interface import Source
 from tests.fakes import TENANT_ID
-from tests.sources.records import audit, changed, detection, diagnostic, read, risky
+from tests.sources.records import audit, changed, detection, diagnostic, read, risky, sign_in
 from tests.sources.test_exposed_secret import record as exposed_record
 from tests.sources.test_manual import order
 
@@ -113,6 +113,7 @@ SHAPES: dict[str, Callable[[], JsonObject]] = {
     "risky-service-principal": risky,
     "directory-audit": lambda: audit(properties=[changed("KeyDescription", [], ["x"])]),
     "exposed-secret": exposed_record,
+    "sign-in": sign_in,
     "manual": lambda: order(actions=[{"block-sign-in": {}}]),
 }
 

@@ -1,0 +1,70 @@
+# ruff: noqa: E501 - records of a scenario, a line each
+"""Graph's activity log and the sign-in log, one taken away at a time: its checks become questions, and never clean."""
+
+from functools import cache
+
+import pytest
+
+from drill.runner import run_scenario
+from drill.scenario import SHIPPED, read_scenario
+
+HAND_MADE, USUAL = "5b0a11de-e111-4e2b-9c55-6f0d3b8e2a03", "5b0a11de-e222-4e2b-9c55-6f0d3b8e2a03"
+FILE = SHIPPED / "second-look.yaml"  # only its folder counts
+SCENE = """
+name: hand-made-token
+clock: 2026-03-02T03:00:00Z
+tenant:
+  id: 3f8e6a10-52c4-4c8f-9d3b-0a6f5be1c7d2
+  licences: [{licences}]
+  servicePrincipals:
+    - {{id: 5b0a11de-e111-4e2b-9c55-6f0d3b8e2a03, appId: c1a7c1de-e111-4e2b-9c55-6f0d3b8e2a02, displayName: one}}
+    - {{id: 5b0a11de-e222-4e2b-9c55-6f0d3b8e2a03, appId: c1a7c1de-e222-4e2b-9c55-6f0d3b8e2a02, displayName: two}}
+azure: {{entraDiagnosticSettings: [{settings}]}}
+logs:
+  signIns:
+    - {{id: s1, createdDateTime: "2026-03-01T20:00:00Z", servicePrincipalId: 5b0a11de-e111-4e2b-9c55-6f0d3b8e2a03, uniqueTokenIdentifier: one, resourceId: 00000003-0000-0000-c000-000000000000}}
+    - {{id: s2, createdDateTime: "2026-03-01T20:00:00Z", servicePrincipalId: 5b0a11de-e222-4e2b-9c55-6f0d3b8e2a03, uniqueTokenIdentifier: two, resourceId: 00000003-0000-0000-c000-000000000000}}
+  graphActivity:
+    - {{TimeGenerated: "2026-03-01T20:05:00Z", ServicePrincipalId: 5b0a11de-e111-4e2b-9c55-6f0d3b8e2a03, SignInActivityId: one, RequestUri: "https://graph.microsoft.com/v1.0/users"}}
+    - {{TimeGenerated: "2026-03-01T21:05:00Z", ServicePrincipalId: 5b0a11de-e111-4e2b-9c55-6f0d3b8e2a03, SignInActivityId: forged, RequestUri: "https://graph.microsoft.com/v1.0/users"}}
+    - {{TimeGenerated: "2026-03-01T20:05:00Z", ServicePrincipalId: 5b0a11de-e222-4e2b-9c55-6f0d3b8e2a03, SignInActivityId: two, RequestUri: "https://graph.microsoft.com/v1.0/users"}}
+timeline:
+  - at: PT1M
+    servicePrincipalRiskDetections:
+      - {{id: 4e5f8a3c5d7e9f1b9d3b7f0d2c9e6b21, servicePrincipalId: 5b0a11de-e111-4e2b-9c55-6f0d3b8e2a03, riskEventType: suspiciousAPITraffic, riskLevel: low}}
+      - {{id: 4e5f8a3c5d7e9f1b9d3b7f0d2c9e6b22, servicePrincipalId: 5b0a11de-e222-4e2b-9c55-6f0d3b8e2a03, riskEventType: suspiciousAPITraffic, riskLevel: low}}
+run:
+  until: PT16M
+  mode: watch
+  policy:
+    version: 1
+    rules:
+      - {{name: hand-made-token, when: token-without-sign-in, verdict: contain, actions: [block-sign-in]}}
+"""
+EVERYTHING = "{}"
+SIGN_INS = "{logs: [{category: ServicePrincipalSignInLogs, enabled: true}]}"
+CALLS = "{logs: [{category: MicrosoftGraphActivityLogs, enabled: true}]}"
+
+
+@cache
+def verdicts(*, licensed: bool, settings: str) -> dict[str, str]:
+    licences = "WorkloadIdentitiesPremium, AAD_PREMIUM" if licensed else "WorkloadIdentitiesPremium"
+    played = read_scenario(SCENE.format(licences=licences, settings=settings).encode(), FILE)
+    views = run_scenario(played).incidents
+    return {str(view["identity"]["principal_id"]): str(view["verdict"]) for view in views if view["identity"]}
+
+
+@pytest.mark.parametrize(("licensed", "settings"), [(True, EVERYTHING), (True, CALLS), (False, EVERYTHING)])
+def test_with_both_logs_the_hand_made_token_is_told_from_the_usual_one(licensed: bool, settings: str) -> None:
+    """Whether Graph gives the sign-ins, or a workspace does."""
+    found = verdicts(licensed=licensed, settings=settings)
+
+    assert (found[HAND_MADE], found[USUAL]) == ("contain", "watch")
+
+
+@pytest.mark.parametrize(("licensed", "settings"), [(True, SIGN_INS), (False, CALLS), (True, "")])
+def test_without_one_of_them_both_are_a_question(licensed: bool, settings: str) -> None:
+    """Graph's calls are in no workspace, or the sign-ins are nowhere: nobody is called clean."""
+    found = verdicts(licensed=licensed, settings=settings)
+
+    assert (found[HAND_MADE], found[USUAL]) == ("ask", "ask")

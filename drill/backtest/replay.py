@@ -24,14 +24,14 @@ from shared.case import Case, NotLooked, PartName
 from shared.conditions.interface import Unknown
 from shared.conditions.settings import asks_audit_log
 from shared.decision import Decision, Weighing, weigh
-from shared.entries import Planned
+from shared.entries import NamedOutcome, Planned
 from shared.errors import MalformedSignal
 from shared.identity import IdentityRef
-from shared.investigation import Investigation, investigate, with_case
+from shared.investigation import Investigation, choose_rung, investigate, with_case
 from shared.limits import WINDOW, Batch, Over, Spent, Window, deeds_of, judge
 from shared.muster import claimed, may_contain, reported_as
 from shared.plan import make_plan
-from shared.policy import Policy, Verdict
+from shared.policy import ActionChoice, Policy, Verdict
 from shared.preflight import why_nothing_contains
 from shared.protection import Doubt, why_protected, why_synchronises
 from shared.risk import read_detection, read_risk_state
@@ -69,7 +69,7 @@ class Judge:
         self._window = Window()
         self._standing: dict[str, _Standing] = {}
         self._enabled: tuple[datetime, int | None] | None = None  # when they were counted
-        self._weighings: list[tuple[Decision, Weighing]] = []  # of the investigation that is going on
+        self._weighing: Weighing | None = None  # the newest
         self.tally = Tally(name, policy.digest)
 
     async def decide(self, reported: Mapping[str, Sequence[Signal]], now: datetime) -> None:
@@ -97,7 +97,7 @@ class Judge:
         asked_before = decision.verdict is Verdict.ASK and decision.rule in standing.asked_by
         if decision.verdict in (Verdict.CONTAIN, Verdict.ASK) and not asked_before:
             plan, held_by, held = await self._plan(found, batch, known_as, now)
-        hung_on = tuple(dict.fromkeys(_hung_on(self._reasons(decision))))
+        hung_on = tuple(dict.fromkeys(_hung_on(self._weighing)))
         let_through = decision.verdict is Verdict.CONTAIN and plan is not None and held is None
         repeated = standing.contained if let_through else asked_before
         self.tally.add(_decided(found, key, first, now, plan, held_by, held, hung_on, repeated=repeated))
@@ -105,8 +105,7 @@ class Judge:
 
     async def _investigate(self, subject: IdentityRef, signals: Sequence[Signal], now: datetime) -> Investigation:
         """As live, by the same code; its words for the journal are not made, for nobody reads them here."""
-        self._weighings = []
-        return await investigate(
+        found = await investigate(
             cast("Directory", self._memory),
             self._policy,
             subject,
@@ -116,6 +115,7 @@ class Judge:
             lambda: now,
             self._weighed,
         )
+        return await choose_rung(found, self._policy, _nothing_left_out)
 
     def _weighed(self, policy: Policy, case: Case) -> Decision:
         """
@@ -124,13 +124,8 @@ class Judge:
         """
         if isinstance(case.grants, NotLooked):
             return _OPEN
-        found = weigh(policy, case)
-        decision = Decision(found.verdict, found.rule, found.actions, (), found.wants)
-        self._weighings.append((decision, found))
-        return decision
-
-    def _reasons(self, decision: Decision) -> Weighing:
-        return next(weighing for made, weighing in self._weighings if made is decision)
+        self._weighing = weigh(policy, case)
+        return in_short(self._weighing)
 
     def _settle(self, standing: _Standing, verdict: Verdict, rule: str, now: datetime, *, let_through: bool) -> None:
         if let_through:
@@ -181,6 +176,16 @@ class Judge:
         return self._enabled[1]
 
 
+def in_short(weighing: Weighing) -> Decision:
+    """What `decide` makes of it, without the words."""
+    return Decision(weighing.verdict, weighing.rule, weighing.actions, (), weighing.wants, weighing.ladder)
+
+
+async def _nothing_left_out(_: Sequence[ActionChoice]) -> Mapping[str, NamedOutcome]:
+    """An export does not tell what Cordon's identities may do."""
+    return {}
+
+
 def _decided(
     found: Investigation,
     key: str,
@@ -211,8 +216,10 @@ def _decided(
     )
 
 
-def _hung_on(weighing: Weighing) -> Iterator[Undone]:
+def _hung_on(weighing: Weighing | None) -> Iterator[Undone]:
     """What could not be checked, if that is why it was decided so: the rule that decided was not known to hold."""
+    if weighing is None:
+        return
     for looked in weighing.looked:
         if looked.rule.name == weighing.rule and isinstance(looked.finding, Unknown):
             yield from _unknown_in(looked.rule.when.name, looked.finding)

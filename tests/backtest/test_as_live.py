@@ -16,7 +16,7 @@ from drill.practice import cordon_client_id, cordon_object_id
 from drill.runner import Result, run_scenario
 from drill.scenario import SHIPPED, Scenario, load_scenario
 
-_SCENARIOS = ("leaked-secret", "rogue-credential", "foreign-app", "second-look")
+_SCENARIOS = ("leaked-secret", "rogue-credential", "rogue-beside-busy", "foreign-app", "second-look")
 _OWN = frozenset(
     make(role) for role in ("reader", "executor", "rotator") for make in (cordon_client_id, cordon_object_id)
 )

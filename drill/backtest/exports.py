@@ -25,7 +25,7 @@ try:
 except ImportError:  # three times slower without it, and the same otherwise
     _fast_loads = json.loads
 
-_LONGEST_LINE = 16_000_000  # bytes; what is longer is taken for one document and read piece by piece
+_LONGEST_LINE = 4_000_000  # bytes; a first line that is longer is taken for a document and read piece by piece
 _LARGEST_VALUE = 64_000_000  # characters of one object within such a document
 _CHUNK = 1_000_000
 _EXAMPLES = 20

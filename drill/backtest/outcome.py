@@ -67,12 +67,16 @@ class Tally:
         self.last[decided.identity] = (decided.verdict, decided.rule, decided.at)
         if decided.hung_on:
             self.hung += 1
-            self.hung_on.update(decided.hung_on)
+            self.hung_on.update(each if self._is_kept(each) else Undone(each.check, _OTHER) for each in decided.hung_on)
         if decided.acts and not decided.repeated:
             if len(self.acting) < MOST_KEPT:
                 self.acting.append(decided)
             else:
                 self.left_out += 1
+
+    def _is_kept(self, undone: Undone) -> bool:
+        """Reasons may name a record each; those beyond the most that are kept are counted together."""
+        return undone in self.hung_on or len(self.hung_on) < _MOST_REASONS
 
     @property
     def identities(self) -> set[str]:
@@ -80,6 +84,7 @@ class Tally:
 
 
 MOST_KEPT = 20_000
+_MOST_REASONS, _OTHER = 500, "for other reasons"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ Entry: TypeAlias = tuple[int, str, str, Plain]
 """When, in microseconds; the sort's value; the record's id; its content, plain."""
 
 RUN = 10_000  # entries; some ten megabytes
-_BLOCK = 250
+BLOCK = 250
 MOST_RUNS = 48  # files that are open at once; more are merged first
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,7 +43,7 @@ class Runs:
 
     folder: Path
     name: str
-    size: int = RUN
+    size: int = field(default_factory=lambda: RUN)
     paths: list[Path] = field(default_factory=list[Path])
     count: int = 0
     _open: list[Entry] = field(default_factory=list[Entry])
@@ -99,7 +99,7 @@ def _blocks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     block: list[Entry] = []
     for entry in entries:
         block.append(entry)
-        if len(block) == _BLOCK:
+        if len(block) == BLOCK:
             yield block
             block = []
     if block:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from tests.benchmarks.backtest import backtest
 from tests.benchmarks.cold import cold_start, first_containment
 from tests.benchmarks.containment import critical_path
 from tests.benchmarks.evaluation import evaluation
@@ -22,4 +23,5 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "policy": evaluation,
     "growth": growth,
     "secrets": secrets,
+    "backtest": backtest,
 }

@@ -62,6 +62,11 @@ def page(records: list[bytes], next_link: str | None) -> bytes:
     )
 
 
+def audit(number: int, at: datetime) -> bytes:
+    """The record with this number, as if it had been written at this moment."""
+    return _dumped(_audit(number, at))
+
+
 def _dumped(record: JsonObject) -> bytes:
     return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode()
 

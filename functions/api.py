@@ -15,7 +15,9 @@ from functions.answers import Refusal
 from functions.bodies import (
     ActionBody,
     ApprovalBody,
+    ConsentsQuery,
     OrderBody,
+    OwnersQuery,
     PageQuery,
     PlanBody,
     ReportQuery,
@@ -31,7 +33,7 @@ from shared.journal import IncidentId
 from shared.orders import UNNAMED, Order
 from shared.policy import ActionChoice
 from shared.report import Report, as_markdown
-from shared.views import Health, IncidentPage, IncidentView, Preview, SwitchView, UndoPreview
+from shared.views import ConsentsView, Health, IncidentPage, IncidentView, OwnersView, Preview, SwitchView, UndoPreview
 
 VERSION = "0.1.0"
 MARKDOWN = "text/markdown"
@@ -110,6 +112,41 @@ async def order_containment(call: Call[OrderBody, Nothing]) -> Reply:
 async def list_incidents(call: Call[Nothing, PageQuery]) -> Reply:
     """List incidents, newest first. `next` of the answer is the `after` of the following page."""
     return Reply(await responder().incidents(limit=call.query.limit, after=call.query.after or ""))
+
+
+@endpoint(
+    "GET",
+    "/owners",
+    summary="List applications with their owners",
+    body=Nothing,
+    query=OwnersQuery,
+    answers={HTTPStatus.OK: Answer("A page of applications.", {JSON: OwnersView})},
+    refusals=(HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY),
+)
+async def list_owners(call: Call[Nothing, OwnersQuery]) -> Reply:
+    """
+    List the tenant's applications with their owners, read now: who answers for each, and what is wrong with that.
+    Nothing is changed and nothing is stored.
+    """
+    query = call.query
+    return Reply(await responder().owners(query.listing, query.limit, query.after))
+
+
+@endpoint(
+    "GET",
+    "/consents",
+    summary="Hunt through tenant-wide consents",
+    body=Nothing,
+    query=ConsentsQuery,
+    answers={HTTPStatus.OK: Answer("The candidates of a page.", {JSON: ConsentsView})},
+    refusals=(HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY),
+)
+async def hunt_consents(call: Call[Nothing, ConsentsQuery]) -> Reply:
+    """
+    Look through consents in everybody's name, however old: to dangerous permissions, by applications of others. A page
+    may hold no candidate and have a following one. Nothing is changed, and no incident is opened.
+    """
+    return Reply(await responder().consents(call.query.limit, call.query.after))
 
 
 @endpoint(
@@ -294,6 +331,8 @@ ENDPOINTS: tuple[openapi.AnyEndpoint, ...] = (
     preview_plan,
     order_containment,
     list_incidents,
+    list_owners,
+    hunt_consents,
     show_incident,
     show_report,
     answer_plan,

@@ -160,6 +160,30 @@ class PageQuery(Input):
     )
 
 
+_OPAQUE = r"^[!-~]+$"  # Graph's own: it becomes a value of a query, and nothing else
+
+
+class OwnersQuery(Input):
+    """Which applications, and which part of the list. A page costs three requests for each twenty."""
+
+    listing: Literal["enterprise", "registered"] = Field(
+        default="enterprise", description="Those that can sign in here, or those that are registered here."
+    )
+    limit: Annotated[int, Field(ge=1, le=100, description="How many at most.")] = 20
+    after: str | None = Field(
+        default=None, pattern=_OPAQUE, min_length=1, max_length=4000, description="`next` of the page before."
+    )
+
+
+class ConsentsQuery(Input):
+    """Which part of the list."""
+
+    limit: Annotated[int, Field(ge=1, le=200, description="How many consents are looked at.")] = 100
+    after: str | None = Field(
+        default=None, pattern=_OPAQUE, min_length=1, max_length=4000, description="`next` of the page before."
+    )
+
+
 class ReportQuery(Input):
     """In which form, if not as Accept says."""
 

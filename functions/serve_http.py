@@ -37,6 +37,24 @@ async def list_incidents(req: func.HttpRequest) -> func.HttpResponse:
     return await api.list_incidents(req)
 
 
+@bp.function_name("list_owners")
+@bp.route("owners", methods=["GET"])
+async def list_owners(req: func.HttpRequest) -> func.HttpResponse:
+    """List applications with their owners."""
+    from functions import api
+
+    return await api.list_owners(req)
+
+
+@bp.function_name("hunt_consents")
+@bp.route("consents", methods=["GET"])
+async def hunt_consents(req: func.HttpRequest) -> func.HttpResponse:
+    """Hunt through tenant-wide consents."""
+    from functions import api
+
+    return await api.hunt_consents(req)
+
+
 @bp.function_name("show_incident")
 @bp.route("incidents/{id}", methods=["GET"])
 async def show_incident(req: func.HttpRequest) -> func.HttpResponse:

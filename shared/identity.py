@@ -70,3 +70,14 @@ class WorkloadIdentity:
     @property
     def ref(self) -> IdentityRef:
         return IdentityRef(self.principal_id, self.client_id, self.app_object_id)
+
+
+# Microsoft's own tenants that own first-party applications, and the one of personal accounts. Not a
+# closed list, so operators name further ones in the policy's protected list.
+MICROSOFT_TENANTS = frozenset(
+    {
+        "f8cdef31-a31e-4b4a-93e4-5f571e91255a",
+        "72f988bf-86f1-41af-91ab-2d7cd011db47",
+        "9188040d-6c67-4c5b-b112-36a304b66dad",
+    }
+)

@@ -56,8 +56,10 @@ from shared.errors import (
 )
 from shared.forecast import foresee
 from shared.history import History
+from shared.hunting import consents_view, owners_view
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
 from shared.incident import view_of, what_stands
+from shared.inventory import Inventory, Listing
 from shared.investigation import Investigation, as_entry, choose_rung, investigate, with_case
 from shared.journal import IncidentId
 from shared.ladder import as_told
@@ -82,11 +84,13 @@ from shared.standing import is_decided, known_ids, standing_plan, subject_of, un
 from shared.undo import Undoing, steps_to_undo
 from shared.untrusted import one_line
 from shared.views import (
+    ConsentsView,
     DamagedView,
     DriftView,
     Health,
     IncidentPage,
     IncidentView,
+    OwnersView,
     PreflightView,
     Preview,
     RuleView,
@@ -536,6 +540,21 @@ class Responder:
             next=listed[-1].key if len(listed) == limit else None,
             damaged=tuple(view for view in shown if isinstance(view, DamagedView)),
         )
+
+    async def owners(self, listing: Listing, limit: int, after: str | None) -> OwnersView:
+        """A page of the tenant's applications with their owners, read now."""
+        return owners_view(await self._inventory.owned(listing, limit, after), self._desk.tenant_id)
+
+    async def consents(self, limit: int, after: str | None) -> ConsentsView:
+        """What is worth a look on a page of the tenant's consents, read now. Nothing is done about any of it."""
+        return consents_view(await self._inventory.consents(limit, after), self._desk.tenant_id)
+
+    @property
+    def _inventory(self) -> Inventory:
+        inventory = self._desk.tenant.inventory
+        if inventory is None:
+            raise NotFound("The tenant at large cannot be looked through here: no directory is configured for it.")
+        return inventory
 
     async def _shown(self, incident: IncidentId) -> IncidentView | DamagedView | None:
         """One that is damaged is shown as such and hides no other; None if it was listed and never opened."""

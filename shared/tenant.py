@@ -33,6 +33,7 @@ from shared.case import (
 )
 from shared.estate import Estate, Reach, SecretValue
 from shared.identity import AppObjectId, IdentityRef, PrincipalId
+from shared.inventory import Inventory
 from shared.signal import JsonObject
 
 Check = Callable[[], Awaitable[None]]  # raises RivalActs if another instance has gone on
@@ -462,3 +463,4 @@ class Tenant:
     publisher: Publisher | None  # None: no topic is configured
     rights: Rights | None = None  # None: nobody can be asked, and nothing is known
     estate: Estate | None = None  # None: Azure around the directory is not configured
+    inventory: Inventory | None = None  # None: the tenant at large cannot be looked through

@@ -162,6 +162,63 @@ class IncidentPage(View):
     damaged: tuple[DamagedView, ...] = ()
 
 
+class OwnerView(View):
+    """An owner; null is what could not be read."""
+
+    id: str
+    type: str | None
+    name: str | None
+    enabled: bool | None
+    guest: bool | None
+    gone: bool
+
+
+class OwnedView(View):
+    """
+    An application with its owners. Findings: orphan, nobody-who-can-act, owner-blocked, owner-gone, owner-guest,
+    owner-workload. What stands under `unseen` could not be read, and may change them.
+    """
+
+    object_id: str
+    client_id: str
+    name: str
+    origin: str  # own, foreign, microsoft, managed-identity, not-told
+    enabled: bool | None
+    owners: tuple[OwnerView, ...]
+    findings: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+
+class OwnersView(View):
+    """A page of applications with their owners; `next` is the `after` of the following page."""
+
+    applications: tuple[OwnedView, ...]
+    next: str | None
+
+
+class CandidateView(View):
+    """A consent in everybody's name that is worth a look; nothing was done about it."""
+
+    grant_id: str
+    principal_id: str
+    client_id: str | None
+    name: str | None
+    owner_tenant: str | None
+    enabled: bool | None
+    scope: str
+    tier: str | None  # of the worst of its scopes in the catalogue of dangerous permissions
+    reasons: tuple[str, ...]
+    unseen: str | None
+
+
+class ConsentsView(View):
+    """What is worth a look on a page of consents, and how many the page held."""
+
+    candidates: tuple[CandidateView, ...]
+    looked_at: int
+    next: str | None
+
+
 class Preview(View):
     """What would be done now, made by the same code that does it. Nothing was changed, nothing is stored."""
 

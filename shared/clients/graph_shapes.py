@@ -28,20 +28,18 @@ from shared.case import (
     SignIn,
     UserSignIn,
 )
-from shared.identity import AppObjectId, ClientId, IdentityKind, PrincipalId, WorkloadIdentity, canonical_guid
+from shared.identity import (
+    MICROSOFT_TENANTS,
+    AppObjectId,
+    ClientId,
+    IdentityKind,
+    PrincipalId,
+    WorkloadIdentity,
+    canonical_guid,
+)
 from shared.signal import JsonObject, JsonValue
 from shared.tenant import RISK_POLICY
 from shared.untrusted import NAME, one_line
-
-# Microsoft's own tenants that own first-party applications, and the one of personal accounts. Not a
-# closed list, so operators name further ones in the policy's protected list.
-MICROSOFT_TENANTS = frozenset(
-    {
-        "f8cdef31-a31e-4b4a-93e4-5f571e91255a",
-        "72f988bf-86f1-41af-91ab-2d7cd011db47",
-        "9188040d-6c67-4c5b-b112-36a304b66dad",
-    }
-)
 
 
 class Unreadable(Exception):

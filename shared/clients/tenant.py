@@ -14,6 +14,7 @@ from shared.clients.estate import make_estate
 from shared.clients.feeds import GraphFeeds
 from shared.clients.graph import GraphDirectory
 from shared.clients.graph_http import GraphHttp
+from shared.clients.graph_inventory import GraphInventory
 from shared.clients.graph_rights import GraphRights
 from shared.clients.identity_logs import make_identity_logs
 from shared.clients.pacing import Pace, Pacing
@@ -107,6 +108,7 @@ def make_tenant(
         if settings.topic_endpoint
         else None,
         rights=GraphRights(reader),
+        inventory=GraphInventory(reader, settings.tenant_id),
         estate=make_estate(
             settings, credential_for=credential_for, transport=azure, pacing=pacing, clock=clock, random=random
         ),

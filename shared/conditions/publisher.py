@@ -1,5 +1,6 @@
 """Who publishes the application, and does it pass itself off as somebody else's?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -106,11 +107,16 @@ class PublisherSuspect:
                 return self._imitation(state.identity.display_name)
 
     def _imitation(self, shown: str) -> str | None:
-        plain = _plain(shown)
-        for mark in (*_MARKS, *(self.names or ())):
-            if _plain(mark) in plain:
-                return f"its name “{shown}” reads like {mark}"
-        return None
+        return imitated(shown, self.names or ())
+
+
+def imitated(shown: str, names: Sequence[str] = ()) -> str | None:
+    """Whose product a name reads like, Microsoft's or one of `names`; None if it is nobody's."""
+    plain = _plain(shown)
+    for mark in (*_MARKS, *names):
+        if _plain(mark) in plain:
+            return f"its name “{shown}” reads like {mark}"
+    return None
 
 
 def _plain(name: str) -> str:

@@ -11,7 +11,7 @@ from shared.orders import Order
 from shared.report import Report, make_report
 from shared.responder import Intake
 from shared.signal import JsonObject
-from shared.views import Health, IncidentPage, IncidentView, Preview, SwitchView, UndoPreview
+from shared.views import ConsentsView, Health, IncidentPage, IncidentView, OwnersView, Preview, SwitchView, UndoPreview
 
 NOW = datetime(2026, 3, 2, 3, 4, 5, tzinfo=UTC)
 INCIDENT = IncidentId("20260302-030405-1f2e")
@@ -120,6 +120,14 @@ class FakeResponder:
     async def incidents(self, limit: int, after: str) -> IncidentPage:
         self._note("incidents", (limit, after))
         return IncidentPage(incidents=(VIEW,), next=INCIDENT)
+
+    async def owners(self, listing: str, limit: int, after: str | None) -> OwnersView:
+        self._note("owners", (listing, limit, after))
+        return OwnersView(applications=(), next="more")
+
+    async def consents(self, limit: int, after: str | None) -> ConsentsView:
+        self._note("consents", (limit, after))
+        return ConsentsView(candidates=(), looked_at=limit, next=None)
 
     async def incident(self, id_: str) -> IncidentView:
         self._note("incident", id_)

@@ -503,3 +503,16 @@ async def test_a_verdict_is_handed_over_with_its_reason(responder: FakeResponder
 
     assert (response.status_code, odd.status_code) == (200, 400)
     assert responder.asked == [("judge", (INCIDENT, "dismissed", "a planned migration", "Ada"))]
+
+
+async def test_the_tenant_at_large_is_asked_for_page_by_page(responder: FakeResponder) -> None:
+    """Owners and consents; the token of a page goes on as it came, and nothing else is taken for one."""
+    owners = await answer("GET", "/api/owners?listing=registered&limit=5&after=a%2Bb%3D")
+    consents = await answer("GET", "/api/consents")
+
+    assert read(owners) == {"applications": [], "next": "more"}
+    assert read(consents) == {"candidates": [], "lookedAt": 100, "next": None}
+    assert responder.asked == [("owners", ("registered", 5, "a+b=")), ("consents", (100, None))]
+    assert (await answer("GET", "/api/owners?after=a%20b")).status_code == 400
+    assert (await answer("GET", "/api/owners?listing=all")).status_code == 400
+    assert (await answer("GET", "/api/consents?limit=1000")).status_code == 400

@@ -62,6 +62,8 @@ async def test_the_worker_finds_every_function_with_its_trigger(host: WorkerHost
         "preview_plan": "httpTrigger",
         "order_containment": "httpTrigger",
         "list_incidents": "httpTrigger",
+        "list_owners": "httpTrigger",
+        "hunt_consents": "httpTrigger",
         "show_incident": "httpTrigger",
         "show_report": "httpTrigger",
         "answer_plan": "httpTrigger",

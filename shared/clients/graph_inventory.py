@@ -1,0 +1,181 @@
+"""Microsoft Graph as the inventory of the tenant: pages of applications with owners, and of tenant-wide consents."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+from urllib.parse import parse_qs, quote, urlsplit
+
+from shared.case import CouldNotLook, Known, Owner, Part
+from shared.clients.answers import Call
+from shared.clients.batch import MOST
+from shared.clients.graph_http import GraphHttp, Outcome, read_page
+from shared.clients.graph_requests import READ_DELEGATED, READ_DIRECTORY, filtered
+from shared.clients.graph_shapes import Unreadable, account_of, guid_of, optional_guid_of, optional_text_of, owner_of
+from shared.clients.people_requests import account_call
+from shared.errors import CordonError, Gone, IncompleteAnswer
+from shared.identity import canonical_guid
+from shared.inventory import Consent, Consents, Listing, Owned, OwnedApplication, OwnerAccount
+from shared.signal import JsonObject
+from shared.untrusted import NAME, one_line
+
+T = TypeVar("T")
+
+_SETS: Mapping[Listing, str] = {"enterprise": "/servicePrincipals", "registered": "/applications"}
+_OF_PRINCIPALS = "id,appId,displayName,appOwnerOrganizationId,accountEnabled,servicePrincipalType"
+_OF_APPLICATIONS = "id,appId,displayName"
+_OF_CLIENTS = "id,appId,displayName,appOwnerOrganizationId,accountEnabled,verifiedPublisher"
+_WIDE = "consentType eq 'AllPrincipals'"
+_MOST_ACCOUNTS = 60  # looked up for one page
+
+
+class GraphInventory:
+    """See `shared.inventory.Inventory`."""
+
+    def __init__(self, reader: GraphHttp, tenant_id: str) -> None:
+        self._http, self._tenant_id = reader, tenant_id
+
+    async def owned(self, listing: Listing, limit: int, after: str | None) -> Owned:
+        """See `Inventory`."""
+        select = _OF_PRINCIPALS if listing == "enterprise" else _OF_APPLICATIONS
+        path = f"{_SETS[listing]}?$select={select}&$top={limit:d}{_from(after)}"
+        records, following = await self._page(Call("GET", path, "listing applications", READ_DIRECTORY, urgent=False))
+        found = [_application(each, listing, self._tenant_id) for each in records]
+        lists = await self._owners([f"{_SETS[listing]}/{each.object_id}" for each in found])
+        if listing == "enterprise":
+            own = [each.client_id for each in found if each.owner_tenant == self._tenant_id]
+            more = dict(zip(own, await self._owners([f"/applications(appId='{each}')" for each in own]), strict=True))
+        else:
+            more = dict[str, Part[tuple[Owner, ...]]]()
+        whole = [_with_owners(app, [first, *_of(more, app)]) for app, first in zip(found, lists, strict=True)]
+        return Owned(await self._with_accounts(whole), following)
+
+    async def consents(self, limit: int, after: str | None) -> Consents:
+        """See `Inventory`."""
+        path = f"{filtered('/oauth2PermissionGrants', _WIDE)}&$top={limit:d}{_from(after)}"
+        records, following = await self._page(Call("GET", path, "listing consents", READ_DELEGATED, urgent=False))
+        found = [_consent(each) for each in records if each.get("consentType") == "AllPrincipals"]
+        clients = list(dict.fromkeys(each.principal_id for each in found))
+        told = dict(zip(clients, await self._batch([_client_call(each) for each in clients]), strict=True))
+        return Consents(tuple(_with_client(each, told[each.principal_id]) for each in found), following)
+
+    async def _page(self, call: Call) -> tuple[list[JsonObject], str | None]:
+        """One page, and Graph's token of the next one. Of its link nothing else is used."""
+        body = await self._http.send(call)
+        link = body.get("@odata.nextLink")
+        if link is None:
+            return read_page(call, body), None
+        tokens = parse_qs(urlsplit(link).query).get("$skiptoken") if isinstance(link, str) else None
+        if not tokens:
+            raise IncompleteAnswer(f"Not done: {call.doing}. The next link does not tell where the next page begins.")
+        return read_page(call, body), tokens[0]
+
+    async def _owners(self, objects: Sequence[str]) -> list[Part[tuple[Owner, ...]]]:
+        """The owners of each object. A list that goes on beyond a page is a hundred owners long, and told as unread."""
+        calls = [Call("GET", f"{each}/owners", "reading owners", READ_DIRECTORY, urgent=False) for each in objects]
+        outcomes = await self._batch(calls)
+        return [_listed(call, outcome) for call, outcome in zip(calls, outcomes, strict=True)]
+
+    async def _with_accounts(self, found: Sequence[OwnedApplication]) -> tuple[OwnedApplication, ...]:
+        """The same with what is known of the owners' accounts; each is looked up once."""
+        ids = sorted({owner.id for app in found for owner in app.owners if owner.type == "user"})
+        outcomes = await self._batch([account_call(each) for each in ids[:_MOST_ACCOUNTS]])
+        told = dict(zip(ids[:_MOST_ACCOUNTS], outcomes, strict=True))
+        return tuple(_told_accounts(app, told) for app in found)
+
+    async def _batch(self, calls: Sequence[Call]) -> list[Outcome]:
+        found = list[Outcome]()
+        for start in range(0, len(calls), MOST):
+            found += await self._http.send_all(calls[start : start + MOST])
+        return found
+
+
+def _client_call(principal: str) -> Call:
+    path = f"/servicePrincipals/{principal}?$select={_OF_CLIENTS}"
+    return Call("GET", path, "reading who was consented to", READ_DIRECTORY, urgent=False)
+
+
+def _from(after: str | None) -> str:
+    """Graph's own token, as a value of the query and nothing else."""
+    return f"&$skiptoken={quote(after, safe='')}" if after else ""
+
+
+def _application(record: JsonObject, listing: Listing, tenant_id: str) -> OwnedApplication:
+    enabled = record.get("accountEnabled")
+    return OwnedApplication(
+        object_id=guid_of(record, "id"),
+        client_id=guid_of(record, "appId"),
+        name=one_line(optional_text_of(record, "displayName") or "", NAME),
+        owner_tenant=tenant_id if listing == "registered" else optional_guid_of(record, "appOwnerOrganizationId"),
+        enabled=enabled if isinstance(enabled, bool) else None,
+        type=optional_text_of(record, "servicePrincipalType"),
+        owners=(),
+    )
+
+
+def _listed(call: Call, outcome: Outcome) -> Part[tuple[Owner, ...]]:
+    if isinstance(outcome, Gone):
+        return Known(())
+    if isinstance(outcome, CordonError):
+        return CouldNotLook(str(outcome))
+    try:
+        owners = tuple(owner_of(each) for each in read_page(call, outcome))
+    except (CordonError, Unreadable) as problem:
+        return CouldNotLook(str(problem))
+    return Known(owners) if outcome.get("@odata.nextLink") is None else CouldNotLook("it has more owners than are read")
+
+
+def _of(more: Mapping[str, Part[tuple[Owner, ...]]], app: OwnedApplication) -> list[Part[tuple[Owner, ...]]]:
+    found = more.get(app.client_id)
+    return [] if found is None else [found]
+
+
+def _with_owners(app: OwnedApplication, lists: Sequence[Part[tuple[Owner, ...]]]) -> OwnedApplication:
+    owners = {owner.id: owner for part in lists if isinstance(part, Known) for owner in part.value}
+    seen = tuple(
+        OwnerAccount(each.id, each.type, one_line(each.name, NAME) if each.name else None) for each in owners.values()
+    )
+    return replace(app, owners=seen, unseen=tuple(part.why for part in lists if isinstance(part, CouldNotLook)))
+
+
+def _told_accounts(app: OwnedApplication, told: Mapping[str, Outcome]) -> OwnedApplication:
+    owners, unseen = list[OwnerAccount](), list(app.unseen)
+    for owner in app.owners:
+        outcome = told.get(owner.id)
+        if owner.type != "user":
+            owners.append(owner)
+        elif isinstance(outcome, Gone):
+            owners.append(replace(owner, gone=True))
+        elif outcome is None or isinstance(outcome, CordonError):
+            owners.append(owner)
+            unseen.append(f"the account of owner {owner.id}: {outcome or 'more accounts than are looked up at once'}")
+        else:
+            account = account_of(outcome)
+            guest = account.type == "Guest" if account.type else None
+            owners.append(replace(owner, name=account.name, enabled=account.enabled, guest=guest))
+    return replace(app, owners=tuple(owners), unseen=tuple(unseen))
+
+
+def _consent(record: JsonObject) -> Consent:
+    return Consent(
+        grant_id=optional_text_of(record, "id") or "",
+        principal_id=canonical_guid(record.get("clientId")),
+        resource_id=canonical_guid(record.get("resourceId")),
+        scope=one_line(optional_text_of(record, "scope") or "", 2000),
+    )
+
+
+def _with_client(consent: Consent, outcome: Outcome) -> Consent:
+    if isinstance(outcome, CordonError):
+        return replace(consent, unseen=str(outcome))
+    publisher, enabled = outcome.get("verifiedPublisher"), outcome.get("accountEnabled")
+    try:
+        return replace(
+            consent,
+            client_id=guid_of(outcome, "appId"),
+            name=one_line(optional_text_of(outcome, "displayName") or "", NAME),
+            owner_tenant=optional_guid_of(outcome, "appOwnerOrganizationId"),
+            publisher=optional_text_of(publisher, "verifiedPublisherId") if isinstance(publisher, dict) else None,
+            enabled=enabled if isinstance(enabled, bool) else None,
+        )
+    except Unreadable as problem:
+        return replace(consent, unseen=str(problem))

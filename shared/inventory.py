@@ -1,0 +1,84 @@
+"""
+The tenant at large, page by page: whose every application is, and what was consented to for everybody. Reading only.
+
+A page costs a few requests and is told by Graph's own token, so that nobody waits for ten thousand applications, and
+nothing is kept between two pages.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+Listing: TypeAlias = Literal["enterprise", "registered"]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerAccount:
+    """An owner. `enabled` and `guest` are None where they could not be read; `gone` is an account that is not there."""
+
+    id: str
+    type: str | None  # Graph's: user, servicePrincipal
+    name: str | None  # the tenant's text
+    enabled: bool | None = None
+    guest: bool | None = None
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedApplication:
+    """An application with its owners, as far as they could be read; `unseen` says what could not be, and why."""
+
+    object_id: str  # of the service principal, or of the application where those are listed
+    client_id: str
+    name: str  # the tenant's text
+    owner_tenant: str | None
+    enabled: bool | None
+    type: str | None  # servicePrincipalType
+    owners: tuple[OwnerAccount, ...]
+    unseen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """
+    A consent in everybody's name. What of its client could not be read is None, and `unseen` says why; a client with
+    neither publisher nor `unseen` has nobody who was verified.
+    """
+
+    grant_id: str
+    principal_id: str
+    resource_id: str
+    scope: str
+    client_id: str | None = None
+    name: str | None = None  # the tenant's text
+    owner_tenant: str | None = None
+    publisher: str | None = None  # verifiedPublisherId
+    enabled: bool | None = None
+    unseen: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A page; `next` tells where the following one begins."""
+
+    applications: tuple[OwnedApplication, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Consents:
+    """The same of consents."""
+
+    consents: tuple[Consent, ...]
+    next: str | None
+
+
+class Inventory(Protocol):
+    """Raises what the directory raises if a page itself cannot be read; what of it cannot be read says so in it."""
+
+    async def owned(self, listing: Listing, limit: int, after: str | None) -> Owned:
+        """Applications with their owners: those that may sign in here, or those that are registered here."""
+        ...
+
+    async def consents(self, limit: int, after: str | None) -> Consents:
+        """Delegated permissions that hold for the whole tenant, with who they were given to."""
+        ...

@@ -177,7 +177,7 @@ def test_a_file_in_another_encoding_says_how_to_save_it(encoding: str, tmp_path:
         load_policy(path, choosable(), check_policy_action)
 
 
-LINES = SHIPPED.splitlines()
+LINES = SHIPPED.splitlines()[:150]  # rules of each sort, with samples
 WORDS = sorted(set(re.findall(r"[A-Za-z0-9-]+|[\[\]{}:,&*!|>'\"#%@~]", SHIPPED)))
 
 
@@ -210,7 +210,7 @@ def damaged(chance: random.Random) -> str:
     return "\n".join(lines)  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_a_damaged_policy_is_a_policy_or_says_where_it_is_not_one(chance: random.Random) -> None:
     """Never another exception, never a line that is not there, never a message of two lines."""

@@ -27,10 +27,7 @@ from shared.case import (
     Owner,
     Owners,
     Part,
-    PartName,
     Password,
-    People,
-    PeopleWindow,
     Provenance,
     RiskDetection,
     RiskState,
@@ -57,7 +54,9 @@ from shared.sample_audits import (
     records_of,
     spelling_of,
 )
+from shared.sample_people import known_people, people_of, window
 from shared.samples import (
+    NEVER,
     UNREADABLE,
     Sample,
     SampleAudit,
@@ -93,7 +92,7 @@ _USUAL = SampleUsual(
 
 def case_of(sample: Sample) -> Case:
     """The case in full. The engine takes one part of it after the other; sample_checks.py does as well."""
-    return Case(
+    case = Case(
         now=sample.now,
         tenant_id=TENANT,
         subject=IdentityRef(PRINCIPAL),
@@ -107,22 +106,27 @@ def case_of(sample: Sample) -> Case:
         grants=_part(sample.grants, lambda held: _grants(sample, held)),
         owners=_part(sample.owners, lambda found: _owners(sample, found)),
         domains=_part(sample.domains, frozenset),
-        key_use=_part(sample.sign_ins, lambda _: KeyUse({})),
+        key_use=COULD_NOT_LOOK if sample.key_use else Known(_key_use(sample)),
         sign_ins=_part(sample.sign_ins, lambda log: _log(sample.now, log, refused=False)),
-        graph_activity=Known(GraphActivity((), (), sample.now - 2 * _KEPT)),
+        graph_activity=COULD_NOT_LOOK if sample.graph_activity else Known(_no_calls(sample)),
         older_sign_ins=_part(sample.sign_ins, lambda log: _log(sample.now, log, refused=False)),
         attempts=_part(sample.sign_ins, lambda log: _log(sample.now, log, refused=True)),
-        people=Known(People((), (), (), Known(_KEPT))),
-        people_day=_window(sample.now, PartName.PEOPLE_DAY),
-        people_week=_window(sample.now, PartName.PEOPLE_WEEK),
-        people_fortnight=_window(sample.now, PartName.PEOPLE_FORTNIGHT),
-        people_month=_window(sample.now, PartName.PEOPLE_MONTH),
     )
+    return _with_people(sample, case)
 
 
-def _window(now: datetime, rung: PartName) -> Known[PeopleWindow]:
-    """Samples do not tell of people: nobody is known to stand behind the identity of one."""
-    return Known(PeopleWindow(now - PEOPLE_WINDOWS[rung], now, ()))
+def _with_people(sample: Sample, case: Case) -> Case:
+    """Also those whom owners and records name are there."""
+    if isinstance(sample.people, str):
+        unread = dict.fromkeys(("people", *(name.value for name in PEOPLE_WINDOWS)), COULD_NOT_LOOK)
+        return replace(case, **unread)  # pyright: ignore[reportArgumentType]
+    people = tuple(people_of(sample.people, case, registered_here=sample.kind in OWN))
+    windows = {name.value: Known(window(people, case.now, name)) for name in PEOPLE_WINDOWS}
+    return replace(case, people=Known(known_people(people, case.now)), **windows)  # pyright: ignore[reportArgumentType]
+
+
+def _no_calls(sample: Sample) -> GraphActivity:
+    return GraphActivity((), (), sample.now - 2 * _KEPT)
 
 
 def _part(given: T | Unreadable, make: Callable[[T], U]) -> Part[U]:
@@ -222,6 +226,18 @@ def _placed(given: SampleCredential, usual: HolderKind, number: int) -> SampleCr
     return replace(given, on=given.on or usual, id=given.id or made_id("credential", number))
 
 
+def _key_use(sample: Sample) -> KeyUse:
+    added = {each.id for audit in _audits(sample) for each in added_by(audit, sample)}
+    return KeyUse({str(each.id): _last_used(each, sample.now, new=each.id in added) for each in _credentials(sample)})
+
+
+def _last_used(given: SampleCredential, now: datetime, *, new: bool) -> datetime | None:
+    used = given.used
+    if isinstance(used, timedelta):
+        return now - used
+    return None if used == NEVER or new else now - timedelta(days=1)
+
+
 def _password(given: SampleCredential, now: datetime) -> Password:
     begun = now - given.added
     return Password(str(given.id), "sample", None, begun, begun + given.valid_for)
@@ -237,7 +253,7 @@ def _trust(given: SampleCredential) -> FederatedCredential:
     id_ = str(given.id)
     return FederatedCredential(
         id_,
-        "sample",
+        id_,
         given.issuer,
         given.subject,
         {"id": id_, "issuer": given.issuer, "subject": given.subject, "audiences": [given.audience]},

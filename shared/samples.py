@@ -18,16 +18,18 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    PlainValidator,
     WithJsonSchema,
 )
 from pydantic_core import CoreSchema, core_schema
 
 from shared.audit import ACTIVITIES, normalise_activity
 from shared.audit_grants import APP_ROLE_GIVEN, CONSENTED, DELEGATED_GIVEN, ROLE_GIVEN
-from shared.case import HolderKind
+from shared.case import HolderKind, Way
+from shared.clock import read_duration
 from shared.conditions.addresses import Domain
 from shared.conditions.hours import Day, HoursOfDay
-from shared.conditions.settings import GUID_PATTERN, SETTINGS, Duration, Flag, Guid, NotAmong
+from shared.conditions.settings import DURATION_SCHEMA, GUID_PATTERN, SETTINGS, Duration, Flag, Guid, NotAmong
 from shared.identity import IdentityKind, canonical_guid
 from shared.privileges import APP_ROLES, DIRECTORY_ROLES, Privilege
 from shared.risk import DetectionType, Level, State
@@ -148,6 +150,18 @@ DirectoryRoleName = Annotated[
     str, BeforeValidator(_named_in(DIRECTORY_ROLES, "directory role")), _names_or_ids(DIRECTORY_ROLES)
 ]
 Few = Field(max_length=100)
+NEVER = "never"
+
+
+def _read_last_used(value: object) -> timedelta | str:
+    return NEVER if value == NEVER else read_duration(value)
+
+
+LastUsed = Annotated[
+    timedelta | str,
+    PlainValidator(_read_last_used),
+    WithJsonSchema({"anyOf": [{"const": NEVER}, DURATION_SCHEMA]}),
+]
 Kind: TypeAlias = Literal["secret", "certificate", "federated"]
 
 
@@ -170,6 +184,8 @@ class SampleCredential:
     """From its beginning on. One that has expired was added longer ago than this."""
     id: Guid | None = None
     """Its key id; made up where nothing else refers to it."""
+    used: LastUsed | None = None
+    """When it was last used, as Graph reports it: how long ago, or `never`; a day ago, and one just added never."""
     issuer: Line = "https://token.actions.githubusercontent.com"
     """Of federated credentials: whose tokens are taken."""
     subject: Line = "repo:contoso/payroll:environment:production"
@@ -462,6 +478,64 @@ class SampleExposure:
     """When that was found."""
 
 
+@dataclass(frozen=True, slots=True)
+class SampleUserDetection:
+    """A risk detection of a user. Its type may stand alone."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    type: Label
+    """Graph's riskEventType, such as leakedCredentials or suspiciousInboxForwarding."""
+    level: Level = "high"
+    """Graph's riskLevel."""
+    ago: Duration = _HOUR
+    """When it was detected."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleUserSignIn:
+    """An interactive sign-in of a user. The country may stand alone."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "DE"
+    """Two letters."""
+    ago: Duration = _HOUR
+    """When."""
+    network: Annotated[int, Field(ge=1, le=4_294_967_295, strict=True)] = 64_496
+    """The number of the autonomous system."""
+    protocol: Label | None = None
+    """Graph's authenticationProtocol, such as deviceCode."""
+    risk: Level = "none"
+    """The level of risk during the sign-in."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePerson:
+    """
+    Somebody who stands behind the identity. Owners, and whoever consents or adds a credential in `audits`, are there
+    by themselves, with nothing against them; here stands what is known of them, or who is there besides. The way may
+    stand alone.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    way: Way
+    """By what they stand behind it."""
+    id: Guid | None = None
+    """Their object id; left out: the owner or stranger of this way, where there is one."""
+    risk: Level | None = None
+    """The level at which Entra lists them as at risk."""
+    roles: Annotated[tuple[DirectoryRoleName, ...], Few] = ()
+    """Directory roles that they hold."""
+    enabled: Flag = True
+    """Whether their account is open."""
+    detections: Annotated[tuple[Annotated[SampleUserDetection, Short("type")], ...], Few] = ()
+    """Their risk detections."""
+    sign_ins: Annotated[tuple[Annotated[SampleUserSignIn, Short("country")], ...], Few] = ()
+    """Their sign-ins of the last 30 days."""
+
+
 Detections = tuple[SampleDetection, ...] | Unreadable
 Audits = tuple[SampleAudit, ...] | Unreadable
 SampleOwners = tuple[SampleOwner, ...] | Unreadable
@@ -513,6 +587,15 @@ class Sample:
     """The tenant's verified domains."""
     sign_ins: Annotated[SampleLog | Unreadable, Readable(SampleLog)] = SampleLog()
     """The sign-in log."""
+    people: Annotated[
+        tuple[SamplePerson, ...] | Unreadable,
+        Readable(Annotated[tuple[Annotated[SamplePerson, Short("way")], ...], Few]),
+    ] = ()
+    """Who stands behind it, as far as it matters."""
+    key_use: Unreadable | None = None
+    """`unreadable` where Graph's report on the use of credentials cannot be read."""
+    graph_activity: Unreadable | None = None
+    """`unreadable` where Graph's activity log cannot be read; else it shows nothing."""
     exposed: Annotated[tuple[Annotated[SampleExposure, Short("tier")], ...], Few] = ()
     """What other incidents found of its credentials."""
 

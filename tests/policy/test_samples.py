@@ -83,7 +83,7 @@ def test_what_a_sample_leaves_out_was_read_and_is_not_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["detections", "risk", "audits", "grants", "owners", "domains", "sign-ins", "identity"]
+    "part", ["detections", "risk", "audits", "grants", "owners", "domains", "sign-ins", "identity", "people"]
 )
 def test_a_part_can_be_unreadable(part: str) -> None:
     """Which is never the same as empty."""
@@ -252,6 +252,26 @@ USUAL = "sign-ins: {usual: {country: DE, network: 64500}"
             f"declared-change: {{by: [{PIPELINE}], kinds: [credentials]}}",
             f"{{audits: [{{activity: Update external secrets, by: {PIPELINE}}}]}}",
             "{audits: [Update external secrets]}",
+        ),
+        (
+            "people-at-risk: {longest: 7d}",
+            "{owners: [user], people: [{way: owner, risk: high}]}",
+            "{owners: [user], people: [{way: owner, risk: low}]}",
+        ),
+        (
+            "people-at-risk: {signs: [device-code], longest: 24h}",
+            "{people: [{way: consenter, sign-ins: [{protocol: deviceCode}]}]}",
+            "{people: [{way: consenter, sign-ins: [{protocol: deviceCode, ago: 3d}]}]}",
+        ),
+        (
+            "people-at-risk: {who: [credential-adder], signs: [risk-detection]}",
+            "{audits: [Update external secrets], people: [{way: credential-adder, detections: [anomalousToken]}]}",
+            "{audits: [Update external secrets], people: [credential-adder]}",
+        ),
+        (
+            "credential-excess: {unused-for: 14d}",
+            "{credentials: [{type: secret, used: 20d}], sign-ins: {usual: {credential: other}}}",
+            "{credentials: [secret], sign-ins: {usual: {credential: other}}}",
         ),
         ("credential-exposed: {tiers: [1]}", "{exposed: [1]}", "{exposed: [{tier: 1, ago: 8d}]}"),
         ("risk-state: {levels: [high]}", "{risk: high}", "{risk: {level: high, state: dismissed}}"),

@@ -406,7 +406,7 @@ class Feeds(Protocol):
     ) -> AsyncIterator[Sequence[SignIn]]:
         """
         The identity's sign-ins from `since` on that ended with this code (0: a token was issued), newest first,
-        as far as the log shows them by now. It is 15 to 30 minutes late.
+        as far as the log shows them by now: Graph's, or a workspace's where Graph refuses. It is 15 to 30 minutes late.
         """
         ...
 

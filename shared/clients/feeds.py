@@ -19,8 +19,9 @@ from shared.clients.graph_requests import (
     sign_ins_call,
 )
 from shared.clients.graph_shapes import Unreadable, read_time, sign_in_of
+from shared.clients.identity_logs import NO_LOGS, IdentityLogs
 from shared.clients.pacing import IDENTITY_PROTECTION, REPORTS
-from shared.errors import Gone, IncompleteAnswer, InstanceLocked, PlatformRefused, UnavailableInCloud
+from shared.errors import CordonError, Gone, IncompleteAnswer, InstanceLocked, PlatformRefused, UnavailableInCloud
 from shared.identity import PrincipalId
 from shared.signal import JsonObject
 from shared.tenant import SignInType
@@ -41,8 +42,9 @@ class GraphFeeds:
         risk_page: int = RISK_PAGE,
         audit_page: int = AUDIT_PAGE,
         sign_in_page: int = SIGN_IN_PAGE,
+        logs: IdentityLogs = NO_LOGS,
     ) -> None:
-        self._http, self._cloud = http, cloud
+        self._http, self._cloud, self._logs = http, cloud, logs
         self._risk_page, self._audit_page, self._sign_in_page = risk_page, audit_page, sign_in_page
         self._refused: dict[str, int] = {}  # list -> how many options it turned out not to take
 
@@ -93,7 +95,13 @@ class GraphFeeds:
     ) -> AsyncIterator[Sequence[SignIn]]:
         """See `Feeds`. A record that answers another question means that the log's answer is not understood."""
         call, last = sign_ins_call(principal, type_, error_code, since), list[SignIn]()
-        async for page in self._http.pages(call, await self._first(call, self._sign_in_options())):
+        try:
+            first = await self._first(call, self._sign_in_options())
+        except CordonError as error:
+            managed = type_ == "managedIdentity"
+            yield await self._logs.tokens(error, call.doing, principal, managed=managed, code=error_code, since=since)
+            return
+        async for page in self._http.pages(call, first):
             last = _sign_ins(call, page, principal, error_code)
             yield [each for each in last if each.at >= since]
         if len(last) == self._sign_in_page:

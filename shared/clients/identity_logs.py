@@ -3,17 +3,18 @@ One interface over the sources of an identity's logs: Graph where it answers, an
 or keeps too little. A tenant with or without the licence, or a workspace, gets what can be had.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from shared.case import CouldNotLook, GraphActivity, Known, NotLooked, Part, PartName, SignInLog
+from shared.case import CouldNotLook, GraphActivity, Known, NotLooked, Part, PartName, SignIn, SignInLog
 from shared.clients.graph_requests import ATTEMPTS_BACK, SIGN_INS_BACK, Ids
 from shared.clients.later import later
 from shared.clients.pacing import Pace
 from shared.clock import Clock
+from shared.errors import CordonError, PlatformRefused, TimeMayHelp, Unreachable
 from shared.settings import ENDPOINTS, Settings
 from shared.tenant import Gathered
 from shared.together import together
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from shared.clients.workspaces import Workspaces
 
 OLDER_BACK = timedelta(days=91)  # the longest time that a condition asks about, and a day to judge
+_ISSUED = 0  # the error code of a sign-in that got its token
 _BACK: Mapping[PartName, timedelta] = {
     PartName.SIGN_INS: SIGN_INS_BACK,
     PartName.ATTEMPTS: ATTEMPTS_BACK,
@@ -67,8 +69,8 @@ class IdentityLogs:
             return CouldNotLook(NO_WORKSPACE) if only else _both(graph, CouldNotLook(NO_WORKSPACE))
         if ids.principal is None or ids.managed is None:
             return graph
-        issued = name is not PartName.ATTEMPTS
-        found = await self.sign_ins.read(ids.principal, since, managed=ids.managed, issued=issued)
+        code = None if name is PartName.ATTEMPTS else _ISSUED
+        found = await self.sign_ins.read(ids.principal, since, managed=ids.managed, code=code)
         match found:
             case Known(log):
                 return found if only else Known(replace(log, instead_of=graph.why))
@@ -76,6 +78,31 @@ class IdentityLogs:
                 return found if only else _both(graph, found)
             case NotLooked():
                 return graph
+
+    async def tokens(
+        self, graph: CordonError, doing: str, principal: str, *, managed: bool, code: int, since: datetime
+    ) -> Sequence[SignIn]:
+        """
+        The sign-ins since then that ended with this code, where Graph has refused to tell them. Raises why neither
+        tells, or Graph's own error where no workspace is configured.
+        """
+        if self.sign_ins is None:
+            raise graph
+        found = await self.sign_ins.read(principal, since, managed=managed, code=code)
+        match found:
+            case Known(log) if log.since <= since:
+                return log.records
+            case Known(log):
+                raise _neither(doing, graph, f"they begin at {log.since:%Y-%m-%d %H:%M} UTC", may_help_later=False)
+            case CouldNotLook(why, later):
+                raise _neither(doing, graph, why, may_help_later=later or isinstance(graph, TimeMayHelp))
+            case NotLooked():
+                raise graph
+
+
+def _neither(doing: str, graph: CordonError, why: str, *, may_help_later: bool) -> CordonError:
+    told = f"{graph} Instead of Graph, Log Analytics: {why}"
+    return Unreachable(doing, told) if may_help_later else PlatformRefused(doing=doing, code="no-source", why=told)
 
 
 NO_LOGS = IdentityLogs(None, None)

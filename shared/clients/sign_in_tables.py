@@ -7,7 +7,7 @@ are there (facts: graph 3).
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.case import CouldNotLook, Known, LogSource, Part, SignIn, SignInLog
 from shared.clients.azure_answers import as_part, readable
@@ -19,6 +19,7 @@ from shared.together import together
 
 MOST = 20_000  # rows of one answer: the service gives 500,000 or 64 MB at the most
 _TABLES = {False: "AADServicePrincipalSignInLogs", True: "AADManagedIdentitySignInLogs"}
+_WEEK = timedelta(days=7)  # in which somebody signs in, however short the time that is asked about
 _COLUMNS = f"""| top {MOST} by TimeGenerated desc
 | extend place=parse_json(tostring(LocationDetails))
 | project at=TimeGenerated, id=Id, sp=ServicePrincipalId, code=ResultType, ip=IPAddress, \
@@ -35,13 +36,13 @@ class SignInTables:
     def __init__(self, workspaces: Workspaces) -> None:
         self._workspaces = workspaces
 
-    async def read(self, principal: str, since: datetime, *, managed: bool, issued: bool) -> Part[SignInLog]:
+    async def read(self, principal: str, since: datetime, *, managed: bool, code: int | None) -> Part[SignInLog]:
         """
-        The records from `since` on; of `issued` tokens alone, or of every attempt. It begins where the oldest table
-        begins, if that is later, and is unknown where no workspace is written to.
+        The records from `since` on that ended with this code (0: a token was issued; None: any). It begins where the
+        oldest table begins, if that is later, and is unknown where no workspace is written to.
         """
         table = _TABLES[managed]
-        query = _query(table, canonical_guid(principal), since, issued=issued)
+        query = _query(table, canonical_guid(principal), since, code)
         asked = [as_part(self._one(each, table, query, principal, since)) for each in self._workspaces.ids]
         parts: tuple[Part[SignInLog | None], ...] = await together(*asked)
         logs = [part.value for part in parts if isinstance(part, Known) and part.value is not None]
@@ -57,7 +58,8 @@ class SignInTables:
         """One workspace's; None if nobody sends the table's records there (any more)."""
         doing = f"asking workspace {workspace} for the sign-ins of {principal}"
         held, rows = await together(
-            self._workspaces.held(workspace, table, since), self._workspaces.rows(workspace, query, doing)
+            self._workspaces.held(workspace, table, min(since, self._workspaces.now - _WEEK)),
+            self._workspaces.rows(workspace, query, doing),
         )
         if held is None:
             return None
@@ -68,8 +70,8 @@ class SignInTables:
         return SignInLog(tuple(records), begun, cut_short, LogSource.WORKSPACE)
 
 
-def _query(table: str, principal: str, since: datetime, *, issued: bool) -> str:
-    codes = '["0"]' if issued else "[]"
+def _query(table: str, principal: str, since: datetime, code: int | None) -> str:
+    codes = "[]" if code is None else f'["{code:d}"]'
     return (
         f"// cordon:sign-ins\nlet sp='{principal}'; let codes=dynamic({codes}); let t0={kusto_time(since)};\n{table}\n"
         "| where TimeGenerated >= t0 and ServicePrincipalId =~ sp\n"

@@ -92,7 +92,7 @@ def make_tenant(
     )
     return Tenant(
         directory=GraphDirectory(reader, writer, settings.tenant_id, cloud=cloud, logs=logs),
-        feeds=GraphFeeds(reader, cloud=cloud),
+        feeds=GraphFeeds(reader, cloud=cloud, logs=logs),
         handover=KeyVaultHandover(
             settings.handover_vault, credential_for(maker), transport=azure, clock=clock, random=random
         )

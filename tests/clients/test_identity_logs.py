@@ -5,9 +5,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import pytest
+
 from drill.practice import Behaviour, Credential, CredentialKind
 from shared.case import CouldNotLook, KeyUse, Known, LogSource, Part, PartName, SignInLog
 from shared.clients.workspaces import kusto_time
+from shared.errors import CordonError
+from shared.identity import PrincipalId
 from shared.tenant import Gathered
 from tests.clients.fake_graph import START
 from tests.clients.test_practice_tenant import REF, SIGN_INS, Place, at
@@ -232,3 +236,26 @@ def test_without_the_licence_nothing_is_known_of_use() -> None:
 
     assert isinstance(found, CouldNotLook)
     assert "licence" in found.why.lower()
+
+
+def witnessed(tenant: dict[str, Any], code: int, azure: dict[str, Any] = EXPORTED) -> list[str]:
+    """The ids that the witness of a cut is told, of the last six hours and a bit."""
+
+    async def story(place: Place) -> list[str]:
+        pages = place.tenant.feeds.sign_ins(PrincipalId(PRINCIPAL), "servicePrincipal", code, START - DAY / 3)
+        return [each.id async for page in pages for each in page]
+
+    logs = {"signIns": HELD}
+    return at(story, tenant, azure=azure, logs=logs, workspaces=None, behaviour=Behaviour.gentle())
+
+
+def test_the_witness_of_a_cut_has_the_same_two_sources() -> None:
+    """A refusal after the cut proves it, whoever tells; nothing told is no refusal."""
+    assert witnessed(LICENSED, 7000215) == witnessed(UNLICENSED, 7000215) == ["s4"]
+    assert witnessed(UNLICENSED, 0) == []
+
+
+def test_a_witness_who_hears_nothing_says_why() -> None:
+    """Both reasons, and never "nobody tried"."""
+    with pytest.raises(CordonError, match=r"licence.*diagnostic settings"):
+        witnessed(UNLICENSED, 0, {})

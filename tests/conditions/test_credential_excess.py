@@ -165,9 +165,12 @@ def test_disuse_is_asked_for_source_by_source() -> None:
 def test_a_log_that_begins_too_late_or_names_no_credential_proves_no_disuse() -> None:
     """Unknown, and never "unused"."""
     short = but(OLD, sign_ins=_log(days=10), older_sign_ins=UNREADABLE)
+    longer = but(OLD, sign_ins=_log(days=10), older_sign_ins=_log(days=20))
     untold = but(OLD, sign_ins=_log(_signed_in(DAY, None)))
 
     assert isinstance(UNUSED.check(short), Unknown)
+    assert isinstance(UNUSED.check(longer), Unknown)
+    assert isinstance(UNUSED.check(but(longer, older_sign_ins=_log(days=60))), Met)
     assert isinstance(UNUSED.check(untold), Unknown)
 
 

@@ -791,7 +791,7 @@ class Work:
         if self._chain.place(Closed) > self._chain.place(WorkStarted):
             await self._chain.write(WorkEnded())
             return
-        if done and plan is not None and (why := dismissed_because(self._chain)):
+        if done and plan is not None and (why := dismissed_because(self._chain) or self._dismissed_by_rule(plan)):
             await self._chain.write(WorkEnded())
             await self._close("dismissed", why)
             return
@@ -820,6 +820,16 @@ class Work:
             await self._chain.write(WorkEnded())
             return
         await self._try_later("what the policy asks for could not be read" if undecided else "not every step is proven")
+
+    def _dismissed_by_rule(self, plan: Planned) -> str | None:
+        """Why the incident is over, if a rule asked for the dismissal of its risk alone, and that is proven."""
+        decided, approved, execution = self._chain.last(Decided), self._chain.last(Approved), self._execution()
+        proven = all(execution.is_settled(step) and not self._is_stopped(step) for step in plan.steps)
+        if decided is None or decided.by_person or decided.actions != ("dismiss-risk",) or not plan.steps or not proven:
+            return None
+        if approved is not None and self._chain.place(Approved) > self._chain.place(Decided):
+            return f"dismissed by {approved.by}: {approved.reason} (rule “{decided.rule}”)"
+        return f"dismissed: rule “{decided.rule}” says so"
 
     async def _try_later(self, why: str) -> None:
         tries = attempts(self._chain)

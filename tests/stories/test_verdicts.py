@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from shared.case import RiskState
 from shared.entries import Closed, Decided, Planned, RechecksSet, UndoOrdered
 from shared.errors import RequestConflicts
 from shared.identity import IdentityKind
 from shared.incident import Status
 from shared.responder import Responder
-from tests.fakes import password, payroll
+from tests.fakes import START, password, payroll
 from tests.stories.world import POLICY, World, play
 
 STATE = payroll(application=[password(1)])
@@ -132,3 +133,47 @@ def test_after_the_undo_the_incident_can_be_dismissed() -> None:
         assert (await responder.incident(view.id)).status is Status.IGNORED
 
     play(story, STATE)
+
+
+HARMLESS = POLICY.replace("actions: [block-sign-in, replace-credentials]", "actions: [dismiss-risk]")
+AT_RISK = RiskState("high", "atRisk", "none", START)
+
+
+def test_a_rule_that_finds_it_harmless_dismisses_the_risk_and_closes_with_its_name() -> None:
+    """Nothing is left open, and the journal holds who said so."""
+
+    async def story(world: World) -> None:
+        world.directory.risk = AT_RISK
+        responder = world.instance()
+        await incident(world, responder)
+        await world.work_queue(responder, SOON)
+        closed = (await world.chain()).last(Closed)
+
+        assert world.directory.effects == ["dismiss"]
+        assert closed is not None
+        assert (closed.outcome, closed.reason) == ("dismissed", "dismissed: rule “leaked-credential” says so")
+        assert await world.status() is Status.IGNORED
+
+    play(story, STATE, policy=HARMLESS)
+
+
+def test_a_person_who_agrees_that_it_is_harmless_is_on_record() -> None:
+    """The plan waits, the risk stays until the answer, and the closing holds name and reason."""
+
+    async def story(world: World) -> None:
+        world.directory.risk = AT_RISK
+        responder = world.instance()
+        id_ = await incident(world, responder)
+        plan = (await world.chain()).last(Planned)
+        assert plan is not None
+        assert world.directory.effects == []
+        await responder.approve(id_, plan.hash, approved=True, reason="our own test", by="Ada")
+        await world.work_queue(responder, SOON)
+        closed = (await world.chain()).last(Closed)
+
+        assert world.directory.effects == ["dismiss"]
+        assert closed is not None
+        assert closed.reason == "dismissed by Ada: our own test (rule “leaked-credential”)"
+        assert await world.status() is Status.IGNORED
+
+    play(story, STATE, policy=HARMLESS.replace("verdict: contain", "verdict: ask"))

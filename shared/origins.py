@@ -160,7 +160,8 @@ def _origin(condition: Condition, finding: Finding, case: Case) -> Origin | Unkn
     if usual is Origin.STATE:
         return _state_or_change(condition, case)
     confirmed = usual is Origin.PROTECTION and condition.name == "risk-state" and _is_confirmed(case)
-    return _who_confirmed(case) if confirmed or usual is Origin.PERSON else usual
+    judged = usual is Origin.PERSON and ORIGINS.get(condition.name) is not Origin.PERSON
+    return _who_confirmed(case) if confirmed or judged else usual
 
 
 def _state_or_change(condition: Condition, case: Case) -> Origin | Unknown | None:

@@ -13,7 +13,7 @@ from shared.origins import ORIGINS, Origin, lacking, sources_of
 from shared.policy import Policy, Verdict, read_policy
 from shared.signal import Signal
 from tests.conditions.cases import CORDON_PRINCIPAL, UNREADABLE, added, audit, but, case, detection, having
-from tests.fakes import START, password, payroll
+from tests.fakes import PAYROLL_CLIENT, START, password, payroll
 from tests.policy.test_baseline import daily, log
 
 NAMES = ["block-sign-in", "replace-credentials"]
@@ -181,6 +181,13 @@ def test_cordons_own_confirmation_is_no_witness() -> None:
         )
         is not None
     )
+
+
+def test_a_list_that_a_person_keeps_is_a_witness() -> None:
+    """It needs no record in the audit log, as a confirmed risk does."""
+    listed = two(f"rogue-application: {{client-ids: [{PAYROLL_CLIENT}]}}", "risk-detection: {}")
+
+    assert lacking(listed, 2, but(case(), detections=Known((detection(),)))) is None
 
 
 def test_an_order_is_a_source() -> None:

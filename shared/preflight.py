@@ -50,7 +50,7 @@ _OUTCOMES = frozenset({"permission-missing", "licence-missing", "unavailable-in-
 _STANDING = frozenset({"unavailable-in-cloud", "no-executor"})  # known from the settings, not from a read
 _NO_RISK = frozenset({"china"})  # identity protection for workloads does not exist there (facts: Graph 11)
 _NO_ESTATE = "it is left out of every plan by name (azure-not-configured), because CORDON_ROTATOR_CLIENT_ID is not set"
-_AZURE_ROLES = "whether its Azure roles suffice is not looked up; a refusal is told by name (docs/permissions.md)"
+_AZURE_ROLES = "what its identity holds in Azure is looked up apart, and told in health; a refusal is told by name"
 _LAG = "A managed identity's token may show a change of rights only after up to 24 hours."
 
 

@@ -619,6 +619,7 @@ class Responder:
         problems += await damaged_now(self._desk.store, self._desk.clock)
         found = await self._desk.readiness.told() if self._desk.readiness else None
         problems += found.problems if found else ()
+        problems += await self._desk.azure_standing.told() if self._desk.azure_standing else ()
         disarmed = found is not None and bool(found.cannot_contain) and self._desk.mode != "watch"
         blind = any(view.read_until is not None and now - view.read_until > _BLIND for view in coverage)
         return Health(
@@ -654,6 +655,8 @@ class Responder:
         await asyncio.gather(self._desk.warm_up(), self._desk.store.warm_up())
         await self._own_ids()
         await self._look_ahead()
+        if self._desk.azure_standing is not None:
+            await self._desk.azure_standing.told()
 
     # Inside
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.actions import check_policy_action, choosable
+from shared.azure_standing import AzureStanding
 from shared.clock import Clock, system_clock
 from shared.inbox import Inbox, Stamp
 from shared.liveness import Liveness
@@ -99,8 +100,14 @@ def build(settings: Settings, outside: Outside) -> Responder:
             warm_up=warm_up,
             readiness=_readiness(settings, policy, tenant, outside),
             liveness=Liveness(outside.store.documents, policy, outside.clock),
+            azure_standing=_azure_standing(settings, policy, tenant, outside),
         )
     )
+
+
+def _azure_standing(settings: Settings, policy: Policy, tenant: Tenant, outside: Outside) -> AzureStanding:
+    clients = {"executor": settings.executor_client_id, "rotator": settings.rotator_client_id}
+    return AzureStanding(policy, tenant, clients, settings.mode.value, outside.clock)
 
 
 def _readiness(settings: Settings, policy: Policy, tenant: Tenant, outside: Outside) -> ReadinessCheck:

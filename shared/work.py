@@ -15,6 +15,7 @@ from typing import Literal
 from shared.actions.interface import Means
 from shared.actions.people import for_deleted, people_needed, same_person
 from shared.audit import is_counter_move
+from shared.azure_standing import AzureStanding
 from shared.case import AuditRecord, CouldNotLook, IdentityState, Known, Part, PartName
 from shared.chain import Chain, Line
 from shared.clock import Clock
@@ -141,6 +142,7 @@ class Desk:
     readiness: ReadinessCheck | None = None  # None: nobody looks ahead; refusals come from the tenant
     token: Callable[[int], bytes] = secrets.token_bytes  # that many random bytes
     liveness: Liveness | None = None  # None: nobody counts when rules match
+    azure_standing: AzureStanding | None = None  # None: nobody looks what Cordon itself may do in Azure
 
     async def left_out(self, choices: Sequence[ActionChoice]) -> Mapping[str, NamedOutcome]:
         """Which of the actions are known not to be able to run here, and why."""

@@ -22,7 +22,10 @@ _WHOSE = re.compile(r"#servicePrincipals\('([0-9a-fA-F-]{36})'\)/appRoleAssignme
 
 @dataclass(slots=True)
 class Snapshot:
-    """What was exported of the tenant itself. All ids are in lower case."""
+    """
+    What was exported of the tenant itself. All ids are in lower case. Graph expands one thing at a time, so an object
+    that comes more than once is put together.
+    """
 
     principals: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
     applications: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
@@ -44,10 +47,10 @@ class Snapshot:
         match sort:
             case Sort.PRINCIPAL:
                 id_, client = guid_of(record, "id"), guid_of(record, "appId")
-                self.principals[id_], self.principal_of[client] = record, id_
+                self.principals[id_], self.principal_of[client] = {**self.principals.get(id_, {}), **record}, id_
             case Sort.APPLICATION:
                 id_, client = guid_of(record, "id"), guid_of(record, "appId")
-                self.applications[id_], self.application_of[client] = record, id_
+                self.applications[id_], self.application_of[client] = {**self.applications.get(id_, {}), **record}, id_
             case Sort.APP_ROLE:
                 _put(self.app_roles, guid_of(record, "principalId"), record)
             case Sort.DELEGATED:
@@ -58,21 +61,18 @@ class Snapshot:
                 self.domains[str(record.get("id"))] = record
 
     def add(self, other: "Snapshot") -> None:
-        self.principals |= other.principals
-        self.applications |= other.applications
+        for ours, theirs in ((self.principals, other.principals), (self.applications, other.applications)):
+            ours.update((id_, {**ours.get(id_, {}), **record}) for id_, record in theirs.items())
         self.principal_of |= other.principal_of
         self.application_of |= other.application_of
         self.domains |= other.domains
         self.lists |= other.lists
-        for ours, theirs in (
-            (self.app_roles, other.app_roles),
-            (self.delegated, other.delegated),
-            (self.roles, other.roles),
-        ):
-            for id_, records in theirs.items():
-                ours.setdefault(id_, [])
+        held = ((self.app_roles, other.app_roles), (self.delegated, other.delegated), (self.roles, other.roles))
+        for lists, more in held:
+            for id_, records in more.items():
+                lists.setdefault(id_, [])
                 for record in records:
-                    _put(ours, id_, record)
+                    _put(lists, id_, record)
 
     @property
     def is_empty(self) -> bool:

@@ -104,12 +104,16 @@ def _head(outcome: Outcome) -> str:
     contained = _contained(tally)
     asked = len({each.identity for each in tally.acting} - contained)
     audits = next((each for each in outcome.logs if each.first), None)
-    when = f" from {audits.first[:16]} to {audits.last[:16]} UTC" if audits else ""
+    when = f" from {_moment(audits.first)} to {_moment(audits.last)} UTC" if audits else ""
     return (
         f"# Backtest of {code(tally.policy)}\n\n"
         f"{outcome.records:,} records{when}, {outcome.signals:,} signals, {tally.decisions:,} decisions. "
         f"**{len(contained)} identities would have been contained, and a person asked about {asked} more.**"
     )
+
+
+def _moment(text: str) -> str:
+    return text[:16].replace("T", " ")
 
 
 def _contained(tally: Tally) -> set[str]:

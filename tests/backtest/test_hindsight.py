@@ -22,6 +22,7 @@ from tests.backtest.exported import (
     described,
     export,
     principal,
+    put,
     replayed,
     secret,
 )
@@ -116,6 +117,16 @@ def test_an_owner_counts_from_when_it_was_added(tmp_path: Path, when: Any, expec
     folder = export(tmp_path / "export", audits=[NOTHING, added], applications=[owned])
 
     assert _told(folder, OWNED)[1] == expected
+
+
+def test_an_object_that_comes_more_than_once_is_put_together(tmp_path: Path) -> None:
+    """Graph expands one thing at a time: owners come from one list, federated credentials from another."""
+    whole = application(owners=[{"@odata.type": "#microsoft.graph.user", "id": EVE, "displayName": "eve"}])
+    folder = export(tmp_path / "export", audits=[NOTHING], applications=[])
+    for number, left_out in enumerate(("owners", "federatedIdentityCredentials")):
+        put(folder / str(number), "applications", [{name: each for name, each in whole.items() if name != left_out}])
+
+    assert _told(folder, OWNED)[1] == "strangers"
 
 
 def test_a_failed_attempt_changed_nothing(tmp_path: Path) -> None:

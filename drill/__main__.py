@@ -93,7 +93,7 @@ def _serve(chosen: argparse.Namespace) -> int:
 def _list(_: argparse.Namespace) -> int:
     for path in shipped_scenarios():
         scenario = load_scenario(path)
-        print(f"{scenario.name:<24} {scenario.file.about}")
+        print(f"{scenario.name:<36} {scenario.file.about}")
     return AS_EXPECTED
 
 

@@ -8,7 +8,7 @@ import pytest
 from shared.actions import check_policy_action, policy_actions
 from shared.case import Case, HolderKind, IdentityState, Known, PartName
 from shared.errors import PolicyWrong
-from shared.policy import Policy, load_policy, read_policy
+from shared.policy import Policy, Samples, load_policy, read_policy
 from shared.sample_cases import ANOTHER_TENANT, case_of
 from shared.sample_checks import Checked, check_samples
 from shared.samples import Sample
@@ -391,3 +391,14 @@ def test_defaults_are_those_of_the_form() -> None:
     """A sample made in Python, as tests may, is the sample of the file."""
     assert case("{}").identity == case_of(Sample()).identity
     assert case("{kind: agent}").now == case_of(replace(Sample(), name="x")).now
+
+
+def test_whoever_only_decides_leaves_samples_unread() -> None:
+    """A start in the middle of an attack waits for no samples, and fails for none."""
+    text = (
+        "version: 1\nrules:\n  - {name: a, when: risk-state, verdict: watch, samples: {must-fire: [{colour: red}]}}\n"
+    )
+
+    assert read_policy(text, "policy.yaml", NAMES, with_samples=False).rules[0].samples == Samples()
+    with pytest.raises(PolicyWrong):
+        read_policy(text, "policy.yaml", NAMES)

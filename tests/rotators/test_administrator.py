@@ -100,6 +100,28 @@ async def test_an_older_password_alone_is_this_servers_only_by_its_tags(
     assert (await rounds.whole()).answer == answer
 
 
+@pytest.mark.parametrize("gone", [False, True])
+async def test_what_its_tags_call_anothers_or_nobody_can_see_any_more_is_not_called_dead(gone: bool) -> None:
+    """The value names this server, and its tags another; or the vault does not show the version at all."""
+    world = World()
+    server(world)
+    first = world.vaults.store(REF, FORM.format("keeper", OLD), tags={"ProviderAddress": f"{SQL}-old"})
+    newest = store(world, FORM.format("keeper", OLD))
+    rounds = await begin(world, newest, str(newest.version), "f" * 32 if gone else str(first.version))
+
+    assert (await rounds.whole()).answer == "unknown"
+
+
+async def test_before_the_new_password_is_in_the_vault_nothing_is_proven() -> None:
+    """It was set, and nobody has it: who is locked out is no proof of who is not."""
+    world = World()
+    server(world)
+    rounds = await begin(world, store(world, FORM.format("keeper", OLD)))
+    await rounds.make()
+
+    assert (await rounds.verify()).answer == "not-held"
+
+
 @pytest.mark.parametrize("credential", ["", "user", "keeper", "KEEPER"])
 async def test_a_password_alone_is_set_where_the_server_wants_it(credential: str) -> None:
     """The whole value is the password, and the new one as well."""

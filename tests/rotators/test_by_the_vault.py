@@ -79,6 +79,8 @@ async def test_an_older_version_that_was_a_sources_key_is_not_dead_because_the_v
 
     assert proof.answer == "unknown"
     assert str(older.version) in proof.why
+    await world.vaults.set_enabled(REF, str(newest.version), True)
+    assert (await rounds.verify()).answer == "not-held"  # what is seen to live is no doubt
 
 
 async def test_what_belongs_to_a_storage_account_is_no_certificate() -> None:

@@ -394,3 +394,64 @@ async def test_another_rule_of_the_same_namespace_has_keys_of_its_own(rule: str,
     rounds = await begin(world, newest, str(newest.version), str(older.version))
 
     assert (await rounds.whole()).answer == answer
+
+
+async def test_tags_that_name_another_account_are_believed_against_the_name_in_the_value() -> None:
+    """Where two words about an older version differ, nobody knows what it opens."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    elsewhere = {**TAGS, "ProviderAddress": f"{STORAGE}old"}
+    older = store(world, FORM.format("bXkgb3duIGtleSBvZiBhbm90aGVyIGFjY291bnQ="), tags=elsewhere)
+    newest = store(world, FORM.format(key(world, "key1")), created=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+
+    assert (await rounds.whole()).answer == "unknown"
+
+
+async def test_the_key_that_was_just_published_is_not_ended_where_no_times_tell() -> None:
+    """Both were exposed, one in a version that nobody can read: the one that consumers use now stays."""
+    world = World()
+    address = f"{BUS}/AuthorizationRules/sender"
+    world.sources.has(address, "primary", "secondary", tells_times=False)
+    form = "Endpoint=sb://shop-bus.servicebus.windows.net/;SharedAccessKeyName=sender;SharedAccessKey={}"
+    tags = {"ProviderAddress": address, "CredentialId": "Secondary"}
+    older = store(world, "nobody can read it", tags=tags, enabled=False)
+    used = key(world, "primary", address.lower())
+    newest = store(world, form.format(used), tags={**tags, "CredentialId": "Primary"}, created=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+    await rounds.whole()
+
+    assert world.writes.done == ["regenerate secondary", "publish", "regenerate primary"]
+    assert world.newest()[1] == form.format(key(world, "secondary", address.lower()))
+
+
+async def test_one_of_two_exposed_keys_made_new_is_not_both() -> None:
+    """Somebody disabled what could be compared; the times tell that one of the two lives still."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    older = store(world, FORM.format(key(world, "key1")))
+    newest = store(world, FORM.format(key(world, "key2")), created=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+    world.clock.forward(minutes=1)
+    minted = await rounds.make()
+    assert isinstance(minted, Minted)
+    await rounds.publish(minted)
+    for version in (older, newest):
+        await world.vaults.set_enabled(REF, str(version.version), False)
+
+    assert (await rounds.verify()).answer == "unknown"
+    await rounds.retire()
+    assert (await rounds.verify()).answer == "held"
+
+
+async def test_a_version_that_nobody_can_read_any_more_is_not_dead_because_no_key_was_found_exposed() -> None:
+    """It held none of the source's keys when it could be read; that no key had to be made new proves nothing of it."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    older = store(world, FORM.format("bXkgb3duIGtleSBvZiBhbm90aGVyIGFjY291bnQ="))
+    newest = store(world, FORM.format(key(world, "key2")), created=START)
+    rounds = await begin(world, newest, str(older.version))
+    await rounds.before()
+    await world.vaults.set_enabled(REF, str(older.version), False)
+
+    assert (await rounds.whole()).answer == "unknown"

@@ -13,6 +13,7 @@ from shared.case import CouldNotLook, IdentityState, Known, NotLooked, Part, Sig
 from shared.entries import Foreseen, Planned, PlannedStep, UseSeen
 from shared.untrusted import NAME, one_line
 
+LOG_WITHIN = 20.0  # seconds that a plan waits for the log at most, before it waits for a person
 _MOST = 20  # uses that are listed, the busiest first
 _ADDRESSES = 5
 _CUTS = frozenset({"block-sign-in", "deactivate-application"})

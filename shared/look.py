@@ -24,6 +24,7 @@ from shared.case import (
     PartName,
     RiskPolicy,
     RiskState,
+    SignInLog,
 )
 from shared.clock import Clock
 from shared.errors import CannotBeRead, CordonError, TimeMayHelp, Unreachable
@@ -124,6 +125,14 @@ class Look:
 
     async def ca_policy(self) -> Part[tuple[RiskPolicy, ...]]:
         return (await self.gather(frozenset({PartName.CA_POLICY}))).ca_policy
+
+    async def sign_ins(self, within: float) -> Part[SignInLog]:
+        """The sign-in log, which has a quota to wait for: whoever only wants to tell of it waits so many seconds."""
+        try:
+            async with asyncio.timeout(within):
+                return (await self.gather(frozenset({PartName.SIGN_INS}))).sign_ins
+        except TimeoutError:
+            return CouldNotLook(f"it did not come within {within:.0f} s, as many ask for it", may_help_later=True)
 
     async def vault_access(self) -> Part[Reach]:
         """

@@ -24,7 +24,7 @@ from shared.actions.people import (
     people_needed,
     same_person,
 )
-from shared.case import Known, PartName
+from shared.case import Known
 from shared.chain import Chain
 from shared.counter_evidence import weigh_up
 from shared.damage import TODO, damaged_now, read_noting
@@ -54,7 +54,7 @@ from shared.errors import (
     RivalActs,
     SequenceTaken,
 )
-from shared.forecast import foresee
+from shared.forecast import LOG_WITHIN, foresee
 from shared.history import History
 from shared.hunting import consents_view, owners_view
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
@@ -348,8 +348,7 @@ class Responder:
     async def _foresee(self, plan: Planned | None, found: Investigation) -> Foreseen | None:
         if plan is None or not plan.steps:
             return None
-        gathered = await found.look.gather(frozenset({PartName.SIGN_INS}))
-        return foresee(plan, gathered.sign_ins, found.state, self._desk.clock())
+        return foresee(plan, await found.look.sign_ins(LOG_WITHIN), found.state, self._desk.clock())
 
     async def _what_stands(self, found: Investigation) -> tuple[ActionChoice, ...]:
         """What the identity is contained with already, in its open incident and in the one that watches it."""

@@ -56,7 +56,7 @@ from shared.entries import (
 )
 from shared.errors import JournalDamaged, RivalActs, Unreachable
 from shared.execution import Execution, Switch
-from shared.forecast import foresee, not_asked
+from shared.forecast import LOG_WITHIN, foresee, not_asked
 from shared.history import History
 from shared.identity import IdentityRef, PrincipalId
 from shared.inbox import Inbox
@@ -282,9 +282,10 @@ class Work:
         foreseen = self._chain.last(Foreseen)
         if foreseen is not None and foreseen.plan_hash == plan.hash:
             return
-        gathered = await self._execution().new_look().gather(frozenset({PartName.IDENTITY, PartName.SIGN_INS}))
-        state = gathered.identity.value if isinstance(gathered.identity, Known) else None
-        await self._chain.write(foresee(plan, gathered.sign_ins, state, self._desk.clock()))
+        look = self._execution().new_look()
+        identity, log = await look.identity(), await look.sign_ins(LOG_WITHIN)
+        state = identity.value if isinstance(identity, Known) else None
+        await self._chain.write(foresee(plan, log, state, self._desk.clock()))
 
     async def _undone(self, plan: Planned) -> list[PlannedStep]:
         """Look, and give the steps that were proven before and do not show now."""
@@ -535,8 +536,7 @@ class Work:
         if held.by == "limits":
             why = "many are reported at once, and the log's quota is not spent on them; ask for the plan's preview"
             return (not_asked(plan, why, self._desk.clock()),)
-        gathered = await found.look.gather(frozenset({PartName.SIGN_INS}))
-        return (foresee(plan, gathered.sign_ins, found.state, self._desk.clock()),)
+        return (foresee(plan, await found.look.sign_ins(LOG_WITHIN), found.state, self._desk.clock()),)
 
     def _decided(self, found: Investigation, order: Order | None) -> Decided:
         decision = found.decision

@@ -1,5 +1,6 @@
 """A rule with a ladder, and what is told of who breaks: as the journal and the view show them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -203,5 +204,33 @@ def test_a_plan_that_waits_for_a_person_says_who_breaks(readable: bool) -> None:
             assert {use.credential_id for use in view.forecast.uses} == {BUSY.key_id, ROGUE.key_id}
         else:
             assert str(view.forecast.not_known).startswith("It is not known who breaks, because")
+
+    play(story, STATE, policy=POLICY.replace("verdict: contain", "verdict: ask"))
+
+
+@dataclass
+class Crowded(FakeDirectory):
+    """Its sign-in log has a quota that is used up for an hour."""
+
+    async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+        if PartName.SIGN_INS in parts:
+            await asyncio.sleep(3600)
+        return await super().look(subject, parts)
+
+
+def test_a_plan_does_not_wait_long_for_who_breaks() -> None:
+    """The person is asked within the half minute, and told why it is not known."""
+
+    async def story(world: World) -> None:
+        directory = Crowded(world.directory.state, world.clock, detections=(detection(),))
+        world = replace(world, directory=directory)
+        responder, begun = world.instance(), world.clock()
+        await world.hear_of_leak(responder)
+        foreseen = (await world.chain()).last(Foreseen)
+
+        assert world.clock() - begun < timedelta(seconds=30)
+        assert await world.status() is Status.AWAITING_APPROVAL
+        assert foreseen is not None
+        assert "did not come within 20 s" in str(foreseen.not_known)
 
     play(story, STATE, policy=POLICY.replace("verdict: contain", "verdict: ask"))

@@ -25,7 +25,6 @@ from shared.together import together
 T = TypeVar("T")
 K = TypeVar("K")
 
-_SINGLE = "/secrets/"  # in the scope of a role for one secret alone
 _AT_ONCE = 20  # vaults that are asked side by side
 _NO_WORKSPACE = "no workspace is configured (CORDON_LOG_WORKSPACES)"
 
@@ -74,7 +73,7 @@ def _with_taken(now: Reach, images: Iterable[JsonObject]) -> Reach:
         for vault in vaults_in(image):
             opens = tuple(grant for grant in ways if _covers(grant, vault))
             if opens:
-                found[vault.id] = _both(found.get(vault.id), Reached(vault, opens, _only(opens)))
+                found[vault.id] = _both(found.get(vault.id), Reached(vault, opens, _only(vault, opens)))
     return replace(now, vaults=tuple(found.values()))
 
 
@@ -84,8 +83,8 @@ def _covers(grant: Grant, vault: VaultSeen) -> bool:
     return not scope.startswith("/subscriptions/") or f"{id_}/".startswith(f"{scope}/") or scope.startswith(f"{id_}/")
 
 
-def _only(grants: Sequence[Grant]) -> frozenset[str]:
-    names = [each.scope.lower().partition(_SINGLE)[2] for each in grants]
+def _only(vault: VaultSeen, grants: Sequence[Grant]) -> frozenset[str]:
+    names = [each.scope.lower().partition(f"{vault.id.lower()}/secrets/")[2] for each in grants]
     return frozenset(names) if all(names) else frozenset()
 
 

@@ -18,7 +18,6 @@ from shared.estate import Grant, Reach, Reached, SecretRead, SecretRef, SecretSe
 Tier: TypeAlias = Literal[1, 2, 3]
 
 _SHOWN = 5  # addresses or grants in a sentence; all of them are in the values
-_SINGLE = "/secrets/"
 _NO_LOG = "reads in this vault are not logged to a workspace that Cordon reads"
 _NOBODY_LOOKED = "nobody has looked yet"
 
@@ -172,8 +171,16 @@ class _Judge:
 
 
 def _ways(reached: Reached, ref: SecretRef) -> tuple[Grant, ...]:
-    """The grants that count for this secret: a scope may be a single one."""
-    return tuple(each for each in reached.grants if _SINGLE not in each.scope or each.scope.endswith(f"/{ref.name}"))
+    """
+    The grants that count for this secret: a scope may be a single one of its vault. Only what stands below the vault
+    tells that, for a resource group may be called "secrets" as well.
+    """
+    below = f"{reached.vault.id}/secrets/"
+    return tuple(
+        each
+        for each in reached.grants
+        if not each.scope.startswith(below) or each.scope.removeprefix(below) == ref.name
+    )
 
 
 def _unlogged(gathered: Gathered) -> Iterable[tuple[str, str]]:

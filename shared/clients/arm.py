@@ -24,6 +24,7 @@ _PAUSE = 5.0  # seconds between two questions how an operation goes, where the s
 _LONGEST_PAUSE = 30.0
 _LONGEST = 240.0  # seconds for which an operation is waited for; a function's run is bounded
 _GOING_ON = frozenset({"inprogress", "running", "accepted", "updating", "pending", "enqueued", "creating", "started"})
+_OPERATION = "azure-asyncoperation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +137,12 @@ class Arm:
                 raise OutcomeUnknown(order.doing, f"it was accepted, and still goes on after {_LONGEST:.0f} s")
             await asyncio.sleep(pause)
             waited += pause
-            reply = await self._ask_how(order, link)
-            if _is_over(order, reply):
-                return reply.body
-            link, pause = _where_to_ask(reply) or link, self._pause(reply)
+            told = await self._ask_how(order, link)
+            if _is_over(order, told, by_status=_OPERATION in reply.headers):
+                return told.body
+            if next_ := _where_to_ask(told):
+                reply, link = told, next_
+            pause = self._pause(told)
 
     async def _ask_how(self, order: Order, link: str) -> Reply:
         try:
@@ -157,16 +160,21 @@ class Arm:
 
 def _where_to_ask(reply: Reply) -> str | None:
     """A success other than 202 may name an operation as well; only Azure-AsyncOperation says that it goes on."""
-    asynchronous = reply.headers.get("azure-asyncoperation")
+    asynchronous = reply.headers.get(_OPERATION)
     return asynchronous or (reply.headers.get("location") if reply.status == _ACCEPTED else None)
 
 
-def _is_over(order: Order, reply: Reply) -> bool:
-    """Raises PlatformRefused if it ended badly. Where the answer tells no status, 202 means that it goes on."""
+def _is_over(order: Order, reply: Reply, *, by_status: bool) -> bool:
+    """
+    Raises PlatformRefused if it ended badly. What answers for an operation (`by_status`) says "Succeeded" when it is
+    over, and any other word of its own before that; what answers for the result says 202 while it goes on.
+    """
     status = str(reply.body.get("status") or "").lower()
     if status in {"failed", "canceled", "cancelled"}:
         code = next(_codes(reply.body), status)
         raise PlatformRefused(doing=order.doing, code=code, why="the operation was accepted, and failed.")
+    if by_status and status:
+        return status == "succeeded"
     return reply.status != _ACCEPTED and status not in _GOING_ON
 
 

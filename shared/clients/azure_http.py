@@ -110,15 +110,30 @@ async def exchange(order: Order, request: "HttpRequest", sending: "Sending") -> 
     """
     Send one request. The SDK's exceptions hold the request, so neither they nor their texts are passed on.
     """
-    from azure.core.exceptions import AzureError, ServiceRequestError
+    from azure.core.exceptions import AzureError
 
     try:
         async with asyncio.timeout(_SECONDS):
             return await sending(request)
-    except ServiceRequestError as problem:
-        raise not_sent(order, f"no connection: {type(problem).__name__}") from None
     except (AzureError, TimeoutError, OSError) as problem:
+        if never_left(problem):
+            raise not_sent(order, f"no connection: {type(problem).__name__}") from None
         raise lost(order, type(problem).__name__) from None
+
+
+def never_left(problem: Exception) -> bool:
+    """
+    Whether a request surely did not leave. azure-core's ServiceRequestError says so, but its transport raises it as
+    well where a server took the request and hung up: what aiohttp met tells the two apart.
+    """
+    from aiohttp import ClientConnectorError, ClientError, InvalidURL
+    from azure.core.exceptions import ServiceRequestError, ServiceRequestTimeoutError
+
+    if not isinstance(problem, ServiceRequestError):
+        return False
+    met = problem.inner_exception
+    hung_up = isinstance(met, ClientError) and not isinstance(met, ClientConnectorError | InvalidURL)
+    return isinstance(problem, ServiceRequestTimeoutError) or not hung_up
 
 
 async def take_turns(pacing: Pace, order: Order) -> None:

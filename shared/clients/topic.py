@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from shared.clients.azure_http import never_left
 from shared.clients.guard import origin_of
 from shared.clients.patience import Patience, Trouble, persist
 from shared.clock import Clock
@@ -87,10 +88,9 @@ def _trouble(problem: "AzureError", doing: str) -> Trouble:
         ClientAuthenticationError,
         HttpResponseError,
         ResourceNotFoundError,
-        ServiceRequestError,
     )
 
-    if isinstance(problem, ServiceRequestError):
+    if never_left(problem):
         return Trouble(Unreachable(doing, f"no connection: {type(problem).__name__}"), again=True)
     if isinstance(problem, ResourceNotFoundError):  # the SDK makes a new one, without its status
         return Trouble(PlatformRefused(doing=doing, code="404", why="there is no such topic."))

@@ -17,6 +17,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
+from shared.clients.azure_http import never_left
 from shared.clients.graph_shapes import Unreadable, objects_of, text_of
 from shared.clients.guard import ForeignHost, origin_of
 from shared.clients.patience import Patience, Trouble, persist, read_retry_after
@@ -148,16 +149,16 @@ class KeyVaultHandover:
         return await persist(attempt, self._patience, self._random, doing)
 
     async def _exchange(self, method: str, path: str, doing: str, body: JsonObject | None) -> JsonObject:
-        from azure.core.exceptions import AzureError, ServiceRequestError
+        from azure.core.exceptions import AzureError
         from azure.core.rest import HttpRequest
 
         is_write = method != "GET"
         try:
             async with asyncio.timeout(_SECONDS):
                 answer = await self._ready().send_request(HttpRequest(method, path, json=body))
-        except ServiceRequestError as problem:
-            raise Trouble(Unreachable(doing, f"no connection: {type(problem).__name__}"), again=True) from None
         except (AzureError, TimeoutError, OSError) as problem:
+            if never_left(problem):
+                raise Trouble(Unreachable(doing, f"no connection: {type(problem).__name__}"), again=True) from None
             raise _lost(doing, type(problem).__name__, is_write=is_write) from None
         if answer.status_code >= HTTPStatus.MULTIPLE_CHOICES:
             wait = read_retry_after(answer.headers.get("retry-after"), self._clock)

@@ -25,7 +25,7 @@ _MOST_VERSIONS = 50  # that the query gives; where there are as many, there may 
 _VAULT = re.compile(r"[a-z0-9-]{3,24}")
 _SECRET = re.compile(r"[0-9a-zA-Z-]{1,127}")
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
-_ALL_READS = f"""let ops=dynamic(['SecretGet','SecretBackup','SecretGetDeleted']);
+ALL_READS = f"""let ops=dynamic(['SecretGet','SecretBackup','SecretGetDeleted']);
 union isfuzzy=true
 (AZKVAuditLogs | where TimeGenerated > t0 and OperationName in (ops) and HttpStatusCode == 200
 | extend c=Identity.claim
@@ -39,8 +39,8 @@ tostring(column_ifexists('identity_claim_http_schemas_microsoft_com_identity_cla
 app=tostring(column_ifexists('identity_claim_appid_g', '')), \
 u=iff(i has '/secrets/' or i has '/deletedsecrets/', i, tostring(column_ifexists('requestUri_s', ''))), \
 ip=CallerIPAddress, vault=tolower(ResourceId))
-| extend secret=extract(@'/(?:deleted)?secrets/([^/?]+)', 1, u), \
-version=extract(@'/secrets/[^/?]+/([0-9a-f]{{32}})', 1, u)
+| extend secret=extract(@'(?i)/(?:deleted)?secrets/([^/?]+)', 1, u), \
+version=tolower(extract(@'(?i)/secrets/[^/?]+/([0-9a-f]{{32}})', 1, u))
 | where isnotempty(secret)"""
 _SUMMARY = """| summarize reads=count(), first=min(TimeGenerated), last=max(TimeGenerated), ips=make_set(ip, 20), \
 versions=make_set(version, 50) by vault, secret, oid, app
@@ -58,7 +58,7 @@ class LogAnalytics:
         """See `VaultLogs`. Reads on behalf of a user carry the user's object id, and the identity's client id."""
         lets = f"let oid='{canonical_guid(principal)}'; let app='{canonical_guid(client)}'; {_since(since)}"
         query = (
-            f"// cordon:reads-by\n{lets}\n{_ALL_READS}\n| where oid =~ '{principal}' or app =~ '{client}'\n{_SUMMARY}"
+            f"// cordon:reads-by\n{lets}\n{ALL_READS}\n| where oid =~ '{principal}' or app =~ '{client}'\n{_SUMMARY}"
         )
         return await self._asked([query])
 
@@ -93,7 +93,7 @@ class LogAnalytics:
 def _readers_query(names: Sequence[str], since: datetime) -> str:
     wanted = f"let wanted=dynamic([{','.join(json.dumps(each) for each in names)}]); {_since(since)}"
     only = "| where strcat(tostring(split(vault, '/')[-1]), '/', tolower(secret)) in (wanted)"
-    return f"// cordon:readers-of\n{wanted}\n{_ALL_READS}\n{only}\n{_SUMMARY}"
+    return f"// cordon:readers-of\n{wanted}\n{ALL_READS}\n{only}\n{_SUMMARY}"
 
 
 def _since(moment: datetime) -> str:

@@ -175,9 +175,9 @@ def test_readers_that_could_not_be_asked_for_are_not_nobody() -> None:
 def test_a_resource_group_called_secrets_hides_no_vault() -> None:
     """Its name stands in the scope of every grant on a vault in it, as the word does before a single secret's name."""
     id_ = "/subscriptions/s1/resourcegroups/secrets/providers/microsoft.keyvault/vaults/shop"
-    whole = Grant("access-policy", id_, US, id_, "access policy (secrets: get)", reads=True, grants_itself=False, image={})
-    one = replace(whole, kind="role-assignment", scope=f"{id_}/secrets/a")
-    vault = VaultSeen(id_, "shop", "s1", rbac=False)
+    whole = Grant("role-assignment", "r1", US, id_, "Key Vault Secrets User", reads=True, grants_itself=False, image={})
+    one = replace(whole, scope=f"{id_}/secrets/a")
+    vault = VaultSeen(id_, "shop", "s1", rbac=True)
 
     by_vault = find_exposure(gathered(Reached(vault, (whole,)), logged={"shop": Known(False)}))
     by_secret = find_exposure(gathered(Reached(vault, (one,))))

@@ -1,6 +1,7 @@
 """What the vaults' logs tell of reads: late, from several workspaces, whole or not at all. Azure notes 3.4."""
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from drill.practice import Behaviour
 from shared.case import CouldNotLook
+from shared.clients.vault_logs import ALL_READS
 from shared.estate import Estate, SecretRef
 from shared.identity import ClientId, PrincipalId
 from tests.estate.desk import OTHER_SUBSCRIPTION, SUBSCRIPTION, known, vault_id, why_not, with_estate
@@ -206,3 +208,13 @@ def test_no_query_is_made_of_what_is_not_a_secret_s_name(name: str) -> None:
         assert not desk.tenant.requests
 
     with_estate(story, AZURE)
+
+
+@pytest.mark.parametrize("path", ["secrets/Db", "SECRETS/db", "Secrets/DB", "DeletedSecrets/db"])
+def test_the_question_finds_the_secret_however_its_path_is_written(path: str) -> None:
+    """Key Vault does not mind capitals: whoever writes them must not read unseen."""
+    secret, version = re.findall(r"extract\(@'([^']+)', 1, u\)", ALL_READS)
+    url = f"https://shop.vault.azure.net:8443/{path}/{VERSION.upper()}?api-version=7.4"
+
+    assert re.search(secret, url)
+    assert "deleted" in path.lower() or re.search(version, url)

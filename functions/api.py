@@ -33,7 +33,17 @@ from shared.journal import IncidentId
 from shared.orders import UNNAMED, Order
 from shared.policy import ActionChoice
 from shared.report import Report, as_markdown
-from shared.views import ConsentsView, Health, IncidentPage, IncidentView, OwnersView, Preview, SwitchView, UndoPreview
+from shared.views import (
+    ConsentsView,
+    ContactsView,
+    Health,
+    IncidentPage,
+    IncidentView,
+    OwnersView,
+    Preview,
+    SwitchView,
+    UndoPreview,
+)
 
 VERSION = "0.1.0"
 MARKDOWN = "text/markdown"
@@ -161,6 +171,23 @@ async def hunt_consents(call: Call[Nothing, ConsentsQuery]) -> Reply:
 async def show_incident(call: Call[Nothing, Nothing]) -> Reply:
     """Show where one incident stands, as its journal says at this moment."""
     return Reply(await responder().incident(_incident(call.path["id"])))
+
+
+@endpoint(
+    "GET",
+    "/incidents/{id}/contacts",
+    summary="Say whom to call",
+    body=Nothing,
+    query=Nothing,
+    answers={HTTPStatus.OK: Answer("Owners, and the third party if there is one.", {JSON: ContactsView})},
+    refusals=(HTTPStatus.NOT_FOUND, HTTPStatus.BAD_GATEWAY),
+)
+async def show_contacts(call: Call[Nothing, Nothing]) -> Reply:
+    """
+    Say whom to call about an incident's identity, read now: owners with their managers, and for an application of
+    another tenant its publisher, with a draft of what to write. Nothing is sent and nothing is stored.
+    """
+    return Reply(await responder().contacts(_incident(call.path["id"])))
 
 
 @endpoint(
@@ -334,6 +361,7 @@ ENDPOINTS: tuple[openapi.AnyEndpoint, ...] = (
     list_owners,
     hunt_consents,
     show_incident,
+    show_contacts,
     show_report,
     answer_plan,
     judge_incident,

@@ -64,6 +64,15 @@ async def show_incident(req: func.HttpRequest) -> func.HttpResponse:
     return await api.show_incident(req)
 
 
+@bp.function_name("show_contacts")
+@bp.route("incidents/{id}/contacts", methods=["GET"])
+async def show_contacts(req: func.HttpRequest) -> func.HttpResponse:
+    """Say whom to call."""
+    from functions import api
+
+    return await api.show_contacts(req)
+
+
 @bp.function_name("show_report")
 @bp.route("incidents/{id}/report", methods=["GET"])
 async def show_report(req: func.HttpRequest) -> func.HttpResponse:

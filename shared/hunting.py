@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from shared.conditions.publisher import imitated
 from shared.identity import MICROSOFT_TENANTS
-from shared.inventory import Consent, Consents, Owned, OwnedApplication
+from shared.inventory import Consent, Consents, Owned, OwnedApplication, Reachable
 from shared.privileges import Privilege, scopes, worst
-from shared.views import CandidateView, ConsentsView, OwnedView, OwnersView, OwnerView
+from shared.views import CandidateView, ConsentsView, ContactsView, ContactView, OwnedView, OwnersView, OwnerView
 
 
 def owners_view(page: Owned, tenant_id: str) -> OwnersView:
@@ -114,3 +114,47 @@ def _reasons(consent: Consent, dangerous: tuple[Privilege, ...]) -> Iterator[str
 
 def _imitates(consent: Consent) -> str | None:
     return imitated(consent.name) if consent.name else None
+
+
+def contacts_view(incident: str, found: Reachable, tenant_id: str, said: str) -> ContactsView:
+    """Whom to call, and for a third party what to write. `said` is what the incident's status is, in a word."""
+    origin = origin_of(found.owner_tenant, None, tenant_id)
+    return ContactsView(
+        incident=incident,
+        name=found.name,
+        client_id=found.client_id,
+        origin=origin,
+        owners=tuple(
+            ContactView(
+                id=each.id,
+                name=each.name,
+                mail=each.mail,
+                manager=each.manager,
+                manager_mail=each.manager_mail,
+                enabled=each.enabled,
+                gone=each.gone,
+            )
+            for each in found.contacts
+        ),
+        publisher=found.publisher,
+        tenant=found.owner_tenant,
+        tenant_name=found.tenant_name,
+        tenant_domain=found.tenant_domain,
+        addresses=dict(found.addresses),
+        notice=_notice(incident, found, tenant_id, said) if origin in ("foreign", "not-told") else None,
+        unseen=found.unseen,
+    )
+
+
+def _notice(incident: str, found: Reachable, tenant_id: str, said: str) -> str:
+    """A draft, with ids and no detail that an attacker who reads it with them could use."""
+    whom = found.publisher or found.tenant_name or "whom it may concern"
+    return (
+        f"To: {whom}\n"
+        f"Subject: Your application {found.client_id} in our tenant\n\n"
+        f"Your application “{found.name}” (client id {found.client_id}) shows signs of misuse in our Microsoft Entra "
+        f"tenant {tenant_id}. On our side it is {said} (our reference: {incident}).\n\n"
+        "Please check whether its credentials or your systems were taken over, replace every client secret, "
+        "certificate and federated credential of it, and tell us since when and which data of ours was reached. "
+        "Please answer through a channel that you published before, not by replying to an address in this message.\n"
+    )

@@ -82,3 +82,38 @@ class Inventory(Protocol):
     async def consents(self, limit: int, after: str | None) -> Consents:
         """Delegated permissions that hold for the whole tenant, with who they were given to."""
         ...
+
+    async def reach(self, principal: str) -> "Reachable":
+        """Whom to call about this service principal, read now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """An owner as somebody to call; what could not be read, or is not set, is None."""
+
+    id: str
+    name: str | None
+    mail: str | None = None
+    manager: str | None = None
+    manager_mail: str | None = None
+    enabled: bool | None = None
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """
+    How to reach whoever answers for an application: its owners here, and of another tenant's application whoever
+    publishes it. All names and addresses are others' text: to be shown, and never followed.
+    """
+
+    name: str
+    client_id: str
+    owner_tenant: str | None
+    contacts: tuple[Contact, ...]
+    publisher: str | None = None  # verified by Microsoft, if it is there
+    addresses: tuple[tuple[str, str], ...] = ()  # support, privacy, terms, …: what for, and the https address
+    tenant_name: str | None = None
+    tenant_domain: str | None = None
+    unseen: tuple[str, ...] = ()

@@ -56,7 +56,7 @@ from shared.errors import (
 )
 from shared.forecast import LOG_WITHIN, foresee
 from shared.history import History
-from shared.hunting import consents_view, owners_view
+from shared.hunting import consents_view, contacts_view, owners_view
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
 from shared.incident import view_of, what_stands
 from shared.inventory import Inventory, Listing
@@ -85,6 +85,7 @@ from shared.undo import Undoing, steps_to_undo
 from shared.untrusted import one_line
 from shared.views import (
     ConsentsView,
+    ContactsView,
     DamagedView,
     DriftView,
     Health,
@@ -547,6 +548,16 @@ class Responder:
     async def consents(self, limit: int, after: str | None) -> ConsentsView:
         """What is worth a look on a page of the tenant's consents, read now. Nothing is done about any of it."""
         return consents_view(await self._inventory.consents(limit, after), self._desk.tenant_id)
+
+    async def contacts(self, id_: str) -> ContactsView:
+        """Whom to call about an incident's identity, read now."""
+        view = view_of((await self._known_chain(id_)).records, self._desk.clock())
+        if view.identity is None:
+            raise NotFound(
+                f"Incident {id_} is about an identity that could not be read, so nobody can be named for it."
+            )
+        found = await self._inventory.reach(view.identity.principal_id)
+        return contacts_view(id_, found, self._desk.tenant_id, view.status.value.replace("-", " "))
 
     @property
     def _inventory(self) -> Inventory:

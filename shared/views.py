@@ -219,6 +219,38 @@ class ConsentsView(View):
     next: str | None
 
 
+class ContactView(View):
+    """An owner to call; null is what is not set, or could not be read."""
+
+    id: str
+    name: str | None
+    mail: str | None
+    manager: str | None
+    manager_mail: str | None
+    enabled: bool | None
+    gone: bool
+
+
+class ContactsView(View):
+    """
+    Whom to call about an incident's identity. Names and addresses are others' text. `notice` is a draft for whoever
+    publishes an application of another tenant; null where the application is the tenant's own.
+    """
+
+    incident: str
+    name: str
+    client_id: str
+    origin: str  # own, foreign, microsoft, not-told
+    owners: tuple[ContactView, ...]
+    publisher: str | None
+    tenant: str | None
+    tenant_name: str | None
+    tenant_domain: str | None
+    addresses: dict[str, str]
+    notice: str | None
+    unseen: tuple[str, ...]
+
+
 class Preview(View):
     """What would be done now, made by the same code that does it. Nothing was changed, nothing is stored."""
 

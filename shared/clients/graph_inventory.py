@@ -11,10 +11,10 @@ from shared.clients.batch import MOST
 from shared.clients.graph_http import GraphHttp, Outcome, read_page
 from shared.clients.graph_requests import READ_DELEGATED, READ_DIRECTORY, filtered
 from shared.clients.graph_shapes import Unreadable, account_of, guid_of, optional_guid_of, optional_text_of, owner_of
-from shared.clients.people_requests import account_call
+from shared.clients.people_requests import account_call, manager_call, tenant_call
 from shared.errors import CordonError, Gone, IncompleteAnswer
 from shared.identity import canonical_guid
-from shared.inventory import Consent, Consents, Listing, Owned, OwnedApplication, OwnerAccount
+from shared.inventory import Consent, Consents, Contact, Listing, Owned, OwnedApplication, OwnerAccount, Reachable
 from shared.signal import JsonObject
 from shared.untrusted import NAME, one_line
 
@@ -25,6 +25,14 @@ _OF_PRINCIPALS = "id,appId,displayName,appOwnerOrganizationId,accountEnabled,ser
 _OF_APPLICATIONS = "id,appId,displayName"
 _OF_CLIENTS = "id,appId,displayName,appOwnerOrganizationId,accountEnabled,verifiedPublisher"
 _WIDE = "consentType eq 'AllPrincipals'"
+_OF_REACHED = "id,appId,displayName,appOwnerOrganizationId,verifiedPublisher,info"
+_ADDRESSES = (
+    ("support", "supportUrl"),
+    ("privacy", "privacyStatementUrl"),
+    ("terms", "termsOfServiceUrl"),
+    ("marketing", "marketingUrl"),
+)
+_MOST_CALLED = 8
 _MOST_ACCOUNTS = 60  # looked up for one page
 
 
@@ -57,6 +65,33 @@ class GraphInventory:
         clients = list(dict.fromkeys(each.principal_id for each in found))
         told = dict(zip(clients, await self._batch([_client_call(each) for each in clients]), strict=True))
         return Consents(tuple(_with_client(each, told[each.principal_id]) for each in found), following)
+
+    async def reach(self, principal: str) -> Reachable:
+        """See `Inventory`."""
+        path = f"/servicePrincipals/{canonical_guid(principal)}"
+        record = await self._http.send(
+            Call("GET", f"{path}?$select={_OF_REACHED}", "reading whose it is", READ_DIRECTORY)
+        )
+        client, tenant = guid_of(record, "appId"), optional_guid_of(record, "appOwnerOrganizationId")
+        own = tenant == self._tenant_id
+        lists = await self._owners([path, *([f"/applications(appId='{client}')"] if own else [])])
+        owners = {owner.id: owner for part in lists if isinstance(part, Known) for owner in part.value}
+        people = [each for each in owners if owners[each].type != "servicePrincipal"][:_MOST_CALLED]
+        accounts = await self._batch([call for each in people for call in (account_call(each), manager_call(each))])
+        contacts, unseen = _contacts(people, accounts)
+        home = await self._batch([tenant_call(tenant)]) if tenant and not own else []
+        names, missing = _tenant_of(home[0]) if home else ((None, None), ())
+        return Reachable(
+            name=one_line(optional_text_of(record, "displayName") or "", NAME),
+            client_id=client,
+            owner_tenant=tenant,
+            contacts=contacts,
+            publisher=_publisher_of(record),
+            addresses=_addresses_of(record),
+            tenant_name=names[0],
+            tenant_domain=names[1],
+            unseen=(*(part.why for part in lists if isinstance(part, CouldNotLook)), *unseen, *missing),
+        )
 
     async def _page(self, call: Call) -> tuple[list[JsonObject], str | None]:
         """One page, and Graph's token of the next one. Of its link nothing else is used."""
@@ -179,3 +214,64 @@ def _with_client(consent: Consent, outcome: Outcome) -> Consent:
         )
     except Unreadable as problem:
         return replace(consent, unseen=str(problem))
+
+
+# Whom to call
+
+
+def _contacts(people: Sequence[str], outcomes: Sequence[Outcome]) -> tuple[tuple[Contact, ...], tuple[str, ...]]:
+    """Each person's account and manager stand one after the other."""
+    contacts, unseen = list[Contact](), list[str]()
+    for place, id_ in enumerate(people):
+        account, manager = outcomes[2 * place], outcomes[2 * place + 1]
+        if isinstance(account, Gone):
+            contacts.append(Contact(id_, None, gone=True))
+            continue
+        if isinstance(account, CordonError):
+            contacts.append(Contact(id_, None))
+            unseen.append(f"the account of owner {id_}: {account}")
+            continue
+        shown = account_of(account)
+        above = None if isinstance(manager, CordonError) else account_of(manager)
+        if isinstance(manager, CordonError) and not isinstance(manager, Gone):
+            unseen.append(f"the manager of {shown.name}: {manager}")
+        contacts.append(
+            Contact(
+                id=id_,
+                name=shown.name,
+                mail=_line(shown.mail),
+                manager=above.name if above else None,
+                manager_mail=_line(above.mail) if above else None,
+                enabled=shown.enabled,
+            )
+        )
+    return tuple(contacts), tuple(unseen)
+
+
+def _tenant_of(outcome: Outcome) -> tuple[tuple[str | None, str | None], tuple[str, ...]]:
+    if isinstance(outcome, CordonError):
+        return (None, None), (f"whose tenant it is: {outcome}",)
+    return (_text(outcome, "displayName"), _text(outcome, "defaultDomainName")), ()
+
+
+def _publisher_of(record: JsonObject) -> str | None:
+    publisher = record.get("verifiedPublisher")
+    if not isinstance(publisher, dict) or not publisher.get("verifiedPublisherId"):
+        return None
+    return _text(publisher, "displayName")
+
+
+def _addresses_of(record: JsonObject) -> tuple[tuple[str, str], ...]:
+    """Those that its maker gives, if they are https; they are shown to a person and never asked."""
+    info = record.get("info")
+    found = [(what, _text(info, name)) for what, name in _ADDRESSES] if isinstance(info, dict) else []
+    return tuple((what, url) for what, url in found if url and url.startswith("https://"))
+
+
+def _text(record: JsonObject, name: str) -> str | None:
+    value = record.get(name)
+    return _line(value) if isinstance(value, str) else None
+
+
+def _line(text: str | None) -> str | None:
+    return one_line(text, 200) if text else None

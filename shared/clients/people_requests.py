@@ -18,6 +18,7 @@ from shared.identity import canonical_guid
 
 READ_USERS = "User.Read.All"  # users, and what they are members of (facts: Graph docs user-list-transitivememberof)
 READ_RISKY_USERS = "IdentityRiskyUser.Read.All"
+READ_OTHER_TENANTS = "CrossTenantInformation.ReadBasic.All"
 RISK_LICENCE = "Microsoft Entra ID P2"
 _ACCOUNT = "$select=id,displayName,userPrincipalName,accountEnabled,userType,mail"
 
@@ -28,6 +29,16 @@ def licences_call() -> Call:
 
 def account_call(user: str) -> Call:
     return _plain(f"/users/{canonical_guid(user)}?{_ACCOUNT}", "reading the accounts of people", READ_USERS)
+
+
+def manager_call(user: str) -> Call:
+    return _plain(f"/users/{canonical_guid(user)}/manager?{_ACCOUNT}", "reading the managers of people", READ_USERS)
+
+
+def tenant_call(tenant: str) -> Call:
+    """What another tenant calls itself (facts: Graph docs tenantrelationship-findtenantinformationbytenantid)."""
+    path = f"/tenantRelationships/findTenantInformationByTenantId(tenantId='{canonical_guid(tenant)}')"
+    return _plain(path, "reading whose tenant it is", READ_OTHER_TENANTS)
 
 
 def memberships_call(user: str) -> Call:

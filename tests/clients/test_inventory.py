@@ -7,9 +7,9 @@ import pytest
 
 from drill.practice import Behaviour
 from shared.errors import PermissionMissing, PlatformRefused
-from shared.hunting import consents_view, owners_view
+from shared.hunting import consents_view, contacts_view, owners_view
 from shared.inventory import Inventory
-from shared.views import CandidateView, ConsentsView, OwnedView, OwnersView
+from shared.views import CandidateView, ConsentsView, ContactsView, OwnedView, OwnersView
 from tests.clients.test_practice_tenant import Place, at
 from tests.clients.test_tenant import SETTINGS
 
@@ -183,3 +183,47 @@ def test_a_token_is_a_value_of_the_query_and_nothing_else(token: str) -> None:
         return "answered"
 
     assert "Skip token is not valid" in asked(story)
+
+
+async def reached(inventory: Inventory, number: int) -> ContactsView:
+    return contacts_view("20260302-1a2b3c4d5e6f", await inventory.reach(sp(number)), TENANT, "contained")
+
+
+def test_owners_are_told_with_mail_and_manager() -> None:
+    """Who is not there, or blocked, cannot answer; the manager may."""
+    users = [
+        {"id": ALICE, "userPrincipalName": "alice@contoso.example", "mail": "a@contoso.example", "manager": BOB},
+        {"id": BOB, "userPrincipalName": "bob@contoso.example", "mail": "b@contoso.example", "accountEnabled": False},
+        {"id": GONE, "userPrincipalName": "gone@contoso.example", "deletedDateTime": "2026-02-01T00:00:00Z"},
+    ]
+    given = tenant(users=users, owners={sp(1): [ALICE, GONE]})
+    found = asked(lambda inventory: reached(inventory, 1), given)
+    by_id = {each.id: each for each in found.owners}
+
+    assert (found.origin, found.notice) == ("own", None)
+    alice = by_id[ALICE]
+    assert (alice.mail, alice.manager, alice.manager_mail) == (
+        "a@contoso.example",
+        "bob@contoso.example",
+        "b@contoso.example",
+    )
+    assert by_id[GONE].gone
+    assert found.unseen == ()
+
+
+def test_a_third_party_is_told_with_its_publisher_and_a_draft() -> None:
+    """Addresses are shown as text, and only https; the draft holds ids and no secret."""
+    info = {"supportUrl": "https://vendor.example/help", "privacyStatementUrl": "javascript:alert(1)"}
+    vendor = app(6, "Travel desk", appOwnerOrganizationId=FOREIGN, verifiedPublisher=VERIFIED, info=info)
+    granted = {"reader": [*READER, "CrossTenantInformation.ReadBasic.All"]}
+    given = tenant(servicePrincipals=[vendor], owners={}, permissions=granted)
+    found = asked(lambda inventory: reached(inventory, 6), given)
+    blind = asked(lambda inventory: reached(inventory, 6), tenant(servicePrincipals=[vendor], owners={}))
+
+    assert (found.origin, found.publisher, found.tenant_name) == ("foreign", "A vendor", "Company 9b0d")
+    assert found.addresses == {"support": "https://vendor.example/help"}
+    assert found.notice is not None
+    assert found.notice.startswith("To: A vendor\nSubject: Your application c1a7c1de-0000-4000-8000-000000000006")
+    assert found.unseen == ()
+    assert blind.tenant_name is None
+    assert any("CrossTenantInformation.ReadBasic.All" in each for each in blind.unseen)

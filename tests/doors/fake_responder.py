@@ -5,13 +5,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.entries import Decided, Opened, SignalJoined, SubjectIds, UndoOrdered
+from shared.hunting import contacts_view
 from shared.incident import Status
+from shared.inventory import Reachable
 from shared.journal import NO_RECORD, IncidentId, Record, seal
 from shared.orders import Order
 from shared.report import Report, make_report
 from shared.responder import Intake
 from shared.signal import JsonObject
-from shared.views import ConsentsView, Health, IncidentPage, IncidentView, OwnersView, Preview, SwitchView, UndoPreview
+from shared.views import (
+    ConsentsView,
+    ContactsView,
+    Health,
+    IncidentPage,
+    IncidentView,
+    OwnersView,
+    Preview,
+    SwitchView,
+    UndoPreview,
+)
 
 NOW = datetime(2026, 3, 2, 3, 4, 5, tzinfo=UTC)
 INCIDENT = IncidentId("20260302-030405-1f2e")
@@ -128,6 +140,10 @@ class FakeResponder:
     async def consents(self, limit: int, after: str | None) -> ConsentsView:
         self._note("consents", (limit, after))
         return ConsentsView(candidates=(), looked_at=limit, next=None)
+
+    async def contacts(self, id_: str) -> ContactsView:
+        self._note("contacts", id_)
+        return contacts_view(id_, Reachable("Travel desk", APP_ID, None, ()), TENANT, "contained")
 
     async def incident(self, id_: str) -> IncidentView:
         self._note("incident", id_)

@@ -516,3 +516,12 @@ async def test_the_tenant_at_large_is_asked_for_page_by_page(responder: FakeResp
     assert (await answer("GET", "/api/owners?after=a%20b")).status_code == 400
     assert (await answer("GET", "/api/owners?listing=all")).status_code == 400
     assert (await answer("GET", "/api/consents?limit=1000")).status_code == 400
+
+
+async def test_whom_to_call_is_asked_for_by_incident(responder: FakeResponder) -> None:
+    """The draft for a third party comes with it; an id that is none is no incident."""
+    told = read(await answer("GET", "/api/incidents/20260302-030405-1f2e/contacts"))
+
+    assert told["origin"] == "not-told"
+    assert "Travel desk" in told["notice"]
+    assert responder.asked == [("contacts", "20260302-030405-1f2e")]

@@ -65,6 +65,7 @@ async def test_the_worker_finds_every_function_with_its_trigger(host: WorkerHost
         "list_owners": "httpTrigger",
         "hunt_consents": "httpTrigger",
         "show_incident": "httpTrigger",
+        "show_contacts": "httpTrigger",
         "show_report": "httpTrigger",
         "answer_plan": "httpTrigger",
         "judge_incident": "httpTrigger",

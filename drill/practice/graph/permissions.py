@@ -26,6 +26,7 @@ READ_DETECTIONS = ("IdentityRiskEvent.Read.All", "IdentityRiskEvent.ReadWrite.Al
 READ_USERS = ("User.Read.All", "User.ReadWrite.All", *READ_DIRECTORY)
 # Who may read users may ask what they are members of, and sees of groups the id alone.
 READ_GROUPS = ("Group.ReadWrite.All", "GroupMember.ReadWrite.All", *READ_DIRECTORY)
+READ_OTHER_TENANTS = ("CrossTenantInformation.ReadBasic.All",)
 READ_RISKY_USERS = ("IdentityRiskyUser.Read.All",)
 READ_AUDITS = ("AuditLog.Read.All",)
 READ_ORGANIZATION = ("Organization.Read.All", "Organization.ReadWrite.All", "Directory.Read.All")
@@ -117,6 +118,7 @@ BY_APP_ROLE_ID = {
     "498476ce-e0fe-48b0-b801-37ba7e2685c6": "Organization.Read.All",
     "dbb9058a-0e50-45d7-ae91-66909b5d4664": "Domain.Read.All",
     "df021288-bdef-4463-88db-98f22de89214": "User.Read.All",
+    "cac88765-0581-4025-9725-5ebc13f729ee": "CrossTenantInformation.ReadBasic.All",
     "dc5007c0-2d7d-4c42-879c-2dab87571379": "IdentityRiskyUser.Read.All",
     "741f803b-c850-494e-b5df-cde7c675a1ca": "User.ReadWrite.All",
     "62a82d76-70ea-41e2-9197-370581804d09": "Group.ReadWrite.All",

@@ -4,6 +4,7 @@ Users, and what they are members of (facts: Graph docs user-get, user-list-trans
 A user is what a scenario says, completed. Groups show no more than their id to who may read users only.
 """
 
+import re
 from functools import partial
 
 from drill.practice.graph.directory_roles import name_of
@@ -11,8 +12,8 @@ from drill.practice.graph.groups import groups_of, shown
 from drill.practice.graph.lists import first_page, resumed
 from drill.practice.graph.navigation import PLAIN
 from drill.practice.graph.objects import not_found
-from drill.practice.graph.permissions import READ_GROUPS, READ_USERS
-from drill.practice.odata import Documented, check_options, read_select
+from drill.practice.graph.permissions import READ_GROUPS, READ_OTHER_TENANTS, READ_USERS
+from drill.practice.odata import Documented, bad_request, check_options, read_select
 from drill.practice.shapes import JsonObject, dump
 from drill.practice.state import TenantState
 from drill.practice.web import Answer, Request, Route
@@ -84,9 +85,26 @@ def _role(assignment: JsonObject) -> JsonObject:
     return {"@odata.type": "#microsoft.graph.directoryRole", **shape}
 
 
+def find_tenant(state: TenantState, request: Request, function: str) -> Answer:
+    """What another tenant calls itself (facts: Graph docs tenantrelationship-findtenantinformationbytenantid)."""
+    found = _TENANT.fullmatch(function)
+    if found is None:
+        raise bad_request(f"Resource not found for the segment '{function}'.", "BadRequest")
+    tenant = found[1].lower()
+    named: JsonObject = {
+        "displayName": f"Company {tenant[:4]}",
+        "defaultDomainName": f"{tenant[:8]}.onmicrosoft.example",
+    }
+    context = f"{request.base}/{request.version}/$metadata#microsoft.graph.tenantInformation"
+    return Answer(200, {"@odata.context": context, "tenantId": tenant, "federationBrandName": None, **named})
+
+
+_TENANT = re.compile(r"findTenantInformationByTenantId\(tenantId='([0-9a-fA-F-]{36})'\)")
+
 ROUTES: tuple[Route[TenantState], ...] = (
     Route("GET", "/users/{user}", get_user, READ_USERS),
     Route("GET", "/users/{user}/manager", get_manager, READ_USERS),
+    Route("GET", "/tenantRelationships/{function}", find_tenant, READ_OTHER_TENANTS),
     Route("GET", "/users/{user}/memberOf", partial(list_memberships, transitive=False), READ_USERS),
     Route("GET", "/users/{user}/transitiveMemberOf", partial(list_memberships, transitive=True), READ_USERS),
 )

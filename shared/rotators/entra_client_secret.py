@@ -180,7 +180,12 @@ def _wants(state: IdentityState, secret: SecretSeen) -> bool:
 
 
 def _is_dead_anyway(state: IdentityState, job: Job, versions: Sequence[SecretSeen]) -> bool:
-    """Whether every secret that is left was made after the exposed versions were stored: it is none of theirs."""
+    """
+    Whether every secret that is left was made after the exposed versions were stored: it is none of theirs. Of an
+    application that belongs to another tenant nobody here sees the secrets, so that nothing is known to be gone.
+    """
+    if state.application is None:
+        return False
     stored = [each.created for each in versions if each.version in job.exposed]
     left = [password.start for held in state.holders for password in held.passwords]
     return bool(stored) and all(start is not None and start > max(stored) + _SKEW for start in left)

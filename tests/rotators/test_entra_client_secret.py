@@ -106,6 +106,17 @@ async def test_a_secret_that_was_removed_meanwhile_is_dead_where_only_younger_on
     assert world.writes.done == []
 
 
+async def test_a_secret_of_another_tenants_application_is_not_dead_because_nobody_here_sees_it() -> None:
+    """Only the service principal is here. It names the vault's secret, and has no secrets of its own."""
+    world = World()
+    state = application(password(1))
+    principals = tuple(replace(each, tags=("cordon-secret:shop/conn",), passwords=()) for each in state.principals)
+    world.directory.state = replace(state, application=None, principals=principals)
+    rounds = await begin(world, store(world))
+
+    assert isinstance(await rounds.make(), Awaited)
+
+
 async def test_an_untagged_version_stays_open_also_where_the_tagged_ones_secret_is_gone() -> None:
     """It may be a secret of any application: that this one has only younger ones says nothing of it."""
     world = World()

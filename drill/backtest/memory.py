@@ -104,6 +104,7 @@ class Memory:
     _detections: dict[str, dict[str, RiskDetection]] = field(default_factory=dict[str, dict[str, RiskDetection]])
     _risk: dict[str, RiskState] = field(default_factory=dict[str, RiskState])
     _swept: datetime = _NEVER
+    _as_of: int = 0
     _asked: frozenset[PartName] = frozenset()
     _steady: int | None = None  # how many are enabled of those that were never switched
     _switched: list[str] = field(default_factory=list[str])
@@ -111,7 +112,6 @@ class Memory:
     # Taking in, in the order of time
 
     def audit(self, record: AuditRecord) -> None:
-        self.hindsight.pass_by(record)
         targets = {target.id.lower() for target in record.targets if target.id}
         for id_ in targets:
             self._of(id_).audits.append(record)
@@ -139,9 +139,12 @@ class Memory:
             kept = self._kept[id_] = _Kept()
         return kept
 
-    def move_to(self, now: datetime) -> None:
-        """Go on to this moment; once a day, forget what no look would show any more."""
-        self.now = now
+    def move_to(self, now: datetime, as_of: datetime | None = None) -> None:
+        """
+        Go on to this moment; once a day, forget what no look would show any more. `as_of`: whose objects are shown,
+        where something was changed since that is not to count.
+        """
+        self.now, self._as_of = now, to_ticks(as_of or now)
         if now - self._swept < timedelta(days=1):
             return
         self._swept = now
@@ -164,7 +167,7 @@ class Memory:
             self._switched = [id_ for id_ in self.snapshot.principals if (id_, ENABLED, "") in self.hindsight.pasts]
             steady = self.snapshot.principals.keys() - set(self._switched)
             self._steady = sum(self._shown_enabled(id_) is True for id_ in steady)
-        ticks, at = to_ticks(self.now), self.hindsight.at
+        ticks, at = self._as_of, self.hindsight.at
         switched = (at((id_, ENABLED, ""), ticks, self._shown_enabled(id_)) for id_ in self._switched)
         return self._steady + sum(each is True for each in switched)
 
@@ -210,7 +213,7 @@ class Memory:
             return CouldNotLook("the exported service principals do not hold it: it was deleted since, or never there")
         application_id = self.snapshot.application_id(principal)
         application = self.snapshot.applications.get(application_id) if application_id else None
-        ticks = to_ticks(self.now)
+        ticks = self._as_of
         enabled = self.hindsight.at((principal, ENABLED, ""), ticks, record.get("accountEnabled"))
         if not isinstance(enabled, bool):
             return CouldNotLook(f"whether sign-in was blocked {_LOST}")
@@ -303,7 +306,7 @@ class Memory:
         return Known(Grants(self._app_roles(principal), self._delegated(principal), self._roles(principal)))
 
     def _app_roles(self, principal: str) -> Part[tuple[AppRole, ...]]:
-        found, ticks = self.snapshot.app_roles_of(principal), to_ticks(self.now)
+        found, ticks = self.snapshot.app_roles_of(principal), self._as_of
         if found is None:
             return CouldNotLook("the export does not show its app roles ($expand=appRoleAssignments)")
         roles = {f"{each.resource_id}/{each.role_id}": each for each in (app_role_of(e, principal) for e in found)}
@@ -324,7 +327,7 @@ class Memory:
         expanded = expanded_in(self.snapshot.principals.get(principal, {}), "oauth2PermissionGrants")
         if expanded is None and Sort.DELEGATED not in self.snapshot.lists:
             return CouldNotLook("the export does not hold the delegated grants (oauth2PermissionGrants)")
-        if not all(self.hindsight.is_certain(n, DELEGATED, to_ticks(self.now)) for n in self._both_names(principal)):
+        if not all(self.hindsight.is_certain(n, DELEGATED, self._as_of) for n in self._both_names(principal)):
             return CouldNotLook(f"which delegated grants it had {_LOST}")
         found = self.snapshot.delegated.get(principal, ()) if expanded is None else expanded
         return Known(tuple(delegated_of(each, principal) for each in found))
@@ -332,7 +335,7 @@ class Memory:
     def _roles(self, principal: str) -> Part[tuple[DirectoryRole, ...]]:
         if Sort.DIRECTORY_ROLE not in self.snapshot.lists:
             return CouldNotLook("the export does not hold the role assignments (roleManagement/directory)")
-        if not self.hindsight.is_certain(principal, ROLES, to_ticks(self.now)):
+        if not self.hindsight.is_certain(principal, ROLES, self._as_of):
             return CouldNotLook(f"which directory roles it had {_LOST}")
         return Known(tuple(directory_role_of(each, principal) for each in self.snapshot.roles.get(principal, ())))
 
@@ -349,7 +352,7 @@ class Memory:
         return Known(Owners(self._owned(application, application_id or ""), self._owned(record, principal)))
 
     def _owned(self, record: JsonObject, object_id: str) -> Part[tuple[Owner, ...]]:
-        found, ticks = expanded_in(record, "owners"), to_ticks(self.now)
+        found, ticks = expanded_in(record, "owners"), self._as_of
         if found is None:
             return CouldNotLook("the export does not show its owners ($expand=owners)")
         if not self.hindsight.is_certain(object_id, OWNERS, ticks):

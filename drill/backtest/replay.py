@@ -20,7 +20,7 @@ from drill.backtest.shapes import Sort
 from drill.backtest.sieve import Say, Sifted
 from shared.actions.interface import Means
 from shared.audit import is_followed
-from shared.case import Case, NotLooked, PartName
+from shared.case import AuditRecord, Case, NotLooked, PartName
 from shared.conditions.interface import Unknown
 from shared.conditions.settings import asks_audit_log
 from shared.decision import Decision, Weighing, weigh
@@ -264,6 +264,8 @@ class Replay:
         self._seen = OrderedDict[tuple[str, str], int]()
         self._suspects = self._all_suspects()
         self._pending: dict[str, list[Signal]] = {}
+        self._own_records: list[AuditRecord] = []  # since somebody else's last
+        self._others_until: datetime | None = None
         self.counts = Replayed()
 
     async def run(self) -> None:
@@ -286,10 +288,13 @@ class Replay:
         if not self._pending:
             return
         now, reported = to_moment(ends), self._pending
+        if not self._own_records:
+            self._others_until = now
         self._pending = {}
-        self._memory.move_to(now)
+        self._memory.move_to(now, self._others_until)
         for each in self._judges:
             await each.decide(reported, now)
+        self._pass_own()
 
     def _take(self, entry: Entry) -> None:
         ticks, sort, id_, content = entry
@@ -317,11 +322,23 @@ class Replay:
     def _audit(self, ticks: int, id_: str, content: object) -> None:
         record = unpack_audit(ticks, id_, content)
         self._memory.audit(record)
+        if record.actor.principal_id in self._own_ids or record.actor.client_id in self._own_ids:
+            self._own_records.append(record)
+        else:
+            self._pass_own()
+            self._others_until = record.at
+            self._memory.hindsight.pass_by(record)
         if is_followed(record.activity_as_sent):
             try:
                 self._report(self._audits.judge(record))
             except MalformedSignal as problem:
                 self._sifted.troubles.note(f"audit record {id_}", problem.why)
+
+    def _pass_own(self) -> None:
+        """What Cordon did within the minute of a signal came of it: it is not to be seen when that is decided."""
+        for record in self._own_records:
+            self._memory.hindsight.pass_by(record)
+        self._own_records = []
 
     def _risk(self, sort: Sort, record: JsonObject) -> None:
         """A newer row takes an older one's place, as in the lists that are read live."""

@@ -101,7 +101,7 @@ def test_whoever_was_contained_is_contained_at_the_same_event(name: str, form: F
         assert acted[identity].at <= at + timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("name", ["leaked-secret", "second-look"])
+@pytest.mark.parametrize("name", ["leaked-secret", "rogue-beside-busy", "second-look"])
 def test_the_plan_is_the_one_that_was_carried_out(name: str, tmp_path: Path) -> None:
     """Step by step what the journal's plan says, but for what only Azure around the directory can tell."""
     _, result = played(name)

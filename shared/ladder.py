@@ -350,6 +350,13 @@ def _renewing(grants: Grants) -> tuple[PassedKind, str] | None:
         found = directory_role(each.role_id)
         if found is not None and found.tier is Tier.ZERO:
             return "not-enough", f"it is {found.name}, and could give itself another way in {_MEANWHILE}"
+    for each in assigned:
+        if directory_role(each.role_id) is None and each.built_in is not True:
+            name = each.role_name or each.role_id
+            return (
+                "unknown",
+                f"it holds the role “{name}”, which is the tenant's own: what that may do is not looked up",
+            )
     return None
 
 

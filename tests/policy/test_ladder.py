@@ -107,6 +107,22 @@ def test_a_hidden_detection_leads_up() -> None:
     assert why(found)[Rung.REMOVE_ONE][0] == "unknown"
 
 
+@pytest.mark.parametrize("built_in", [False, None])
+def test_a_directory_role_of_the_tenants_own_leads_up(built_in: bool | None) -> None:
+    """What its maker let it do is not looked up: it may give credentials to any application."""
+    role = replace(directory_role(1), role_id="70000000-0000-4000-8000-000000000007", built_in=built_in)
+    found = climbed(holding(abused(), replace(NOTHING, directory_roles=Known((role,)))))
+    harmless = replace(role, built_in=True)
+    spared = climbed(holding(abused(), replace(NOTHING, directory_roles=Known((harmless,)))))
+
+    assert found.rung is Rung.DISABLE
+    assert why(found)[Rung.REMOVE_ONE] == (
+        "unknown",
+        "it holds the role “role 1”, which is the tenant's own: what that may do is not looked up",
+    )
+    assert spared.rung is Rung.REMOVE_ONE
+
+
 @pytest.mark.parametrize(
     "grants",
     [

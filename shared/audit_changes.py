@@ -1,13 +1,14 @@
 """
 Changes: what somebody did at once, however many audit records tell of it. Pure.
 
-One change writes several records with one correlation id (facts: Graph 2), echoes among them say nothing. Records
-without one stand for themselves. What a change is about is told by its records, and one may be of several kinds.
+One change writes several records with one correlation id at about one time (facts: Graph 2), echoes among them say
+nothing. Records without one stand for themselves. What a change is about is told by its records, and one may be of
+several kinds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.audit import AddedCredential, added_credentials, is_echo, normalise_activity
@@ -73,6 +74,7 @@ _ACTIVITIES: Mapping[ChangeKind, tuple[str, ...]] = {
 _KINDS = {normalise_activity(activity): kind for kind, activities in _ACTIVITIES.items() for activity in activities}
 _CREDENTIAL_PROPERTIES = frozenset({"keydescription", "federatedidentitycredentials"})
 _ECHOES = frozenset({"included updated properties"})
+_AT_ONCE = timedelta(minutes=15)  # the records of one change are written within seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def changes(records: Iterable[AuditRecord]) -> tuple[Change, ...]:
     for record in records:
         if record.result != "failure" and not is_echo(record):
             folded.setdefault((record.correlation_id or record.id, _who(record.actor)), []).append(record)
-    made = [_change(each) for each in folded.values()]
+    made = [_change(each) for alike in folded.values() for each in _apart(alike)]
     return tuple(sorted(made, key=lambda change: change.at))
 
 
@@ -123,7 +125,21 @@ def _who(actor: AuditActor) -> AuditActor:
     return AuditActor(user_id=actor.user_id, principal_id=actor.principal_id, client_id=client)
 
 
-def _change(records: list[AuditRecord]) -> Change:
-    ordered = tuple(sorted(records, key=lambda record: record.at))
+def _apart(records: list[AuditRecord]) -> Iterator[list[AuditRecord]]:
+    """
+    By time: a caller chooses the correlation id, so that what he does today could pass for a part of what he did last
+    week, in another hour or by a declaration that has ended.
+    """
+    ordered = sorted(records, key=lambda record: record.at)
+    part = ordered[:1]
+    for record in ordered[1:]:
+        if record.at - part[0].at > _AT_ONCE:
+            yield part
+            part = []
+        part.append(record)
+    yield part
+
+
+def _change(ordered: list[AuditRecord]) -> Change:
     kinds = frozenset(kind for record in ordered for kind in kinds_of(record))
-    return Change(ordered[0].at, ordered[0].actor, kinds, ordered)
+    return Change(ordered[0].at, ordered[0].actor, kinds, tuple(ordered))

@@ -19,7 +19,7 @@ def test_records_under_one_correlation_id_are_one_change() -> None:
         [
             audit("Add owner to application", on="Application", record="b", correlation="c-1"),
             audit("Update application", [INCLUDED], on="Application", record="c", correlation="c-1"),
-            audit("Update application", [EDIT], record="a", correlation="c-1", ago=timedelta(hours=2)),
+            audit("Update application", [EDIT], record="a", correlation="c-1", ago=timedelta(minutes=61)),
         ]
     )
 
@@ -38,6 +38,16 @@ def test_another_actor_is_another_change_whatever_the_correlation_id() -> None:
     )
 
     assert {change.actor.principal_id for change in made} == {PIPELINE, STRANGER}
+
+
+def test_one_correlation_id_does_not_join_what_was_done_at_different_times() -> None:
+    """A caller can choose that id, and could hide today's change in an old one of his own."""
+    ago = [timedelta(minutes=m) for m in (4000, 3990, 60, 5)]
+    records = [audit("Update application", [EDIT], record=str(n), correlation="c", ago=a) for n, a in enumerate(ago)]
+
+    made = [[record.id for record in change.records] for change in changes(records)]
+    assert made == [["0", "1"], ["2"], ["3"]]
+    assert changes(records[::-1]) == changes(records)
 
 
 def test_records_without_a_correlation_id_stand_for_themselves() -> None:

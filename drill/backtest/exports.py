@@ -110,8 +110,8 @@ class Export:
         self._troubles.note(f"{self.name}:{line}" if line else self.name, why)
 
     def _read(self, file: IO[bytes]) -> Iterator[Found]:
-        first = _first_line(file)
-        if not first.strip():
+        first, number = _first_line(file)
+        if not first:
             return
         if first.lstrip()[:1] not in (b"{", b"["):
             yield from self._rows(file, first)
@@ -122,10 +122,9 @@ class Export:
             file.seek(0)
             yield from _Document(self, file).objects()
             return
-        yield from self._lines(file, first)
+        yield from self._lines(file, first, number)
 
-    def _lines(self, file: IO[bytes], line: bytes) -> Iterator[Found]:
-        number = 1
+    def _lines(self, file: IO[bytes], line: bytes, number: int) -> Iterator[Found]:
         while line:
             if not line.isspace():
                 try:
@@ -134,8 +133,10 @@ class Export:
                         yield Found(cast("JsonObject", value), "", number)
                     else:
                         yield from unwrapped(cast("object", value), number)
-                except ValueError:
+                except json.JSONDecodeError:
                     self._note(number, "a line that is not JSON")
+                except ValueError as problem:
+                    self._note(number, f"a line that cannot be used: {problem}")
             line = file.readline()
             number += 1
 
@@ -161,9 +162,12 @@ class Export:
         self._note(line, why)
 
 
-def _first_line(file: IO[bytes]) -> bytes:
-    line = file.readline(_LONGEST_LINE)
-    return line.removeprefix(_MARK)
+def _first_line(file: IO[bytes]) -> tuple[bytes, int]:
+    """The first that is not blank, and its number; empty at the end of the file."""
+    line, number = file.readline(_LONGEST_LINE).removeprefix(_MARK), 1
+    while line and line.isspace():
+        line, number = file.readline(_LONGEST_LINE), number + 1
+    return line, number
 
 
 _WRAPPERS = frozenset({"value", "records", "tables"})
@@ -194,6 +198,8 @@ def unwrapped(value: object, line: int, context: str = "") -> Iterator[Found]:
     if isinstance(tables, list):
         for table in tables:
             yield from _table(table, line)
+        if record.get("error") is not None:
+            raise ValueError("the answer is not whole: an error stands beside its tables")
         return
     yield Found(record, context, line)
 
@@ -203,9 +209,20 @@ def _table(table: object, line: int) -> Iterator[Found]:
     if not isinstance(table, dict):
         raise ValueError("a table that is no object")  # noqa: TRY004
     fields = cast("dict[str, Any]", table)
-    names = [str(column["name"]) for column in fields.get("columns", [])]
-    for row in fields.get("rows", []):
-        yield Found(dict(zip(names, row, strict=False)), "", line)
+    columns, rows = fields.get("columns"), fields.get("rows")
+    if not isinstance(columns, list) or not isinstance(rows, list):
+        raise ValueError("a table without columns or rows")  # noqa: TRY004
+    names = [_column(each) for each in cast("list[object]", columns)]
+    for row in cast("list[object]", rows):
+        if not isinstance(row, list):
+            raise ValueError("a row that is no list")  # noqa: TRY004
+        yield Found(dict(zip(names, cast("list[Any]", row), strict=True)), "", line)
+
+
+def _column(column: object) -> str:
+    if not isinstance(column, dict) or "name" not in column:
+        raise ValueError("a column without a name")
+    return str(cast("dict[str, Any]", column)["name"])
 
 
 _HEAD = re.compile(
@@ -227,16 +244,19 @@ class _Document:
         self._decoder = json.JSONDecoder()
         self._window, self._at, self._line, self._over = "", 0, 1, False
         self._context = ""
+        self._deep = 0  # lists that are open
 
     def objects(self) -> Iterator[Found]:
         while char := self._next():
             line = self._line
             try:
                 if char in "[]}":
+                    self._deep += {"[": 1, "]": -1}.get(char, 0)
                     self._move(self._at + 1)
                 elif char == '"':
                     self._skip_member()
                 elif self._enters():
+                    self._deep += 1
                     yield Found({}, self._context, line)
                 else:
                     yield from unwrapped(self._value(), line, self._context)
@@ -244,6 +264,9 @@ class _Document:
                 self._export.trouble(line, f"an object that is not JSON ({_said(problem)})")
                 if not self._resume():
                     return
+                self._deep = 0  # in which list it goes on nobody knows
+        if self._deep > 0:
+            self._export.trouble(self._line, "it breaks off within a list, and what follows is lost")
 
     def _next(self) -> str:
         """The first character of what comes next; empty at the end."""

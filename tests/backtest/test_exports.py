@@ -75,6 +75,36 @@ def test_a_download_that_broke_off_gives_what_came(tmp_path: Path) -> None:
     assert sum(troubles.counts.values()) == 1
 
 
+@pytest.mark.parametrize("head", [{"value": RECORDS}, {"@odata.context": CONTEXT, "value": RECORDS}, RECORDS])
+def test_a_list_that_broke_off_between_two_records_is_told(tmp_path: Path, head: object) -> None:
+    """Each record that came is whole, and nobody knows how many did not come."""
+    text = json.dumps(head, indent=1)
+    found, troubles = read(tmp_path, text[: text.rindex("{", 0, text.rindex("nested"))].rstrip().rstrip(","))
+
+    assert [each.record["id"] for each in found] == ["0", "1"]
+    assert list(troubles.counts) == ["it breaks off within a list, and what follows is lost"]
+
+
+@pytest.mark.parametrize("blank", ["\n", " \n\n", "\ufeff\n"])
+def test_a_blank_first_line_costs_nothing(tmp_path: Path, blank: str) -> None:
+    """Whoever joins files leaves blank lines."""
+    found, troubles = read(tmp_path, blank + "\n".join(json.dumps(each) for each in RECORDS))
+
+    assert [each.record for each in found] == RECORDS
+    assert not troubles.counts
+
+
+def test_an_answer_of_log_analytics_that_is_not_whole_is_told(tmp_path: Path) -> None:
+    """The service gives what it has, with an error beside it; a table may lack its heading."""
+    table = {"columns": [{"name": "Id"}], "rows": [["1"]]}
+    found, troubles = read(tmp_path, json.dumps({"tables": [table], "error": {"code": "PartialError"}}))
+    _, without = read(tmp_path, json.dumps({"tables": [{"rows": [["1"]]}]}))
+
+    assert [each.record for each in found] == [{"Id": "1"}]
+    assert troubles.counts
+    assert without.counts
+
+
 def test_an_archive_that_broke_off_gives_what_came(tmp_path: Path) -> None:
     """Half of a gzip file is half of the records."""
     lines = "\n".join(json.dumps({"id": f"{number * 7919:x}" * 9}) for number in range(5000)).encode()

@@ -28,7 +28,9 @@ ROTATORS_FILE = Path(__file__).parent / "rotator_permissions.json"
 READING_FOR_ACTIONS: Mapping[str, str] = {
     "Directory.Read.All": "delegated permission grants",
     "Domain.Read.All": "the tenant's verified domains",
+    "IdentityRiskyUser.Read.All": "the risk of people behind an identity",
     "Policy.Read.All": "Conditional Access policies",
+    "User.Read.All": "accounts of people behind an identity, and what they are members of",
 }
 
 

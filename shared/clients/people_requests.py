@@ -18,7 +18,7 @@ from shared.identity import canonical_guid
 
 READ_USERS = "User.Read.All"  # users, and what they are members of (facts: Graph docs user-list-transitivememberof)
 READ_RISKY_USERS = "IdentityRiskyUser.Read.All"
-READ_OTHER_TENANTS = "CrossTenantInformation.ReadBasic.All"
+OTHER_TENANTS = "CrossTenantInformation.ReadBasic.All"  # only for whom to call; nobody holds it unasked
 RISK_LICENCE = "Microsoft Entra ID P2"
 _ACCOUNT = "$select=id,displayName,userPrincipalName,accountEnabled,userType,mail"
 
@@ -38,7 +38,7 @@ def manager_call(user: str) -> Call:
 def tenant_call(tenant: str) -> Call:
     """What another tenant calls itself (facts: Graph docs tenantrelationship-findtenantinformationbytenantid)."""
     path = f"/tenantRelationships/findTenantInformationByTenantId(tenantId='{canonical_guid(tenant)}')"
-    return _plain(path, "reading whose tenant it is", READ_OTHER_TENANTS)
+    return _plain(path, "reading whose tenant it is", OTHER_TENANTS)
 
 
 def memberships_call(user: str) -> Call:

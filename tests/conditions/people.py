@@ -114,3 +114,8 @@ def tenant(
 def only(of: Case, *rungs: PartName) -> Case:
     """The same case, in which no other rung was looked at."""
     return but(of, **{name.value: NotLooked() for name in RUNGS if name not in rungs})
+
+
+def read_as(window: PeopleWindow) -> Part[object]:
+    """A rung that was read, as a part of any case."""
+    return Known(window)

@@ -10,7 +10,7 @@ from shared.conditions.hours import Hours
 from shared.conditions.interface import Met, NotMet, Unknown
 from shared.conditions.odd_hour import ChangedAtOddHour
 from tests.conditions.cases import PIPELINE, UNREADABLE, audit, but, case
-from tests.conditions.people import ALICE, BOB, DAY, person, sign_in, tenant
+from tests.conditions.people import ALICE, BOB, DAY, person, read_as, sign_in, tenant
 from tests.fakes import START
 from tests.policy.test_audit_changes import EDIT
 
@@ -111,7 +111,7 @@ def test_a_week_that_cannot_be_read_is_unknown() -> None:
     by_app = tenant(sign_ins=office(), of=CHANGED)
     by_bob = tenant(person(BOB), sign_ins=office(), of=BY_ALICE)
     lost = SeenOfPerson(ALICE, UNREADABLE, Known(()))
-    unlicensed = but(tenant(of=BY_ALICE), people_day=Known[object](PeopleWindow(START - DAY, START, (lost,))))
+    unlicensed = but(tenant(of=BY_ALICE), people_day=read_as(PeopleWindow(START - DAY, START, (lost,))))
 
     assert all(isinstance(OWN.check(each), Unknown) for each in (dark, by_app, by_bob, unlicensed))
 

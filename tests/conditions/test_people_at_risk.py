@@ -21,7 +21,20 @@ from shared.conditions.interface import Met, NotMet, Unknown
 from shared.conditions.people_at_risk import PeopleAtRisk
 from shared.people_signs import MAILBOXES, Sign
 from tests.conditions.cases import UNREADABLE, but, case
-from tests.conditions.people import ALICE, BOB, DAY, HOUR, RUNGS, detected, only, person, registered, sign_in, tenant
+from tests.conditions.people import (
+    ALICE,
+    BOB,
+    DAY,
+    HOUR,
+    RUNGS,
+    detected,
+    only,
+    person,
+    read_as,
+    registered,
+    sign_in,
+    tenant,
+)
 from tests.fakes import START
 
 
@@ -124,7 +137,7 @@ def test_a_rung_that_was_not_covered_is_never_clean(rung: PartName) -> None:
     short = replace(window.value, seen=(replace(seen, audits=CouldNotLook("the audit log keeps 7 days")),))
 
     dark = asked().check(but(nothing, **{rung.value: UNREADABLE}))
-    partly = asked().check(but(nothing, **{rung.value: Known[object](short)}))
+    partly = asked().check(but(nothing, **{rung.value: read_as(short)}))
 
     assert isinstance(dark, Unknown)
     assert isinstance(partly, Unknown)
@@ -139,8 +152,8 @@ def test_signs_that_need_no_log_do_not_miss_it() -> None:
     assert isinstance(window, Known)
     blind = replace(window.value, seen=tuple(replace(each, sign_ins=UNREADABLE) for each in window.value.seen))
 
-    assert isinstance(asked(Sign.SECURITY_INFO).check(but(nothing, people_day=Known[object](blind))), NotMet)
-    assert isinstance(asked(Sign.DEVICE_CODE).check(but(nothing, people_day=Known[object](blind))), Unknown)
+    assert isinstance(asked(Sign.SECURITY_INFO).check(but(nothing, people_day=read_as(blind))), NotMet)
+    assert isinstance(asked(Sign.DEVICE_CODE).check(but(nothing, people_day=read_as(blind))), Unknown)
 
 
 def test_a_flow_that_the_log_does_not_tell_is_not_clean() -> None:

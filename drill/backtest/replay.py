@@ -92,9 +92,11 @@ class Judge:
         self, key: str, standing: _Standing, first: Signal, batch: Batch, known_as: str | None, now: datetime
     ) -> None:
         found = await self._investigate(first.subject, standing.signals, now)
+        asked_before = found.decision.verdict is Verdict.ASK and found.decision.rule in standing.asked_by
+        if not asked_before:
+            found = await choose_rung(found, self._policy, _nothing_left_out)
         decision = found.decision
         plan, held_by, held = None, None, None
-        asked_before = decision.verdict is Verdict.ASK and decision.rule in standing.asked_by
         if decision.verdict in (Verdict.CONTAIN, Verdict.ASK) and not asked_before:
             plan, held_by, held = await self._plan(found, batch, known_as, now)
         hung_on = tuple(dict.fromkeys(_hung_on(self._weighing)))
@@ -105,7 +107,7 @@ class Judge:
 
     async def _investigate(self, subject: IdentityRef, signals: Sequence[Signal], now: datetime) -> Investigation:
         """As live, by the same code; its words for the journal are not made, for nobody reads them here."""
-        found = await investigate(
+        return await investigate(
             cast("Directory", self._memory),
             self._policy,
             subject,
@@ -115,7 +117,6 @@ class Judge:
             lambda: now,
             self._weighed,
         )
-        return await choose_rung(found, self._policy, _nothing_left_out)
 
     def _weighed(self, policy: Policy, case: Case) -> Decision:
         """

@@ -21,7 +21,8 @@ from infra import permissions
 from infra.grant import CannotGrant, Json, chosen_permissions, plan
 from shared import settings
 from shared.actions import ACTIONS, choosable
-from shared.conditions import CONDITIONS, reads_of
+from shared.conditions import CONDITIONS, reads_for, reads_of
+from shared.conditions.groups import leaves
 from shared.policy import load_policy
 from shared.sources import SOURCES
 
@@ -276,7 +277,8 @@ def test_the_reader_gets_what_the_clients_say_they_read_with_and_cannot_write() 
     clients = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "shared" / "clients").glob("*.py"))
     named = set(re.findall(r'^READ_\w+ = "([\w.]+)"', clients, re.MULTILINE))
 
-    assert permissions.READING.keys() | permissions.READING_FOR_ACTIONS.keys() == named
+    granted = permissions.READING.keys() | permissions.READING_AS_SHIPPED.keys()
+    assert granted | permissions.READING_FOR_ACTIONS.keys() == named
     assert not [name for name in named if "Write" in name]
 
 
@@ -285,8 +287,15 @@ def test_what_actions_and_conditions_read_with_is_what_the_reader_can_be_granted
     reads = {name for action in ACTIONS for name in action.reads}
     reads |= {name for condition in CONDITIONS for name in reads_of(condition)}
 
-    assert reads <= permissions.READING.keys() | permissions.READING_FOR_ACTIONS.keys()
-    assert reads >= permissions.READING_FOR_ACTIONS.keys()
+    beyond = permissions.READING_AS_SHIPPED.keys() | permissions.READING_FOR_ACTIONS.keys()
+    assert reads <= permissions.READING.keys() | beyond
+    assert reads >= beyond
+
+
+def shipped_reads() -> set[str]:
+    """What the conditions of the shipped policy read with."""
+    policy = load_policy(ROOT / "policies" / "default.yaml", choosable())
+    return {name for rule in policy.rules for leaf in leaves(rule.when) for name in reads_for(leaf)}
 
 
 def test_the_shipped_policy_needs_no_more_than_is_granted_unasked() -> None:
@@ -298,6 +307,7 @@ def test_the_shipped_policy_needs_no_more_than_is_granted_unasked() -> None:
     listed = permissions.wanted()
 
     assert not shipped & set(cast("Json", listed["optional"]))
+    assert shipped_reads() <= set(cast("list[str]", listed["reader"]))
     assert "RoleManagement.ReadWrite.Directory" not in cast("list[str]", listed["executor"])
 
 

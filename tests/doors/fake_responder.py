@@ -96,8 +96,8 @@ class FakeResponder:
     async def tell_poisoned(self, body: bytes) -> None:
         self._note("tell_poisoned", body)
 
-    async def preview(self, order: Order) -> Preview:
-        self._note("preview", order)
+    async def preview(self, order: Order, *, with_forecast: bool = True) -> Preview:
+        self._note("preview", (order, with_forecast))
         return PREVIEW
 
     async def order(self, order: Order) -> IncidentId:

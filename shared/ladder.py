@@ -197,6 +197,10 @@ def _explains(suspect: Suspect) -> str:
 def _why_not_removable(suspect: Suspect, footing: Footing) -> str | None:
     if suspect.holder is None and footing.kind not in _OWN:
         return f"credential {suspect.credential_id} lies with its publisher, in another tenant"
+    if suspect.holder is None and all(ground.source == "sign-in" for ground in suspect.grounds):
+        return (
+            f"only sign-ins tell of credential {suspect.credential_id}: nobody holds it, so there is nothing to remove"
+        )
     if suspect.holder is not None and not suspect.removable:
         return f"credential {suspect.credential_id} serves single sign-on or encryption as well"
     return None

@@ -178,12 +178,14 @@ _COLUMNS: Mapping[str, str] = {
     "appId": "AppId",
     "servicePrincipalId": "ServicePrincipalId",
     "servicePrincipalCredentialKeyId": "ServicePrincipalCredentialKeyId",
+    "servicePrincipalCredentialThumbprint": "ServicePrincipalCredentialThumbprint",
     "federatedCredentialId": "FederatedCredentialId",
     "clientCredentialType": "ClientCredentialType",
     "resourceDisplayName": "ResourceDisplayName",
     "resourceId": "ResourceIdentity",
     "ipAddress": "IPAddress",
     "userAgent": "UserAgent",
+    "uniqueTokenIdentifier": "UniqueTokenIdentifier",
 }
 
 

@@ -57,6 +57,8 @@ def test_one_sign_in_is_the_same_by_every_way() -> None:
         "createdDateTime": "2026-03-02T03:00:00Z",
         "servicePrincipalId": SP,
         "servicePrincipalCredentialKeyId": "k1",
+        "servicePrincipalCredentialThumbprint": "AB",
+        "uniqueTokenIdentifier": "t1",
         "clientCredentialType": "clientSecret",
         "resourceDisplayName": "Microsoft Graph",
         "resourceId": "00000003-0000-0000-c000-000000000000",
@@ -78,6 +80,8 @@ def test_one_sign_in_is_the_same_by_every_way() -> None:
         "Id": "s1",
         "ServicePrincipalId": SP,
         "ServicePrincipalCredentialKeyId": "k1",
+        "ServicePrincipalCredentialThumbprint": "AB",
+        "UniqueTokenIdentifier": "t1",
         "ClientCredentialType": "clientSecret",
         "ResourceDisplayName": "Microsoft Graph",
         "ResourceIdentity": "00000003-0000-0000-c000-000000000000",
@@ -92,7 +96,7 @@ def test_one_sign_in_is_the_same_by_every_way() -> None:
     told = [sign_in_of(as_graph(each, Sort.SIGN_IN), SP) for each in (graph, diagnostic, row)]
 
     assert told[1:] == told[:1] * 2
-    assert told[0].error_code == 7000222
+    assert (told[0].error_code, told[0].thumbprint, told[0].token_id) == (7000222, "AB", "t1")
 
 
 def test_a_code_that_is_no_number_is_told_and_not_guessed() -> None:

@@ -101,9 +101,7 @@ def test_without_the_audit_log_nothing_below_the_block_is_known_to_be_enough() -
 
 def test_a_credential_that_nobody_holds_and_only_sign_ins_tell_of_is_not_called_removed() -> None:
     """Somebody signed in with it from a strange place: taking away what is not there would be called enough."""
-    bare = case(detections=(), audits=())
-    of = having(but(bare, sign_ins=abused().sign_ins), payroll(application=[BUSY]))
-    found = climbed(of)
+    found = climbed(having(replace(abused(detections=()), audits=Known(())), payroll(application=[BUSY])))
 
     assert found.accusation.one_explains_all is True
     assert found.rung is Rung.REPLACE_ALL

@@ -73,7 +73,7 @@ class ActivityTable:
                 tokens=tuple(_token(row) for row in tokens if row.get("token")),
                 since=since,
                 all_calls=len(calls) < MOST_PATHS,
-                all_tokens=len(tokens) < MOST_TOKENS,
+                all_tokens=len(tokens) < MOST_TOKENS and all(row.get("token") for row in tokens),
             ),
         )
 

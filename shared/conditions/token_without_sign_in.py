@@ -13,6 +13,7 @@ from shared.conditions.settings import SETTINGS, utc
 from shared.identity import IdentityKind
 
 GRAPH = "00000003-0000-0000-c000-000000000000"  # resourceId of Microsoft Graph in the sign-in log
+_NOT_ALL = "more tokens were used than were read, or the log does not name each"
 _LATE = timedelta(hours=2)  # after which a sign-in is in the log; seen are 15 to 30 minutes (facts: latency of reports)
 
 
@@ -44,7 +45,7 @@ class TokenWithoutSignIn:
         used = [each for each in activity.tokens if case.now - each.last <= self.within]
         if not used:
             told = "Graph was not called with any token in this time"
-            return NotMet(told) if activity.all_tokens else Unknown("more tokens were used than were read")
+            return NotMet(told) if activity.all_tokens else Unknown(_NOT_ALL)
         if not isinstance(case.sign_ins, Known):
             return unknown(PartName.SIGN_INS, case.sign_ins)
         return self._compared(used, activity, case.sign_ins.value, case)
@@ -52,7 +53,7 @@ class TokenWithoutSignIn:
     def _compared(self, used: list[GraphToken], activity: GraphActivity, log: SignInLog, case: Case) -> Finding:
         known = {each.token_id.rstrip("=") for each in log.records if each.token_id and each.error_code == 0}
         untold = any(not each.token_id for each in log.records if each.error_code == 0)
-        doubt = None if activity.all_tokens else "more tokens were used than were read"
+        doubt = None if activity.all_tokens else _NOT_ALL
         for token in used:
             if token.id in known:
                 continue

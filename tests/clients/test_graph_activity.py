@@ -37,8 +37,8 @@ def activity(azure: dict[str, Any] = EXPORTED, **more: Any) -> Part[GraphActivit
     async def story(place: Place) -> Part[GraphActivity]:
         return (await place.tenant.directory.look(REF, ACTIVITY)).graph_activity
 
-    more = {"workspaces": None, "behaviour": Behaviour.gentle(), **more}
-    return at(story, LICENSED, azure=azure, logs={"graphActivity": HELD}, **more)
+    more = {"workspaces": None, "behaviour": Behaviour.gentle(), "logs": {"graphActivity": HELD}, **more}
+    return at(story, LICENSED, azure=azure, **more)
 
 
 def known(part: Part[GraphActivity]) -> GraphActivity:
@@ -68,6 +68,14 @@ def test_tokens_are_told_by_what_the_sign_in_log_calls_them() -> None:
     found = known(activity())
 
     assert sorted((each.id, each.last) for each in found.tokens) == [("T-1", START - DAY), ("T-2", START - DAY / 2)]
+
+
+def test_calls_whose_token_is_not_named_leave_the_tokens_unknown() -> None:
+    """Of a call without a token's name nobody can say that somebody signed in for it."""
+    unnamed = activity(logs={"graphActivity": [*HELD, called("/v1.0/users", 1, "")]})
+
+    assert known(activity()).all_tokens
+    assert not known(unnamed).all_tokens
 
 
 def test_one_workspace_that_is_written_to_is_enough() -> None:

@@ -32,6 +32,7 @@ _ADDRESSES = (
     ("terms", "termsOfServiceUrl"),
     ("marketing", "marketingUrl"),
 )
+_LONGEST_SCOPE = 16_000  # Graph takes 3,850 characters: what is cut off would be judged as not given
 _MOST_CALLED = 8
 _MOST_ACCOUNTS = 60  # looked up for one page
 
@@ -195,7 +196,7 @@ def _consent(record: JsonObject) -> Consent:
         grant_id=optional_text_of(record, "id") or "",
         principal_id=canonical_guid(record.get("clientId")),
         resource_id=canonical_guid(record.get("resourceId")),
-        scope=one_line(optional_text_of(record, "scope") or "", 2000),
+        scope=one_line(optional_text_of(record, "scope") or "", _LONGEST_SCOPE),
     )
 
 

@@ -163,6 +163,18 @@ def test_old_consents_are_hunted_through() -> None:
     assert any("reads like Outlook" in each for each in by_name["0utlook Sync"].reasons)
 
 
+def test_a_dangerous_scope_is_found_behind_many_others() -> None:
+    """Whoever asks for the consent chooses what stands in front; Graph takes 3850 characters (facts: Graph docs)."""
+    padded = " ".join(f"harmless.scope.number.{number}" for number in range(130))
+    stranger = app(3, "Padded", appOwnerOrganizationId=FOREIGN)
+    given = tenant(
+        servicePrincipals=[stranger], owners={}, oauth2PermissionGrants=[grant(3, f"{padded} Mail.ReadWrite")]
+    )
+    found, _ = asked(every_candidate, given)
+
+    assert [each.tier for each in found] == ["data"]
+
+
 def test_a_list_that_may_not_be_read_is_no_empty_list() -> None:
     """The hunt names the permission that it lacks."""
     given = tenant(permissions={"reader": ["Application.Read.All"]})

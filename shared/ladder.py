@@ -31,6 +31,7 @@ PassedKind: TypeAlias = Literal["not-applicable", "not-enough", "unknown"]
 _OWN = (IdentityKind.OWN_SINGLE_TENANT, IdentityKind.OWN_MULTI_TENANT)
 _ACCUSING = (PartName.DETECTIONS, PartName.AUDITS, PartName.GRANT_AUDITS, PartName.SIGN_INS)
 _OWNED_BY = "18a4783c-866b-4cc7-a460-3d5e5662c884"  # Application.ReadWrite.OwnedBy: gives credentials to what it owns
+_MALICE = frozenset({"maliciousapplication", "suspiciousapplication"})
 _MEANWHILE = "for as long as its tokens live"
 _WAYS_IN = frozenset({ChangeKind.OWNERS, ChangeKind.CONFIGURATION, ChangeKind.LIFECYCLE})  # that need no credential
 _REVOKES: Mapping[GrantKind, str] = {
@@ -312,7 +313,7 @@ def _is_malice(footing: Footing) -> str | None:
     """Where the application itself is the attacker's, its owner gives it whatever credential is taken."""
     part = footing.case.detections
     for detection in part.value if isinstance(part, Known) else ():
-        if detection.type in ("maliciousApplication", "suspiciousApplication") and is_open(detection):
+        if detection.type.casefold() in _MALICE and is_open(detection):
             return f"the application itself is suspected ({detection.type}, detection {detection.id})"
     return None
 

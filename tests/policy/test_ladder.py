@@ -228,9 +228,10 @@ def test_a_consent_that_cannot_be_read_in_full_leads_up() -> None:
     assert why(found)[Rung.REVOKE][0] == "unknown"
 
 
-def test_a_malicious_application_is_not_mended_by_new_credentials() -> None:
+@pytest.mark.parametrize("type_", ["maliciousApplication", "MaliciousApplication"])
+def test_a_malicious_application_is_not_mended_by_new_credentials(type_: str) -> None:
     """Its owner is the attacker."""
-    of = having(case(detections=(detection("maliciousApplication"),)), payroll(application=[BUSY]))
+    of = having(case(detections=(detection(type_),)), payroll(application=[BUSY]))
 
     assert climbed(of).rung is Rung.DISABLE
 

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from shared.accusation import Accusation, Suspect, is_open
 from shared.audit_changes import Change, ChangeKind
-from shared.audit_grants import GrantKind
+from shared.audit_grants import ROLE_GIVEN, GrantKind
 from shared.case import Case, CouldNotLook, Grants, IdentityState, Known, NotLooked, Part, PartName, RiskPolicy
 from shared.conditions.declared_change import ExplainedByDeclaration
 from shared.conditions.groups import All, AnyOf, Not
@@ -128,10 +128,18 @@ def expectation(policy: Policy) -> Callable[[Change], bool]:
     for leaf in leaves:
         for kind in _EXPECTS.get(leaf.name, ()):
             by[kind] = by.get(kind, frozenset()) | frozenset(getattr(leaf, "by_other_than", None) or ())
+    givers = {
+        id_ for leaf in leaves if leaf.name == "granted-recently" for id_ in getattr(leaf, "by_other_than", ()) or ()
+    }
 
     def is_expected(change: Change) -> bool:
         if any(each.undeclared(change) is None for each in declared):
             return True
+        if (
+            any(each.activity in ROLE_GIVEN for each in change.records)
+            and is_unexpected(change.actor, givers) is not False
+        ):
+            return False
         known = [by.get(kind, frozenset()) for kind in change.kinds]
         return bool(known) and all(ids and is_unexpected(change.actor, ids) is False for ids in known)
 
@@ -141,7 +149,7 @@ def expectation(policy: Policy) -> Callable[[Change], bool]:
 _EXPECTS: Mapping[str, tuple[ChangeKind, ...]] = {
     "credential-added": (ChangeKind.CREDENTIALS,),
     "granted-recently": (ChangeKind.GRANTS,),
-    "consent": (ChangeKind.CONSENT, ChangeKind.GRANTS),  # one consent writes both
+    "consent": (ChangeKind.CONSENT, ChangeKind.GRANTS),  # one consent writes both; no roles
     "redirect-uri": (ChangeKind.CONFIGURATION,),
     "sign-out-url-changed": (ChangeKind.CONFIGURATION,),
 }

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.accusation import accuse
+from shared.audit_changes import changes
 from shared.case import Case, CouldNotLook, Grants, IdentityState, Known, NotLooked, Part, PartName, RiskPolicy
 from shared.identity import IdentityKind
 from shared.ladder import Climbed, Footing, as_told, climb, expectation, verdict_after
@@ -330,6 +331,24 @@ rules:
     edited = audit("Update application", [{"displayName": "x", "oldValue": "1", "newValue": "2"}], by=PIPELINE)
     assert accuse(but(of, audits=Known((edited,))), is_expected).elsewhere
     assert accuse(but(of, audits=Known((added(ROGUE.key_id, by=STRANGER),))), is_expected).suspects
+
+
+def test_who_may_consent_is_not_expected_to_give_directory_roles() -> None:
+    """A consent writes grants of permissions; a role is power that the workflow was never trusted with."""
+    consents = f"consent: {{by-other-than: [{PIPELINE}]}}"
+    grants = f"granted-recently: {{by-other-than: [{PIPELINE}]}}"
+    workflow, giver = (
+        read_policy(
+            f"version: 1\nrules: [{{name: a, verdict: ask, when: {{{when}}}, ladder: default}}]", "policy.yaml", NAMES
+        )
+        for when in (consents, grants)
+    )
+    (agreed,) = changes([audit("Consent to application", by=PIPELINE)])
+    (role,) = changes([audit("Add member to role", by=PIPELINE)])
+
+    assert expectation(workflow)(agreed)
+    assert not expectation(workflow)(role)
+    assert expectation(giver)(role)
 
 
 def test_the_choice_is_told_in_the_journals_words() -> None:

@@ -18,7 +18,7 @@ from shared.estate import Grant, Reach, Reached, SecretRead, SecretRef, SecretSe
 Tier: TypeAlias = Literal[1, 2, 3]
 
 _SHOWN = 5  # addresses or grants in a sentence; all of them are in the values
-_NO_LOG = "reads in this vault are not logged to a workspace that Cordon reads"
+NO_LOG = "reads in this vault are not logged to a workspace that Cordon reads"
 _NOBODY_LOOKED = "nobody has looked yet"
 
 
@@ -193,7 +193,7 @@ def _unlogged(gathered: Gathered) -> Iterable[tuple[str, str]]:
         elif not isinstance(part, Known):
             yield name, f"whether its reads are logged could not be looked at: {_why(part)}"
         elif not part.value:
-            yield name, _NO_LOG
+            yield name, NO_LOG
 
 
 def _unseen(gathered: Gathered) -> Iterable[str]:

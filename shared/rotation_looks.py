@@ -15,7 +15,7 @@ from shared.actions.rotate_secrets import RotationOptions
 from shared.case import CouldNotLook, Known, Part
 from shared.errors import CordonError, TimeMayHelp
 from shared.estate import SecretRef, SecretSeen, SecretValue
-from shared.exposure import Exposed, Exposure
+from shared.exposure import NO_LOG, Exposed, Exposure
 from shared.rotation_plan import (
     MOST_ROUNDS,
     PlannedSecret,
@@ -34,6 +34,7 @@ T = TypeVar("T")
 _AT_ONCE = 32  # secrets that are looked at side by side
 _PAUSES = (1.0, 2.0, 4.0)  # seconds; then it is left to the next look
 _OWNERS, _DISABLING = "delegated", "disable-version"
+_ONCE_MORE = "once more, for a token of its own may have lived when it was changed first"
 _ALL_DISABLED = "it has no version that gives its value to anybody"  # which a later look may find otherwise
 _CHOSEN = "cordon-rotator"  # the tag by which somebody chose a rotator
 
@@ -78,6 +79,7 @@ class Planner:
     progress: Mapping[str, Progress]
     spared: Mapping[str, str]  # steps that an earlier look has spared, and why
     since: datetime  # the moment from which on reads count
+    dead_by: datetime  # by then no token of the identity opens a vault any more
 
     async def add(self, exposure: Exposure) -> Additions:
         room = asyncio.Semaphore(_AT_ONCE)
@@ -87,13 +89,14 @@ class Planner:
                 untold = exposed.ref.vault in exposure.unlogged
                 return await self._look(step, exposed, self.since if untold else None)
 
-        new = [(step, each) for each in exposure.secrets if (step := self._new_step(each)) is not None]
+        untold = exposure.unlogged
+        new = [(step, each) for each in exposure.secrets if (step := self._new_step(each, untold)) is not None]
         found = await together(*(look(step, each) for step, each in new))
         planned = [each.planned for each in found if each.planned is not None]
         raised = [each for exposed in exposure.secrets if (each := self._raised(exposed)) is not None]
         return Additions(
             planned=in_order([*raised, *self._in_rounds(planned)]),
-            read_again=tuple(step for step, _ in new if round_of(step) > 1),
+            read_again=tuple(step for step, each in new if round_of(step) > 1 and each.reads is not None),
             spared={each.step: each.spared for each in found if each.spared and each.step not in self.spared},
             stopped={each.step: each.stopped for each in found if each.stopped},
             later={each.step: each.later for each in found if each.later},
@@ -101,7 +104,7 @@ class Planner:
 
     # What is new
 
-    def _new_step(self, exposed: Exposed) -> str | None:
+    def _new_step(self, exposed: Exposed, unlogged: Mapping[str, str]) -> str | None:
         """The step under which this secret is to be planned now; None if nothing is new about it."""
         if (
             exposed.tier not in self.options.tiers
@@ -112,9 +115,22 @@ class Planner:
         if newest is None:
             return self._unless_stopped(step_of(exposed.ref))
         progress = self.progress.get(newest.step, Progress())
-        if progress.version is None or not is_read_again(exposed, progress.version, progress.done_at["published"]):
+        if progress.version is None:
+            return None
+        published = progress.done_at["published"]
+        if not is_read_again(exposed, progress.version, published) and not self._may_be_read(
+            exposed, unlogged, published
+        ):
             return None
         return self._unless_stopped(step_of(exposed.ref, round_of(newest.step) + 1))
+
+    def _may_be_read(self, exposed: Exposed, unlogged: Mapping[str, str], published: datetime) -> bool:
+        """
+        Where no log tells, a version may have been read for as long as a token of the identity lived. When that is
+        over, one more round makes an end of it: a version of then was never within its reach.
+        """
+        untold = exposed.tier == 1 and unlogged.get(exposed.ref.vault) == NO_LOG
+        return untold and published < self.dead_by <= self.means.clock()
 
     def _unless_stopped(self, step: str) -> str | None:
         """What an earlier look gave up stays given up."""
@@ -176,7 +192,7 @@ class Planner:
         return PlannedSecret(
             step=step,
             tier=exposed.tier,
-            why=exposed.why,
+            why=exposed.why if exposed.reads or round_of(step) == 1 else f"{exposed.why}; {_ONCE_MORE}",
             seen=seen,
             exposed=tuple(each.version for each in versions if each.version is not None),
             rotator=rotator.name,

@@ -264,6 +264,7 @@ class Sitting:
             progress=self._progress(),
             spared=self._spared(),
             since=self._since,
+            dead_by=self._chain.records[0].time + LAST_LOOK,
         )
 
     def _spared(self) -> dict[str, str]:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.entries import RotationEnded
+from shared.entries import RotationEnded, SecretDone
 from shared.estate import SecretRead, SecretRef, SecretSeen
 from shared.exposure import Exposed
+from shared.history import LAST_LOOK
 from shared.rotation_plan import versions_exposed
 from tests.fakes import START
 from tests.rotation.world import RotationWorld, play, policy
@@ -58,11 +59,17 @@ def test_without_a_log_a_version_that_was_enabled_since_the_exposure_began_must_
     assert (old in versions_exposed(exposed, (new, old), untold_since=untold_since)) is dies
 
 
-@pytest.mark.parametrize(("disabled", "ending"), [(timedelta(days=1), "not-proven"), (timedelta(days=60), "rotated")])
+@pytest.mark.parametrize(
+    ("disabled", "counts"),
+    [(timedelta(days=1), {"not-proven": 1, "rotated": 1}), (timedelta(days=60), {"rotated": 2})],
+)
 def test_a_version_that_was_disabled_after_the_theft_is_exposed_where_no_log_tells(
-    disabled: timedelta, ending: str
+    disabled: timedelta, counts: dict[str, int]
 ) -> None:
-    """It is a key of another account, which the newest version's account cannot prove dead: its owner has to."""
+    """
+    It is a key of another account, which the newest version's account cannot prove dead: its owner has to. The other
+    round is for whoever may have read the new version while its token lived.
+    """
 
     async def story(world: RotationWorld) -> None:
         world.storage_secret(REF, "acct02")
@@ -76,6 +83,33 @@ def test_a_version_that_was_disabled_after_the_theft_is_exposed_where_no_log_tel
         ended = (await world.secrets_chain()).last(RotationEnded)
 
         assert ended is not None
-        assert ended.counts == {ending: 1}
+        assert ended.counts == counts
+
+    play(story, text=policy(ask="[]"))
+
+
+@pytest.mark.parametrize(("logged", "rounds"), [(False, 2), (True, 1)])
+def test_where_no_log_tells_all_is_rotated_once_more_when_the_last_token_is_dead(logged: bool, rounds: int) -> None:
+    """Nobody can say that the new version was not read with a token that lived on after the cut."""
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(REF, "acct01")
+        world.access.vaults[REF.vault] = logged
+        if logged:
+            world.read(REF, str(world.vaults.held[REF][0][0].version))
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(hours=3))
+        chain = await world.secrets_chain()
+        published = [
+            line.record.time
+            for line in chain.lines
+            if isinstance(line.entry, SecretDone) and line.entry.stage == "published"
+        ]
+        ended = chain.last(RotationEnded)
+
+        assert ended is not None
+        assert (ended.whole, ended.counts) == (True, {"rotated": rounds})
+        assert logged or max(published) >= chain.records[0].time + LAST_LOOK
 
     play(story, text=policy(ask="[]"))

@@ -129,7 +129,8 @@ def play(story: Callable[[Scene], Awaitable[T]], tenant: Given | None = None, **
     async def begin(place: Place) -> T:
         return await story(Scene(place))
 
-    return at(begin, tenant or powerful(), **{"behaviour": CALM, **parts})
+    given: dict[str, Any] = {"behaviour": CALM, **parts}
+    return at(begin, tenant or powerful(), **given)
 
 
 def on_fakes(

@@ -59,7 +59,7 @@ def _value(finding: Finding) -> float:
     return 1 if isinstance(finding, Met) else 0 if isinstance(finding, NotMet) else 0.5
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(trees)
 def test_groups_follow_kleene(tree: Condition) -> None:
     """Every nesting answers what three-valued logic says."""
@@ -79,7 +79,7 @@ def _settled(tree: Condition, answer: Finding) -> Condition:
             return Says(answer) if isinstance(tree.check(CASE), Unknown) else tree
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(trees, st.sampled_from([Met("it turned out so"), NotMet("it turned out otherwise")]))
 def test_what_was_certain_stays_certain(tree: Condition, answer: Finding) -> None:
     """Learning more never turns a yes into a no, or a no into a yes."""

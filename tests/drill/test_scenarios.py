@@ -111,9 +111,9 @@ def test_the_same_seed_leaves_the_same_trace_in_another_process(tmp_path: Path) 
     for name in ("function_app.py", "host.json"):
         shutil.copy(_ROOT / name, tmp_path)
 
-    results = [_printed(tmp_path, "rogue-credential", hash_seed) for hash_seed in ("11", "4711")]
+    results = [_printed(tmp_path, "leaked-secret", hash_seed) for hash_seed in ("11", "4711")]
 
-    assert json.loads(results[0])["scenario"] == "rogue-credential"
+    assert json.loads(results[0])["scenario"] == "leaked-secret"
     assert results[0] == results[1]
 
 

@@ -21,7 +21,7 @@ FLOOR = Path(__file__).with_name("floor.json")  # raised on purpose, with the co
 @pytest.mark.parametrize("part", range(4))
 def test_a_sample_of_the_matrix_is_green(part: int) -> None:
     """Every kind of fault, spread over all calls, with the same instance and with a rival going on."""
-    chosen = list(cells(record()))[part * 18 :: max(1, 71 // DEPTH)]
+    chosen = list(cells(record()))[part * 18 :: max(1, 97 // DEPTH)]
 
     wrong = [f"{cell}: {violation}" for cell in chosen for violation in play_cell(cell).violations]
 
@@ -32,7 +32,7 @@ def test_a_sample_of_the_matrix_is_green(part: int) -> None:
 @pytest.mark.parametrize("part", range(2))
 def test_a_sample_of_the_undo_is_green(part: int) -> None:
     """A person orders the way back of the reference history, and a fault strikes while it is carried out."""
-    chosen = list(cells(record_undo(), undo=True))[part * 53 :: max(1, 107 // DEPTH)]
+    chosen = list(cells(record_undo(), undo=True))[part * 53 :: max(1, 149 // DEPTH)]
 
     wrong = [f"{cell}: {violation}" for cell in chosen for violation in play_cell(cell).violations]
 
@@ -113,7 +113,7 @@ def test_a_cell_is_told_and_read_again() -> None:
 
 def test_a_sample_of_the_rotation_is_green() -> None:
     """An identity has read a secret, and a fault strikes while what it exposed is rotated, in three tiers."""
-    chosen = list(cells(record_secrets(), secrets=True))[:: max(1, 173 // DEPTH)]
+    chosen = list(cells(record_secrets(), secrets=True))[:: max(1, 211 // DEPTH)]
 
     wrong = [f"{cell}: {violation}" for cell in chosen for violation in play_cell(cell).violations]
 

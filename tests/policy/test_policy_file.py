@@ -416,7 +416,7 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.one_of(PLAIN, st.text(max_size=60), PLAIN.map(lambda text: f"version: 1\nrules: [{text}]")))
 def test_no_text_does_more_than_be_refused(text: str) -> None:
     """Whatever stands in the file: a policy, or PolicyWrong with lines; never another exception."""

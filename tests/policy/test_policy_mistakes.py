@@ -210,7 +210,7 @@ def damaged(chance: random.Random) -> str:
     return "\n".join(lines)  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_a_damaged_policy_is_a_policy_or_says_where_it_is_not_one(chance: random.Random) -> None:
     """Never another exception, never a line that is not there, never a message of two lines."""

@@ -1,6 +1,7 @@
 """The reference and the schema say what the catalogues do: nothing is left to be kept in step by hand."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -38,9 +39,15 @@ def properties(schema: JsonValue, path: str = "") -> Iterator[tuple[str, JsonObj
             return
 
 
+@cache
+def reference() -> str:
+    """Made once: it takes a quarter of a second."""
+    return reference_text()
+
+
 def section(name: str) -> str:
     """What the reference says of one entry."""
-    return reference_text().split(f"\n### {name}\n")[1].split("\n## ")[0].split("\n### ")[0]
+    return reference().split(f"\n### {name}\n")[1].split("\n## ")[0].split("\n### ")[0]
 
 
 def test_the_committed_reference_is_current() -> None:

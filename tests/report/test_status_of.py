@@ -413,7 +413,7 @@ def last_proofs(records: Sequence[Record]) -> tuple[bool, bool, bool]:
     return touched, bool(begun) and all(holds[name] for name in begun), again
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_BEGINNINGS, st.lists(_ENTRIES, max_size=25))
 def test_no_status_is_better_than_the_last_proof(first: list[Entry | At], then: list[Entry | At]) -> None:
     """Whatever is written in whatever order: claims follow proofs, for every prefix of the journal."""

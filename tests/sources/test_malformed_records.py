@@ -129,7 +129,7 @@ def mutated(record: JsonValue, data: st.DataObject) -> JsonValue:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_record_does_more_than_be_set_aside(source: Source, data: st.DataObject) -> None:
     """Whatever is changed: a signal within its bounds, no signal, or MalformedSignal; never another exception."""

@@ -265,6 +265,7 @@ def python_files(*tops: str) -> Iterator[Path]:
         yield from [ROOT / top] if top.endswith(".py") else sorted((ROOT / top).rglob("*.py"))
 
 
+@cache
 def imports_of(path: Path) -> set[str]:
     """The modules that a file imports, anywhere in it."""
     names: set[str] = set()

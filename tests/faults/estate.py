@@ -235,8 +235,9 @@ class Sources:
     async def regenerate(self, resource: str, what: str, key: str) -> SecretValue:
         keys = self._at(resource)
 
-        def change() -> None:
-            keys[key] = (self.azure.new_value(), self.azure.clock())
+        def change() -> None:  # two changes never bear one time: the service counts finer than it answers
+            later = max(at for _, at in keys.values()) + timedelta(microseconds=1)
+            keys[key] = (self.azure.new_value(), max(self.azure.clock(), later))
 
         refs = [READ if resource == STORAGE else REACHED]
         self.azure.change(f"regenerate {key} of {resource.rpartition('/')[2]}", refs, change)

@@ -16,14 +16,14 @@ from shared.audit_changes import changes
 from shared.baseline import Feature
 from shared.case import CASE_PARTS, Case, CouldNotLook, IdentityState, Known
 from shared.conditions.declared_change import ExplainedByDeclaration
-from shared.conditions.groups import All, AnyOf, Not
+from shared.conditions.groups import All, AnyOf, Not, leaves
 from shared.conditions.interface import Condition, Finding, Met, NotMet, Unknown
 from shared.conditions.new_sign_in import SignedInAsNever
 from shared.conditions.records import BOTH, records_about, unread
 from shared.conditions.settings import utc
 from shared.decision import Decision, weigh
 from shared.entries import ConditionAnswer, Flip, WeighedUp
-from shared.ladder import expectation, leaves_of
+from shared.ladder import expectation
 from shared.policy import Policy, Rule, Verdict
 from shared.untrusted import one_line
 
@@ -89,7 +89,7 @@ def _against(policy: Policy, case: Case, decision: Decision) -> Iterator[str]:
 def _by_changes(policy: Policy, case: Case, state: IdentityState) -> Iterator[str]:
     """Changes that were declared, or made by those of whom the policy expects them."""
     for rule in policy.rules:
-        for leaf in leaves_of(rule.when):
+        for leaf in leaves(rule.when):
             if isinstance(leaf, ExplainedByDeclaration) and isinstance(found := leaf.check(case), Met):
                 yield f"declared-change: {found.reason}"
     made = changes(records_about(case, state))
@@ -172,8 +172,8 @@ def _flips(policy: Policy, case: Case, decision: Decision) -> Iterator[Flip]:
     book = _Book(case)
     asked = replace(policy, rules=tuple(_through(rule, book) for rule in policy.rules))
     looked = {each.rule for each in decision.rules}
-    leaves = dict.fromkeys(leaf for rule in policy.rules if rule.name in looked for leaf in leaves_of(rule.when))
-    tried = [leaf for leaf in leaves if leaf.name not in _FIXED][:_MOST_ASKED]
+    singles = dict.fromkeys(leaf for rule in policy.rules if rule.name in looked for leaf in leaves(rule.when))
+    tried = [leaf for leaf in singles if leaf.name not in _FIXED][:_MOST_ASKED]
     before = weigh(asked, case).verdict
     for leaf in tried:
         place = book.place(leaf)

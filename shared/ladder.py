@@ -6,7 +6,7 @@ does. What is not known is never taken for good news, so it leads further up. Wh
 highest that is possible is laid out, and a person is asked.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, TypeAlias
@@ -16,8 +16,7 @@ from shared.audit_changes import Change, ChangeKind
 from shared.audit_grants import ROLE_GIVEN, GrantKind
 from shared.case import Case, CouldNotLook, Grants, IdentityState, Known, NotLooked, Part, PartName, RiskPolicy
 from shared.conditions.declared_change import ExplainedByDeclaration
-from shared.conditions.groups import All, AnyOf, Not
-from shared.conditions.interface import Condition
+from shared.conditions.groups import leaves
 from shared.conditions.judging import is_unexpected
 from shared.entries import AccusationTold, GroundTold, LadderClimbed, RungPassed, SuspectTold
 from shared.identity import IdentityKind, canonical_guid
@@ -122,14 +121,14 @@ def expectation(policy: Policy) -> Callable[[Change], bool]:
     """
     Which changes a policy expects: by those of whom its conditions expect this kind, or declared in full.
     """
-    leaves = [leaf for rule in policy.rules for leaf in leaves_of(rule.when)]
-    declared = [leaf for leaf in leaves if isinstance(leaf, ExplainedByDeclaration)]
+    singles = [leaf for rule in policy.rules for leaf in leaves(rule.when)]
+    declared = [leaf for leaf in singles if isinstance(leaf, ExplainedByDeclaration)]
     by: dict[ChangeKind, frozenset[str]] = {}
-    for leaf in leaves:
+    for leaf in singles:
         for kind in _EXPECTS.get(leaf.name, ()):
             by[kind] = by.get(kind, frozenset()) | frozenset(getattr(leaf, "by_other_than", None) or ())
     givers = {
-        id_ for leaf in leaves if leaf.name == "granted-recently" for id_ in getattr(leaf, "by_other_than", ()) or ()
+        id_ for leaf in singles if leaf.name == "granted-recently" for id_ in getattr(leaf, "by_other_than", ()) or ()
     }
 
     def is_expected(change: Change) -> bool:
@@ -153,18 +152,6 @@ _EXPECTS: Mapping[str, tuple[ChangeKind, ...]] = {
     "redirect-uri": (ChangeKind.CONFIGURATION,),
     "sign-out-url-changed": (ChangeKind.CONFIGURATION,),
 }
-
-
-def leaves_of(condition: Condition) -> Iterator[Condition]:
-    """The single conditions of a rule, wherever they stand in it."""
-    match condition:
-        case All(members) | AnyOf(members):
-            for member in members:
-                yield from leaves_of(member)
-        case Not(member):
-            yield from leaves_of(member)
-        case _:
-            yield condition
 
 
 # The rungs

@@ -15,7 +15,7 @@ from shared.actions import ACTIONS, action_named
 from shared.actions.interface import Action, ChangesAzure
 from shared.case import CouldNotLook, Known, NotLooked, Part
 from shared.conditions import reads_for
-from shared.conditions.groups import All, AnyOf, Not
+from shared.conditions.groups import leaves
 from shared.conditions.interface import Condition
 from shared.entries import NamedOutcome, Planned
 from shared.policy import Policy, Verdict
@@ -329,7 +329,7 @@ def _needs_of(role: Role, policy: Policy) -> tuple[frozenset[str], frozenset[str
     base = frozenset(READING) if role == "reader" else frozenset[str]()
     needed = base.union(*(action.reads if role == "reader" else action.permissions for action in armed))
     if role == "reader":
-        needed = needed.union(*(reads_for(leaf) for rule in policy.rules for leaf in _leaves(rule.when)))
+        needed = needed.union(*(reads_for(leaf) for rule in policy.rules for leaf in leaves(rule.when)))
         return needed, needed
     return needed, needed.union(WRITING, *(action.gives_back_with for action in armed))
 
@@ -348,19 +348,7 @@ def _blind(policy: Policy, setting: Setting, facts: Facts | None) -> Iterator[st
 
 
 def _asks_for_risk(condition: Condition) -> bool:
-    return any(leaf.name in ("risk-detection", "risk-state") for leaf in _leaves(condition))
-
-
-def _leaves(condition: Condition) -> Iterator[Condition]:
-    """The conditions of the catalogue that a rule is made of."""
-    match condition:
-        case All(members) | AnyOf(members):
-            for member in members:
-                yield from _leaves(member)
-        case Not(member):
-            yield from _leaves(member)
-        case _:
-            yield condition
+    return any(leaf.name in ("risk-detection", "risk-state") for leaf in leaves(condition))
 
 
 def _unset(setting: Setting) -> Iterator[str]:

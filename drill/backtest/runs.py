@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias, cast
 
 from shared.case import AuditActor, AuditProperty, AuditRecord, AuditTarget, SignIn
+from shared.errors import OperatorMustAct
 
 Plain: TypeAlias = Any
 Entry: TypeAlias = tuple[int, str, str, Plain]
@@ -35,6 +36,10 @@ def to_ticks(moment: datetime) -> int:
 
 def to_moment(ticks: int) -> datetime:
     return _EPOCH + timedelta(microseconds=ticks)
+
+
+class RunTorn(OperatorMustAct):
+    """A sorted run does not end as it was written; what is missing of it nobody could tell."""
 
 
 @dataclass(slots=True)
@@ -88,6 +93,7 @@ class Runs:
         with path.open("wb") as file:
             for block in _blocks(entries):
                 marshal.dump(block, file)
+            marshal.dump([], file)  # the end: without it a run that was cut short would pass for whole
         return path
 
 
@@ -121,8 +127,11 @@ def _one(path: Path) -> Iterator[Entry]:
 def _block(file: IO[bytes]) -> list[Entry]:
     try:
         return cast("list[Entry]", marshal.load(file))  # noqa: S302 - written by ourselves, in our own folder
-    except EOFError:
-        return []
+    except (EOFError, ValueError, TypeError) as problem:
+        raise RunTorn(
+            f"The backtest has no result: {file.name}, into which records were sorted, was cut short. "
+            "Make room in the folder for temporary files (TMPDIR), and run it again."
+        ) from problem
 
 
 # Records as plain values, and back

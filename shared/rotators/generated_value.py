@@ -12,10 +12,9 @@ from shared.errors import PlatformRefused
 from shared.estate import SecretSeen, SecretValue
 from shared.rotators.by_the_vault import ByTheVault
 from shared.rotators.interface import Job, Keys, Minted, RotatorMeans, Served, Serves, ServesNot
-from shared.rotators.providers import read_provider
 from shared.rotators.random_text import ALPHABETS, random_text
 from shared.rotators.reading import exposed_of, made_by_us, versions_of
-from shared.rotators.tags import PROVIDER, ROTATE, ROTATOR, expiry, guid_in, is_for, tag
+from shared.rotators.tags import ROTATE, ROTATOR, expiry, is_for, tag
 from shared.signal import JsonObject
 
 _LENGTH, _ALPHABET = "cordon-length", "cordon-alphabet"
@@ -47,24 +46,21 @@ class GeneratedValue(ByTheVault):
         return Minted({}, value=value, expires=expiry(job.secret, means.clock()))
 
     async def verify(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Proof:
-        """An older version that its tags call a credential of some source opens that, whoever reads the vault."""
+        """
+        Only a version that says so itself is random text: an older one may be a credential of some source, which opens
+        that whatever the newest is tagged with, and whoever may write a secret may tag it.
+        """
         proof = await super().verify(job, before, made, means)
         versions = exposed_of(job, await versions_of(job, means))
-        of_source = [version for version, seen in versions.items() if seen is not None and _names_source(seen)]
-        if proof.answer != "held" or not of_source:
+        others = [version for version, seen in versions.items() if seen is not None and not _is_chosen(seen)]
+        if proof.answer != "held" or not others:
             return proof
-        why = f"the tags of the exposed version {of_source[0]} name a source that nobody has looked at"
-        return Proof("unknown", f"{why}: let it die there")
+        why = f"the exposed version {others[0]} is not tagged as generated, and may open what nobody has looked at"
+        return Proof("unknown", f"{why}: let it die there, if it is a credential of something")
 
 
 def _is_chosen(secret: SecretSeen) -> bool:
     return tag(secret, ROTATE).lower() == "generated" or tag(secret, ROTATOR).lower() == GeneratedValue.name
-
-
-def _names_source(secret: SecretSeen) -> bool:
-    """Whether its own tags call it somebody's credential, and no generated value."""
-    named = read_provider(tag(secret, PROVIDER)) is not None or guid_in(tag(secret, PROVIDER)) is not None
-    return named and not _is_chosen(secret)
 
 
 def _shape(secret: SecretSeen) -> tuple[int, str] | None:

@@ -69,10 +69,13 @@ async def test_nothing_is_filled_with_random_text_unasked(tags: dict[str, str]) 
     assert (await begin(world, secret)).rotator.name == "delegated"
 
 
-async def test_an_older_version_that_was_a_sources_key_is_not_dead_because_the_vault_keeps_it() -> None:
-    """The secret became a generated value later; what it held before opens its source as ever."""
+@pytest.mark.parametrize("tags", [{"ProviderAddress": STORAGE}, {}])
+async def test_an_older_version_that_is_not_called_generated_is_not_dead_because_the_vault_keeps_it(
+    tags: dict[str, str],
+) -> None:
+    """Somebody tagged the secret later; what it held before may open its source as ever, named by a tag or not."""
     world = World()
-    older = world.vaults.store(REF, "a key of an account", tags={"ProviderAddress": STORAGE})
+    older = world.vaults.store(REF, "a key of an account", tags=tags)
     newest = kind("generated-value").set_up(world)
     rounds = await begin(world, newest, str(newest.version), str(older.version))
     proof = await rounds.whole()

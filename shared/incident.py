@@ -235,7 +235,7 @@ def _not_begun(history: History, now: datetime) -> Status:
 
 def _begun(history: History, now: datetime) -> Status:
     if history.place(UndoOrdered) > history.place(Planned):
-        return Status.NEEDS_ATTENTION  # an undo left something standing, and nobody looks at it any more
+        return Status.NEEDS_ATTENTION  # an undo left something standing, which the newest decision does not speak of
     steps = [step for step in history.steps if step.state != "put-back"]
     if not any(step.planned is None or step.planned.contains for step in steps):
         return Status.NEEDS_ATTENTION

@@ -13,7 +13,7 @@ from shared.actions.people import people_needed
 from shared.case import Case
 from shared.chain import Chain
 from shared.decision import Decision, decide
-from shared.entries import Decided, SignalJoined
+from shared.entries import Decided, Entry, Planned, SignalJoined
 from shared.identity import IdentityRef
 from shared.policy import ActionChoice, Policy, Verdict
 from shared.rungs import NO_LADDER
@@ -94,12 +94,18 @@ def standing_choices(chain: Chain) -> tuple[ActionChoice, ...]:
     standing = standing_plan(chain)
     if standing is None:
         return ()
-    decisions = [line.entry for line in chain.lines[: standing[1]] if isinstance(line.entry, Decided)]
+    plan, place = standing
+    decisions = [line.entry for line in chain.lines[:place] if isinstance(line.entry, Decided)]
+    given_up = _actions(chain.lines[place].entry) - _actions(plan)
     return tuple(
         choice
         for choice in (_choices(decisions[-1]) if decisions else ())
-        if choice.name != "dismiss-risk" and not people_needed((choice.name,))
+        if choice.name not in given_up and choice.name != "dismiss-risk" and not people_needed((choice.name,))
     )
+
+
+def _actions(plan: Entry) -> frozenset[str]:
+    return frozenset(step.action for step in plan.steps) if isinstance(plan, Planned) else frozenset()
 
 
 def with_standing(decision: Decision, standing: Sequence[ActionChoice]) -> Decision:

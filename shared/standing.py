@@ -2,6 +2,7 @@
 Where the work on an incident stands, read from its journal. Pure.
 """
 
+from collections.abc import Set
 from datetime import datetime, timedelta
 
 from shared.chain import Chain
@@ -138,21 +139,35 @@ def active_plan(chain: Chain) -> Planned | None:
 def standing_plan(chain: Chain) -> tuple[Planned, int] | None:
     """
     The plan whose effects stand, with its place: the active one, or else the newest that was begun. A later plan
-    that waits for a person, or is held back, takes nothing of it away; only its undoing does.
+    that waits for a person, or is held back, takes nothing of it away; only its undoing does. Of a plan that was
+    undone in part the begun steps stand that no order named, once the undo has ended.
     """
     active = active_plan(chain)
     if active is not None:
         return active, chain.place(Planned)
-    begun = False
+    if undo_under_way(chain) is not None:
+        return None
+    begun, given_up = set[str | None](), set[str]()
     for line in reversed(chain.lines):
-        if line.record.kind.startswith("undo"):
-            return None
-        begun = begun or isinstance(line.entry, Intended)
-        if isinstance(line.entry, Planned):
-            if begun:
-                return line.entry, line.record.sequence
-            begun = False
+        match line.entry:
+            case UndoOrdered(steps=None):
+                return None
+            case UndoOrdered(steps=steps):
+                given_up.update(steps or ())
+            case Intended():
+                begun.add(line.record.step)
+            case Planned() as plan if begun:
+                standing = _without(plan, given_up, begun) if given_up else plan
+                return (standing, line.record.sequence) if standing.steps else None
+            case _:
+                pass
     return None
+
+
+def _without(plan: Planned, given_up: Set[str], begun: Set[str | None]) -> Planned:
+    """What an undo in part has left of it: what it never came to is not begun by a look at the rest."""
+    steps = tuple(step for step in plan.steps if step.id in begun and step.id not in given_up)
+    return plan.model_copy(update={"steps": steps})
 
 
 def waiting_plan(chain: Chain) -> Planned | None:

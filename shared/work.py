@@ -411,7 +411,7 @@ class Work:
         if standing is not None and order is None and chain.place(Approved) > chain.place(Intended):
             return await self._begin_approved(standing)
         if is_decided(chain) or (standing is not None and order is None):
-            return standing, None
+            return standing or self._left_standing(), None
         found, _ = await asyncio.gather(self._investigate(order), self._desk.recall_readiness())
         found = await choose_rung(found, self._desk.policy, self._desk.left_out)
         joins, ahead, elsewhere = await together(
@@ -423,6 +423,14 @@ class Work:
         if self._waits_for_better_times(found):
             return None, None
         return await self._conclude(found, order, ahead), found.look
+
+    def _left_standing(self) -> Planned | None:
+        """What stands beside the newest plan, or was left by an undo: a look found it undone, and it is tried again."""
+        standing = standing_plan(self._chain) if self._is_set_back() else None
+        if standing is None:
+            return None
+        plan, self._planned_at = standing
+        return plan
 
     async def _stands_elsewhere(self) -> tuple[ActionChoice, ...]:
         """What a closed incident of the same identity has contained it with: from now on this one watches it."""
@@ -770,13 +778,22 @@ class Work:
         left = [forbidden.reason] if forbidden else list(_left_of_undo(chain, order, undoing))
         reason = "; ".join(left) or "everything that can come back is proven back"
         ended = UndoEnded(whole=not left, reason=reason)
-        await unmark(self._desk.store.documents, self._incident, known_ids(chain), _name_seen(chain))
+        await self._watch_the_rest(order)
         if not is_decided(chain):
             await chain.write(ended)
             return True
         await self._close("needs-attention" if left else "released", reason, ended)
         await chain.write(WorkEnded())
         return False
+
+    async def _watch_the_rest(self, order: UndoOrdered) -> None:
+        """What the order left is looked at from now on as before it; where it left nothing, news go elsewhere."""
+        chain, chosen = self._chain, ordered_steps(self._chain, order)
+        left = [step for step in steps_to_undo(chain) if step not in chosen and not is_back(chain, step.id)]
+        if order.steps is not None and any(step.watched for step in left):
+            await self._set_rechecks()
+        else:
+            await unmark(self._desk.store.documents, self._incident, known_ids(chain), _name_seen(chain))
 
     def _undo_forbidden(self, order: UndoOrdered) -> HeldBack | None:
         desk = self._desk
@@ -869,7 +886,7 @@ class Work:
     async def _set_rechecks(self) -> None:
         """Send the messages for the later looks, then write down that they were sent."""
         newest = self._chain.last(RechecksSet)
-        if newest and self._chain.place(RechecksSet) > self._chain.place(Applied):
+        if newest and self._chain.place(RechecksSet) > max(self._chain.place(Applied), self._chain.place(UndoOrdered)):
             return
         if newest is None or self._chain.place(UndoOrdered) > self._chain.place(RechecksSet):
             await self._watch()

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from shared.entries import Rechecked, UndoOrdered
-from shared.errors import RequestConflicts
+from shared.errors import RequestConflicts, Unreachable
 from shared.incident import Status, status_of, what_stands
 from tests.fakes import password, payroll
 from tests.stories.test_fight import enable, heard, record
@@ -13,21 +13,21 @@ from tests.stories.world import World, play
 
 STATE = payroll(application=[password(1)])
 ORDER = UndoOrdered(by="Ada", reason="a false alarm")
-LATER = timedelta(hours=3)
+SOON, LATER = timedelta(minutes=2), timedelta(hours=3)
 
 
-async def contained(world: World, number: int) -> str:
-    """A leak, contained to its last look; the id of the incident that it opened."""
+async def contained(world: World, number: int, until: timedelta = LATER) -> str:
+    """A leak, contained (to its last look); the id of the incident that it opened."""
     known = {str(each.body["incident"]) for each in await world.store.documents.query("incidents")}
     await world.hear_of_leak(world.instance(), number)
-    await world.work_queue(world.instance(), LATER)
+    await world.work_queue(world.instance(), until)
     (new,) = {str(each.body["incident"]) for each in await world.store.documents.query("incidents")} - known
     return new
 
 
 async def undo(world: World, id_: str, order: UndoOrdered = ORDER) -> None:
     await world.instance().undo(id_, order)
-    await world.work_queue(world.instance())
+    await world.work_queue(world.instance(), timedelta(minutes=2))
 
 
 async def strike(world: World, number: int) -> None:
@@ -178,5 +178,101 @@ def test_during_a_partial_undo_only_what_is_not_back_is_said_to_stand() -> None:
 
         assert world.directory.state.enabled
         assert what_stands(chain.records, world.clock()) == ("remove-app-roles",)
+
+    play(story, STATE, policy=WATCHING)
+
+
+async def undo_only(world: World, id_: str, *actions: str) -> None:
+    """The order names the steps of these actions and no other."""
+    steps = (await world.instance().incident(id_)).steps
+    chosen = tuple(step.id for step in steps if step.action in actions)
+    await undo(world, id_, ORDER.model_copy(update={"steps": chosen}))
+
+
+@pytest.mark.parametrize("soon", [True, False])
+def test_what_a_partial_undo_left_is_contained_again_when_somebody_undoes_it(soon: bool) -> None:
+    """The app roles were given back, sign-in stays blocked: news of its being allowed are looked at as before."""
+
+    async def story(world: World) -> None:
+        id_ = await contained(world, 1, SOON if soon else LATER)
+        await undo_only(world, id_, "remove-app-roles")
+        await strike(world, 1)
+        effects = world.directory.effects
+
+        assert not world.directory.state.enabled
+        assert effects.count("accountEnabled=False") == 2
+        assert await looks(world, id_) == ["not-held"]
+
+    play(story, STATE, policy=WATCHING)
+
+
+def test_what_a_partial_undo_gave_back_is_nobodys_to_take_again() -> None:
+    """Sign-in was allowed by a person's order: news of it and every later look leave it so, the rest is held."""
+
+    async def story(world: World) -> None:
+        id_ = await contained(world, 1)
+        await undo_only(world, id_, "block-sign-in")
+        await strike(world, 1)
+        await world.work_queue(world.instance(), LATER)
+
+        assert world.directory.state.enabled
+        assert await looks(world, id_) == []
+        assert what_stands((await world.chain_of(id_)).records, world.clock()) == ("remove-app-roles",)
+
+    play(story, STATE, policy=WATCHING)
+
+
+def test_what_a_partial_undo_left_is_looked_at_by_the_timetable_as_well() -> None:
+    """Nobody tells of the change: the looks that follow the undo find it, and a rest that is undone later ends them."""
+
+    async def story(world: World) -> None:
+        id_ = await contained(world, 1)
+        await undo_only(world, id_, "remove-app-roles")
+        world.directory.detections = ()
+        enable(world)
+        await world.work_queue(world.instance(), LATER)
+        blocked = not world.directory.state.enabled
+        await undo_only(world, id_, "block-sign-in")
+        await world.work_queue(world.instance(), LATER)
+
+        assert blocked
+        assert world.directory.state.enabled
+        assert not await world.store.documents.query("watched")
+
+    play(story, STATE, policy=WATCHING)
+
+
+def test_a_partial_undo_of_the_newer_incident_does_not_wake_the_older_one() -> None:
+    """What a person gave back in the newer is not contained again by the older, which holds the same action."""
+
+    async def story(world: World) -> None:
+        older, newer = await contained(world, 1), await contained(world, 2)
+        await undo_only(world, newer, "block-sign-in")
+        await strike(world, 1)
+        await world.work_queue(world.instance(), LATER)
+
+        assert world.directory.state.enabled
+        assert (await looks(world, older), await looks(world, newer)) == ([], [])
+
+    play(story, STATE, policy=WATCHING)
+
+
+def test_a_rest_that_cannot_be_contained_again_at_once_is_tried_again() -> None:
+    """The tenant refuses to answer while the rest is contained again: later attempts finish it."""
+
+    async def story(world: World) -> None:
+        id_ = await contained(world, 1)
+        await undo_only(world, id_, "remove-app-roles")
+        over = world.clock() + timedelta(minutes=2)
+
+        def unreachable(write: str) -> None:
+            if world.clock() < over:
+                raise Unreachable(write, "no answer")
+
+        world.directory.before_write = unreachable
+        await strike(world, 1)
+        await world.work_queue(world.instance(), timedelta(minutes=20))
+
+        assert not world.directory.state.enabled
 
     play(story, STATE, policy=WATCHING)

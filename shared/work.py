@@ -888,7 +888,7 @@ class Work:
         newest = self._chain.last(RechecksSet)
         if newest and self._chain.place(RechecksSet) > max(self._chain.place(Applied), self._chain.place(UndoOrdered)):
             return
-        if newest is None or self._chain.place(UndoOrdered) > self._chain.place(RechecksSet):
+        if newest is None or max(map(self._chain.place, (UndoOrdered, Planned))) > self._chain.place(RechecksSet):
             await self._watch()
         series = newest.series + 1 if newest else 1
         after = (self._first_look(), *(max(seconds, self._first_look()) for seconds in RECHECKS[1:]))

@@ -11,8 +11,10 @@ import pytest
 from shared.audit import read_audit
 from shared.case import Known
 from shared.entries import Closed, CounterMove, Escalated, HeldBack, Planned, Rechecked, RechecksSet
-from shared.identity import PrincipalId
+from shared.identity import IdentityRef, PrincipalId
 from shared.incident import Status
+from shared.orders import Order
+from shared.policy import ActionChoice
 from shared.responder import Responder
 from shared.signal import JsonObject
 from shared.work import FIGHT_ROUNDS
@@ -141,6 +143,25 @@ def test_a_change_to_our_policy_reaches_the_incident_that_relies_on_it(activity:
         assert world.directory.looks - looks <= 5
 
     play(story, STATE, policy=POLICY)
+
+
+def test_a_policy_that_joins_an_open_incident_later_is_watched_as_well() -> None:
+    """The first plan was made without it; a person orders it while the looks at the first are still set."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await contained(world, responder, timedelta(minutes=2))
+        subject, enabled = IdentityRef(principal_id=PAYROLL), ActionChoice("require-risk-policy", {"state": "enabled"})
+        await responder.order(Order(subject, "to be sure", "Ada", (enabled,), None, "order-1"))
+        await world.work_queue(responder, timedelta(minutes=1))
+        world.directory.policies = Known(())
+        touched = record(1, world.clock(), name=RISK_POLICY, activity="Update policy", target=POLICY_ID, kind="Policy")
+        await heard(world, responder, touched)
+        await world.work_queue(responder, timedelta(seconds=1))
+
+        assert world.directory.effects.count("create policy") == 2
+
+    play(story, STATE)
 
 
 def test_our_own_change_to_the_policy_and_other_policies_are_no_news() -> None:

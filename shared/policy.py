@@ -22,6 +22,7 @@ from shared.conditions import CONDITIONS, condition_named
 from shared.conditions.groups import All, AnyOf, Not
 from shared.conditions.interface import Condition
 from shared.conditions.settings import SETTINGS, Guid
+from shared.conditions.signalled import Signalled, SourceName
 from shared.errors import PolicyWrong
 from shared.lined_yaml import Entry, Node, read_yaml
 from shared.mistakes import Mistakes
@@ -169,6 +170,20 @@ class Policy:
     protected: tuple[Protected, ...]
     rules: tuple[Rule, ...]
     digest: str
+
+    def waits_for(self, source: SourceName) -> bool:
+        """Whether a rule asks for a signal of this source by its name: one that such a signal can wake."""
+        return any(_waits_for(rule.when, source) for rule in self.rules)
+
+
+def _waits_for(condition: Condition, source: SourceName) -> bool:
+    match condition:
+        case All(members) | AnyOf(members):
+            return any(_waits_for(member, source) for member in members)
+        case Signalled(sources=sources):
+            return source in sources
+        case _:  # a rule that holds without such a signal waits for none
+            return False
 
 
 def load_policy(

@@ -14,20 +14,36 @@ from datetime import datetime, timedelta
 
 from shared.clock import Clock
 from shared.errors import CordonError, MalformedSignal
+from shared.familiar import Familiar
 from shared.inbox import Inbox
 from shared.signal import JsonObject, NotASignal, PolicyTouched, Signal
 from shared.sources import source_named
 from shared.sources.interface import Source
 from shared.store import Documents
-from shared.tenant import Feeds
+from shared.tenant import Feeds, SignInType
 from shared.views import CoverageView
-from shared.windows import AGES, Coverage, Window, due_blocks, due_windows, is_ahead, is_deep, pending
+from shared.windows import (
+    AGES,
+    SETTLE,
+    Coverage,
+    Window,
+    due_blocks,
+    due_windows,
+    is_ahead,
+    is_deep,
+    not_too_far,
+    pending,
+)
 
 _SWEEP = timedelta(minutes=4)  # a timer function may run ten minutes; what is left waits for the next
+
+_MOST_NEWS = 100  # sign-ins that one sweep may make news of; the rest of the log waits for the next
+_SIGN_IN_TYPES: tuple[SignInType, ...] = ("servicePrincipal", "managedIdentity")
 
 IsOwnDoing = Callable[[Signal], Awaitable[bool]]
 SeeOwn = Callable[[Sequence[Signal]], Awaitable[None]]
 HearOfPolicy = Callable[[PolicyTouched], Awaitable[None]]
+ReadWindow = Callable[[Window], Awaitable["Swept"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +77,11 @@ class Polling:
         see_own: SeeOwn,
         policy_touched: HearOfPolicy,
         clock: Clock,
+        *,
+        sign_ins_too: bool = False,
     ) -> None:
-        self._policy_touched = policy_touched
+        """`sign_ins_too`: the policy has a rule that a sign-in can wake, so that reading all of them is worth it."""
+        self._policy_touched, self._sign_ins_too = policy_touched, sign_ins_too
         self._feeds, self._inbox, self._documents = feeds, inbox, documents
         self._tenant_id, self._is_own_doing, self._see_own, self._clock = tenant_id, is_own_doing, see_own, clock
 
@@ -89,26 +108,65 @@ class Polling:
 
     async def sweep_audits(self) -> Swept:
         """Read the audit log from one overlap before the watermark up to one settling time before now."""
+        return await self._sweep_log("audits", await self.coverage("audits"), self._read_audits)
+
+    async def sweep_sign_ins(self) -> Swept:
+        """
+        Read all workloads' sign-ins on from where they were read to, in the same windows, and take in those that show
+        something for the first time. Nothing is read where no rule waits for a sign-in.
+
+        The first sweep learns: what the day before it holds is no news. What lies more than a week behind, because
+        the poll was off, is left to whoever reads one identity's log.
+        """
+        if not self._sign_ins_too:
+            return Swept()
+        now = self._clock()
+        coverage, learned = not_too_far(await self.coverage("sign-ins"), now), await self._learned_until(now)
+        reading = _SignInReading(self._feeds, Familiar(self._documents, self._clock), learned)
+        return await self._sweep_log("sign-ins", coverage, lambda window: self._read_sign_ins(window, reading))
+
+    async def _sweep_log(self, feed: str, coverage: Coverage, read: ReadWindow) -> Swept:
         swept, begun = Swept(), self._clock()
-        coverage = await self.coverage("audits")
         for window in due_windows(coverage, begun):
             if self._clock() - begun > _SWEEP:
                 return replace(swept, complete=False)
-            swept = swept.plus(await self._read_audits(window))
-            await self._update("audits", _moved_to(window, begun))
+            swept = swept.plus(await read(window))
+            if not swept.complete:
+                return swept
+            await self._update(feed, _moved_to(window, begun))
         if is_deep(coverage, begun):
-            await self._update("audits", lambda c: replace(c, deep=begun))
+            await self._update(feed, lambda c: replace(c, deep=begun))
         return swept
 
     async def reconcile(self) -> Swept:
-        """Read older hours of the audit log again: records arrive up to hours late."""
+        """Read older hours of the logs again: records arrive up to hours late."""
+        swept = await self._reconcile_log("audits", self._read_audits)
+        if not self._sign_ins_too:
+            return swept
+        learned = await self._learned_until(self._clock())
+        reading = _SignInReading(self._feeds, Familiar(self._documents, self._clock), learned)
+        again = await self._reconcile_log("sign-ins", lambda window: self._read_sign_ins(window, reading))
+        return swept.plus(again)
+
+    async def _reconcile_log(self, feed: str, read: ReadWindow) -> Swept:
         swept, begun = Swept(), self._clock()
-        for number, block in due_blocks(await self.coverage("audits"), begun):
+        for number, block in due_blocks(await self.coverage(feed), begun):
             if self._clock() - begun > _SWEEP:
                 return replace(swept, complete=False)
-            swept = swept.plus(await self._read_audits(block))
-            await self._update("audits", _reconciled(number, block, begun))
+            swept = swept.plus(await read(block))
+            if not swept.complete:
+                return swept
+            await self._update(feed, _reconciled(number, block, begun))
         return swept
+
+    async def _learned_until(self, now: datetime) -> datetime:
+        """The moment from which on a sign-in can be news: the first sweep's, noted before it reads."""
+        document = await self._documents.get("coverage", "sign-ins-learned")
+        if document is None:
+            until = now - SETTLE
+            await self._documents.insert("coverage", "sign-ins-learned", {"until": until.isoformat()})
+            return until
+        return datetime.fromisoformat(str(document.body["until"]))
 
     async def coverage(self, feed: str) -> Coverage:
         document = await self._documents.get("coverage", feed)
@@ -117,9 +175,10 @@ class Polling:
     async def coverage_views(self) -> tuple[CoverageView, ...]:
         """Which minutes have been read, which are pending."""
         views: list[CoverageView] = []
-        for feed in ("audits", "risk-detections", "risky-principals"):
+        logs = ("audits", "sign-ins") if self._sign_ins_too else ("audits",)
+        for feed in (*logs, "risk-detections", "risky-principals"):
             coverage, now = await self.coverage(feed), self._clock()
-            said = pending(coverage, now) if feed == "audits" else _pending_list(coverage)
+            said = pending(coverage, now) if feed in logs else _pending_list(coverage)
             views.append(CoverageView(feed=feed, read_until=coverage.watermark, pending=said))
         return tuple(views)
 
@@ -142,7 +201,22 @@ class Polling:
             raise
         return swept
 
-    async def _take(self, source: Source, page: Sequence[JsonObject]) -> Swept:
+    async def _read_sign_ins(self, window: Window, reading: "_SignInReading") -> Swept:
+        """A window; incomplete where so much in it was news that the rest has to wait."""
+        swept = Swept()
+        try:
+            for type_ in _SIGN_IN_TYPES:
+                async for page in reading.feeds.all_sign_ins(type_, window.start, window.end):
+                    swept = swept.plus(await self._take(source_named("sign-in"), page, reading))
+                    await reading.familiar.keep()
+                    if reading.news >= _MOST_NEWS:
+                        return replace(swept, complete=False)
+        except CordonError as error:
+            await self._note_trouble("sign-ins", error)
+            raise
+        return swept
+
+    async def _take(self, source: Source, page: Sequence[JsonObject], reading: "_SignInReading | None" = None) -> Swept:
         signals: list[Signal] = []
         own: list[Signal] = []
         aside = 0
@@ -158,7 +232,7 @@ class Polling:
             if isinstance(found, NotASignal):
                 continue
             (own if await self._is_own_doing(found) else signals).append(found)
-        taken = await self._inbox.take(signals)
+        taken = await self._inbox.take(signals if reading is None else await reading.only_news(signals))
         if own and source.name == "directory-audit":
             await self._see_own(own)
         return Swept(len(page), taken.accepted, aside)
@@ -178,6 +252,23 @@ class Polling:
                 "coverage", feed, change(Coverage.read(document.body)).as_json(), document.etag
             ):
                 return
+
+
+@dataclass(slots=True)
+class _SignInReading:
+    """One sweep over all sign-ins: what is known of them, from when on they are news, and how much was."""
+
+    feeds: Feeds
+    familiar: Familiar
+    learned: datetime
+    news: int = 0
+
+    async def only_news(self, signals: Sequence[Signal]) -> list[Signal]:
+        """What was before the first sweep is learned from only."""
+        await self.familiar.learn(each for each in signals if each.observed_at < self.learned)
+        news = await self.familiar.sift(each for each in signals if each.observed_at >= self.learned)
+        self.news += len(news)
+        return news
 
 
 def digest_of(record: object) -> str:

@@ -133,10 +133,11 @@ class Responder:
             desk.inbox,
             desk.store.documents,
             desk.tenant_id,
-            self._is_own_doing,
+            self._is_own_in_a_poll,
             witness.see,
             self._policy_touched,
             desk.clock,
+            sign_ins_too=desk.policy.waits_for("sign-in"),
         )
 
     # Timers
@@ -153,8 +154,12 @@ class Responder:
         """Read the audit log on from where it was read to."""
         return await self._polling.sweep_audits()
 
+    async def sweep_sign_ins(self) -> Swept:
+        """Read all workloads' sign-ins on from where they were read to, if a rule waits for one."""
+        return await self._polling.sweep_sign_ins()
+
     async def reconcile(self) -> Swept:
-        """Read older hours of the audit log again, for records that arrived late."""
+        """Read older hours of the logs again, for records that arrived late."""
         return await self._polling.reconcile()
 
     # Pushed records
@@ -739,6 +744,12 @@ class Responder:
     async def _is_own_doing(self, signal: Signal) -> bool:
         """Cordon's own writes come back as audit records and detections; they are no news."""
         return is_own_doing(signal, await self._own_ids())
+
+    async def _is_own_in_a_poll(self, signal: Signal) -> bool:
+        """The same; and Cordon's own sign-ins are no news either, unless somebody points at one."""
+        if signal.source != "sign-in":
+            return await self._is_own_doing(signal)
+        return not (await self._own_ids()).isdisjoint((signal.subject.principal_id, signal.subject.client_id))
 
     async def _policy_touched(self, touched: PolicyTouched) -> None:
         if not (await self._own_ids()).intersection(touched.by):

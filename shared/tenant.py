@@ -410,6 +410,13 @@ class Feeds(Protocol):
         """
         ...
 
+    def all_sign_ins(self, type_: SignInType, since: datetime, until: datetime) -> AsyncIterator[Sequence[JsonObject]]:
+        """
+        All workloads' sign-ins of this type with since <= createdDateTime < until (UTC), issued and refused, newest
+        first: Graph's, or a workspace's in Graph's shape where Graph refuses.
+        """
+        ...
+
 
 class HandoverVault(Protocol):
     """The Key Vault in which replacement certificates are made for owners to fetch."""

@@ -127,6 +127,11 @@ class Fields:
             raise self.wrong(name, "is not an object")
         return Fields(self.sender, cast("Values", found))
 
+    def nested(self, name: str) -> "Fields | None":
+        """An object that is of use where it is one, and left out where it is anything else."""
+        found = parsed(self.values.get(name))
+        return Fields(self.sender, cast("Values", found)) if isinstance(found, dict) else None
+
     def list(self, name: str) -> "list[object]":
         """A JSON array, or a string that holds one; null is an empty one, as in Graph."""
         found = parsed(self.values.get(name))

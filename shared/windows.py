@@ -6,7 +6,7 @@ moves over windows that were read to their last page.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.signal import JsonObject
@@ -88,6 +88,14 @@ def due_windows(coverage: Coverage, now: datetime) -> Iterator[Window]:
     else:
         start = coverage.watermark - overlap
     yield from _chunks(start, end)
+
+
+def not_too_far(coverage: Coverage, now: datetime) -> Coverage:
+    """The same; but a watermark so old that reading on from it would take hours is moved to the longest look-back."""
+    oldest = now - LOOK_BACK
+    if coverage.watermark is None or coverage.watermark >= oldest:
+        return coverage
+    return replace(coverage, watermark=oldest)
 
 
 def is_ahead(moment: datetime | None, now: datetime) -> bool:

@@ -596,6 +596,10 @@ class FakeFeeds:
     failure: Callable[[], CordonError] = lambda: Gone("reading")
     sign_in_log: list[SignIn] = field(default_factory=list[SignIn])  # what it shows now
     sign_ins_fail: Exception | None = None
+    everybodys: list[JsonObject] = field(default_factory=list[JsonObject])  # all workloads' sign-ins, raw
+    all_sign_ins_asked: list[tuple[str, datetime, datetime]] = field(
+        default_factory=list[tuple[str, datetime, datetime]]
+    )
     sign_ins_asked: list[tuple[str, str, int, datetime]] = field(default_factory=list[tuple[str, str, int, datetime]])
 
     def risky_principals(self) -> AsyncIterator[Sequence[JsonObject]]:
@@ -620,6 +624,22 @@ class FakeFeeds:
             raise self.sign_ins_fail
         found = [each for each in self.sign_in_log if each.error_code == error_code and each.at >= since]
         yield sorted(found, key=lambda each: each.at, reverse=True)
+
+    async def all_sign_ins(
+        self, type_: SignInType, since: datetime, until: datetime
+    ) -> AsyncIterator[Sequence[JsonObject]]:
+        self.all_sign_ins_asked.append((type_, since, until))
+        if self.sign_ins_fail is not None:
+            raise self.sign_ins_fail
+        managed = type_ == "managedIdentity"
+        due = [
+            each
+            for each in self.everybodys
+            if since <= datetime.fromisoformat(str(each["createdDateTime"])) < until
+            and (each.get("signInEventTypes") == ["managedIdentity"]) is managed
+        ]
+        for start in range(0, len(due), self.page_size):
+            yield due[start : start + self.page_size]
 
 
 async def _pages(pages: Sequence[Sequence[JsonObject] | CordonError]) -> AsyncIterator[Sequence[JsonObject]]:

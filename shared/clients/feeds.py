@@ -14,6 +14,7 @@ from shared.clients.graph_requests import (
     READ_AUDITS,
     READ_DETECTIONS,
     READ_RISK,
+    all_sign_ins_call,
     filtered,
     graph_time,
     sign_ins_call,
@@ -111,6 +112,34 @@ class GraphFeeds:
             if any(each.id not in known for each in _sign_ins(call, behind, principal, error_code)):
                 raise IncompleteAnswer(f"Not done: {call.doing}. A full page had no next link although more follows.")
 
+    async def all_sign_ins(
+        self, type_: SignInType, since: datetime, until: datetime
+    ) -> AsyncIterator[Sequence[JsonObject]]:
+        """See `Feeds`. `lt` is not documented, so the upper edge is cut here."""
+        call, last = all_sign_ins_call(type_, since, until), list[JsonObject]()
+        try:
+            first = await self._first(call, self._sign_in_options())
+        except CordonError as error:
+            managed = type_ == "managedIdentity"
+            yield await self._logs.everybody(error, call.doing, since, until, managed=managed)
+            return
+        async for page in self._http.pages(call, first):
+            last = page
+            yield [record for record in page if _is_within(record, since, until, "createdDateTime")]
+        if len(last) == self._sign_in_page:
+            await self._check_beginning(type_, last, since)
+
+    async def _check_beginning(self, type_: SignInType, last: Sequence[JsonObject], since: datetime) -> None:
+        """See `_check_end`; these come newest first."""
+        try:
+            oldest = min(read_time(str(record.get("createdDateTime"))) for record in last)
+        except Unreadable:
+            return
+        known, call = {str(record.get("id")) for record in last}, all_sign_ins_call(type_, since, oldest)
+        behind = read_page(call, await self._first(call, self._sign_in_options()))
+        if any(str(record.get("id")) not in known for record in behind):
+            raise IncompleteAnswer(f"Not done: {call.doing}. A full page had no next link although more follows.")
+
     def _sign_in_options(self) -> tuple[str, ...]:
         return (f"$top={self._sign_in_page}",)
 
@@ -173,9 +202,9 @@ def _with(path: str, options: Sequence[str]) -> str:
     return f"{path}{'&' if '?' in path else '?'}{'&'.join(options)}"
 
 
-def _is_within(record: Mapping[str, object], since: datetime, until: datetime) -> bool:
+def _is_within(record: Mapping[str, object], since: datetime, until: datetime, time: str = "activityDateTime") -> bool:
     """A record whose time cannot be read is let through: its source sets it aside with the reason."""
     try:
-        return since <= read_time(str(record.get("activityDateTime"))) < until
+        return since <= read_time(str(record.get(time))) < until
     except Unreadable:
         return True

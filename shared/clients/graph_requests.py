@@ -214,6 +214,24 @@ def sign_ins_call(
     )
 
 
+def all_sign_ins_call(type_: str, since: datetime, until: datetime) -> Call:
+    """Of every workload of this type, between these times (both included)."""
+    condition = (
+        f"signInEventTypes/any(t:t eq '{type_}') and createdDateTime ge {graph_time(since)} "
+        f"and createdDateTime le {graph_time(until)}"
+    )
+    return Call(
+        "GET",
+        filtered("/auditLogs/signIns", condition),
+        "reading all sign-ins",
+        READ_AUDITS,
+        licence=AUDIT_LICENCE,
+        quota=REPORTS,
+        urgent=False,
+        version=BETA,
+    )
+
+
 def _protection_call(ask: Ask, path: str) -> Call:
     return Call(
         "GET",

@@ -16,6 +16,7 @@ from shared.clients.pacing import Pace
 from shared.clock import Clock
 from shared.errors import CordonError, PlatformRefused, TimeMayHelp, Unreachable
 from shared.settings import ENDPOINTS, Settings
+from shared.signal import JsonObject
 from shared.tenant import Gathered
 from shared.together import together
 
@@ -94,6 +95,21 @@ class IdentityLogs:
                 return log.records
             case Known(log):
                 raise _neither(doing, graph, f"they begin at {log.since:%Y-%m-%d %H:%M} UTC", may_help_later=False)
+            case CouldNotLook(why, later):
+                raise _neither(doing, graph, why, may_help_later=later or isinstance(graph, TimeMayHelp))
+            case NotLooked():
+                raise graph
+
+    async def everybody(
+        self, graph: CordonError, doing: str, since: datetime, until: datetime, *, managed: bool
+    ) -> Sequence[JsonObject]:
+        """All workloads' sign-ins of this time, in Graph's shape, where Graph has refused. See `tokens`."""
+        if self.sign_ins is None:
+            raise graph
+        found = await self.sign_ins.everybody(since, until, managed=managed)
+        match found:
+            case Known(records):
+                return records
             case CouldNotLook(why, later):
                 raise _neither(doing, graph, why, may_help_later=later or isinstance(graph, TimeMayHelp))
             case NotLooked():

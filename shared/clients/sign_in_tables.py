@@ -13,6 +13,7 @@ from shared.case import CouldNotLook, Known, LogSource, Part, SignIn, SignInLog
 from shared.clients.azure_answers import as_part, readable
 from shared.clients.graph_shapes import Unreadable, guid_of, optional_text_of, text_of
 from shared.clients.workspaces import Workspaces, kusto_time, moment_of
+from shared.errors import IncompleteAnswer
 from shared.identity import canonical_guid
 from shared.signal import JsonObject
 from shared.together import together
@@ -54,6 +55,36 @@ class SignInTables:
             return CouldNotLook(why, may_help_later=any(each.may_help_later for each in failed))
         return self._workspaces.nobody_writes(table, since)
 
+    async def everybody(self, since: datetime, until: datetime, *, managed: bool) -> Part[Sequence[JsonObject]]:
+        """
+        All workloads' records of since <= t < until, in Graph's shape; unknown where no workspace is written to, where
+        the table begins later, or where there are more than one answer holds.
+        """
+        table = _TABLES[managed]
+        asked = [as_part(self._everybody_in(each, table, since, until)) for each in self._workspaces.ids]
+        parts: tuple[Part[Sequence[JsonObject] | None], ...] = await together(*asked)
+        failed = [part for part in parts if isinstance(part, CouldNotLook)]
+        if failed:
+            return failed[0]
+        held = [part.value for part in parts if isinstance(part, Known) and part.value is not None]
+        if not held:
+            return self._workspaces.nobody_writes(table, since)
+        return Known([*{str(record["id"]): record for records in held for record in records}.values()])
+
+    async def _everybody_in(
+        self, workspace: str, table: str, since: datetime, until: datetime
+    ) -> Sequence[JsonObject] | None:
+        doing = f"asking workspace {workspace} for all sign-ins"
+        held, rows = await together(
+            self._workspaces.held(workspace, table, min(since, self._workspaces.now - _WEEK)),
+            self._workspaces.rows(workspace, _query_all(table, since, until), doing),
+        )
+        if held is None:
+            return None
+        if len(rows) >= MOST:
+            raise IncompleteAnswer(f"Not done: {doing}. More than {MOST} came between {since} and {until}.")
+        return readable(doing, lambda: [_as_graph(row) for row in rows])
+
     async def _one(self, workspace: str, table: str, query: str, principal: str, since: datetime) -> SignInLog | None:
         """One workspace's; None if nobody sends the table's records there (any more)."""
         doing = f"asking workspace {workspace} for the sign-ins of {principal}"
@@ -77,6 +108,35 @@ def _query(table: str, principal: str, since: datetime, code: int | None) -> str
         "| where TimeGenerated >= t0 and ServicePrincipalId =~ sp\n"
         f"| where array_length(codes) == 0 or ResultType in (codes)\n{_COLUMNS}"
     )
+
+
+def _query_all(table: str, since: datetime, until: datetime) -> str:
+    return (
+        f"// cordon:all-sign-ins\nlet t0={kusto_time(since)}; let t1={kusto_time(until)};\n{table}\n"
+        f"| where TimeGenerated >= t0 and TimeGenerated < t1\n{_COLUMNS.rstrip()}, app=AppId, "
+        "name=ServicePrincipalName\n"
+    )
+
+
+def _as_graph(row: JsonObject) -> JsonObject:
+    """A row as Graph would tell it, so that one source reads both."""
+    network = text_of(row, "network")
+    return {
+        "id": text_of(row, "id"),
+        "createdDateTime": moment_of(row, "at").isoformat(),
+        "servicePrincipalId": text_of(row, "sp"),
+        "servicePrincipalName": _text(row, "name"),
+        "appId": _text(row, "app"),
+        "status": {"errorCode": int(text_of(row, "code"))},
+        "ipAddress": _text(row, "ip"),
+        "servicePrincipalCredentialKeyId": _text(row, "key"),
+        "federatedCredentialId": _text(row, "federated"),
+        "resourceId": _text(row, "resourceId"),
+        "resourceDisplayName": _text(row, "resource"),
+        "autonomousSystemNumber": int(network) if network.isdecimal() else None,
+        "location": {"countryOrRegion": _text(row, "country")},
+        "userAgent": _text(row, "agent"),
+    }
 
 
 def _joined(logs: Sequence[SignInLog]) -> SignInLog:

@@ -1,4 +1,4 @@
-"""A workload's sign-in that somebody points at: a detector of one's own, or a person with a sample of the log."""
+"""A workload's sign-in: one that somebody points at, or one that the poll of the log finds to be new in some way."""
 
 from typing import ClassVar
 
@@ -13,7 +13,8 @@ class SignInSource:
     """
     Reads one record of the sign-in log, as Graph's beta or a diagnostic record has it. None is taken from the Event
     Hub: a busy tenant has millions, nearly all as ever, and one sign-in alone says nothing. Whoever finds one odd
-    publishes it, and the conditions hold it against the log, which is read again.
+    publishes it, or the poll does (`shared.familiar`), and the conditions hold it against the log, which is read
+    again.
     """
 
     name: ClassVar[str] = "sign-in"
@@ -32,7 +33,8 @@ class SignInSource:
             raise body.wrong("status", "has no error code")
         who = body.line("servicePrincipalName", NAME) or principal
         how = "got a token" if code == 0 else f"was refused a token ({code})"
-        address = body.optional_token("ipAddress")
+        address, place = body.optional_token("ipAddress"), body.nested("location")
+        network = body.values.get("autonomousSystemNumber")
         return Signal(
             source=self.name,
             record_id=body.token("id"),
@@ -42,6 +44,11 @@ class SignInSource:
             facts={
                 "errorCode": code,
                 "ipAddress": address,
-                "keyId": body.optional_token("servicePrincipalCredentialKeyId"),
+                "keyId": body.optional_token("servicePrincipalCredentialKeyId")
+                or body.optional_token("federatedCredentialId"),
+                "network": network if isinstance(network, int) and not isinstance(network, bool) else None,
+                "country": place.line("countryOrRegion") if place else None,
+                "resource": body.line("resourceId") or body.line("resourceDisplayName"),
+                "userAgent": body.line("userAgent"),
             },
         )

@@ -79,6 +79,9 @@ class FakeResponder:
     async def sweep_audits(self) -> None:
         self._note("sweep_audits")
 
+    async def sweep_sign_ins(self) -> None:
+        self._note("sweep_sign_ins")
+
     async def reconcile(self) -> None:
         self._note("reconcile")
 

@@ -49,7 +49,7 @@ def test_the_fake_responder_is_asked_as_the_real_one_is() -> None:
     assert all(inspect.iscoroutinefunction(getattr(Responder, name)) for name in methods)
 
 
-@pytest.mark.parametrize("name", ["sweep_risk", "sweep_audits", "reconcile"])
+@pytest.mark.parametrize("name", ["sweep_risk", "sweep_audits", "sweep_sign_ins", "reconcile"])
 async def test_each_timer_starts_its_own_sweep(name: str, responder: FakeResponder) -> None:
     """A tick asks the Responder for exactly one sweep."""
     await run(name, timer=None)

@@ -33,7 +33,7 @@ def test_indexing_needs_no_settings_and_no_network() -> None:
     code = f"import os, socket; os.environ['CORDON_MODE'] = 'nonsense'; socket.socket.connect = None\n{INDEX}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)  # noqa: S603
 
-    assert len(json.loads(done.stdout)["functions"]) == 22
+    assert len(json.loads(done.stdout)["functions"]) == 23
 
 
 def test_the_host_file_gives_failed_work_time_to_recover() -> None:

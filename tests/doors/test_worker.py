@@ -54,6 +54,7 @@ async def test_the_worker_finds_every_function_with_its_trigger(host: WorkerHost
     assert {name: host.bindings(name)[0]["type"] for name in host.functions} == {
         "sweep_risk": "timerTrigger",
         "sweep_audits": "timerTrigger",
+        "sweep_sign_ins": "timerTrigger",
         "reconcile": "timerTrigger",
         "receive_event": "eventGridTrigger",
         "receive_stream": "eventHubTrigger",
@@ -102,7 +103,7 @@ async def test_the_event_hub_batch_is_tried_again_without_end(host: WorkerHost) 
     assert [name for name, each in host.functions.items() if each.retry_options] == ["receive_stream"]
 
 
-@pytest.mark.parametrize("name", ["sweep_risk", "sweep_audits", "reconcile"])
+@pytest.mark.parametrize("name", ["sweep_risk", "sweep_audits", "sweep_sign_ins", "reconcile"])
 async def test_a_tick_reaches_the_responder(name: str, host: WorkerHost, responder: FakeResponder) -> None:
     """Timers run, and none of them on start-up."""
     assert (await host.timer(name)).succeeded

@@ -42,6 +42,9 @@ class Listening:
     async def sweep_risk(self) -> None:
         self._note("sweep risk", round(seconds_since_start()))
 
+    async def sweep_sign_ins(self) -> None:
+        """Nothing waits for one."""
+
     async def sweep_audits(self) -> None:
         self._note("sweep audits", round(seconds_since_start()))
 

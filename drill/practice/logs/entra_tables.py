@@ -12,6 +12,10 @@ nothing at all where there is no setting: the table is there and empty.
     AADServicePrincipalSignInLogs or AADManagedIdentitySignInLogs
     … | top N by TimeGenerated desc …   no codes: any
 
+    // cordon:all-sign-ins
+    let t0=datetime(…); let t1=datetime(…);
+    the same tables                     everybody's from t0 on, and before t1, with app and name
+
     // cordon:graph-calls
     let sp='…'; let t0=datetime(…);
     MicrosoftGraphActivityLogs
@@ -78,6 +82,17 @@ def _sign_ins(state: TenantState, query: str, workspaces: Iterable[Workspace], s
     held = _held(state, table_of(query, _SIGN_INS), query, workspaces, span)
     wanted = [kept for kept in held if _is_wanted(kept.record, principal, codes)]
     return [_row(state, kept) for kept in reversed(wanted[-most(query) :])]
+
+
+def _all_sign_ins(state: TenantState, query: str, workspaces: Iterable[Workspace], span: _Span) -> Sequence[Row]:
+    held, until = _held(state, table_of(query, _SIGN_INS), query, workspaces, span), moment(query, "t1")
+    wanted = [kept for kept in held if kept.at < until]
+    return [_everybodys_row(state, kept) for kept in reversed(wanted[-most(query) :])]
+
+
+def _everybodys_row(state: TenantState, kept: Kept) -> Row:
+    more = {"app": kept.record.get("appId"), "name": kept.record.get("servicePrincipalName")}
+    return {**_row(state, kept), **{column: str(value or "") for column, value in more.items()}}
 
 
 def _is_wanted(record: JsonObject, principal: str, codes: Sequence[str]) -> bool:
@@ -174,6 +189,7 @@ def _row(state: TenantState, kept: Kept) -> Row:
 QUESTIONS: Mapping[str, tuple[Mapping[str, str], Question]] = {
     "coverage": (_COVERAGE_COLUMNS, _coverage),
     "sign-ins": (_SIGN_IN_COLUMNS, _sign_ins),
+    "all-sign-ins": ({**_SIGN_IN_COLUMNS, "app": "string", "name": "string"}, _all_sign_ins),
     "graph-calls": (_CALL_COLUMNS, _calls),
     "graph-tokens": (_TOKEN_COLUMNS, _tokens),
 }

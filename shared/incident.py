@@ -365,11 +365,25 @@ def _asked_for_now(history: History, now: datetime) -> Iterator[str]:
         pass
     elif status is Status.AWAITING_APPROVAL and history.planned is not None:
         yield f"Look at the plan; let it go by approving its hash {history.planned.hash}."
+    if status is Status.NEEDS_ATTENTION and _holds_and_cuts_nothing(history):
+        yield _CUTS_NOTHING
     if status is Status.NEEDS_ATTENTION and history.is_abandoned(now) and history.undo_ended is None:
         yield (
             f"Nothing was written to this incident since {history.lines[-1].record.time:%Y-%m-%d %H:%M:%S} UTC, and it "
             "is not finished. Check that Cordon's workers run, look at the poison queue, order the incident again."
         )
+
+
+_CUTS_NOTHING = (
+    "What was asked for is done and holds, and nothing of it cuts the identity off: it may still sign in. Order "
+    "block-sign-in or another action that contains, or undo this incident if that was all that was wanted."
+)
+
+
+def _holds_and_cuts_nothing(history: History) -> bool:
+    standing = [step for step in history.steps if step.state != "put-back"]
+    informs = all(step.planned is not None and not step.planned.contains for step in standing)
+    return bool(standing) and informs and all(step.state == "held" for step in standing)
 
 
 def _left_by_undo(history: History) -> Iterator[str]:

@@ -395,6 +395,8 @@ class Work:
         elif wanting := History(self._chain.lines).wanting:
             named = ", ".join(dict.fromkeys(outcome.outcome for outcome in wanting))
             await self._close("needs-attention", f"every step holds, but a person has to settle what is left: {named}")
+        elif not any(step.contains for step in plan.steps):
+            await self._close("needs-attention", "what was asked for is in place, and nothing of it cuts the identity off")
         elif all(execution.is_settled(step) and not self._is_stopped(step) for step in plan.steps):
             rotating = self._chain.place(SecretsBegun) > self._chain.place(SecretsEnded)
             more = "; what it exposed is still worked on" if rotating else ""

@@ -62,6 +62,7 @@ class DeleteApplication:
             options={"principal": state.identity.principal_id},
             permissions=self.permissions,
             reversible=True,
+            cannot_be_undone="Its memberships in Conditional Access policies: make them anew after it was restored.",
             breaks="Everything that signs in as this application or calls its APIs, in every tenant.",
             cannot_be_proven="What remains of it in other tenants; issued tokens live on.",
             touches=(application.object_id, state.identity.principal_id),

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from drill.virtual_time import run, virtual_clock
-from shared.actions import ACTIONS
+from shared.actions import ACTIONS, action_named
+from shared.actions.no_way_back import NoWayBack
 from shared.actions.people import for_deleted
 from shared.case import Grants, IdentityState, Known, Owners, RiskState
 from shared.chain import Chain
@@ -122,6 +123,16 @@ def test_every_action_has_its_word_for_every_kind_of_identity(name: str, column:
         assert not plan.steps
         assert expected in {each.outcome for each in plan.not_done}
     assert all(each.reason for each in plan.not_done)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plan_says_what_cannot_be_undone_where_undo_gives_nothing_back(name: str) -> None:
+    """A step is shown as reversible, or with the words for why it is not; one without a way back never is."""
+    steps = planned(name, own(name)).steps
+
+    assert steps
+    assert all(step.reversible or step.cannot_be_undone for step in steps)
+    assert not (isinstance(action_named(name), NoWayBack) and any(step.reversible for step in steps))
 
 
 def carried_out(

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.entries import Decided, HeldBack, Planned, Rechecked, UndoOrdered
+from shared.entries import Closed, Decided, HeldBack, Planned, Rechecked, UndoOrdered
 from shared.errors import RequestConflicts
 from shared.identity import IdentityRef, PrincipalId
 from shared.incident import Status
@@ -122,6 +122,23 @@ def test_an_order_of_another_action_ends_no_look_at_what_stands(until: timedelta
         assert plan is not None
         assert {"block-sign-in", "replace-credentials", "custody"} <= {step.action for step in plan.steps}
         assert not world.directory.state.enabled
+
+    play(story, STATE)
+
+
+def test_an_order_that_cuts_nothing_off_is_never_called_contained_and_says_what_to_do() -> None:
+    """Custody alone holds at every look: the incident needs a person, tells them why, and is closed as that."""
+
+    async def story(world: World) -> None:
+        id_ = await world.instance().order(order("custody"))
+        await world.work_queue(world.instance(), SOON)
+        soon = await world.instance().incident(id_)
+        await world.work_queue(world.instance())
+        chain = await world.chain_of(id_)
+
+        assert soon.status is Status.NEEDS_ATTENTION
+        assert any("nothing of it cuts the identity off" in todo for todo in soon.todo)
+        assert [closed.outcome for closed in chain.all(Closed)] == ["needs-attention"]
 
     play(story, STATE)
 

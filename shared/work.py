@@ -396,7 +396,9 @@ class Work:
             named = ", ".join(dict.fromkeys(outcome.outcome for outcome in wanting))
             await self._close("needs-attention", f"every step holds, but a person has to settle what is left: {named}")
         elif not any(step.contains for step in plan.steps):
-            await self._close("needs-attention", "what was asked for is in place, and nothing of it cuts the identity off")
+            await self._close(
+                "needs-attention", "what was asked for is in place, and nothing of it cuts the identity off"
+            )
         elif all(execution.is_settled(step) and not self._is_stopped(step) for step in plan.steps):
             rotating = self._chain.place(SecretsBegun) > self._chain.place(SecretsEnded)
             more = "; what it exposed is still worked on" if rotating else ""
@@ -603,7 +605,7 @@ class Work:
             log.error("incident %s is not contained: %s", self._incident, cannot_run)
             return self._held("preflight", cannot_run, "Mend that, then order the incident again; nothing was changed.")
         if not plan.steps:
-            return self._held("preflight", "None of the actions is possible here.", _BY_HAND)
+            return self._held("preflight", _why_nothing(plan), _OTHERWISE)
         if self._mode == "watch":
             return self._held("mode", "Mode watch: Cordon decides and changes nothing.")
         return None
@@ -1117,6 +1119,14 @@ def _counter_move(record: AuditRecord) -> CounterMove:
 
 
 _BY_HAND = "Decide yourself and act in the Entra admin centre; Cordon will not."
+
+
+_OTHERWISE = "Order another action, or do by hand in the Entra admin centre what is still wanted."
+
+
+def _why_nothing(plan: Planned) -> str:
+    reasons = "; ".join(f"{outcome.action}: {outcome.reason}" for outcome in plan.not_done)
+    return f"None of the actions is to be done here. {reasons}".strip()
 
 
 def _second_person(by: str | None, plan: Planned) -> str:

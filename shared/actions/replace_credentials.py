@@ -51,6 +51,7 @@ from shared.tenant import (
 )
 
 _REMOVE, _RENEW = "remove", "new-certificate"
+_BLOCK, _NO_APPLICATION = "block-sign-in", "no-application-here"
 _OPTIONS = {"new-certificate", "only", "signing-keys"}
 _SIGNING = ("ask", "keep", "remove")
 _ACCUSED = "accused"
@@ -121,14 +122,14 @@ class ReplaceCredentials:
             return Planning(not_done=(_agent(self.name),))
         only = _chosen(options.get("only"), means)
         if isinstance(only, NamedOutcome):
-            return Planning(not_done=(only, *_left_out(state, {}, asks=False)))
+            return Planning(not_done=(only, *_left_out(state, {}, asks=False, blocks=_BLOCK in means.beside)))
         going = {holder.object_id: _condemned(holder, state, options, means) for holder in state.holders}
         holding = [each for each in state.holders if only is None or _holds(each, only, going[each.object_id])]
         # Where none holds them (any more), looks see that it stays so: they may have been removed a moment ago.
         looked_at = holding or (state.holders if only is not None and only.isdisjoint(_all_ids(state)) else ())
         steps = [_removal(holder, state, only, going[holder.object_id]) for holder in looked_at]
         asks = only is None and options.get("signing-keys") != "keep"
-        not_done = list(_left_out(state, going, asks=asks))
+        not_done = list(_left_out(state, going, asks=asks, blocks=_BLOCK in means.beside))
         if only is not None:
             not_done += _not_held(state, only)
         if options.get("new-certificate") is True:
@@ -266,7 +267,7 @@ def _renewal(state: IdentityState, means: Means, only: frozenset[str] | None) ->
     if application is None:
         return NamedOutcome(
             action=ReplaceCredentials.name,
-            outcome="no-application-here",
+            outcome=_NO_APPLICATION,
             reason="The application is registered in another tenant; only its owner can give it a new credential.",
         )
     if not means.handover_vault:
@@ -300,15 +301,21 @@ def _renewal(state: IdentityState, means: Means, only: frozenset[str] | None) ->
     )
 
 
-def _left_out(state: IdentityState, going: Mapping[str, frozenset[str]], *, asks: bool) -> Iterator[NamedOutcome]:
-    """What is not removed. With `asks`, signing keys that nothing shows to be in use are a person's to settle."""
+def _left_out(
+    state: IdentityState, going: Mapping[str, frozenset[str]], *, asks: bool, blocks: bool
+) -> Iterator[NamedOutcome]:
+    """
+    What is not removed. With `asks`, signing keys that nothing shows to be in use are a person's to settle. `blocks`:
+    the same plan blocks sign-in.
+    """
     if state.application is None:
+        here = "sign-in is blocked for this tenant" if blocks else "only blocking its sign-in keeps it out"
         yield NamedOutcome(
             action=ReplaceCredentials.name,
-            outcome="no-application-here",
+            outcome=_NO_APPLICATION,
             reason=(
                 "The application is registered in another tenant: its own credentials can only be removed by its "
-                "owner. Tell the publisher; here, sign-in is blocked for this tenant."
+                f"owner. Tell the publisher; here, {here}."
             ),
         )
     for holder in state.holders:
@@ -608,7 +615,19 @@ def _verify_gone(step: PlannedStep, holder: Holder, earlier: Earlier, state: Ide
         return Proof("not-held", "the instance lock is not back yet")
     kept = f", {len(found.kept_keys)} signing or encryption key(s) kept" if found.kept_keys else ""
     left_over = "none of the chosen credentials is left" if "only" in step.options else "no credential left but ours"
-    return Proof("held", f"{left_over}{kept}, read at {state.read_at:%H:%M:%S} UTC")
+    proof = f"{left_over}{kept}, read at {state.read_at:%H:%M:%S} UTC"
+    return Proof("held", proof, () if "only" in step.options else tuple(_works_on(state)))
+
+
+def _works_on(state: IdentityState) -> Iterator[NamedOutcome]:
+    """What a publisher holds elsewhere lets it in here as before, however little its service principal holds."""
+    if state.identity.kind in (IdentityKind.FOREIGN, IdentityKind.MICROSOFT) and state.enabled:
+        yield NamedOutcome(
+            action=ReplaceCredentials.name,
+            outcome=_NO_APPLICATION,
+            reason="Its own credentials lie with its publisher, in another tenant, and its sign-in here is allowed.",
+            todo=f"Order block-sign-in for service principal {state.identity.principal_id}, and tell the publisher.",
+        )
 
 
 def _lost(before: JsonObject, found: Sorted, going: frozenset[str]) -> list[str]:

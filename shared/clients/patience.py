@@ -160,7 +160,7 @@ def _seconds(text: str, clock: Clock) -> float | None:
 def _until(text: str, clock: Clock) -> float | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second for numbers that no date can hold
         return None
     aware: datetime = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (aware - clock()).total_seconds()

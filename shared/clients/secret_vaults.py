@@ -383,7 +383,10 @@ def _moment(attributes: JsonObject, name: str) -> datetime:
     value = attributes.get(name)
     if not isinstance(value, int):
         raise Unreadable(f"attributes.{name} is not there")
-    return datetime.fromtimestamp(value, UTC)
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise Unreadable(f"attributes.{name} is no moment") from None
 
 
 def _optional_moment(attributes: JsonObject, name: str) -> datetime | None:

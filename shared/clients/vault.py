@@ -244,7 +244,10 @@ def _moment(body: JsonObject, name: str) -> datetime:
     value = attributes.get(name) if isinstance(attributes, dict) else None
     if not isinstance(value, int):
         raise Unreadable(f"attributes.{name} is not there")
-    return datetime.fromtimestamp(value, UTC)
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise Unreadable(f"attributes.{name} is no moment") from None
 
 
 def _readable(doing: str, read: Callable[[], T]) -> T:

@@ -28,6 +28,8 @@ def now() -> datetime:
         ("nan", None),
         ("Mon, 02 Mar 1999 03:00:00 GMT", None),
         ("soon", None),
+        ("Mon, 01 Jan 2026 00:00:00 +99999999999999", None),
+        ("Mon, 02 Mar 20264035270:10 G 49", None),
         ("", None),
         (None, None),
         ("9" * 5000, 300.0),

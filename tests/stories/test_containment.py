@@ -1,9 +1,11 @@
 """One compromised identity, from signal to proven containment."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from shared.case import Known
 from shared.entries import Applied, Decided, Planned, Rechecked, RechecksSet, Verified
+from shared.identity import IdentityKind
 from shared.incident import Status
 from tests.fakes import certificate, federated, password, payroll
 from tests.stories.world import World, play
@@ -193,3 +195,31 @@ def test_an_event_about_nothing_that_the_list_shows_asks_a_person() -> None:
         assert await world.status() in (Status.AWAITING_APPROVAL, Status.WATCHED)
 
     play(story, payroll(application=[password(1)]))
+
+
+ROTATING = """
+version: 1
+rules:
+  - name: leaked-credential
+    when: {risk-detection: {types: [leakedCredentials]}}
+    verdict: contain
+    actions: [replace-credentials]
+"""
+
+
+def test_a_foreign_application_whose_own_credentials_work_on_is_not_called_contained() -> None:
+    """They lie with its publisher: what its service principal held is gone, and yet it signs in until it is blocked."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=2))
+        before = await responder.incident((await world.chain()).incident)
+        world.directory.state = replace(world.directory.state, enabled=False)
+        await world.work_queue(responder, timedelta(minutes=5))
+
+        assert before.status is Status.NEEDS_ATTENTION
+        assert any("Order block-sign-in" in todo for todo in before.todo)
+        assert await world.status() is Status.CONTAINED
+
+    play(story, payroll(principal=[password(1)], kind=IdentityKind.FOREIGN), policy=ROTATING)

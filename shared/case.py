@@ -107,13 +107,17 @@ class HolderKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Password:
-    """A client secret, as Graph shows it: never its value."""
+    """
+    A client secret, as Graph shows it: never its value. `hint` is how that begins (three characters), for comparing
+    alone: it is shown to nobody. `start` is chosen by whoever made the secret, and says nothing of when that was.
+    """
 
     key_id: str
     display_name: str | None
     custom_key_identifier: str | None
     start: datetime | None
     end: datetime | None
+    hint: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

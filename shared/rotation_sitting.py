@@ -333,7 +333,8 @@ class Sitting:
     async def _accuse(self) -> None:
         """
         Whose client secrets were exposed may be in other hands as well: that identity gets an incident of its own.
-        The signal first, then the word of it: sent twice, it is one signal, so that circles of identities end.
+        The signal first, then the word of it: sent twice, it is one signal, so that circles of identities end. Tags
+        alone accuse nobody: where the value does not show the same, the signal says so, and a person is asked.
         """
         own = subject_of(self._incident).client_id
         for step, planned in self._planned.items():
@@ -341,11 +342,13 @@ class Sitting:
             accused = planned.rotator == EntraClientSecret.name and client != own
             if not accused or self._chain.last(IdentityAccused, step) is not None:
                 continue
-            signal = self._accusation(planned, client)
+            job = planned.job(self._incident.incident, self._asked.options)
+            unsure = await EntraClientSecret().why_unsure(job, self._means(self._check))
+            signal = self._accusation(planned, client, unsure)
             await self._desk.inbox.take((signal,))
             await self._chain.write(IdentityAccused(client_id=client, record_id=signal.record_id), step=step)
 
-    def _accusation(self, planned: PlannedSecret, client: str) -> Signal:
+    def _accusation(self, planned: PlannedSecret, client: str, unsure: str | None) -> Signal:
         record = exposed(
             client,
             planned.ref,
@@ -354,6 +357,7 @@ class Sitting:
             tier=planned.tier,
             why=planned.why,
             at=self._desk.clock(),
+            unsure=unsure,
         )
         found = source_named(ExposedSecret.name).read(record, self._desk.tenant_id)
         if isinstance(found, NotASignal):

@@ -117,7 +117,16 @@ class FakeClock:
 
 
 def password(number: int) -> Password:
-    return Password(f"40000000-0000-4000-8000-{number:012d}", f"secret {number}", None, START, START)
+    key_id, hint = (
+        f"40000000-0000-4000-8000-{number:012d}",
+        f"{number % 1000:03d}" if number < 1000 else f"n{number % 100:02d}",
+    )
+    return Password(key_id, f"secret {number}", None, START, START, hint)
+
+
+def value_of(password: Password) -> str:
+    """What the secret that Graph shows in this way is."""
+    return f"{password.hint}8Q~value-of-{password.key_id}"
 
 
 def certificate(number: int, usage: str = "Verify", group: str | None = None) -> Key:
@@ -243,11 +252,10 @@ class FakeDirectory:
     async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
         if subject.client_id == CORDON_CLIENT:
             return Gathered(identity=Known(_cordon_itself(self.state)))
-        if subject.client_id is not None and (other := self.others.get(subject.client_id)) is not None:
-            return Gathered(identity=Known(other))
-        self.looks += 1
+        other = self.others.get(subject.client_id) if subject.client_id is not None else None
+        self.looks += other is None
         shown: dict[PartName, Callable[[], object]] = {
-            PartName.IDENTITY: self._shown,
+            PartName.IDENTITY: self._shown if other is None else lambda: Known(other),
             PartName.RISK: lambda: Known(self.risk),
             PartName.DETECTIONS: lambda: Known(self.detections),
             PartName.AUDITS: lambda: Known(self.audits),
@@ -341,7 +349,7 @@ class FakeDirectory:
         self._change_holder(
             f"addPassword {name}", object_id, lambda held: replace(held, passwords=(*held.passwords, made))
         )
-        return NewPassword(made.key_id, SecretValue(f"value of {made.key_id}"), expires)
+        return NewPassword(made.key_id, SecretValue(value_of(made)), expires)
 
     async def write_access(self, writes: Sequence[AccessWrite]) -> Sequence[WriteResult]:
         return [self._write_access(write) for write in writes]

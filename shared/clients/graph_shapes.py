@@ -210,6 +210,7 @@ def password_of(record: JsonObject) -> Password:
         custom_key_identifier=optional_text_of(record, "customKeyIdentifier"),
         start=time_of(record, "startDateTime"),
         end=time_of(record, "endDateTime"),
+        hint=optional_text_of(record, "hint"),
     )
 
 

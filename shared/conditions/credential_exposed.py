@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict
 
 from shared.case import Case, PartName
-from shared.conditions.interface import Finding, Met, NotMet
+from shared.conditions.interface import Finding, Met, NotMet, Unknown
 from shared.conditions.settings import SETTINGS, Duration, Several
 from shared.signal import Signal
 
@@ -26,7 +26,7 @@ class CredentialExposed:
 
     name: ClassVar[str] = "credential-exposed"
     needs: ClassVar[tuple[PartName, ...]] = ()
-    unknown_when: ClassVar[str] = ""
+    unknown_when: ClassVar[str] = "only the secret's tags say whose credential it is, and its value does not show it"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     tiers: Several[Literal[1, 2, 3]] = (1, 2, 3)
@@ -36,12 +36,18 @@ class CredentialExposed:
 
     def check(self, case: Case) -> Finding:
         found = [signal for signal in case.signals if signal.source == SOURCE]
-        for signal in found:
-            if signal.facts.get("tier") in self.tiers and case.now - signal.observed_at <= self.within:
-                return Met(_told(signal))
+        meant = [each for each in found if self._is_meant(each, case)]
+        sure = next((each for each in meant if "unsure" not in each.facts), None)
+        if sure is not None:
+            return Met(_told(sure))
+        if meant:
+            return Unknown(f"{_told(meant[0])}, as its tags say: {meant[0].facts['unsure']}")
         if found:
             return NotMet("a credential of it was exposed, but longer ago or in another tier")
         return NotMet("no other incident exposed a credential of it")
+
+    def _is_meant(self, signal: Signal, case: Case) -> bool:
+        return signal.facts.get("tier") in self.tiers and case.now - signal.observed_at <= self.within
 
 
 def _told(signal: Signal) -> str:

@@ -5,29 +5,58 @@ Graph tells the value of a client secret once and never again, so that nothing p
 of this application's. Whoever can write tags could have Cordon make a secret of any application, and put it where
 he can read it. So the application must name the vault's secret as well, by the tag `cordon-secret:VAULT/NAME` on its
 object. Without it the owner is asked.
+
+Which of the application's secrets an exposed version holds, a tag alone does not tell either: it may be left over, or
+written by whoever wants another one removed. Graph shows how each secret begins (`hint`, its first three characters).
+A secret is removed only where a tag names it and the exposed value begins as it does, and as no other one. When a
+secret was made Graph does not tell: whoever makes it chooses the start.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from shared.actions.interface import Applied, Proof
 from shared.case import CouldNotLook, HolderKind, IdentityState, Known, PartName, Password
 from shared.entries import WriteOutcome
-from shared.errors import CannotBeRead, Gone, Unreachable
+from shared.errors import CannotBeRead, CordonError, Gone, OperatorMustAct, PlatformRefused, Unreachable
 from shared.estate import SecretRef, SecretSeen
 from shared.identity import ClientId, IdentityRef
 from shared.refusals import refusal_name
 from shared.rotators.fallback import OrOwner
 from shared.rotators.interface import Job, Keys, Minted, RotatorMeans, Served, Serves, ServesNot
-from shared.rotators.reading import made_by_us, texts, versions_of
+from shared.rotators.reading import (
+    changed_lately,
+    exposed_of,
+    inner,
+    made_by_us,
+    texts,
+    values_of,
+    versions_of,
+)
 from shared.rotators.tags import CONSENT, CREDENTIAL, PROVIDER, consents, expiry, guid_in, is_for, spelled, tag
 from shared.signal import JsonObject
 from shared.tenant import RemovePassword, WriteDone, WriteRefused, WriteResult, WriteUnknown
 
 _LIFETIME = timedelta(days=180)
-_SKEW = timedelta(minutes=5)  # between the clocks of Graph and of a vault
+_HINT = 3  # characters of a hint; a shorter one would fit too much
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """
+    The exposed versions beside the application's secrets. `live` are key ids that are surely exposed; `gone` those that
+    the application does not have any more; `doubts` tells of each other version why nothing is sure. `newest` is the
+    doubt of the version that consumers read; `used` the live secret in it, where that one is not exposed.
+    """
+
+    live: tuple[str, ...]
+    gone: tuple[str, ...]
+    doubts: Mapping[str, str]
+    newest: str | None
+    used: str | None
 
 
 class EntraClientSecret(OrOwner):
@@ -47,31 +76,48 @@ class EntraClientSecret(OrOwner):
     async def examine(self, job: Job, means: RotatorMeans) -> JsonObject | str:
         """On which object the exposed secrets are, and whether the application wants its secrets there."""
         state = await _look(job, means)
-        versions = await versions_of(job, means)
-        named = {_key_id(each, job) for each in versions if each.version in job.exposed}
-        exposed = sorted(key for key in named if key)
-        holder = next((held for held in state.holders if {p.key_id for p in held.passwords} & {*exposed}), None)
         if not _wants(state, job.secret):
             return f"the application {job.serves.resource} does not name it by a tag {CONSENT}:VAULT/NAME on its object"
-        if holder is None:
-            if _is_dead_anyway(state, job, versions):
-                return {"exposed": [*exposed], "dead": True, "untagged": None in named}
-            return "its tags name a client secret that the application does not have (any more)"
-        lifetime = next(p.end - p.start if p.end and p.start else None for p in holder.passwords if p.key_id in exposed)
+        found = await _compare(job, state, await versions_of(job, means), means)
+        if found.newest is not None:
+            return found.newest
+        if not found.live and not found.gone:
+            return next(iter(found.doubts.values()), "no version of it is there that was exposed")
+        told: JsonObject = {"exposed": [*found.live], "gone": [*found.gone], "doubts": {**found.doubts}}
+        if not found.live:
+            return {**told, "dead": True}
+        holder = next(held for held in state.holders if {p.key_id for p in held.passwords} & {*found.live})
+        lifetimes = (p.end - p.start if p.end and p.start else None for p in holder.passwords if p.key_id in found.live)
+        lifetime = next(lifetimes)
         seconds = lifetime.total_seconds() if lifetime else None
-        return {
-            "holder": holder.kind.value,
-            "objectId": holder.object_id,
-            "exposed": [*exposed],
-            "lifetime": seconds,
-            "untagged": None in named,
-        }
+        used: JsonObject = {"used": found.used} if found.used is not None else {}
+        return {**told, **used, "holder": holder.kind.value, "objectId": holder.object_id, "lifetime": seconds}
+
+    async def why_unsure(self, job: Job, means: RotatorMeans) -> str | None:
+        """Why no exposed version is surely a credential that opens the application now; None where one is."""
+        try:
+            found = await _compare(job, await _look(job, means), await versions_of(job, means), means)
+        except CordonError as error:
+            return f"it could not be compared with the application's secrets: {error}"
+        if found.live:
+            return None
+        return next(iter(found.doubts.values()), "the application does not have the client secret that its tags name")
+
+    async def alive(self, job: Job, means: RotatorMeans) -> str | None:
+        """See `OrOwner`."""
+        try:
+            found = await _compare(job, await _look(job, means), await versions_of(job, means), means)
+        except (Gone, OperatorMustAct, PlatformRefused):
+            return None
+        return f"client secret {found.live[0]} is on the application still" if found.live else None
 
     async def mint(self, job: Job, before: JsonObject, means: RotatorMeans) -> Minted:
         """A secret of this operation that is in no version has lost its value: it is removed, and another one made."""
         versions = await versions_of(job, means)
         if before.get("dead"):
             return Minted({}, version=versions[0].version)
+        if "used" in before:  # what consumers read by now is not exposed
+            return Minted({"keyId": before["used"]}, version=versions[0].version)
         if published := made_by_us(job, versions):
             return Minted({"keyId": tag(published, CREDENTIAL).lower()}, version=published.version)
         if job.beside is not None and job.beside_at is not None:
@@ -114,9 +160,11 @@ class EntraClientSecret(OrOwner):
         except Gone:
             return Proof("held", f"the application {job.serves.resource} is gone, and its secrets with it")
         held = {p.key_id for holder in state.holders for p in holder.passwords}
-        if left := sorted(held & {*texts(before.get("exposed"))}):
+        if left := sorted(held & {*texts(before.get("exposed")), *texts(before.get("gone"))}):
             return Proof("not-held", f"client secret {left[0]} is on the application still")
-        if before.get("untagged"):
+        for version, why in inner(before.get("doubts")).items():
+            return Proof("unknown", f"of the exposed version {version} {why}: find out what it opens, and end that")
+        if before.get("untagged"):  # as journals of before tell it
             return Proof("unknown", "an exposed version has no tag that names its client secret")
         return Proof("held", f"the exposed client secret is on neither object, read at {state.read_at:%H:%M:%S} UTC")
 
@@ -179,16 +227,56 @@ def _wants(state: IdentityState, secret: SecretSeen) -> bool:
     return consents([each[len(prefix) :] for each in said], secret)
 
 
-def _is_dead_anyway(state: IdentityState, job: Job, versions: Sequence[SecretSeen]) -> bool:
-    """
-    Whether every secret that is left was made after the exposed versions were stored: it is none of theirs. Of an
-    application that belongs to another tenant nobody here sees the secrets, so that nothing is known to be gone.
-    """
+async def _compare(job: Job, state: IdentityState, versions: tuple[SecretSeen, ...], means: RotatorMeans) -> _Compared:
+    """Each exposed version's tags and value beside the application's secrets. The values are forgotten here."""
+    values, newest = await values_of(job, versions, means), versions[0]
+    secrets = {p.key_id: p for held in state.holders for p in held.passwords}
+    keys, doubts = set[str](), dict[str, str]()
+    for version, seen in exposed_of(job, versions).items():
+        key, value = _key_id(seen, job) if seen else None, values.of(version)
+        why = _why_doubtful(key, value, secrets)
+        if why is None and key not in secrets:
+            why = _why_not_gone(state, seen, means.clock())
+        if why is not None:
+            doubts[version] = why
+        elif key is not None:
+            keys.add(key)
+    live, used = keys & {*secrets}, _key_id(newest, job)
+    doubt = _why_doubtful(used, values.newest, secrets) if newest.enabled else None
+    return _Compared(
+        live=tuple(sorted(live)),
+        gone=tuple(sorted(keys - live)),
+        doubts=doubts,
+        newest=doubts.get(str(newest.version), doubt) if newest.enabled else None,
+        used=used if newest.enabled and used in {*secrets} - live else None,
+    )
+
+
+def _why_doubtful(key: str | None, value: str | None, secrets: Mapping[str, Password]) -> str | None:
+    """Why it is not sure that a version holds this secret; None where it is, or holds none of these."""
+    if key is None:
+        return "no tag names its client secret"
+    if value is None:
+        return f"nothing but its tags says that it holds client secret {key}: it is disabled, and cannot be compared"
+    blind = sorted(each for each, held in secrets.items() if len(held.hint or "") < _HINT)
+    begins = sorted(each for each, held in secrets.items() if each not in blind and value.startswith(held.hint or ""))
+    others = [each for each in begins if each != key]
+    if key in blind or (key not in secrets and blind):
+        return f"its tags name client secret {key}, and Graph does not show how secret {blind[0]} begins"
+    if others:
+        return f"its tags name client secret {key}, and its value begins as secret {others[0]} does"
+    if key in secrets and not begins:
+        return f"its tags name client secret {key}, and its value does not begin as that one does"
+    return None
+
+
+def _why_not_gone(state: IdentityState, seen: SecretSeen | None, now: datetime) -> str | None:
+    """Why it proves nothing that the application has no secret that the version can be."""
     if state.application is None:
-        return False
-    stored = [each.created for each in versions if each.version in job.exposed]
-    left = [password.start for held in state.holders for password in held.passwords]
-    return bool(stored) and all(start is not None and start > max(stored) + _SKEW for start in left)
+        return "its application belongs to another tenant, and nobody here sees that one's secrets"
+    if seen is None or (changed := changed_lately(seen, now)) is None:
+        return None
+    return f"its tags name a client secret that the application does not have, and {changed}"
 
 
 def _expiry(job: Job, before: JsonObject, now: datetime) -> datetime:

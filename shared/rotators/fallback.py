@@ -35,8 +35,12 @@ class OrOwner(ABC):
 
     @abstractmethod
     async def prove(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Proof:
-        """As `Rotator.verify`; asked for the owner's work as well, where only "not-held" is believed."""
+        """As `Rotator.verify`."""
         ...
+
+    async def alive(self, job: Job, means: RotatorMeans) -> str | None:
+        """Of a secret that was left to the owner: what shows that the exposed value opens its source still."""
+        return None
 
     async def recognise(self, secret: SecretSeen, value: SecretValue, means: RotatorMeans) -> Serves | ServesNot:
         return ServesNot()
@@ -64,7 +68,9 @@ class OrOwner(ABC):
 
     async def verify(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Proof:
         if is_owners(before):
-            return await _OWNER.verify(job, before, made, means)
+            proof = await _OWNER.verify(job, before, made, means)
+            alive = await self.alive(job, means) if proof.answer != "not-held" else None
+            return Proof("not-held", alive) if alive is not None else proof
         return await self.prove(job, before, made, means)
 
 

@@ -5,6 +5,7 @@ Values stay in memory for one comparison with what the source takes, and are hel
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from hmac import compare_digest
 from urllib.parse import unquote
 
@@ -17,6 +18,9 @@ from shared.rotators.interface import Job, RotatorMeans
 from shared.rotators.providers import read_provider
 from shared.rotators.tags import PROVIDER, tag
 from shared.signal import JsonObject, JsonValue
+
+_AT_ONCE = timedelta(seconds=2)  # Key Vault tells whole seconds
+_MAY_BE_THEIRS = timedelta(days=30)  # for so long reads count: since then somebody else may have been at work
 
 
 async def versions_of(job: Job, means: RotatorMeans) -> tuple[SecretSeen, ...]:
@@ -85,6 +89,18 @@ def tagged_for(resource: str, version: SecretSeen) -> bool | None:
     """Whether the version's tags name this source, or what it is a part of; None where they name none."""
     named = read_provider(tag(version, PROVIDER))
     return f"{resource}/".startswith(f"{named.resource}/") if named else None
+
+
+def changed_lately(version: SecretSeen, now: datetime) -> str | None:
+    """
+    Why the tags of a version prove nothing: it was changed since it was stored, within the time for which reads count.
+    Whoever may store a secret may write the tags of every version, and Key Vault tells only that something was changed.
+    """
+    if version.updated - version.created <= _AT_ONCE or now - version.updated > _MAY_BE_THEIRS:
+        return None
+    return (
+        f"it was changed at {version.updated:%Y-%m-%d %H:%M} UTC, after it was stored, so that its tags prove nothing"
+    )
 
 
 def exposed_of(job: Job, versions: tuple[SecretSeen, ...]) -> Mapping[str, SecretSeen | None]:

@@ -21,7 +21,8 @@ _TIERS = (1, 2, 3)
 
 class ExposedSecret:
     """
-    Reads {appId, incident, vault, secret, versions, tier, why, at}, as `exposed` puts it together.
+    Reads {appId, incident, vault, secret, versions, tier, why, at, unsure}, as `exposed` puts it together. `unsure` is
+    there where only the secret's tags say whose credential it is: whoever may store secrets can write any tag.
 
     The record's id follows from identity, secret and versions: where two identities expose each other's credentials,
     the second accusation of the same is known already, and the circle ends.
@@ -47,21 +48,36 @@ class ExposedSecret:
             "tier": tier,
             "why": why,
         }
+        if record.get("unsure") is not None:
+            facts["unsure"] = body.line("unsure", 300) or "why is not said"
         return Signal(
             source=self.name,
             record_id=_id(client, vault, secret, versions),
             subject=IdentityRef(client_id=ClientId(client)),
             observed_at=body.time("at"),
-            summary=one_line(f"Its credential in secret {vault}/{secret} was exposed ({incident}): {why}"),
+            summary=one_line(f"{_what(facts)} in secret {vault}/{secret} was exposed ({incident}): {why}"),
             facts=facts,
         )
 
 
+def _what(facts: JsonObject) -> str:
+    return "What is tagged as its credential" if "unsure" in facts else "Its credential"
+
+
 def exposed(
-    client: str, ref: SecretRef, versions: Sequence[str], *, incident: str, tier: int, why: str, at: datetime
+    client: str,
+    ref: SecretRef,
+    versions: Sequence[str],
+    *,
+    incident: str,
+    tier: int,
+    why: str,
+    at: datetime,
+    unsure: str | None = None,
 ) -> JsonObject:
     """The record that says: the secret holds a credential of this client, and the incident's identity exposed it."""
     return {
+        **({} if unsure is None else {"unsure": unsure}),
         "appId": client,
         "incident": incident,
         "vault": ref.vault,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from shared.conditions.credential_exposed import CredentialExposed
-from shared.conditions.interface import Met, NotMet
+from shared.conditions.interface import Met, NotMet, Unknown
 from shared.signal import Signal
 from tests.conditions.cases import case
 from tests.sources.test_exposed_secret import INCIDENT, read
@@ -42,3 +42,14 @@ def test_tier_and_age_are_for_the_policy_to_say() -> None:
     assert isinstance(asked(CredentialExposed(tiers=(2, 3)), read()), NotMet)
     assert isinstance(asked(CredentialExposed(tiers=(1,)), read()), Met)
     assert isinstance(asked(CredentialExposed(), late), NotMet)
+
+
+def test_a_tag_that_the_value_does_not_bear_out_is_for_a_person() -> None:
+    """Whoever may store a secret can write any client id on it: nobody is contained for that."""
+    unsure = read(unsure="its value does not begin as that one does")
+    finding = CredentialExposed().check(replace(case(), signals=(unsure,)))
+
+    assert isinstance(finding, Unknown)
+    assert "does not begin as that one does" in finding.reason
+    assert isinstance(asked(CredentialExposed(), unsure, read()), Met), "one that is sure counts"
+    assert isinstance(asked(CredentialExposed(tiers=(2,)), unsure), NotMet)

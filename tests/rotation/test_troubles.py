@@ -23,6 +23,7 @@ from shared.entries import (
     SecretRepeated,
     SecretStopped,
     SecretVerified,
+    SignalJoined,
     UndoOrdered,
     WriteOutcome,
 )
@@ -33,7 +34,7 @@ from shared.incident import Status
 from shared.journal import IncidentId, Journal, Record
 from shared.policy import read_policy
 from shared.rotators import rotator_named
-from tests.fakes import PAYROLL_CLIENT, START, password
+from tests.fakes import PAYROLL_CLIENT, START, password, payroll, value_of
 from tests.rotation.checker import faults
 from tests.rotation.world import RotationWorld, play, policy
 
@@ -320,7 +321,7 @@ def test_a_client_secret_of_a_protected_identity_is_spared_whichever_of_its_ids_
 
     async def story(world: RotationWorld) -> None:
         tags = {"ProviderAddress": str(client), "CredentialId": "40000000-0000-4000-8000-000000000077"}
-        world.secret(CONN, "a-client-secret", read=True, tags=tags)
+        world.secret(CONN, value_of(password(1)), read=True, tags=tags)
         ours = world.directory.state
         world.directory.others = {
             client: replace(ours, identity=replace(ours.identity, principal_id=principal, client_id=client))
@@ -393,7 +394,7 @@ def test_protection_that_comes_while_a_secret_is_rotated_stops_it(by: str) -> No
 
     async def story(world: RotationWorld) -> None:
         tags = {"ProviderAddress": client, "CredentialId": "40000000-0000-4000-8000-000000000077"}
-        world.secret(CONN, "a-client-secret", read=True, tags=tags)
+        world.secret(CONN, value_of(password(1)), read=True, tags=tags)
         responder = world.instance()
         await world.hear_of_leak(responder)
         incident = (await world.chain()).incident
@@ -428,7 +429,7 @@ def test_while_nobody_can_tell_whether_an_identity_is_protected_its_secret_is_le
             state, application=replace(state.application, tags=("cordon-secret:shop/conn",))
         )
         tags = {"ProviderAddress": PAYROLL_CLIENT, "CredentialId": password(1).key_id}
-        world.secret(CONN, "a-client-secret", read=True, tags=tags)
+        world.secret(CONN, value_of(password(1)), read=True, tags=tags)
         responder = world.instance()
         await world.hear_of_leak(responder)
         await world.work_queue(responder, timedelta(minutes=10))
@@ -544,7 +545,7 @@ def test_another_identitys_client_secret_opens_that_identitys_incident_once() ->
     async def story(world: RotationWorld) -> None:
         other = "20000000-0000-4000-8000-000000000077"
         tags = {"ProviderAddress": other, "CredentialId": "40000000-0000-4000-8000-000000000077"}
-        world.secret(CONN, "a-client-secret", read=True, tags=tags)
+        world.secret(CONN, value_of(password(1)), read=True, tags=tags)
         responder = world.instance()
         await world.hear_of_leak(responder)
         await world.work_queue(responder, timedelta(hours=2))
@@ -555,6 +556,30 @@ def test_another_identitys_client_secret_opens_that_identitys_incident_once() ->
 
         assert len(incidents) == 2
         assert accused == [other]
+
+    play(story, text=ALL)
+
+
+@pytest.mark.parametrize("value_fits", [True, False])
+def test_a_tag_on_a_secret_accuses_nobody_of_whom_the_value_does_not_tell_the_same(value_fits: bool) -> None:
+    """Whoever may write one secret could have any identity of the tenant contained, by a tag with its client id."""
+    other = ClientId("20000000-0000-4000-8000-000000000077")
+
+    async def story(world: RotationWorld) -> None:
+        ours = world.directory.state
+        theirs = payroll(application=[password(77)])
+        identity = replace(ours.identity, principal_id=PrincipalId(f"{other[:-1]}8"), client_id=other)
+        world.directory.others = {other: replace(theirs, identity=identity)}
+        tags = {"ProviderAddress": other, "CredentialId": password(77).key_id}
+        world.secret(CONN, value_of(password(77)) if value_fits else "the-attackers-own", read=True, tags=tags)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=2))
+        listed = await world.store.documents.query("incidents")
+        chains = [await world.chain_of(each) for each in {str(each.body["incident"]) for each in listed}]
+        signals = [entry for chain in chains for entry in chain.all(SignalJoined) if entry.source == "exposed-secret"]
+
+        assert ["unsure" in each.facts for each in signals] == [not value_fits]
 
     play(story, text=ALL)
 

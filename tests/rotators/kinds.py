@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from shared.case import Password
 from shared.estate import SecretSeen
-from tests.fakes import PAYROLL_CLIENT, START, password, payroll
+from tests.fakes import PAYROLL_CLIENT, START, password, payroll, value_of
 from tests.rotators.estate import GROUP, LONG_AGO, REF, World
 
 STORAGE = f"{GROUP}/Microsoft.Storage/storageAccounts/shopdata"
@@ -58,12 +58,12 @@ def _client_secret(world: World) -> SecretSeen:
     tagged = replace(state.application, tags=("HideApp", "cordon-secret:shop/conn"))
     world.directory.state = replace(state, application=tagged)
     tags = {"ProviderAddress": PAYROLL_CLIENT.upper(), "CredentialId": password(1).key_id}
-    return world.vaults.store(REF, f"value of {password(1).key_id}", tags=tags)
+    return world.vaults.store(REF, value_of(password(1)), tags=tags)
 
 
 def _client_secrets(world: World) -> list[str]:
     held: list[Password] = [p for holder in world.directory.state.holders for p in holder.passwords]
-    return [f"value of {each.key_id}" for each in held]
+    return [value_of(each) for each in held]
 
 
 def _certificate(world: World) -> SecretSeen:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from shared.estate import SecretRef, SecretSeen
 from shared.rotators import rotator_named
 from shared.rotators.interface import Awaited, Minted, ServesNot
 from shared.tenant import CredentialWrite, WriteRefused, WriteResult
-from tests.fakes import PAYROLL_CLIENT, START, password, payroll
+from tests.fakes import PAYROLL_CLIENT, START, password, payroll, value_of
 from tests.rotators.estate import LONG_AGO, REF, World, begin, served
 from tests.rotators.kinds import kind
 
@@ -33,7 +33,8 @@ def application(
 
 def store(world: World, key_id: str = ONE, ref: SecretRef = REF, **more: Any) -> SecretSeen:
     tags = {"ProviderAddress": PAYROLL_CLIENT, "CredentialId": key_id}
-    return world.vaults.store(ref, f"value of {key_id}", **{"tags": tags, **more})
+    value = value_of(next(each for each in (password(1), password(2)) if each.key_id == key_id))
+    return world.vaults.store(ref, value, **{"tags": tags, **more})
 
 
 def held(world: World) -> dict[str, str | None]:
@@ -128,15 +129,161 @@ async def test_an_untagged_version_stays_open_also_where_the_tagged_ones_secret_
     assert (await rounds.whole()).answer == "unknown"
 
 
-async def test_a_key_id_that_the_application_does_not_have_proves_nothing_beside_an_older_secret() -> None:
-    """A wrong tag may hide which of the application's secrets leaked."""
+YEARS = timedelta(days=730)
+STARTS = pytest.mark.parametrize("start", [START + YEARS, LONG_AGO - YEARS], ids=["in-the-future", "long-ago"])
+
+
+@STARTS
+async def test_a_key_id_that_the_application_does_not_have_may_hide_the_secret_that_the_value_begins_as(
+    start: datetime,
+) -> None:
+    """The tag is left over or forged, and the exposed secret lives, whatever start its maker gave it."""
     world = World()
-    world.directory.state = application(replace(password(2), start=LONG_AGO - timedelta(days=1)))
+    world.directory.state = application(replace(password(2), start=start))
+    rounds = await begin(world, store(world, TWO, tags={"ProviderAddress": PAYROLL_CLIENT, "CredentialId": ONE}))
+    awaited = await rounds.make()
+
+    assert isinstance(awaited, Awaited)
+    assert f"begins as secret {TWO} does" in awaited.why
+    assert (await rounds.rotator.verify(rounds.job, await rounds.before(), awaited.made, world.means)).answer != "held"
+
+
+@STARTS
+async def test_a_value_that_begins_as_no_secret_of_the_application_is_none_of_them(start: datetime) -> None:
+    """When the secrets that are left were made is their makers' claim: the value tells."""
+    world = World()
+    world.directory.state = application(replace(password(2), start=start))
+    rounds = await begin(world, store(world))
+
+    assert (await rounds.whole()).answer == "held"
+    assert world.writes.done == []
+
+
+async def test_a_forged_tag_does_not_let_another_secret_of_the_application_die() -> None:
+    """The tag names an innocent one, which the exposed value does not begin as: a person is asked, nothing is done."""
+    world = World()
+    world.directory.state = application(password(1), password(2))
+    rounds = await begin(world, store(world, ONE, tags={"ProviderAddress": PAYROLL_CLIENT, "CredentialId": TWO}))
+    awaited = await rounds.make()
+
+    assert isinstance(awaited, Awaited)
+    assert f"name client secret {TWO}, and its value begins as secret {ONE} does" in awaited.why
+    assert set(held(world)) == {ONE, TWO}
+
+
+async def test_a_value_that_is_no_secret_of_the_application_lets_none_die() -> None:
+    """It begins as neither: what leaked opens something else."""
+    world = World()
+    world.directory.state = application(password(1), password(2))
+    tags = {"ProviderAddress": PAYROLL_CLIENT, "CredentialId": ONE}
+    rounds = await begin(world, world.vaults.store(REF, "opens-something-else", tags=tags))
+    awaited = await rounds.make()
+
+    assert isinstance(awaited, Awaited)
+    assert "does not begin as that one does" in awaited.why
+    assert set(held(world)) == {ONE, TWO}
+
+
+async def test_secrets_that_begin_alike_are_told_apart_by_nobody() -> None:
+    """Three characters fit two of them: removing the one that the tag names might leave the exposed one alive."""
+    world = World()
+    world.directory.state = application(password(1), replace(password(2), hint=password(1).hint))
+    rounds = await begin(world, store(world))
+
+    assert isinstance(await rounds.make(), Awaited)
+    assert set(held(world)) == {ONE, TWO}
+
+
+@pytest.mark.parametrize("hint", [None, "", "00"])
+async def test_a_secret_of_which_graph_shows_no_beginning_is_its_owners(hint: str | None) -> None:
+    """Nothing tells whether the exposed version holds it."""
+    world = World()
+    world.directory.state = application(replace(password(1), hint=hint))
     rounds = await begin(world, store(world))
     awaited = await rounds.make()
 
     assert isinstance(awaited, Awaited)
-    assert "does not have" in awaited.why
+    assert "does not show how" in awaited.why
+    assert set(held(world)) == {ONE}
+
+
+async def test_beside_a_secret_of_which_graph_shows_no_beginning_none_is_taken_for_gone() -> None:
+    """The exposed value may be that one."""
+    world = World()
+    world.directory.state = application(replace(password(2), hint=None))
+    rounds = await begin(world, store(world))
+
+    assert isinstance(await rounds.make(), Awaited)
+
+
+async def test_an_older_version_whose_tag_does_not_fit_its_value_keeps_the_proof_open() -> None:
+    """What surely leaked is removed; the innocent one that the older version's tag names stays."""
+    world = World()
+    world.directory.state = application(password(1), password(2))
+    tags = {"ProviderAddress": PAYROLL_CLIENT, "CredentialId": TWO}
+    older = world.vaults.store(REF, "opens-something-else", tags=tags)
+    newest = store(world, created=START, updated=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+    proof = await rounds.whole()
+
+    assert ONE not in held(world)
+    assert TWO in held(world)
+    assert proof.answer == "unknown"
+    assert str(older.version) in proof.why
+
+
+async def test_a_disabled_version_lets_no_secret_die_by_its_tags_alone() -> None:
+    """Nobody can compare it: whoever may store secrets can write any tag and disable any version."""
+    world = World()
+    world.directory.state = application(password(1), password(2))
+    older = store(world, TWO, enabled=False)
+    newest = store(world, created=START, updated=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+    proof = await rounds.whole()
+
+    assert TWO in held(world)
+    assert proof.answer == "unknown"
+    assert "cannot be compared" in proof.why
+
+
+async def test_tags_that_were_changed_after_the_version_was_stored_prove_no_secret_gone() -> None:
+    """Its value may open another application, and a tag that names this one is written in a second."""
+    world = World()
+    world.directory.state = application(password(2))
+    rounds = await begin(world, store(world, updated=START - timedelta(days=3)))
+    awaited = await rounds.make()
+
+    assert isinstance(awaited, Awaited)
+    assert "it was changed at 2026-02-27 03:00 UTC" in awaited.why
+
+
+async def test_what_an_owner_stored_meanwhile_is_not_stored_over() -> None:
+    """His newest version holds another secret, which nobody exposed: only the exposed one goes."""
+    world = World()
+    world.directory.state = application(password(1), password(2))
+    older = store(world)
+    theirs = store(world, TWO, created=START, updated=START)
+    rounds = await begin(world, older)
+
+    assert (await rounds.whole()).answer == "held"
+    assert world.newest()[0].version == theirs.version
+    assert set(held(world)) == {TWO}
+
+
+async def test_an_owners_word_does_not_stand_against_a_secret_that_lives_on() -> None:
+    """The application does not name the vault's secret, so its owner is asked; what he says is looked at."""
+    world = World()
+    world.directory.state = application(password(1), tags=())
+    rounds = await begin(world, store(world))
+    awaited = await rounds.make()
+    assert isinstance(awaited, Awaited)
+    said = {"cordon-old-is-dead": rounds.job.exposed[0]}
+    theirs = world.vaults.store(REF, "new", created=START + timedelta(minutes=9), updated=START, tags=said)
+    rounds.journal.keep("made", {**awaited.made, "ownersVersion": theirs.version})
+    proof = await rounds.verify()
+
+    assert proof.answer == "not-held"
+    assert ONE in proof.why
 
 
 async def test_exposed_versions_with_different_secrets_all_die() -> None:

@@ -56,3 +56,10 @@ def test_a_record_that_is_not_what_it_should_be_is_refused(wrong: JsonObject) ->
     """Also our own records are read with care: tags of secrets are tenant text."""
     with pytest.raises(MalformedSignal):
         read(**wrong)
+
+
+def test_what_only_tags_say_is_told_as_that() -> None:
+    """The summary is what people read first."""
+    assert read(unsure="its value does not fit").summary.startswith("What is tagged as its credential")
+    assert read().summary.startswith("Its credential")
+    assert read().key == read(unsure="its value does not fit").key

@@ -184,8 +184,9 @@ async def show_incident(call: Call[Nothing, Nothing]) -> Reply:
 )
 async def show_contacts(call: Call[Nothing, Nothing]) -> Reply:
     """
-    Say whom to call about an incident's identity, read now: owners with their managers, and for an application of
-    another tenant its publisher, with a draft of what to write. Nothing is sent and nothing is stored.
+    Say whom to call about an incident's identity, read now: owners with their managers, who answers for it by the
+    operator's own list, and for an application of another tenant its publisher, with a draft of what to write. Nothing
+    is sent and nothing is stored.
     """
     return Reply(await responder().contacts(_incident(call.path["id"])))
 

@@ -8,6 +8,7 @@ param suffix string
 param mode string
 param cloud string
 param policy string
+param contacts string
 param logWorkspaces array
 
 param readerId string
@@ -94,6 +95,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     CORDON_TENANT_ID: tenant().tenantId
     CORDON_CLOUD: cloud
     CORDON_POLICY: policy
+    CORDON_CONTACTS: contacts
     CORDON_STORE: 'tables'
     CORDON_READER_CLIENT_ID: readerClientId
     CORDON_EXECUTOR_CLIENT_ID: executorClientId

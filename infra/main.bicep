@@ -21,6 +21,8 @@ param cloud string = 'public'
 
 @description('The policy file, as a path inside the app.')
 param policy string = 'policies/default.yaml'
+@description('The list of whom to call, as a path inside the app; empty: none.')
+param contacts string = ''
 
 @description('Log Analytics workspaces with the logs of the tenant\'s vaults, by workspace id.')
 param logWorkspaces array = []
@@ -74,6 +76,7 @@ module app 'app.bicep' = {
     mode: mode
     cloud: cloud
     policy: policy
+    contacts: contacts
     logWorkspaces: logWorkspaces
     readerId: identities.outputs.readerId
     readerClientId: identities.outputs.readerClientId

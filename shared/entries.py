@@ -122,13 +122,47 @@ class IdentitySeen(Detail):
     credentials: tuple[CredentialSeen, ...] = ()
 
 
+class TeamTold(Detail):
+    """Who answers for an application by the operator's own list, how to reach them, and by what it matched."""
+
+    team: str
+    reach: str
+    because: str
+
+
+class OwnerTold(Detail):
+    """An owner as the directory names it; the name is others' text."""
+
+    id: str
+    type: str | None = None
+    name: str | None = None
+
+
+class LookBackTold(Detail):
+    """One step of the look-back at people: which time it covered of how many, or why it could not be read."""
+
+    length: str
+    since: datetime | None = None
+    until: datetime | None = None
+    people: int = 0
+    why_not: str | None = None
+    doubts: tuple[str, ...] = ()
+
+
 class Investigated(Entry):
-    """What was gathered for the decision. `evidence` is the digest of the full case, if it was kept."""
+    """
+    What was gathered for the decision. `evidence` is the digest of the full case, if it was kept. `owners` are None
+    where nobody asked for them; `owners_unread` says of which object they could not be read, and why.
+    """
 
     kind = "investigated"
     parts: tuple[PartRead, ...]
     identity: IdentitySeen | None = None
     evidence: str | None = None
+    contacts: tuple[TeamTold, ...] = ()
+    owners: tuple[OwnerTold, ...] | None = None
+    owners_unread: tuple[str, ...] = ()
+    look_back: tuple[LookBackTold, ...] = ()
 
 
 class ConditionAnswer(Detail):

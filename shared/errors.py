@@ -62,6 +62,15 @@ class PolicyWrong(OperatorMustAct):
         self.problems = problems
 
 
+class ContactsWrong(OperatorMustAct):
+    """The file of contacts cannot be used; `problems` as of PolicyWrong."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        super().__init__(f"Cordon did not start. Mend the contacts, or leave CORDON_CONTACTS empty:{lines}")
+        self.problems = problems
+
+
 class PermissionMissing(OperatorMustAct):
     """The tenant refused one of our identities. Never retried as if it were transient."""
 

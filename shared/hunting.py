@@ -3,13 +3,23 @@ What is worth a look in the tenant at large: applications that nobody answers fo
 given. Pure. Whatever is found is a candidate for a person; nothing is done about it, and no incident is opened.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from shared.conditions.publisher import imitated
+from shared.entries import TeamTold
 from shared.identity import MICROSOFT_TENANTS
 from shared.inventory import Consent, Consents, Owned, OwnedApplication, Reachable
 from shared.privileges import Privilege, scopes, worst
-from shared.views import CandidateView, ConsentsView, ContactsView, ContactView, OwnedView, OwnersView, OwnerView
+from shared.views import (
+    CandidateView,
+    ConsentsView,
+    ContactsView,
+    ContactView,
+    OwnedView,
+    OwnersView,
+    OwnerView,
+    TeamView,
+)
 
 
 def owners_view(page: Owned, tenant_id: str) -> OwnersView:
@@ -116,7 +126,9 @@ def _imitates(consent: Consent) -> str | None:
     return imitated(consent.name) if consent.name else None
 
 
-def contacts_view(incident: str, found: Reachable, tenant_id: str, said: str) -> ContactsView:
+def contacts_view(
+    incident: str, found: Reachable, tenant_id: str, said: str, teams: Iterable[TeamTold] = ()
+) -> ContactsView:
     """Whom to call, and for a third party what to write. `said` is what the incident's status is, in a word."""
     origin = origin_of(found.owner_tenant, None, tenant_id)
     return ContactsView(
@@ -143,6 +155,7 @@ def contacts_view(incident: str, found: Reachable, tenant_id: str, said: str) ->
         addresses=dict(found.addresses),
         notice=_notice(incident, found, tenant_id, said) if origin in ("foreign", "not-told") else None,
         unseen=found.unseen,
+        teams=tuple(TeamView(team=each.team, reach=each.reach, because=each.because) for each in teams),
     )
 
 

@@ -116,4 +116,5 @@ class Reachable:
     addresses: tuple[tuple[str, str], ...] = ()  # support, privacy, terms, …: what for, and the https address
     tenant_name: str | None = None
     tenant_domain: str | None = None
+    tags: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()

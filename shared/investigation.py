@@ -28,13 +28,22 @@ from shared.case import (
     Part,
     PartName,
     RiskDetection,
+    SeenOfPerson,
     SignInLog,
     window_of,
 )
 from shared.clock import Clock
 from shared.conditions.interface import Finding, Unknown, known
 from shared.decision import Decision, decide, weigh
-from shared.entries import CredentialSeen, IdentitySeen, Investigated, NamedOutcome, PartRead
+from shared.entries import (
+    CredentialSeen,
+    IdentitySeen,
+    Investigated,
+    LookBackTold,
+    NamedOutcome,
+    OwnerTold,
+    PartRead,
+)
 from shared.estate import Estate
 from shared.identity import IdentityRef
 from shared.ladder import Climbed, Footing, climb, expectation, verdict_after
@@ -277,7 +286,46 @@ def _lagging(what: str) -> CouldNotLook:
 
 def as_entry(case: Case) -> Investigated:
     """The case as the journal keeps it: what was read, what not and why, and the identity as it was."""
-    return Investigated(parts=_parts(case), identity=_seen(case))
+    owners, unread = _owners(case)
+    return Investigated(
+        parts=_parts(case), identity=_seen(case), owners=owners, owners_unread=unread, look_back=tuple(_look_back(case))
+    )
+
+
+def _owners(case: Case) -> tuple[tuple[OwnerTold, ...] | None, tuple[str, ...]]:
+    """The owners of both objects, each once, and why some could not be read."""
+    if isinstance(case.owners, NotLooked):
+        return None, ()
+    if isinstance(case.owners, CouldNotLook):
+        return (), (case.owners.why,)
+    parts = (case.owners.value.application, case.owners.value.principal)
+    found = {owner.id: owner for part in parts if isinstance(part, Known) for owner in part.value}
+    told = tuple(OwnerTold(id=each.id, type=each.type, name=each.name) for each in found.values())
+    return told, tuple(dict.fromkeys(part.why for part in parts if isinstance(part, CouldNotLook)))
+
+
+def _look_back(case: Case) -> Iterator[LookBackTold]:
+    for name, length in PEOPLE_WINDOWS.items():
+        days = f"{length.days} days" if length.days > 1 else "24 hours"
+        match window_of(case, name):
+            case Known(window):
+                doubts = dict.fromkeys(doubt for seen in window.seen for doubt in _gaps_of(seen))
+                yield LookBackTold(
+                    length=days,
+                    since=window.since,
+                    until=window.until,
+                    people=len(window.seen),
+                    doubts=tuple(doubts),
+                )
+            case CouldNotLook(why):
+                yield LookBackTold(length=days, why_not=why)
+            case NotLooked():
+                pass
+
+
+def _gaps_of(seen: SeenOfPerson) -> Iterator[str]:
+    yield from (part.why for part in (seen.sign_ins, seen.audits) if isinstance(part, CouldNotLook))
+    yield from seen.doubts
 
 
 def _parts(case: Case) -> tuple[PartRead, ...]:

@@ -562,7 +562,8 @@ class Responder:
                 f"Incident {id_} is about an identity that could not be read, so nobody can be named for it."
             )
         found = await self._inventory.reach(view.identity.principal_id)
-        return contacts_view(id_, found, self._desk.tenant_id, view.status.value.replace("-", " "))
+        teams = self._desk.contacts.of(found.client_id, found.tags, found.owner_tenant)
+        return contacts_view(id_, found, self._desk.tenant_id, view.status.value.replace("-", " "), teams)
 
     @property
     def _inventory(self) -> Inventory:

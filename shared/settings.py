@@ -25,6 +25,7 @@ NAMES = (
     "CORDON_TENANT_ID",
     "CORDON_CLOUD",
     "CORDON_POLICY",
+    "CORDON_CONTACTS",
     "CORDON_STORE",
     "CORDON_READER_CLIENT_ID",
     "CORDON_EXECUTOR_CLIENT_ID",
@@ -138,6 +139,7 @@ class Settings:
     logs_url: str
     vault_url: str
     login_url: str
+    contacts: Path | None = None  # the operator's list of whom to call
 
     @property
     def vault_domain(self) -> str:
@@ -166,6 +168,7 @@ class Settings:
             logs_url=reading.url("CORDON_LOGS_URL") or ENDPOINTS[cloud].logs,
             vault_url=reading.url("CORDON_VAULT_URL") or ENDPOINTS[cloud].vault,
             login_url=reading.url("CORDON_LOGIN_URL") or ENDPOINTS[cloud].login,
+            contacts=reading.optional_file("CORDON_CONTACTS"),
         )
         problems = (*_unknown_names(environ), *reading.problems, *_contradictions(environ))
         if problems:
@@ -223,6 +226,10 @@ class _Reading:
         if not self.text(name):
             self.wrong(name, "is missing: the policy file, for example policies/default.yaml.")
         return _APP_FOLDER / self.text(name)
+
+    def optional_file(self, name: str) -> Path | None:
+        """As of the policy."""
+        return _APP_FOLDER / self.text(name) if self.text(name) else None
 
     def store(self, name: str) -> str:
         text = self.text(name) or "tables"

@@ -231,10 +231,18 @@ class ContactView(View):
     gone: bool
 
 
+class TeamView(View):
+    """Who answers for it by the operator's own list (CORDON_CONTACTS), and by what it matched."""
+
+    team: str
+    reach: str
+    because: str
+
+
 class ContactsView(View):
     """
-    Whom to call about an incident's identity. Names and addresses are others' text. `notice` is a draft for whoever
-    publishes an application of another tenant; null where the application is the tenant's own.
+    Whom to call about an incident's identity. Names and addresses are others' text, but for `teams`. `notice` is a
+    draft for whoever publishes an application of another tenant; null where the application is the tenant's own.
     """
 
     incident: str
@@ -249,6 +257,7 @@ class ContactsView(View):
     addresses: dict[str, str]
     notice: str | None
     unseen: tuple[str, ...]
+    teams: tuple[TeamView, ...] = ()
 
 
 class Preview(View):

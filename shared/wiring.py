@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from shared.actions import check_policy_action, choosable
 from shared.azure_standing import AzureStanding
 from shared.clock import Clock, system_clock
+from shared.contacts import NOBODY, load_contacts
 from shared.inbox import Inbox, Stamp
 from shared.liveness import Liveness
 from shared.muster import Muster
@@ -64,7 +65,7 @@ class Outside:
 
 
 def build(settings: Settings, outside: Outside) -> Responder:
-    """Make the Responder. Raises PolicyWrong if the policy file cannot be used; then nothing starts."""
+    """Make the Responder. Raises PolicyWrong, ContactsWrong if a file cannot be used; then nothing starts."""
     from shared.clients.governor import Governor
     from shared.clients.tenant import make_tenant, warm_up
 
@@ -101,6 +102,7 @@ def build(settings: Settings, outside: Outside) -> Responder:
             readiness=_readiness(settings, policy, tenant, outside),
             liveness=Liveness(outside.store.documents, policy, outside.clock),
             azure_standing=_azure_standing(settings, policy, tenant, outside),
+            contacts=load_contacts(settings.contacts) if settings.contacts else NOBODY,
         )
     )
 

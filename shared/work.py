@@ -19,6 +19,7 @@ from shared.azure_standing import AzureStanding
 from shared.case import AuditRecord, CouldNotLook, IdentityState, Known, Part, PartName
 from shared.chain import Chain, Line
 from shared.clock import Clock
+from shared.contacts import NOBODY, Contacts
 from shared.counter_evidence import weigh_up
 from shared.damage import read_noting
 from shared.decision import Decision
@@ -143,6 +144,7 @@ class Desk:
     token: Callable[[int], bytes] = secrets.token_bytes  # that many random bytes
     liveness: Liveness | None = None  # None: nobody counts when rules match
     azure_standing: AzureStanding | None = None  # None: nobody looks what Cordon itself may do in Azure
+    contacts: Contacts = NOBODY
 
     async def left_out(self, choices: Sequence[ActionChoice]) -> Mapping[str, NamedOutcome]:
         """Which of the actions are known not to be able to run here, and why."""
@@ -520,7 +522,7 @@ class Work:
 
     async def _conclude(self, found: Investigation, order: Order | None, ahead: Ahead | None) -> Planned | None:
         """Write down case, decision and plan in one piece; give the plan if it may be carried out."""
-        decided, entries = self._decided(found, order), (as_entry(found.case),)
+        decided, entries = self._decided(found, order), (self._seen(found),)
         if found.decision.verdict in (Verdict.IGNORE, Verdict.WATCH):
             closing = "ignored" if found.decision.verdict is Verdict.IGNORE else "watched"
             await self._close(closing, f"rule “{found.decision.rule}” says so", *entries, decided)
@@ -540,6 +542,15 @@ class Work:
         foreseen = await self._foresee(plan, found, held)
         await self._chain.write(*entries, decided, plan, *foreseen, *((held,) if held else ()))
         return None if held else plan
+
+    def _seen(self, found: Investigation) -> Investigated:
+        """The case for the journal, with whom to call by the operator's list."""
+        entry, state = as_entry(found.case), found.state
+        if state is None:
+            return entry
+        tags = [tag for holder in state.holders for tag in holder.tags]
+        teams = self._desk.contacts.of(state.identity.client_id, tags, state.owner_tenant)
+        return entry.model_copy(update={"contacts": teams})
 
     async def _foresee(self, plan: Planned, found: Investigation, held: HeldBack | None) -> tuple[Foreseen, ...]:
         """Who breaks, beside a plan that waits for a person; what is carried out at once waits for no such read."""

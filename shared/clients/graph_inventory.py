@@ -10,7 +10,15 @@ from shared.clients.answers import Call
 from shared.clients.batch import MOST
 from shared.clients.graph_http import GraphHttp, Outcome, read_page
 from shared.clients.graph_requests import READ_DELEGATED, READ_DIRECTORY, filtered
-from shared.clients.graph_shapes import Unreadable, account_of, guid_of, optional_guid_of, optional_text_of, owner_of
+from shared.clients.graph_shapes import (
+    Unreadable,
+    account_of,
+    guid_of,
+    optional_guid_of,
+    optional_text_of,
+    optional_texts_of,
+    owner_of,
+)
 from shared.clients.people_requests import account_call, manager_call, tenant_call
 from shared.errors import CordonError, Gone, IncompleteAnswer
 from shared.identity import canonical_guid
@@ -25,7 +33,7 @@ _OF_PRINCIPALS = "id,appId,displayName,appOwnerOrganizationId,accountEnabled,ser
 _OF_APPLICATIONS = "id,appId,displayName"
 _OF_CLIENTS = "id,appId,displayName,appOwnerOrganizationId,accountEnabled,verifiedPublisher"
 _WIDE = "consentType eq 'AllPrincipals'"
-_OF_REACHED = "id,appId,displayName,appOwnerOrganizationId,verifiedPublisher,info"
+_OF_REACHED = "id,appId,displayName,appOwnerOrganizationId,verifiedPublisher,info,tags"
 _ADDRESSES = (
     ("support", "supportUrl"),
     ("privacy", "privacyStatementUrl"),
@@ -91,6 +99,7 @@ class GraphInventory:
             addresses=_addresses_of(record),
             tenant_name=names[0],
             tenant_domain=names[1],
+            tags=optional_texts_of(record, "tags"),
             unseen=(*(part.why for part in lists if isinstance(part, CouldNotLook)), *unseen, *missing),
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 
+from shared.entries import LookBackTold
 from shared.report.markdown_decision import forecast_lines, ladder_lines, weighed_lines
 from shared.report.markdown_secrets import secrets_section
 from shared.report.model import (
@@ -20,6 +21,7 @@ from shared.report.model import (
     StepTold,
     Undone,
     WayBack,
+    WhoToCall,
 )
 from shared.report.plain import code, plain
 from shared.report.words import duration, step_name, utc
@@ -32,6 +34,7 @@ HEADINGS = {
     "ahead": "## Planned, not carried out",
     "breaks": "## Who breaks",
     "who": "## Who",
+    "call": "## Who to call",
     "done": "## What was done, with its proof",
     "secrets": "## Secrets",
     "credentials": "## Credentials",
@@ -54,6 +57,7 @@ def as_markdown(report: Report) -> str:
         ("ahead", _ahead(report)),
         ("breaks", forecast_lines(report.forecast)),
         ("who", _who(report)),
+        ("call", _whom_to_call(report.call)),
         ("done", _done(report)),
         ("secrets", secrets_section(report.secrets)),
         ("credentials", _credentials(report.credentials)),
@@ -103,6 +107,30 @@ def _who(report: Report) -> Iterator[str]:
     if report.caused_by:
         yield ""
     yield from (f"- Follows from incident {code(each.incident)}: {plain(each.because)}" for each in report.caused_by)
+
+
+def _whom_to_call(call: WhoToCall) -> Iterator[str]:
+    for team in call.teams:
+        yield f"- {plain(team.team, _NAME)}: {plain(team.reach, 200)} (your own list, by {plain(team.because, 200)})"
+    if not call.teams:
+        yield "- Your own list (CORDON_CONTACTS) names nobody for it."
+    if call.owners is None:
+        yield "- Owners were not read for the decision: `GET /api/incidents/{id}/contacts` reads them now."
+    for owner in call.owners or ():
+        name = plain(owner.name, _NAME) if owner.name else "no name"
+        yield f"- Owner {code(owner.id, _NAME)}: {name} ({plain(owner.type or 'type not told')})"
+    if call.owners == () and not call.owners_unread:
+        yield "- It has no owner."
+    yield from (f"- Owners could not be read: {plain(why, 400)}" for why in call.owners_unread)
+    yield from (f"- {line}" for each in call.look_back for line in _looked_back(each))
+
+
+def _looked_back(step: LookBackTold) -> Iterator[str]:
+    if step.since is None or step.until is None:
+        yield f"People, {plain(step.length)}: not covered: {plain(step.why_not or 'not known', 400)}"
+        return
+    doubts = "".join(f"; not whole: {plain(each, 300)}" for each in step.doubts)
+    yield f"People, {plain(step.length)}: {step.people} looked at, {utc(step.since)} to {utc(step.until)}{doubts}"
 
 
 def _id(value: str | None) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
-from shared.entries import Foreseen, LadderClimbed, WeighedUp
+from shared.entries import Foreseen, LadderClimbed, LookBackTold, OwnerTold, TeamTold, WeighedUp
 from shared.history import StepState
 from shared.incident import Status
 from shared.rotation_story import State
@@ -38,6 +38,18 @@ class Who(Told):
     disabled_by_microsoft: str | None = None
     owner_tenant: str | None = None
     tenant: str
+
+
+class WhoToCall(Told):
+    """
+    Who answers for it by the operator's list and by the directory, and how far back the people behind it were looked
+    at. `owners` None: nobody asked for them.
+    """
+
+    teams: tuple[TeamTold, ...] = ()
+    owners: tuple[OwnerTold, ...] | None = None
+    owners_unread: tuple[str, ...] = ()
+    look_back: tuple[LookBackTold, ...] = ()
 
 
 class Moment(Told):
@@ -355,6 +367,7 @@ class Report(Told):
     looked_at: datetime | None  # the last look at the tenant that could tell
     mode: str
     who: Who
+    call: WhoToCall = WhoToCall()
     todo: tuple[str, ...]
     timeline: tuple[Moment, ...]
     why: Why

@@ -41,6 +41,7 @@ from shared.report.model import (
     StepAhead,
     StepTold,
     Who,
+    WhoToCall,
     Why,
 )
 from shared.report.secrets import tell_secrets
@@ -93,6 +94,7 @@ def make_report(
         looked_at=_looked_at(history),
         mode=history.mode,
         who=_tell_who(history),
+        call=_tell_whom_to_call(history),
         todo=todo,
         timeline=tuple(tell_timeline(history)),
         why=_tell_why(history),
@@ -152,6 +154,18 @@ def _tell_who(history: History) -> Who:
         disabled_by_microsoft=seen.disabled_by_microsoft,
         owner_tenant=seen.owner_tenant,
         tenant=opened.tenant_id,
+    )
+
+
+def _tell_whom_to_call(history: History) -> WhoToCall:
+    """By the newest look that read something of it: a later one may have asked for less."""
+    looks = [*history.all(Investigated)]
+    owners = next((look for look in reversed(looks) if look.owners is not None), None)
+    return WhoToCall(
+        teams=looks[-1].contacts if looks else (),
+        owners=owners.owners if owners else None,
+        owners_unread=owners.owners_unread if owners else (),
+        look_back=next((look.look_back for look in reversed(looks) if look.look_back), ()),
     )
 
 

@@ -464,7 +464,7 @@ def test_the_json_names_its_version_and_keeps_its_names() -> None:
 
     assert told["reportVersion"] == 1
     names = (
-        "reportVersion incident writtenAt status headline nothingChanged containedSince lookedAt mode who todo "
+        "reportVersion incident writtenAt status headline nothingChanged containedSince lookedAt mode who call todo "
         "timeline why done seenInPractice ahead notDone credentials tokens undo undone "
         "secrets causedBy appendix forecast"
     )

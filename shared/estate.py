@@ -34,6 +34,10 @@ class VaultSeen:
     rbac: bool  # False: access policies decide
 
 
+NOBODY = "unknown"
+"""The reader of a read of which the log does not say whose it was: anybody's who could."""
+
+
 @dataclass(frozen=True, slots=True)
 class SecretRead:
     """
@@ -47,7 +51,7 @@ class SecretRead:
     last: datetime
     count: int
     addresses: tuple[str, ...]
-    reader: str  # the reader's object id; the client id where the log gives no other
+    reader: str  # the reader's object id; the client id where the log gives no other; NOBODY where it gives none
     client: str | None = None  # the client id with which it was read, where the log gives one
     unnamed: bool = False
 
@@ -94,6 +98,21 @@ class Reach:
     blind: tuple[str, ...] = ()
     subscriptions: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
+
+
+NO_LOG = "reads in this vault are not logged to a workspace that Cordon reads"
+"""Why nobody can tell what was read in a vault that logs nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """
+    Whether reads in a vault since some moment are all in a log that we read. `gap` says why they need not be; None:
+    they are. `dark`: what is read from now on may be missing too.
+    """
+
+    gap: str | None = None
+    dark: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +170,10 @@ class VaultLogs(Protocol):
     """What the vaults' logs tell. They are late: up to 10 minutes (facts: Azure 3.4)."""
 
     async def reads_by(self, principal: PrincipalId, client: ClientId, since: datetime) -> Part[tuple[SecretRead, ...]]:
-        """Successful reads of values by this identity, in any vault that logs to the workspaces we know."""
+        """
+        Successful reads of values by this identity, in any vault that logs to the workspaces we know; and those of
+        which the log does not say whose they were.
+        """
         ...
 
     async def readers_of(self, secrets: Sequence[SecretRef], since: datetime) -> Part[tuple[SecretRead, ...]]:
@@ -166,8 +188,8 @@ class Access(Protocol):
         """Vaults whose secrets the identity or one of its groups can read, or can give itself to read."""
         ...
 
-    async def is_logged(self, vault: VaultSeen) -> Part[bool]:
-        """Whether reads in this vault are logged to a workspace that we read."""
+    async def logged(self, vault: VaultSeen, since: datetime) -> Part[Logging]:
+        """Whether all reads in this vault since then are in a log that we read."""
         ...
 
     async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:

@@ -15,8 +15,8 @@ from shared.actions.declared import with_declared
 from shared.actions.vault_grants import held_in, vaults_in
 from shared.case import CouldNotLook, Known, Part
 from shared.errors import CordonError, TimeMayHelp
-from shared.estate import Estate, Grant, Reach, Reached, SecretRead, VaultSeen
-from shared.exposure import Exposure, Gathered, find_exposure, with_readers
+from shared.estate import Estate, Grant, Logging, Reach, Reached, SecretRead, VaultSeen
+from shared.exposure import Exposure, Gathered, find_exposure, own_reads, with_readers
 from shared.identity import ClientId, PrincipalId
 from shared.signal import JsonObject
 from shared.tenant import Directory
@@ -56,9 +56,13 @@ async def look_for_exposure(
     reads, now = await together(_reads_by(estate, accused), _reach(estate, directory, accused))
     reach = with_declared(_with_taken(now, taken), declared)
     reached = [each.vault for each in reach.vaults]
-    names = {each.name for each in reached} | _vaults_of(reads)
+    names = {each.name for each in reached} | {each.secret.vault for each in own_reads(reads, reach)}
+
+    async def logging_of(vault: VaultSeen) -> Part[Logging]:
+        return await estate.access.logged(vault, accused.since)
+
     logged, secrets = await together(
-        _by_name(reached if estate.logs else [], lambda vault: vault.name, estate.access.is_logged),
+        _by_name(reached if estate.logs else [], lambda vault: vault.name, logging_of),
         _by_name(sorted(names), lambda name: name, estate.vaults.secrets),
     )
     exposure = find_exposure(Gathered(reads, reach, logged, secrets, estate.own_vault))
@@ -123,11 +127,6 @@ def _is_mine(accused: Accused, own_ids: frozenset[str]) -> Callable[[SecretRead]
     """Rows that the identity caused on behalf of a user are its own as well: they carry its client id."""
     mine = own_ids | {accused.client_id}
     return lambda read: read.reader == accused.principal_id or read.client in mine
-
-
-def _vaults_of(reads: Part[tuple[SecretRead, ...]]) -> set[str]:
-    """Also vaults that it does not reach any more."""
-    return {each.secret.vault for each in reads.value} if isinstance(reads, Known) else set()
 
 
 async def _by_name(

@@ -13,12 +13,11 @@ from itertools import groupby
 from typing import Literal, TypeAlias
 
 from shared.case import CouldNotLook, Known, NotLooked, Part
-from shared.estate import Grant, Reach, Reached, SecretRead, SecretRef, SecretSeen
+from shared.estate import NOBODY, Grant, Logging, Reach, Reached, SecretRead, SecretRef, SecretSeen
 
 Tier: TypeAlias = Literal[1, 2, 3]
 
 _SHOWN = 5  # addresses or grants in a sentence; all of them are in the values
-NO_LOG = "reads in this vault are not logged to a workspace that Cordon reads"
 _NOBODY_LOOKED = "nobody has looked yet"
 
 
@@ -48,7 +47,8 @@ class Exposure:
     What one identity exposed. `secrets` stand in the order in which they are to be rotated: by tier, and what was
     read comes first. `missing` was read, but its vault does not show it: nobody can rotate it there. `unseen`
     names what could not be looked at, each with its reason; while there is something, more may be exposed.
-    `unlogged` are names of vaults whose reads nobody can tell, with the reason.
+    `unlogged` are names of vaults whose reads nobody can tell, with the reason; of those that are `dark` what is read
+    from now on is not told either.
     """
 
     secrets: tuple[Exposed, ...]
@@ -56,6 +56,7 @@ class Exposure:
     missing: tuple[SecretRead, ...] = ()
     reach: Reach = field(default_factory=lambda: Reach(()))
     unlogged: Mapping[str, str] = field(default_factory=dict[str, str])
+    dark: frozenset[str] = frozenset()
 
     def of_tier(self, tier: Tier) -> tuple[Exposed, ...]:
         return tuple(each for each in self.secrets if each.tier == tier)
@@ -70,7 +71,7 @@ class Gathered:
 
     reads: Part[tuple[SecretRead, ...]]
     reach: Reach
-    logged: Mapping[str, Part[bool]]
+    logged: Mapping[str, Part[Logging]]
     secrets: Mapping[str, Part[tuple[SecretSeen, ...]]]
     own_vault: str | None = None
 
@@ -88,6 +89,7 @@ def find_exposure(gathered: Gathered) -> Exposure:
         missing=missing,
         reach=gathered.reach,
         unlogged=judge.unlogged,
+        dark=frozenset(_dark(gathered, judge.reads.values())),
     )
 
 
@@ -110,6 +112,20 @@ def with_readers(
     )
     unseen = exposure.unseen if more is None or not secrets else (*exposure.unseen, f"who else reads them: {more}")
     return replace(exposure, secrets=secrets, unseen=unseen)
+
+
+def own_reads(reads: Part[tuple[SecretRead, ...]], reach: Reach) -> tuple[SecretRead, ...]:
+    """
+    What the identity read, or may have: where the log names nobody, it was anybody who gets at the vault. Of a secret
+    that it is known to have read these say nothing more.
+    """
+    told = reads.value if isinstance(reads, Known) else ()
+    named = {each.secret for each in told if each.reader != NOBODY}
+    return tuple(each for each in told if each.reader != NOBODY or _may_be(each, named, reach))
+
+
+def _may_be(read: SecretRead, named: set[SecretRef], reach: Reach) -> bool:
+    return read.secret not in named and any(each.vault.name == read.secret.vault for each in reach.vaults)
 
 
 def merged(reads: Iterable[SecretRead]) -> dict[SecretRef, SecretRead]:
@@ -145,11 +161,12 @@ class _Judge:
 
     @classmethod
     def of(cls, gathered: Gathered) -> "_Judge":
-        reads = merged(gathered.reads.value) if isinstance(gathered.reads, Known) else {}
+        reached = {each.vault.name: each for each in gathered.reach.vaults}
+        reads = merged(own_reads(gathered.reads, gathered.reach))
         return cls(
             reads=reads,
             read_vaults=frozenset(ref.vault for ref in reads),
-            reached={each.vault.name: each for each in gathered.reach.vaults},
+            reached=reached,
             unlogged=dict(_unlogged(gathered)),
         )
 
@@ -192,8 +209,14 @@ def _unlogged(gathered: Gathered) -> Iterable[tuple[str, str]]:
             yield name, f"the vaults' logs could not be read: {_why(gathered.reads)}"
         elif not isinstance(part, Known):
             yield name, f"whether its reads are logged could not be looked at: {_why(part)}"
-        elif not part.value:
-            yield name, NO_LOG
+        elif part.value.gap is not None:
+            yield name, part.value.gap
+
+
+def _dark(gathered: Gathered, reads: Iterable[SecretRead]) -> Iterable[str]:
+    """The vaults of which nobody will know who reads what from now on."""
+    yield from (name for name, part in gathered.logged.items() if isinstance(part, Known) and part.value.dark)
+    yield from (each.secret.vault for each in reads if each.reader == NOBODY)
 
 
 def _unseen(gathered: Gathered) -> Iterable[str]:
@@ -220,6 +243,8 @@ def _tell_reads(reads: SecretRead) -> str:
     times = "once" if reads.count == 1 else f"{reads.count} times"
     span = _time(reads.first) if reads.first == reads.last else f"{_time(reads.first)} to {_time(reads.last)}"
     where = f", from {_some(reads.addresses)}" if reads.addresses else ""
+    if reads.reader == NOBODY:
+        return f"it was read {times}, {span}{where}; the log does not say by whom, and the identity can read it"
     return f"the identity read it {times}, {span}{where}"
 
 

@@ -15,6 +15,7 @@ from shared.estate import (
     DatedKey,
     Estate,
     Grant,
+    Logging,
     Reach,
     SecretRef,
     SecretSeen,
@@ -157,8 +158,8 @@ class FencedAccess:
     async def reach(self, principal: PrincipalId, groups: Part[tuple[str, ...]]) -> Reach:
         return await self.inner.reach(principal, groups)
 
-    async def is_logged(self, vault: VaultSeen) -> Part[bool]:
-        return await self.inner.is_logged(vault)
+    async def logged(self, vault: VaultSeen, since: datetime) -> Part[Logging]:
+        return await self.inner.logged(vault, since)
 
     async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:
         return await self.inner.grants_on(vault, holder)

@@ -15,7 +15,7 @@ from shared.actions.rotate_secrets import RotationOptions
 from shared.case import CouldNotLook, Known, Part
 from shared.errors import CordonError, TimeMayHelp
 from shared.estate import SecretRef, SecretSeen, SecretValue
-from shared.exposure import NO_LOG, Exposed, Exposure
+from shared.exposure import Exposed, Exposure
 from shared.rotation_plan import (
     MOST_ROUNDS,
     PlannedSecret,
@@ -89,8 +89,7 @@ class Planner:
                 untold = exposed.ref.vault in exposure.unlogged
                 return await self._look(step, exposed, self.since if untold else None)
 
-        untold = exposure.unlogged
-        new = [(step, each) for each in exposure.secrets if (step := self._new_step(each, untold)) is not None]
+        new = [(step, each) for each in exposure.secrets if (step := self._new_step(each, exposure.dark)) is not None]
         found = await together(*(look(step, each) for step, each in new))
         planned = [each.planned for each in found if each.planned is not None]
         raised = [each for exposed in exposure.secrets if (each := self._raised(exposed)) is not None]
@@ -104,7 +103,7 @@ class Planner:
 
     # What is new
 
-    def _new_step(self, exposed: Exposed, unlogged: Mapping[str, str]) -> str | None:
+    def _new_step(self, exposed: Exposed, dark: frozenset[str]) -> str | None:
         """The step under which this secret is to be planned now; None if nothing is new about it."""
         if (
             exposed.tier not in self.options.tiers
@@ -118,18 +117,16 @@ class Planner:
         if progress.version is None:
             return None
         published = progress.done_at["published"]
-        if not is_read_again(exposed, progress.version, published) and not self._may_be_read(
-            exposed, unlogged, published
-        ):
+        if not is_read_again(exposed, progress.version, published) and not self._may_be_read(exposed, dark, published):
             return None
         return self._unless_stopped(step_of(exposed.ref, round_of(newest.step) + 1))
 
-    def _may_be_read(self, exposed: Exposed, unlogged: Mapping[str, str], published: datetime) -> bool:
+    def _may_be_read(self, exposed: Exposed, dark: frozenset[str], published: datetime) -> bool:
         """
         Where no log tells, a version may have been read for as long as a token of the identity lived. When that is
         over, one more round makes an end of it: a version of then was never within its reach.
         """
-        untold = exposed.tier == 1 and unlogged.get(exposed.ref.vault) == NO_LOG
+        untold = exposed.tier == 1 and exposed.ref.vault in dark
         return untold and published < self.dead_by <= self.means.clock()
 
     def _unless_stopped(self, step: str) -> str | None:

@@ -14,7 +14,7 @@ from typing import cast
 from pydantic import TypeAdapter
 
 from shared.actions.rotate_secrets import RotationOptions
-from shared.estate import SecretRef, SecretSeen
+from shared.estate import NOBODY, SecretRef, SecretSeen
 from shared.exposure import Exposed, Tier
 from shared.rotators.interface import Job, Keys, Serves
 from shared.signal import JsonValue
@@ -154,8 +154,11 @@ def _was_read(exposed: Exposed, seen: SecretSeen) -> bool:
 
 
 def is_read_again(exposed: Exposed, version: str, published_at: datetime) -> bool:
-    """Whether the identity has read the version that was published: by its id, or by none after it was there."""
-    if exposed.reads is None:
+    """
+    Whether the identity has read the version that was published: by its id, or by none after it was there. Reads of
+    which the log does not say whose they were are those of consumers as well.
+    """
+    if exposed.reads is None or exposed.reads.reader == NOBODY:
         return False
     tells_all = exposed.reads.versions and not exposed.reads.unnamed
     return version in exposed.reads.versions or (not tells_all and exposed.reads.last > published_at)

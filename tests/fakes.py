@@ -40,7 +40,7 @@ from shared.case import (
     SignInLog,
 )
 from shared.errors import CordonError, Gone
-from shared.estate import Access, Estate, Grant, Reach, Reached, SecretValue, SecretVaults, Sources, VaultSeen
+from shared.estate import Access, Estate, Grant, Logging, Reach, Reached, SecretValue, SecretVaults, Sources, VaultSeen
 from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, PrincipalId, WorkloadIdentity
 from shared.signal import JsonObject
 from shared.tenant import (
@@ -738,8 +738,8 @@ class FakeAccess:
         reached = tuple(each for each in found if each.grants)
         return Reach(reached, self.unseen, blind=self.blind, subscriptions=self.subscriptions)
 
-    async def is_logged(self, vault: VaultSeen) -> Part[bool]:
-        return Known(value=True)
+    async def logged(self, vault: VaultSeen, since: datetime) -> Part[Logging]:
+        return Known(Logging())
 
     async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:
         if vault.name in self.unread:

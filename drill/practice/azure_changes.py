@@ -7,6 +7,7 @@ What happens in Azure without Cordon, at a moment of the timeline.
         removeRoleAssignments: [{principalId: …, scope: …}]            # every one that is like this
         readSecrets: [{vault: shop, secret: partner-key, by: OBJECT ID, version: …}]
         setSecrets: [{vault: shop, secret: partner-key, value: …, old: dies}]
+        setDiagnostics: [{vault: shop, diagnostics: false}]           # true, false or settings, as in azure.vaults
 
 Who reads does it with the rights that it has then, and the vault's log tells of it, refused or not. Who sets a
 secret is its owner: the service behind it takes the new value from then on, and the old one only with `old: lives`.
@@ -22,10 +23,10 @@ from drill.practice.directory import SERVICE_PRINCIPAL
 from drill.practice.service import Service
 from drill.practice.shapes import JsonObject, ScenarioMistake, fine_time, known_keys, objects
 from drill.practice.state import TenantState
-from drill.practice.vault.building import value_of
+from drill.practice.vault.building import settings_of, value_of
 from drill.practice.web import Refusal, Request
 
-KEYS = ("addRoleAssignments", "removeRoleAssignments", "readSecrets", "setSecrets")
+KEYS = ("addRoleAssignments", "removeRoleAssignments", "readSecrets", "setSecrets", "setDiagnostics")
 _BY = "timeline"
 _ARM = "management.azure.com"
 
@@ -45,6 +46,8 @@ class AzureChanges:
             self._take_roles(each)
         for each in objects(given.get("setSecrets", [])):
             self._set(each)
+        for each in objects(given.get("setDiagnostics", [])):
+            self._set_diagnostics(each)
         for each in objects(given.get("readSecrets", [])):
             self._read(each)
 
@@ -84,6 +87,19 @@ class AzureChanges:
             raise ScenarioMistake("timeline.azure.removeRoleAssignments: there is none like this")
         for each in found:
             self._on_arm("DELETE", each.id, None)
+
+    def _set_diagnostics(self, given: JsonObject) -> None:
+        known_keys(given, ("vault", "diagnostics"), "timeline.azure.setDiagnostics")
+        vault = self._state.vaults.get(str(given.get("vault", "")).lower())
+        if vault is None:
+            raise ScenarioMistake(f"timeline.azure.setDiagnostics: there is no vault {given.get('vault')}")
+        after = settings_of(self._state, given.get("diagnostics"))
+        path, kept = f"{vault.resource_id}/providers/Microsoft.Insights/diagnosticSettings", {e["name"] for e in after}
+        for each in vault.settings.newest:
+            if each["name"] not in kept:
+                self._on_arm("DELETE", f"{path}/{each['name']}", None)
+        for each in after:
+            self._on_arm("PUT", f"{path}/{each['name']}", {"properties": each})
 
     def _on_arm(self, method: str, path: str, body: JsonObject | None) -> None:
         content = b"" if body is None else json.dumps(body).encode()

@@ -34,6 +34,8 @@ class Behaviour:
     operation: Span = (5.0, 40.0)  # a new Cosmos key, a database server's new password
     resource_graph_delay: float = 120.0  # Resource Graph shows what was so long ago; unverified how long
     activity_delay: Span = (120.0, 600.0)  # until a write is in the activity log
+    activity_group_in_any_case: bool = False  # unverified: whether the activity log's filter minds capitals
+    diagnostics_delay: Span = (60.0, 1800.0)  # until a vault logs as its setting says; documented: up to 90 min
     event_delay: Span = (1.0, 15.0)  # until Event Grid delivers what a vault tells; unverified: not published
     vault_events: str = "pascal"  # or "camel": the documentation's samples and the specification differ
     partial_logs: bool = False  # queries of logs run into a limit: half the rows, and an error beside them
@@ -96,6 +98,7 @@ class Behaviour:
             usage_report_delay=0.0,
             access_delay=(0.0, 0.0),
             activity_delay=(0.0, 0.0),
+            diagnostics_delay=(0.0, 0.0),
             event_delay=(0.0, 0.0),
             operation=(0.0, 0.0),
             resource_graph_delay=0.0,

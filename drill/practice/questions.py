@@ -41,13 +41,18 @@ def guid(query: str, name: str) -> str:
     return _let(query, name, rf"'({_GUID})'").lower()
 
 
+def text(query: str, name: str, shape: str) -> str:
+    """`let NAME='…';`, as the pattern `shape` says."""
+    return _let(query, name, rf"'({shape})'")
+
+
 def moment(query: str, name: str) -> datetime:
     """`let NAME=datetime(…);`"""
-    text = _let(query, name, r"datetime\(\s*([0-9TZ:.+-]+)\s*\)")
+    given = _let(query, name, r"datetime\(\s*([0-9TZ:.+-]+)\s*\)")
     try:
-        return read_time(text)
+        return read_time(given)
     except ValueError:
-        raise NotUnderstood(f"{text} is no time") from None
+        raise NotUnderstood(f"{given} is no time") from None
 
 
 def words(query: str, name: str, shape: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Resource Manager for what counts now and for every change. Facts: azure 3.3 to 3
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from shared.case import CouldNotLook, Known, NotLooked, Part
@@ -22,8 +23,10 @@ from shared.clients.roles import (
     read_role,
     secret_of,
 )
+from shared.clients.vault_logging import VaultLogging
+from shared.clients.workspaces import Workspaces
 from shared.errors import CordonError, Gone, OperatorMustAct, PermissionMissing, PlatformRefused
-from shared.estate import Grant, Reach, Reached, VaultSeen
+from shared.estate import Grant, Logging, Reach, Reached, VaultSeen
 from shared.identity import PrincipalId, canonical_guid
 from shared.signal import JsonObject, JsonValue
 from shared.together import together
@@ -34,8 +37,6 @@ GIVER = "the role User Access Administrator at the scope of the assignment"
 VAULT_WRITER = "the role Key Vault Contributor on the vault"
 _AUTHORIZATION = "2022-04-01"
 _VAULTS = "2023-07-01"
-_DIAGNOSTICS = "2021-05-01-preview"
-_WORKSPACES = "2022-10-01"
 _SUBSCRIPTIONS = "2022-12-01"
 _ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
 _DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
@@ -66,15 +67,14 @@ class _Blind:
 class AzureAccess:
     """
     See `shared.estate.Access`. Reads go through the reader identity, changes through the executor; `writer` is None
-    where none is configured. `workspaces` are the customer ids of the workspaces whose logs we read.
+    where none is configured. `workspaces` are those whose logs we read.
     """
 
     def __init__(
-        self, graph: ResourceGraph, reader: Arm, writer: Arm | None, tenant_id: str, workspaces: Iterable[str]
+        self, graph: ResourceGraph, reader: Arm, writer: Arm | None, tenant_id: str, workspaces: Workspaces | None
     ) -> None:
         self._graph, self._reader, self._writer = graph, reader, writer
-        self._tenant_id, self._ours = tenant_id, frozenset(workspaces)
-        self._customer_ids: dict[str, str] = {}  # of workspaces, by ARM id; they never change
+        self._tenant_id, self._logging = tenant_id, VaultLogging(reader, workspaces)
 
     # --- what is within reach ------------------------------------------------------------------------------
 
@@ -156,38 +156,9 @@ class AzureAccess:
 
     # --- logs ----------------------------------------------------------------------------------------------
 
-    async def is_logged(self, vault: VaultSeen) -> Part[bool]:
+    async def logged(self, vault: VaultSeen, since: datetime) -> Part[Logging]:
         """See `Access`."""
-        doing = f"reading where vault {vault.name} logs to"
-        call = Call(vault.id, _DIAGNOSTICS, doing, READER, "/providers/Microsoft.Insights/diagnosticSettings")
-
-        async def look() -> bool:
-            settings = await self._reader.list(call)
-            targets = readable(doing, lambda: [found for each in settings for found in _audit_target(each)])
-            return await self._any_is_ours(targets)
-
-        return await as_part(look())
-
-    async def _any_is_ours(self, targets: Sequence[str]) -> bool:
-        """Raises if none of those that could be looked at is ours, and another could not be looked at."""
-        problem: CordonError | None = None
-        for target in targets if self._ours else ():
-            try:
-                if await self._customer_id(target) in self._ours:
-                    return True
-            except CordonError as error:
-                problem = error
-        if problem is not None:
-            raise problem
-        return False
-
-    async def _customer_id(self, workspace: str) -> str:
-        key = workspace.lower()
-        if key not in self._customer_ids:
-            doing = "reading which workspace a vault logs to"
-            body = await self._reader.get(Call(workspace, _WORKSPACES, doing, "the role Reader on that workspace"))
-            self._customer_ids[key] = readable(doing, lambda: canonical_guid(_object(body, "properties")["customerId"]))
-        return self._customer_ids[key]
+        return await as_part(self._logging.logged(vault, since))
 
     # --- grants --------------------------------------------------------------------------------------------
 
@@ -388,20 +359,6 @@ def _by_policy(vault: VaultSeen, entry: JsonObject) -> Grant:
         grants_itself=False,
         image=entry,
     )
-
-
-def _audit_target(setting: JsonObject) -> Iterator[str]:
-    """The workspace that gets the audit log by this diagnostic setting, by ARM id."""
-    properties = _object(setting, "properties")
-    logs = objects_of(properties, "logs") if properties.get("logs") else []
-    workspace = optional_text_of(properties, "workspaceId")
-    if workspace and any(_is_audit(each) for each in logs):
-        yield workspace
-
-
-def _is_audit(log: JsonObject) -> bool:
-    named = log.get("category") == "AuditEvent" or log.get("categoryGroup") in {"audit", "allLogs"}
-    return named and log.get("enabled") is True
 
 
 def _is_set(record: JsonObject, name: str) -> bool:

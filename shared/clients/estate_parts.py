@@ -55,7 +55,8 @@ def build_estate(
 
     reader = settings.reader_client_id
     graph = ResourceGraph(http(reader, settings.arm_url, endpoints.arm, pacing))
-    workspaces = settings.log_workspaces
+    ids = settings.log_workspaces
+    workspaces = Workspaces(http(reader, settings.logs_url, endpoints.logs, pacing), ids) if ids else None
     return Estate(
         access=AzureAccess(graph, arm(reader), arm(executor) if executor else None, settings.tenant_id, workspaces),
         vaults=KeyVaultSecrets(
@@ -67,7 +68,5 @@ def build_estate(
             random=random,
         ),
         sources=AzureSources(arm(rotator), graph, clock),
-        logs=LogAnalytics(Workspaces(http(reader, settings.logs_url, endpoints.logs, pacing), workspaces))
-        if workspaces
-        else None,
+        logs=LogAnalytics(workspaces) if workspaces else None,
     )

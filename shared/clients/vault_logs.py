@@ -2,7 +2,9 @@
 What the vaults' audit logs tell, through Log Analytics (facts: azure 3.4).
 
 Both tables are asked, for a diagnostic setting chooses between them; columns of the older one exist only once
-something was written to them. The first line of each question names it.
+something was written to them, and in a table with too many of them they stand in one bag. A record that does not say
+whether the read succeeded counts as one that did; one that does not say who read is given as of nobody; and one that
+does not say what was read leaves the whole answer unknown. The first line of each question names it.
 """
 
 import json
@@ -15,7 +17,7 @@ from shared.case import CouldNotLook, Known, NotLooked, Part
 from shared.clients.azure_answers import as_part, readable
 from shared.clients.graph_shapes import Unreadable, text_of
 from shared.clients.workspaces import Workspaces, kusto_time, moment_of
-from shared.estate import SecretRead, SecretRef
+from shared.estate import NOBODY, SecretRead, SecretRef
 from shared.identity import ClientId, PrincipalId, canonical_guid
 from shared.signal import JsonObject, JsonValue
 from shared.together import together
@@ -25,26 +27,31 @@ _MOST_VERSIONS = 50  # that the query gives; where there are as many, there may 
 _VAULT = re.compile(r"[a-z0-9-]{3,24}")
 _SECRET = re.compile(r"[0-9a-zA-Z-]{1,127}")
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
-ALL_READS = f"""let ops=dynamic(['SecretGet','SecretBackup','SecretGetDeleted']);
+ALL_READS = f"""let ops=dynamic(['SecretGet','SecretBackup','SecretGetDeleted','CertificateBackup']);
 union isfuzzy=true
-(AZKVAuditLogs | where TimeGenerated > t0 and OperationName in (ops) and HttpStatusCode == 200
-| extend c=Identity.claim
-| project TimeGenerated, oid=coalesce(tostring(c.oid), tostring(c['{_OBJECT_ID}'])), app=tostring(c.appid), \
-u=iff(Id has '/secrets/' or Id has '/deletedsecrets/', Id, RequestUri), ip=CallerIpAddress, vault=tolower(_ResourceId)),
-(AzureDiagnostics | where TimeGenerated > t0 and ResourceProvider == 'MICROSOFT.KEYVAULT' and OperationName in (ops) \
-and toint(column_ifexists('httpStatusCode_d', real(null))) == 200
-| extend i=tostring(column_ifexists('id_s', ''))
-| project TimeGenerated, oid=coalesce(tostring(column_ifexists('identity_claim_oid_g', '')), \
-tostring(column_ifexists('identity_claim_http_schemas_microsoft_com_identity_claims_objectidentifier_g', ''))), \
-app=tostring(column_ifexists('identity_claim_appid_g', '')), \
-u=iff(i has '/secrets/' or i has '/deletedsecrets/', i, tostring(column_ifexists('requestUri_s', ''))), \
-ip=CallerIPAddress, vault=tolower(ResourceId))
-| extend secret=extract(@'(?i)/(?:deleted)?secrets/([^/?]+)', 1, u), \
-version=tolower(extract(@'(?i)/secrets/[^/?]+/([0-9a-f]{{32}})', 1, u))
-| where isnotempty(secret)"""
-_SUMMARY = """| summarize reads=count(), first=min(TimeGenerated), last=max(TimeGenerated), ips=make_set(ip, 20), \
-versions=make_set(version, 50) by vault, secret, oid, app
-| project vault, secret, oid, app, reads, first, last, ips, versions
+(AZKVAuditLogs | where TimeGenerated > t0 and OperationName in~ (ops)
+| extend c=todynamic(Identity).claim
+| project TimeGenerated, status=toint(HttpStatusCode), \
+oid=coalesce(tostring(c.oid), tostring(c['{_OBJECT_ID}'])), app=tostring(c.appid), \
+u=strcat(Id, ' ', RequestUri), ip=CallerIpAddress, vault=tolower(_ResourceId)),
+(AzureDiagnostics | where TimeGenerated > t0 and ResourceProvider =~ 'MICROSOFT.KEYVAULT' and OperationName in~ (ops)
+| extend more=todynamic(column_ifexists('AdditionalFields', ''))
+| project TimeGenerated, \
+status=coalesce(toint(column_ifexists('httpStatusCode_d', real(null))), toint(more.httpStatusCode_d)), \
+oid=coalesce(tostring(column_ifexists('identity_claim_oid_g', '')), \
+tostring(column_ifexists('identity_claim_http_schemas_microsoft_com_identity_claims_objectidentifier_g', '')), \
+tostring(more.identity_claim_oid_g), \
+tostring(more.identity_claim_http_schemas_microsoft_com_identity_claims_objectidentifier_g)), \
+app=coalesce(tostring(column_ifexists('identity_claim_appid_g', '')), tostring(more.identity_claim_appid_g)), \
+u=strcat(tostring(column_ifexists('id_s', '')), ' ', tostring(more.id_s), ' ', \
+tostring(column_ifexists('requestUri_s', '')), ' ', tostring(more.requestUri_s)), \
+ip=tostring(column_ifexists('CallerIPAddress', '')), vault=tolower(ResourceId))
+| where isnull(status) or status == 200
+| extend secret=extract(@'(?i)/(?:deleted)?(?:secrets|certificates)/([^/? ]+)', 1, u), \
+version=tolower(extract(@'(?i)/secrets/[^/? ]+/([0-9a-f]{{32}})', 1, u))"""
+_SUMMARY = """| summarize reads=count(), firstRead=min(TimeGenerated), lastRead=max(TimeGenerated), \
+ips=make_set(ip, 20), versions=make_set(version, 50) by vault, secret, oid, app
+| project vault, secret, oid, app, reads, firstRead, lastRead, ips, versions
 """
 
 
@@ -57,10 +64,8 @@ class LogAnalytics:
     async def reads_by(self, principal: PrincipalId, client: ClientId, since: datetime) -> Part[tuple[SecretRead, ...]]:
         """See `VaultLogs`. Reads on behalf of a user carry the user's object id, and the identity's client id."""
         lets = f"let oid='{canonical_guid(principal)}'; let app='{canonical_guid(client)}'; {_since(since)}"
-        query = (
-            f"// cordon:reads-by\n{lets}\n{ALL_READS}\n| where oid =~ '{principal}' or app =~ '{client}'\n{_SUMMARY}"
-        )
-        return await self._asked([query])
+        whose = f"| where oid =~ '{principal}' or app =~ '{client}' or (isempty(oid) and isempty(app))"
+        return await self._asked([f"// cordon:reads-by\n{lets}\n{ALL_READS}\n{whose}\n{_SUMMARY}"])
 
     async def readers_of(self, secrets: Sequence[SecretRef], since: datetime) -> Part[tuple[SecretRead, ...]]:
         """See `VaultLogs`."""
@@ -117,11 +122,11 @@ def _read(row: JsonObject) -> SecretRead:
     return SecretRead(
         secret=ref,
         versions=tuple(each for each in versions if each),
-        first=moment_of(row, "first"),
-        last=moment_of(row, "last"),
+        first=moment_of(row, "firstRead"),
+        last=moment_of(row, "lastRead"),
         count=int(cast("int", row["reads"])),
         addresses=tuple(each for each in _set(row, "ips") if each),
-        reader=oid or app or "unknown",
+        reader=oid or app or NOBODY,
         client=app or None,
         unnamed="" in versions or len(versions) >= _MOST_VERSIONS,
     )

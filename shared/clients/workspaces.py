@@ -6,6 +6,7 @@ The first line of each question is a comment that names it. Nothing gets into a 
 and checked names.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,13 +17,14 @@ from shared.clients.azure_http import AzureHttp
 from shared.clients.graph_shapes import Unreadable, objects_of, text_of
 from shared.clients.pacing import Quota
 from shared.clients.patience import Trouble, persist
-from shared.errors import IncompleteAnswer
+from shared.errors import IncompleteAnswer, PlatformRefused
 from shared.identity import canonical_guid
 from shared.signal import JsonObject, JsonValue
 
 LOG_READER = "the role Log Analytics Reader on the workspace"
 # Workloads of a whole tenant do something all day. A table that has been silent for this long is not written to.
 _SILENT = timedelta(days=2)
+_VAULT = re.compile(r"[a-z0-9-]{3,24}")
 _QUERIES = Quota("log queries", 200, 30.5)  # per identity; facts: azure 3.4
 
 
@@ -79,6 +81,47 @@ class Workspaces:
         rows = await self.rows(workspace, query, doing)
         found = readable(doing, lambda: _held(rows))
         return found if found and self._http.clock() - found.newest <= _SILENT else None
+
+    async def lost(self, workspace: str, since: datetime) -> Held | None:
+        """
+        When a workspace took nothing in because its daily cap was reached; None: never. Whoever sends it enough, or may
+        set the cap, has it forget the rest of the day (facts: Azure Monitor, daily cap).
+        """
+        doing = f"asking workspace {workspace} whether it took in all that was sent"
+        query = (
+            f"// cordon:lost-logs\nlet t0={kusto_time(since)};\nOperation\n| where TimeGenerated >= t0 and "
+            "Detail contains 'OverQuota'\n| summarize oldest=min(TimeGenerated), newest=max(TimeGenerated)\n"
+            "| project oldest, newest\n"
+        )
+        rows = await self.rows(workspace, query, doing)
+        return readable(doing, lambda: _held(rows))
+
+    async def records_of(self, vault: str, since: datetime) -> list[Held]:
+        """Of each hour in which a vault logged anything to any of the workspaces, the first and the last record."""
+        if not _VAULT.fullmatch(vault):
+            raise PlatformRefused(doing="asking what a vault logged", code="bad-name", why="this is no vault's name.")
+        found: list[Held] = []
+        for workspace in self.ids:
+            doing = f"asking workspace {workspace} when vault {vault} logged anything"
+            rows = await self.rows(workspace, _records_query(vault, since), doing)
+            found += readable(doing, lambda rows=rows: [_hour(row) for row in rows])
+        return found
+
+
+def _records_query(vault: str, since: datetime) -> str:
+    return f"""// cordon:vault-records
+let vault='{vault}'; let t0={kusto_time(since)};
+union isfuzzy=true
+(AZKVAuditLogs | where TimeGenerated >= t0 and tostring(split(_ResourceId, '/')[-1]) =~ vault | project TimeGenerated),
+(AzureDiagnostics | where TimeGenerated >= t0 and ResourceProvider =~ 'MICROSOFT.KEYVAULT' \
+and Category == 'AuditEvent' and tostring(split(ResourceId, '/')[-1]) =~ vault | project TimeGenerated)
+| summarize firstRecord=min(TimeGenerated), lastRecord=max(TimeGenerated) by bin(TimeGenerated, 1h)
+| project firstRecord, lastRecord
+"""
+
+
+def _hour(row: JsonObject) -> Held:
+    return Held(moment_of(row, "firstRecord"), moment_of(row, "lastRecord"))
 
 
 def kusto_time(moment: datetime) -> str:

@@ -21,7 +21,6 @@ from tests.estate.desk import (
     estate_of,
     known,
     vault_id,
-    why_not,
     with_estate,
 )
 from tests.practice.desk import PRINCIPAL, Desk, payroll
@@ -343,68 +342,6 @@ def test_resource_graph_that_does_not_answer_leaves_its_part_unseen() -> None:
         assert sum("503" in each for each in reach.unseen) == 2
 
     with_estate(story, azure(role("Key Vault Secrets User", PROD)), faults=[fault])
-
-
-# --- logs ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("diagnostics", "logged"),
-    [
-        (True, True),
-        (False, False),
-        ({"logs": [{"category": "AuditEvent", "enabled": True}]}, True),
-        ({"logs": [{"categoryGroup": "allLogs", "enabled": True}]}, True),
-        ({"logs": [{"categoryGroup": "audit", "enabled": False}]}, False),
-        ({"logs": [{"category": "AzurePolicyEvaluationDetails", "enabled": True}]}, False),
-        ({"workspaceId": None, "storageAccountId": "/subscriptions/x/y"}, False),
-    ],
-)
-def test_a_vault_is_logged_if_its_audit_log_goes_to_a_workspace_of_ours(diagnostics: Any, logged: bool) -> None:
-    """A setting without the audit log, or to a place that nobody reads, is none."""
-
-    async def story(estate: Estate, _: Desk) -> None:
-        assert known(await estate.access.is_logged(SHOP)) is logged
-
-    with_estate(story, azure(shop={"diagnostics": diagnostics}))
-
-
-WORKSPACE = (
-    f"/subscriptions/{OTHER_SUBSCRIPTION}/resourceGroups/logs/providers/Microsoft.OperationalInsights/workspaces"
-)
-WORKSPACES = [{"name": name, "id": f"{WORKSPACE}/{name}"} for name in ("ours", "theirs")]
-
-
-@pytest.mark.parametrize(("target", "logged"), [("ours", True), ("theirs", False)])
-def test_a_workspace_that_cordon_does_not_read_is_no_log(target: str, logged: bool) -> None:
-    """Only what is asked can answer."""
-
-    async def story(desk_estate: Estate, desk: Desk) -> None:
-        estate = estate_of(desk.tenant, CORDON_LOG_WORKSPACES=desk.tenant.workspaces[0])
-
-        assert known(await estate.access.is_logged(SHOP)) is logged
-
-    with_estate(story, azure(workspaces=WORKSPACES, shop={"diagnostics": {"workspaceId": f"{WORKSPACE}/{target}"}}))
-
-
-def test_whether_it_is_logged_may_be_unknown() -> None:
-    """No right to read the setting, or to see which workspace it names."""
-
-    async def story(estate: Estate, _: Desk) -> None:
-        assert "root management group" in why_not(await estate.access.is_logged(SHOP))
-
-    with_estate(story, azure(permissions={"reader": []}))
-
-
-def test_a_setting_for_a_workspace_that_cannot_be_seen_is_unknown() -> None:
-    """It may be ours or not."""
-    reader = [{"roleDefinitionName": "Reader", "scope": f"/subscriptions/{SUBSCRIPTION}"}]
-    target = {"workspaceId": f"{WORKSPACE}/ours"}
-
-    async def story(estate: Estate, _: Desk) -> None:
-        assert "Reader on that workspace" in why_not(await estate.access.is_logged(SHOP))
-
-    with_estate(story, azure(workspaces=WORKSPACES, shop={"diagnostics": target}, permissions={"reader": reader}))
 
 
 # --- grants -------------------------------------------------------------------------------------------------

@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from shared.case import CouldNotLook, Known, Part
-from shared.estate import Grant, Reach, Reached, SecretRead, SecretRef, SecretSeen, VaultSeen
+from shared.estate import NO_LOG, NOBODY, Grant, Logging, Reach, Reached, SecretRead, SecretRef, SecretSeen, VaultSeen
 from shared.exposure import Exposure, Gathered, find_exposure, with_readers
+from shared.rotation_plan import is_read_again
 
 T0 = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 US = "0c0c0c0c-0000-4000-8000-00000000cccc"
+DARK = Known(Logging(NO_LOG, dark=True))
 OTHER = "0c0c0c0c-1111-4000-8000-00000000cccc"
 
 
@@ -37,14 +39,14 @@ def reached(vault: str, *grants: Grant) -> Reached:
 def gathered(
     *vaults: Reached,
     reads: Part[tuple[SecretRead, ...]] | None = None,
-    logged: dict[str, Part[bool]] | None = None,
+    logged: dict[str, Part[Logging]] | None = None,
     unseen: tuple[str, ...] = (),
 ) -> Gathered:
     """Vaults with the secrets a and b, all of them logged, of which nothing was read."""
     return Gathered(
         reads=reads or Known(()),
         reach=Reach(vaults, unseen),
-        logged={each.vault.name: Known(True) for each in vaults} | (logged or {}),
+        logged={each.vault.name: Known(Logging()) for each in vaults} | (logged or {}),
         secrets={each.vault.name: Known((seen(each.vault.name, "b"), seen(each.vault.name, "a"))) for each in vaults},
     )
 
@@ -78,7 +80,7 @@ def test_rows_of_one_secret_are_told_as_one_reading() -> None:
 
 def test_a_readable_vault_without_a_log_is_not_known_to_be_clean() -> None:
     """No row is no proof: its secrets count as read, and the report says why."""
-    found = find_exposure(gathered(reached("dark"), reached("shop"), logged={"dark": Known(False)}))
+    found = find_exposure(gathered(reached("dark"), reached("shop"), logged={"dark": DARK}))
 
     assert tiers(found) == {"dark/a": 1, "dark/b": 1, "shop/a": 3, "shop/b": 3}
     assert "nobody can say that it did not" in found.secrets[0].why
@@ -112,7 +114,7 @@ def test_who_can_only_give_itself_access_has_not_read_without_a_log() -> None:
     """It is within reach and says so; that its reads are not logged is told as a doubt."""
     vault = reached("shop", grant("shop", reads=False), grant("shop", secret="a"))
 
-    found = find_exposure(gathered(vault, logged={"shop": Known(False)}))
+    found = find_exposure(gathered(vault, logged={"shop": DARK}))
 
     assert tiers(found) == {"shop/a": 1, "shop/b": 3}
     assert "can give itself the right, by Contributor" in found.secrets[1].why
@@ -151,7 +153,7 @@ def test_cordons_own_vault_comes_last_in_its_tier() -> None:
 def test_other_readers_are_told_and_the_identity_is_none_of_them() -> None:
     """They are who breaks."""
     rows = (read("shop", "a"), read("shop", "a", reader=OTHER), read("elsewhere", "a", reader=OTHER))
-    found = find_exposure(gathered(reached("shop"), reached("dark"), logged={"dark": Known(False)}))
+    found = find_exposure(gathered(reached("shop"), reached("dark"), logged={"dark": DARK}))
 
     told = with_readers(found, Known(rows), lambda row: row.reader == US)
     by_name = {(each.ref.vault, each.ref.name): each for each in told.secrets}
@@ -179,8 +181,31 @@ def test_a_resource_group_called_secrets_hides_no_vault() -> None:
     one = replace(whole, scope=f"{id_}/secrets/a")
     vault = VaultSeen(id_, "shop", "s1", rbac=True)
 
-    by_vault = find_exposure(gathered(Reached(vault, (whole,)), logged={"shop": Known(False)}))
+    by_vault = find_exposure(gathered(Reached(vault, (whole,)), logged={"shop": DARK}))
     by_secret = find_exposure(gathered(Reached(vault, (one,))))
 
     assert tiers(by_vault) == {"shop/a": 1, "shop/b": 1}
     assert tiers(by_secret) == {"shop/a": 3}
+
+
+def test_a_read_of_which_the_log_names_nobody_was_of_anybody_who_gets_at_the_vault() -> None:
+    """Of a vault within reach it may have been the identity; of another it was not."""
+    rows = (read("shop", "a", reader=NOBODY), read("far", "a", reader=NOBODY))
+
+    found = find_exposure(gathered(reached("shop"), reads=Known(rows)))
+
+    assert tiers(found) == {"shop/a": 1, "shop/b": 2}
+    assert "the log does not say by whom" in found.secrets[0].why
+    assert found.dark == {"shop"}
+    assert found.missing == ()
+
+
+def test_a_read_of_nobody_s_says_nothing_more_of_what_the_identity_read() -> None:
+    """It may be a consumer's, and must not have the secret rotated again and again."""
+    rows = (read("shop", "a", reader=NOBODY, count=9), read("shop", "a"))
+
+    found = find_exposure(gathered(reached("shop"), reads=Known(rows)))
+
+    assert found.secrets[0].reads is not None
+    assert found.secrets[0].reads.count == 1
+    assert not is_read_again(replace(found.secrets[0], reads=replace(rows[0], unnamed=True)), "v2", T0)

@@ -12,7 +12,7 @@ from shared.identity import PrincipalId
 from tests.clients.fake_azure import Answering, Said, Sent
 from tests.clients.fake_graph import PRINCIPAL, play
 from tests.estate.desk import why_not
-from tests.estate.test_no_secrets import SHOP, estate_of
+from tests.estate.test_no_secrets import NOW, SHOP, estate_of
 from tests.estate.test_sources import PLACES
 
 ELSEWHERE: list[object] = [
@@ -47,7 +47,7 @@ def test_a_next_link_to_another_host_is_not_followed(host: str, link: object) ->
     """A token goes to the host that it is for."""
 
     def call(estate: Estate) -> Awaitable[Any]:
-        return estate.vaults.secrets("shop") if host == "vault" else estate.access.is_logged(SHOP)
+        return estate.vaults.secrets("shop") if host == "vault" else estate.access.logged(SHOP, NOW)
 
     part, urls = asked(lambda _: Said(200, {"value": [], "nextLink": link}), call)
 
@@ -60,7 +60,7 @@ def test_a_list_that_goes_in_circles_ends() -> None:
     link = f"https://management.azure.com{SHOP.id}/providers/Microsoft.Insights/diagnosticSettings?$skiptoken=1"
 
     part, urls = asked(
-        lambda _: Said(200, {"value": [], "nextLink": link}), lambda estate: estate.access.is_logged(SHOP)
+        lambda _: Said(200, {"value": [], "nextLink": link}), lambda estate: estate.access.logged(SHOP, NOW)
     )
 
     assert "has no end" in why_not(part)
@@ -101,7 +101,7 @@ def test_redirects_are_not_followed(status: int) -> None:
     """Not even to a host that looks like the same."""
     calls: tuple[Callable[[Estate], Awaitable[Any]], ...] = (
         lambda estate: estate.vaults.secrets("shop"),
-        lambda estate: estate.access.is_logged(SHOP),
+        lambda estate: estate.access.logged(SHOP, NOW),
     )
     for call in calls:
         part, urls = asked(lambda _: Said(status, {}, {"location": "https://evil.example/"}), call)

@@ -51,7 +51,7 @@ def calls(estate: Estate) -> list[Callable[[], Awaitable[object]]]:
         lambda: vaults.versions(REF),
         lambda: vaults.set_enabled(REF, VERSION, False),
         lambda: vaults.renew_certificate(REF, "op"),
-        lambda: access.is_logged(SHOP),
+        lambda: access.logged(SHOP, NOW),
         lambda: access.grants_on(SHOP, PRINCIPAL),
         lambda: logs.reads_by(PrincipalId(PRINCIPAL), ClientId(CLIENT), NOW),
     ]

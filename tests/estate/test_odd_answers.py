@@ -36,7 +36,7 @@ def like() -> SecretSeen:
 
 CALLS: dict[str, Calling] = {
     "reach": lambda estate: estate.access.reach(US, Known(())),
-    "is_logged": lambda estate: estate.access.is_logged(SHOP),
+    "logged": lambda estate: estate.access.logged(SHOP, SINCE),
     "grants_on": lambda estate: estate.access.grants_on(SHOP, PRINCIPAL),
     "secrets": lambda estate: estate.vaults.secrets("shop"),
     "versions": lambda estate: estate.vaults.versions(REF),

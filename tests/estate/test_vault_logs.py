@@ -10,7 +10,7 @@ import pytest
 from drill.practice import Behaviour
 from shared.case import CouldNotLook
 from shared.clients.vault_logs import ALL_READS
-from shared.estate import Estate, SecretRef
+from shared.estate import NOBODY, Estate, SecretRef
 from shared.identity import ClientId, PrincipalId
 from tests.estate.desk import OTHER_SUBSCRIPTION, SUBSCRIPTION, known, vault_id, why_not, with_estate
 from tests.practice.desk import APP_ID, PRINCIPAL, Desk
@@ -208,6 +208,33 @@ def test_no_query_is_made_of_what_is_not_a_secret_s_name(name: str) -> None:
         assert not desk.tenant.requests
 
     with_estate(story, AZURE)
+
+
+def test_a_record_without_a_reader_is_not_left_out() -> None:
+    """A table with too many columns keeps claims elsewhere: such a read is somebody's."""
+    nobody = [read("db", "2026-02-20T10:00:00Z", identity={})]
+
+    async def story(estate: Estate, _: Desk) -> None:
+        assert estate.logs is not None
+        (found,) = known(await estate.logs.reads_by(US, CLIENT, SINCE))
+
+        assert (found.secret, found.reader, found.client) == (SecretRef("shop", "db"), NOBODY, None)
+
+    with_estate(story, AZURE, logs={"keyVaultAudits": nobody})
+
+
+def test_the_backup_of_a_certificate_takes_its_secret_along() -> None:
+    """Whoever has it can bring it back elsewhere, with its key."""
+    taken = read("tls", "2026-02-20T10:00:00Z", operationName="CertificateBackup")
+    taken["properties"] = {"id": "https://shop.vault.azure.net/certificates/tls", "httpStatusCode": 200}
+
+    async def story(estate: Estate, _: Desk) -> None:
+        assert estate.logs is not None
+        (found,) = known(await estate.logs.reads_by(US, CLIENT, SINCE))
+
+        assert (found.secret, found.unnamed) == (SecretRef("shop", "tls"), True)
+
+    with_estate(story, AZURE, logs={"keyVaultAudits": [taken]})
 
 
 @pytest.mark.parametrize("path", ["secrets/Db", "SECRETS/db", "Secrets/DB", "DeletedSecrets/db"])

@@ -11,7 +11,7 @@ from tests.practice.desk import APP_ID, PRINCIPAL, Desk, Reply, at_the_desk
 
 LOGS = "https://api.loganalytics.io"
 VAULT = "/subscriptions/s1/resourceGroups/practice/providers/Microsoft.KeyVault/vaults/shop"
-COLUMNS = "| project vault, secret, oid, app, reads, first, last, ips, versions"
+COLUMNS = "| project vault, secret, oid, app, reads, firstRead, lastRead, ips, versions"
 BY = f"""// cordon:reads-by
 let oid='{PRINCIPAL}'; let app='{APP_ID}'; let t0=datetime(2026-02-01T00:00:00Z);
 union isfuzzy=true (AZKVAuditLogs), (AzureDiagnostics) {COLUMNS}"""
@@ -77,7 +77,7 @@ def test_reads_by_an_identity_are_told_secret_by_secret() -> None:
 
         assert reply.body["tables"][0]["columns"][7] == {"name": "ips", "type": "dynamic"}
         assert (row["vault"], row["secret"], row["reads"]) == (VAULT.lower(), "db", 2)
-        assert (row["first"], row["last"]) == ("2026-02-20T10:00:00Z", "2026-02-21T10:00:00Z")
+        assert (row["firstRead"], row["lastRead"]) == ("2026-02-20T10:00:00Z", "2026-02-21T10:00:00Z")
         assert json.loads(row["versions"]) == ["", "0123456789abcdef0123456789abcdef"]
         assert json.loads(row["ips"]) == ["198.51.100.9", "198.51.100.10"]
 

@@ -14,9 +14,11 @@ from shared.chain import Chain
 from shared.clock import Clock
 from shared.entries import Entry
 from shared.estate import (
+    NO_LOG,
     OPERATION_TAG,
     Estate,
     Grant,
+    Logging,
     Reach,
     Reached,
     SecretRead,
@@ -144,8 +146,8 @@ class FakeAccess:
         reached = tuple(Reached(seen_vault(name), (_grant(name),)) for name in self.vaults)
         return Reach(reached, (*self.unseen, *self.blind), blind=self.blind, subscriptions=self.subscriptions)
 
-    async def is_logged(self, vault: VaultSeen) -> Part[bool]:
-        return Known(self.vaults[vault.name])
+    async def logged(self, vault: VaultSeen, since: datetime) -> Part[Logging]:
+        return Known(Logging() if self.vaults[vault.name] else Logging(NO_LOG, dark=True))
 
     async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:
         return CouldNotLook("nobody asks here")

@@ -36,6 +36,17 @@ _ASSIGNMENT_KEYS = (
     "condition",
 )
 _DEFINITION_KEYS = ("id", "name", "roleName", "type", "permissions", "assignableScopes", "description")
+_WORKSPACE_KEYS = (
+    "name",
+    "id",
+    "subscription",
+    "resourceGroup",
+    "customerId",
+    "retentionInDays",
+    "tables",
+    "transforms",
+    "overQuota",
+)
 _SOURCE_KEYS = ("name", "id", "subscription", "resourceGroup", "authorizationRules", "tags")
 _GROUP_SCOPE = "/providers/Microsoft.Management/managementGroups/"
 
@@ -90,10 +101,18 @@ def source_named(state: TenantState, name: str) -> Source:
 def _add_workspaces(state: TenantState, listed: list[JsonObject]) -> None:
     """At least one: the first is where vaults log to, unless they say otherwise."""
     for given in listed or [{"name": "practice-logs"}]:
-        known_keys(given, ("name", "id", "subscription", "resourceGroup", "customerId"), "azure.workspaces")
+        known_keys(given, _WORKSPACE_KEYS, "azure.workspaces")
         resource_id = resource_id_of(state, given, "Microsoft.OperationalInsights/workspaces")
         made = str(uuid.uuid5(uuid.NAMESPACE_URL, resource_id))
-        workspace = Workspace(str(given["name"]), resource_id, str(given.get("customerId") or made))
+        workspace = Workspace(
+            str(given["name"]),
+            resource_id,
+            str(given.get("customerId") or made),
+            retention_days=int(given.get("retentionInDays", 90)),
+            table_days=cast("dict[str, int]", given.get("tables", {})),
+            transforms=cast("dict[str, str]", given.get("transforms", {})),
+            full_at=tuple(read_time(str(each)) for each in cast("list[object]", given.get("overQuota", []))),
+        )
         state.azure.workspaces[workspace.customer_id] = workspace
 
 

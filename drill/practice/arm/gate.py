@@ -8,9 +8,10 @@ the call is about: a management group, a subscription, a resource group, a resou
 import math
 import re
 
-from drill.practice.arm import assignments, keys, resource_graph, subscriptions, vaults
+from drill.practice.arm import activity, assignments, keys, resource_graph, subscriptions, vaults
 from drill.practice.arm.access import is_allowed
-from drill.practice.shapes import fine_time
+from drill.practice.arm.activity import event
+from drill.practice.shapes import JsonObject
 from drill.practice.state import TenantState
 from drill.practice.throttle import Bucket, RefillingBucket
 from drill.practice.tokens import ARM
@@ -18,6 +19,7 @@ from drill.practice.web import Answer, Refusal, Request, Route, RoutingTable
 
 HOST = "management.azure.com"
 ROUTES: tuple[Route[TenantState], ...] = (
+    *activity.ROUTES,
     *subscriptions.ROUTES,
     *assignments.ROUTES,
     *vaults.ROUTES,
@@ -110,21 +112,13 @@ class ArmGate:
         """Writes stand in the activity log, refused ones too."""
         if request.method == "GET" or not request.operation or request.operation == resource_graph.OPERATION:
             return
-        state.azure.activity.add(
-            {
-                "id": state.chance.guid("activity"),
-                "eventTimestamp": fine_time(state.now),
-                "operationName": {"value": request.operation},
-                "status": {"value": "Succeeded" if request.applied else "Failed"},
-                "subStatus": {"value": str(status)},
-                "caller": request.principal_id,
-                "claims": {"appid": request.app_id},
-                "httpRequest": {"method": request.method, "clientIpAddress": request.address},
-                "resourceId": request.path,
-            },
-            state.now,
-            state.chance.between("activity", state.behaviour.activity_delay),
-        )
+        more: JsonObject = {
+            "subStatus": {"value": str(status)},
+            "httpRequest": {"method": request.method, "clientIpAddress": request.address},
+        }
+        caller = (request.principal_id, request.app_id)
+        made = event(state, state.now, request.operation, request.path, by=caller, done=request.applied, more=more)
+        state.azure.activity.add(made, state.now, state.chance.between("activity", state.behaviour.activity_delay))
 
     def refusal(self, state: TenantState, request: Request, refusal: Refusal) -> Answer:
         headers = {

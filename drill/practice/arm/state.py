@@ -1,5 +1,6 @@
 """What Azure Resource Manager knows: subscriptions, roles and who has them. Changes reach what they rule late."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -111,11 +112,19 @@ class Lagging(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A Log Analytics workspace: queries name it by its customer id, diagnostic settings by its ARM id."""
+    """
+    A Log Analytics workspace: queries name it by its customer id, diagnostic settings by its ARM id.
+
+    `transforms` says of tables what a data collection rule lets into them, `full_at` when its daily cap was reached.
+    """
 
     name: str
     resource_id: str
     customer_id: str
+    retention_days: int = 90
+    table_days: Mapping[str, int] = field(default_factory=dict[str, int])  # where a table's own are others
+    transforms: Mapping[str, str] = field(default_factory=dict[str, str])
+    full_at: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

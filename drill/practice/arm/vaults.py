@@ -146,10 +146,43 @@ def _at(state: TenantState, request: Request, scope: str, name: str) -> Vault:
 
 def list_settings(state: TenantState, request: Request, scope: str) -> Answer:
     """Where a vault's log goes. Other resources have none here."""
+    vault = _under(state, scope)
+    return Answer(200, {"value": [_setting(vault, each) for each in vault.settings.newest]})
+
+
+def put_setting(state: TenantState, request: Request, scope: str, name: str) -> Answer:
+    """Made, or replaced as a whole."""
+    vault, properties = _under(state, scope), properties_of(request)
+    made: JsonObject = {"name": name, **{key: properties[key] for key in _SETTING if key in properties}}
+    _write_settings(state, vault, (*_others(vault, name), made))
+    return Answer(200, _setting(vault, made))
+
+
+def delete_setting(state: TenantState, request: Request, scope: str, name: str) -> Answer:
+    """Gone is no error."""
+    del request
+    vault = _under(state, scope)
+    _write_settings(state, vault, _others(vault, name))
+    return Answer(200)
+
+
+_SETTING = ("workspaceId", "logAnalyticsDestinationType", "storageAccountId", "eventHubAuthorizationRuleId", "logs")
+
+
+def _under(state: TenantState, scope: str) -> Vault:
     vault = next((each for each in state.vaults.values() if each.resource_id.lower() == scope.lower()), None)
     if vault is None:
         raise resource_not_found(scope)
-    return Answer(200, {"value": [_setting(vault, each) for each in vault.settings]})
+    return vault
+
+
+def _others(vault: Vault, name: str) -> tuple[JsonObject, ...]:
+    return tuple(each for each in vault.settings.newest if str(each.get("name")).lower() != name.lower())
+
+
+def _write_settings(state: TenantState, vault: Vault, settings: tuple[JsonObject, ...]) -> None:
+    delay = state.chance.between("diagnostics delay", state.behaviour.diagnostics_delay)
+    vault.settings.write(settings, state.now, state.now + timedelta(seconds=delay))
 
 
 def _setting(vault: Vault, given: JsonObject) -> JsonObject:
@@ -170,6 +203,7 @@ def _setting(vault: Vault, given: JsonObject) -> JsonObject:
     }
 
 
+_SETTINGS = "/Microsoft.Insights/diagnosticSettings"
 _VAULTS = "/Microsoft.KeyVault/vaults"
 _VAULT = f"{_VAULTS}/{{name}}"
 ROUTES: tuple[Route[TenantState], ...] = (
@@ -177,7 +211,21 @@ ROUTES: tuple[Route[TenantState], ...] = (
     Route("GET", _VAULT, get_vault, ("Microsoft.KeyVault/vaults/read",)),
     Route("PATCH", _VAULT, patch_vault, (WRITE_VAULTS,), write=True, lane=-1),
     Route("PUT", f"{_VAULT}/accessPolicies/{{kind}}", change_policies, (WRITE_POLICIES,), write=True, lane=-1),
+    Route("GET", _SETTINGS, list_settings, ("Microsoft.Insights/diagnosticSettings/read",)),
     Route(
-        "GET", "/Microsoft.Insights/diagnosticSettings", list_settings, ("Microsoft.Insights/diagnosticSettings/read",)
+        "PUT",
+        f"{_SETTINGS}/{{name}}",
+        put_setting,
+        ("Microsoft.Insights/diagnosticSettings/write",),
+        write=True,
+        lane=-1,
+    ),
+    Route(
+        "DELETE",
+        f"{_SETTINGS}/{{name}}",
+        delete_setting,
+        ("Microsoft.Insights/diagnosticSettings/delete",),
+        write=True,
+        lane=-1,
     ),
 )

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from drill.practice import pki
+from drill.practice.arm.activity import event
 from drill.practice.arm.building import resource_id_of, source_named, subscription_of
 from drill.practice.arm.state import Lagging
 from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objects, read_time
@@ -23,6 +24,7 @@ _VAULT_KEYS = (
     "rbac",
     "accessPolicies",
     "diagnostics",
+    "diagnosticsHistory",
     "secrets",
     "firewall",
     "tags",
@@ -98,7 +100,7 @@ def _vault(state: TenantState, given: JsonObject, *, trusted: bool) -> Vault:
         name=str(given["name"]).lower(),
         resource_id=resource_id_of(state, given, "Microsoft.KeyVault/vaults"),
         subscription=subscription_of(state, given),
-        settings=_settings(state, given.get("diagnostics", True)),
+        settings=Lagging[tuple[JsonObject, ...]].always(settings_of(state, given.get("diagnostics", True))),
         firewalled=bool(given.get("firewall", False)),
         tells=bool(given.get("events", True)),
         rbac=rbac,
@@ -107,12 +109,27 @@ def _vault(state: TenantState, given: JsonObject, *, trusted: bool) -> Vault:
         ),
         tags=cast("JsonObject", given.get("tags", {})),
     )
+    for change in objects(given.get("diagnosticsHistory", [])):
+        _change_settings(state, vault, change)
     for secret in objects(given.get("secrets", [])):
         _add_secret(state, vault, secret)
     return vault
 
 
-def _settings(state: TenantState, given: object) -> tuple[JsonObject, ...]:
+def _change_settings(state: TenantState, vault: Vault, given: JsonObject) -> None:
+    """What became of the settings at a moment before the drill, the oldest first. The activity log tells of each."""
+    known_keys(given, ("at", "diagnostics"), "azure.vaults.diagnosticsHistory")
+    at, before = read_time(str(given["at"])), vault.settings.newest
+    after = settings_of(state, given["diagnostics"])
+    vault.settings.write(after, at, at)
+    names = [str(each["name"]) for each in (*before, *after)]
+    for name in dict.fromkeys(names):
+        kind = "write" if any(each["name"] == name for each in after) else "delete"
+        path = f"{vault.resource_id}/providers/Microsoft.Insights/diagnosticSettings/{name}"
+        state.azure.activity.load([event(state, at, f"Microsoft.Insights/diagnosticSettings/{kind}", path)])
+
+
+def settings_of(state: TenantState, given: object) -> tuple[JsonObject, ...]:
     """Diagnostic settings: true is the usual one, false none; else one or several, in Azure's own words."""
     if isinstance(given, bool):
         return (_setting(state, {}),) if given else ()

@@ -88,7 +88,7 @@ class VaultGate:
     def observe(self, state: TenantState, request: Request, status: int | None) -> None:
         """One AuditEvent a request, if this vault has diagnostics; requestUri carries port 8443 (facts: azure 3.4)."""
         vault = state.vaults.get(request.host.split(".")[0])
-        if vault is None or not vault.workspaces:
+        if vault is None or not vault.workspaces(state.now):
             return
         record: JsonObject = {
             "id": state.chance.guid("vault log"),

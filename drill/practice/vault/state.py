@@ -81,7 +81,10 @@ class Vault:
     certificates: dict[str, Certificate] = field(default_factory=dict[str, Certificate])
     secrets: dict[str, list[SecretVersion]] = field(default_factory=dict[str, list[SecretVersion]])
     deleted: dict[str, datetime] = field(default_factory=dict[str, datetime])  # names of secrets, and since when
-    settings: tuple[JsonObject, ...] = ()  # diagnostic settings, with their properties at the top
+    # Diagnostic settings, with their properties at the top; what is written is followed a while later.
+    settings: Lagging[tuple[JsonObject, ...]] = field(
+        default_factory=lambda: Lagging[tuple[JsonObject, ...]].always(())
+    )
     firewalled: bool = False
     tells: bool = True  # its events go to whoever listens
     told_near_expiry: set[str] = field(default_factory=set[str])  # versions
@@ -95,12 +98,11 @@ class Vault:
     def url(self) -> str:
         return f"https://{self.name}.vault.azure.net"
 
-    @property
-    def workspaces(self) -> dict[str, str]:
-        """ARM ids (lower case) of the workspaces that get its audit log, and the table in which it lands there."""
+    def workspaces(self, at: datetime) -> dict[str, str]:
+        """ARM ids (lower case) of the workspaces that get what it logs then, and the table in which it lands there."""
         return {
             str(each["workspaceId"]).lower(): "AZKVAuditLogs" if _is_dedicated(each) else "AzureDiagnostics"
-            for each in self.settings
+            for each in self.settings.followed(at)
             if each.get("workspaceId") and any(map(_is_audit, each.get("logs", [])))
         }
 
@@ -120,7 +122,7 @@ class Vault:
             "subscription": self.subscription,
             "rbac": self.rbac,
             "accessPolicies": list(self.policies.newest),
-            "diagnostics": list(self.settings),
+            "diagnostics": list(self.settings.newest),
             "firewall": self.firewalled,
             "secrets": [
                 {"name": name, "version": each.version, "value": "***", "attributes": each.attributes}

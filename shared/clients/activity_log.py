@@ -1,0 +1,120 @@
+"""
+Azure's activity log: who wrote what to Resource Manager. The platform keeps it for ninety days; nobody can switch it
+off or take anything out of it, and the role Reader is enough to read it. Events come in up to twenty minutes late.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote, unquote
+
+from shared.clients.arm import Arm, Call
+from shared.clients.azure_answers import readable
+from shared.clients.graph_shapes import Unreadable, optional_text_of, text_of
+from shared.clients.memo import Memo
+from shared.clients.resource_graph import READER
+from shared.signal import JsonObject
+
+KEPT = timedelta(days=89)  # ninety, without the hours in which the oldest go
+_VERSION = "2015-04-01"
+_VALUES = "/providers/Microsoft.Insights/eventtypes/management/values"
+_SELECT = "eventDataId,eventTimestamp,operationName,operationId,status,authorization,resourceId,properties"
+_FRESH = timedelta(seconds=60)  # one reading serves the many who ask in one look
+_FAILED, _STARTED = "failed", "started"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One write that was carried out, or may have been. Operation and resource are in lower case."""
+
+    at: datetime
+    operation: str
+    resource: str
+    properties: JsonObject = field(repr=False)
+    key: str  # the event's own id
+
+
+class ActivityLog:
+    """Goes as the reader identity."""
+
+    def __init__(self, reader: Arm) -> None:
+        self._reader = reader
+        self._kept = Memo[tuple[Written, ...]](reader.http.clock, _FRESH)
+
+    @property
+    def now(self) -> datetime:
+        return self._reader.http.clock()
+
+    async def in_group(self, subscription: str, group: str, since: datetime) -> tuple[Written, ...]:
+        """
+        What was written in a resource group, the oldest first; of diagnostic settings what was written in all of the
+        subscription. They are asked for both ways: whether a filter minds capitals is not documented, and whoever
+        writes a setting chooses how he spells its group.
+        """
+        by_group = await self._written(subscription, f"resourceGroupName eq '{group}'", since)
+        by_provider = await self._written(subscription, "resourceProvider eq 'Microsoft.Insights'", since)
+        return tuple(sorted({each.key: each for each in (*by_group, *by_provider)}.values(), key=lambda each: each.at))
+
+    async def _written(self, subscription: str, which: str, since: datetime) -> tuple[Written, ...]:
+        return await self._kept.get((subscription, which, since), lambda: self._read(subscription, which, since))
+
+    async def _read(self, subscription: str, which: str, since: datetime) -> tuple[Written, ...]:
+        doing = f"reading what was changed in subscription {subscription}"
+        times = f"eventTimestamp ge '{_iso(since)}' and eventTimestamp le '{_iso(self.now)}'"
+        query = f"$filter={quote(f'{times} and {which}', safe='')}&$select={_SELECT}"
+        rows = await self._reader.list(Call(f"/subscriptions/{subscription}", _VERSION, doing, READER, _VALUES, query))
+        return readable(doing, lambda: tuple(_written(rows)))
+
+
+def _written(rows: Sequence[JsonObject]) -> Iterable[Written]:
+    """
+    Writes with the moment at which they ended. That one was begun is left out where its end is told: it is one write.
+    """
+    ended = {_operation_id(row) for row in rows if _status(row) != _STARTED}
+    for row in rows:
+        status = _status(row)
+        if status == _FAILED or (status == _STARTED and _operation_id(row) in ended):
+            continue
+        properties = row.get("properties")
+        yield Written(
+            at=_moment(row),
+            operation=_value(row, "operationName"),
+            resource=_resource(row),
+            properties=properties if isinstance(properties, dict) else {},
+            key=text_of(row, "eventDataId"),
+        )
+
+
+def _operation_id(row: JsonObject) -> tuple[str, str, str]:
+    return _value(row, "operationName"), _resource(row), optional_text_of(row, "operationId") or ""
+
+
+def _status(row: JsonObject) -> str:
+    return _value(row, "status")
+
+
+def _value(row: JsonObject, name: str) -> str:
+    found = row.get(name)
+    if not isinstance(found, dict):
+        raise Unreadable(f"{name} is not there")
+    return text_of(found, "value").lower()
+
+
+def _resource(row: JsonObject) -> str:
+    """What was written to: the event's own word, or that of the permission which it took."""
+    authorization = row.get("authorization")
+    scope = optional_text_of(authorization, "scope") if isinstance(authorization, dict) else None
+    found = scope or optional_text_of(row, "resourceId")
+    if not found:
+        raise Unreadable("an event does not say what it is about")
+    return re.sub("/+", "/", unquote(found).lower()).rstrip("/")
+
+
+def _moment(row: JsonObject) -> datetime:
+    moment = datetime.fromisoformat(text_of(row, "eventTimestamp"))
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

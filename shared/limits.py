@@ -134,7 +134,10 @@ def spend(window: Window, wanted: Spent, now: datetime) -> Allowed:
     known = _recent(window, now)
     held = {each.principal_id: each for each in known.spent}
     before = held.get(wanted.principal_id)
-    held[wanted.principal_id] = replace(before, deeds=before.deeds | wanted.deeds) if before else wanted
+    if before is None:
+        held[wanted.principal_id] = wanted
+    elif wanted.deeds - before.deeds:  # what is new is let through now, and counts for an hour from now
+        held[wanted.principal_id] = replace(before, at=max(before.at, wanted.at), deeds=before.deeds | wanted.deeds)
     newest = sorted(held.values(), key=lambda each: each.at)[-MOST_KEPT:]
     return Allowed(replace(known, spent=tuple(newest)))
 

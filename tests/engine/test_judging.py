@@ -28,6 +28,7 @@ from tests.fakes import START
 LIMITS = Limits(identities_per_hour=3, percent_of_enabled_per_hour=100)
 BY_SHARE = Limits(identities_per_hour=100, percent_of_enabled_per_hour=2.5)
 BY_DEED = Limits(identities_per_hour=100, percent_of_enabled_per_hour=100, actions_per_hour=ActionLimits(credentials=3))
+ONE = Limits(identities_per_hour=1, percent_of_enabled_per_hour=100)
 SECOND = timedelta(seconds=1)
 
 
@@ -254,11 +255,22 @@ def test_after_five_quiet_minutes_a_burst_holds_nobody_and_is_still_told_for_an_
 
 
 def test_what_a_person_confirmed_takes_a_place_whatever_the_limits_say() -> None:
-    """It is added, with its deeds beside those that were there, at the time when the first were let through."""
+    """It is added, with its deeds beside those that were there, at the time when the newest were let through."""
     window = Window((_spent("old", ago=WINDOW), _spent("a", *_cut("1"), ago=SECOND), _spent("b", ago=2 * SECOND)))
     stored = spend(window, _spent("a", *_cut("2")), START).window
 
-    assert stored.spent == (_spent("b", ago=2 * SECOND), _spent("a", *_cut("1", "2"), ago=SECOND))
+    assert stored.spent == (_spent("b", ago=2 * SECOND), _spent("a", *_cut("1", "2")))
+
+
+def test_what_was_let_through_a_minute_ago_counts_though_its_identity_came_first_an_hour_ago() -> None:
+    """Two of three deeds were new at the end of the first hour: the next one finds them, and who did them, there."""
+    late = START + WINDOW - SECOND
+    window = spend(Window((_spent("a", *_cut("1")),)), replace(_spent("a", *_cut("1", "2", "3")), at=late), late).window
+    again = spend(window, replace(_spent("a", *_cut("1")), at=late + SECOND), late + SECOND).window
+
+    assert again == window  # nothing new keeps no place
+    assert _over(_judge(BY_DEED, window, _spent("b", *_cut("4")), later=WINDOW)).reason.startswith("3 actions")
+    assert isinstance(_judge(ONE, window, _spent("b"), later=WINDOW), Over)
 
 
 def test_of_too_many_the_newest_are_kept() -> None:

@@ -383,6 +383,8 @@ _CUTS_NOTHING = (
 def _holds_and_cuts_nothing(history: History) -> bool:
     standing = [step for step in history.steps if step.state != "put-back"]
     informs = all(step.planned is not None and not step.planned.contains for step in standing)
+    if any(step.planned is not None and step.planned.action == "dismiss-risk" for step in standing):
+        return False  # whoever finds it harmless wants nothing cut
     return bool(standing) and informs and all(step.state == "held" for step in standing)
 
 

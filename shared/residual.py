@@ -10,8 +10,9 @@ to 24 hours. A token lifetime policy may set up to 24 hours for any application;
 policies, so the longest is what is sure. (Entra: continuous access evaluation for workload identities,
 configurable token lifetimes, managed identity best practices.)
 
-The clock starts at the moment at which a read had *shown* the cut, not at the write, and starts again when
-somebody undid it.
+The clock starts when a read had *shown* the cut, not at the write, and starts again when somebody undid it. How
+fast Entra's token service follows is not published, so a token of the minutes after the proof is reckoned with: it
+lives as long as any other.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from shared.entries import Intended, Rechecked, Verified
 from shared.history import History, StepStory, is_proof
 from shared.identity import IdentityKind
 
+GRACE = timedelta(minutes=5)  # after the proof a replica may still issue a token
 ORDINARY = timedelta(minutes=90)
 AT_GRAPH = timedelta(minutes=15)
 LONGEST = timedelta(hours=24)
@@ -69,7 +71,7 @@ def residual_of(history: History) -> Residual:
     if len(known) < len(proven):
         return Residual(None, UNPROVEN)
     proven_at, kind = max(known), history.identity.identity_kind if history.identity else None
-    return Residual(proven_at, None, _by_resource(proven_at, kind))
+    return Residual(proven_at, None, _by_resource(proven_at + GRACE, kind))
 
 
 def is_cached(kind: str | None) -> bool:
@@ -77,19 +79,18 @@ def is_cached(kind: str | None) -> bool:
     return kind not in {k.value for k in IdentityKind} or kind in (IdentityKind.MANAGED_IDENTITY, IdentityKind.AGENT)
 
 
-def _by_resource(proven: datetime, kind: str | None) -> tuple[Access, ...]:
-    longest = proven + LONGEST
+def _by_resource(last: datetime, kind: str | None) -> tuple[Access, ...]:
+    """`last`: when a token may have been issued for the last time."""
+    longest = last + LONGEST
     if is_cached(kind):
         why = "a managed identity's tokens are cached for up to 24 hours; assumed also where no figure is published"
         return (Access("every resource", longest, longest, why),)
     policy = "90 minutes by default; 24 hours if a token lifetime policy says so, which Cordon does not read"
-    others = Access(
-        "Azure Resource Manager, Key Vault, Storage, Exchange and others", proven + ORDINARY, longest, policy
-    )
+    others = Access("Azure Resource Manager, Key Vault, Storage, Exchange and others", last + ORDINARY, longest, policy)
     if kind != IdentityKind.OWN_SINGLE_TENANT:
-        return (Access("Microsoft Graph", proven + ORDINARY, longest, policy), others)
+        return (Access("Microsoft Graph", last + ORDINARY, longest, policy), others)
     graph = "15 minutes if client and Graph evaluate access continuously, else as everywhere; not seen from outside"
-    return (Access("Microsoft Graph", proven + ORDINARY, longest, graph), others)
+    return (Access("Microsoft Graph", last + ORDINARY, longest, graph), others)
 
 
 def proven_since(step: StepStory, history: History) -> datetime | None:

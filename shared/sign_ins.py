@@ -12,7 +12,7 @@ signin-list, latency of reports), so it is read at the late looks only, and the 
 """
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shared.case import SignIn
 from shared.entries import Escalated, PlannedStep, SignInsSeen, TokenIssued
@@ -20,13 +20,12 @@ from shared.errors import CordonError
 from shared.evidence import CUTS
 from shared.history import History
 from shared.identity import IdentityKind, PrincipalId
-from shared.residual import proven_since
+from shared.residual import GRACE, proven_since
 from shared.tenant import Feeds, SignInType
 from shared.untrusted import NAME, one_line
 
 LOOKS = frozenset({4, 5})  # the places in the schedule that are late enough: 15 and 95 minutes
 DISABLED = 7000112  # the application or its service principal is disabled
-GRACE = timedelta(minutes=5)
 
 _ISSUED = 0
 _SHOWN = 5

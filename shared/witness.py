@@ -21,10 +21,11 @@ log = logging.getLogger("cordon")
 
 _REMEMBERED = 50_000  # ids of records that were settled; the log is read over and over
 
+_EDIT = "update application"
 _CREDENTIALS = (
     "update application - certificates and secrets management",
     "remove service principal credentials",
-    "update application",
+    _EDIT,
 )
 # What the log calls the writes of an action, as `normalise_activity` gives it.
 ACTIVITIES: dict[str, tuple[str, ...]] = {
@@ -39,14 +40,15 @@ ACTIVITIES: dict[str, tuple[str, ...]] = {
     "delete-application": ("delete application",),
     "restore-application": ("restore application",),
     "purge-application": ("hard delete application",),
-    "deactivate-application": ("update application",),
-    "revert-configuration": ("update application",),
+    "deactivate-application": (_EDIT,),
+    "revert-configuration": (_EDIT,),
 }
 # Other writes of Cordon's are called "update application", too: these tell of the action only if they name its
 # property. How the log spells isDisabled is unverified; spelled otherwise, there is no evidence and nothing worse.
 PROPERTIES: dict[str, tuple[str, ...]] = {
     "deactivate-application": ("isdisabled",),
     "revert-configuration": ("appaddress", "identifieruri", "logout"),
+    "replace-credentials": ("keydescription", "federatedidentitycredentials"),
 }
 NO_ACTIVITIES: dict[str, str] = {
     "cut-vault-access": "its writes are Azure's, and stand in the activity log of each subscription, not in this log",
@@ -122,7 +124,7 @@ def _tells_of(signal: Signal, step: PlannedStep) -> bool:
     on_it = any(id_ in (step.target_id, step.options.get("principal")) for id_ in _ids(signal))
     if not on_it or signal.facts.get("activity") not in ACTIVITIES.get(step.action, ()):
         return False
-    if named := PROPERTIES.get(step.action):
+    if signal.facts.get("activity") == _EDIT and (named := PROPERTIES.get(step.action)):
         changed = signal.facts.get("changed")
         return isinstance(changed, list) and any(part in str(name) for name in changed for part in named)
     return step.action != "block-sign-in" or signal.facts.get("accountEnabled") is False

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shared.history import History
 from shared.identity import IdentityKind
-from shared.residual import LONGEST, ORDINARY, Residual, residual_of
+from shared.residual import GRACE, LONGEST, ORDINARY, Residual, residual_of
 from tests.report.journals import (
     At,
     applied,
@@ -39,7 +39,7 @@ def test_the_clock_starts_at_the_proof_and_not_at_the_write() -> None:
     records = journal([*beginning(), planned(BLOCK), verified(BLOCK, at=60)])
 
     assert clock.proven_at == records[-1].time
-    assert clock.surely_over == records[-1].time + LONGEST
+    assert clock.surely_over == records[-1].time + GRACE + LONGEST
 
 
 def test_every_resource_has_its_own_end() -> None:
@@ -48,10 +48,19 @@ def test_every_resource_has_its_own_end() -> None:
     assert clock.proven_at is not None
 
     assert {a.resource.split()[0]: a.usually - clock.proven_at for a in clock.by_resource} == {
-        "Microsoft": ORDINARY,
-        "Azure": ORDINARY,
+        "Microsoft": GRACE + ORDINARY,
+        "Azure": GRACE + ORDINARY,
     }
-    assert all(a.surely - clock.proven_at == LONGEST for a in clock.by_resource)
+    assert all(a.surely - clock.proven_at == GRACE + LONGEST for a in clock.by_resource)
+
+
+def test_a_token_that_a_slow_replica_issued_after_the_proof_is_dead_when_the_end_is_told() -> None:
+    """The witness lets such tokens pass for five minutes; the clock reckons with the last of them."""
+    clock = _clock(*done(BLOCK))
+    assert clock.proven_at is not None
+    assert clock.surely_over is not None
+
+    assert clock.surely_over >= clock.proven_at + timedelta(minutes=5) + timedelta(hours=24)
 
 
 def test_a_managed_identity_keeps_its_tokens_for_a_day() -> None:

@@ -6,12 +6,12 @@ from shared.history import History
 from shared.identity import IdentityKind
 from shared.report.model import AccessTold, TokenLife
 from shared.report.words import utc, utc_at_latest
-from shared.residual import AT_GRAPH, BLOCK, LONGEST, Access, is_cached, residual_of
+from shared.residual import AT_GRAPH, BLOCK, GRACE, LONGEST, Access, is_cached, residual_of
 
 __all__ = ["BLOCK", "tell_tokens"]
 
 _ASSUMED = (
-    "How fast Entra's token service follows a block is not published; these times assume that it follows at once. "
+    "How fast Entra's token service follows a block is not published; these times allow five minutes for it. "
     "Look at the sign-in log for successful sign-ins after the block."
 )
 
@@ -28,13 +28,13 @@ def tell_tokens(history: History) -> TokenLife:
         says.append(
             "Where client and Microsoft Graph use continuous access evaluation, Graph refuses them at once, at the "
             f"latest from {at_once} on; removing a role or a grant is no such event. Such tokens live up to 24 hours: "
-            f"should Graph miss the revocation, until {utc_at_latest(proven + LONGEST)}."
+            f"should Graph miss the revocation, until {utc_at_latest(proven + GRACE + LONGEST)}."
         )
     return TokenLife(
         block_proven_at=proven,
         ordinary_until=max(access.usually for access in clock.by_resource),
         graph_until=proven + AT_GRAPH if single else None,
-        longest_until=proven + LONGEST if single or is_cached(kind) else None,
+        longest_until=proven + GRACE + LONGEST if single or is_cached(kind) else None,
         not_known=None,
         says=(*says, _ASSUMED),
         surely_over=clock.surely_over,

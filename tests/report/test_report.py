@@ -285,15 +285,15 @@ def test_a_credential_added_between_look_and_removal_is_told_too() -> None:
 
 
 def test_token_ends_count_from_the_proof_of_the_block_and_are_never_early() -> None:
-    """90 minutes for ordinary tokens, 15 at Graph, 24 hours at worst, from the read that showed the block."""
+    """90 minutes for ordinary tokens, 24 hours at worst, from five minutes after the read that showed it; Graph 15."""
     told = report(contained())
     proven = next(m.at for m in told.timeline if m.kind == "verified" and m.step == BLOCK)
 
     assert told.tokens.block_proven_at == proven
-    assert told.tokens.ordinary_until == proven + timedelta(minutes=90)
+    assert told.tokens.ordinary_until == proven + timedelta(minutes=95)
     assert told.tokens.graph_until == proven + timedelta(minutes=15)
-    assert told.tokens.longest_until == proven + timedelta(hours=24)
-    assert "no longer than 2026-03-02 04:31 UTC" in as_markdown(told)
+    assert told.tokens.longest_until == proven + timedelta(hours=24, minutes=5)
+    assert "no longer than 2026-03-02 04:36 UTC" in as_markdown(told)
 
 
 @pytest.mark.parametrize("kind", ["own-multi-tenant", "foreign", "microsoft"])
@@ -312,7 +312,7 @@ def test_a_managed_identitys_tokens_are_cached_for_a_day() -> None:
     told = report(opened(), signal(), seen, decided(), planned(BLOCK), done(BLOCK), rechecked(1, at=7))
 
     assert told.tokens.block_proven_at is not None
-    assert told.tokens.ordinary_until == told.tokens.block_proven_at + timedelta(hours=24)
+    assert told.tokens.ordinary_until == told.tokens.block_proven_at + timedelta(hours=24, minutes=5)
 
 
 def test_a_block_that_was_undone_counts_from_its_new_proof() -> None:
@@ -565,4 +565,4 @@ def test_once_the_last_token_has_ended_other_tasks_come_first() -> None:
     told = make_report(records, START + timedelta(hours=3))
 
     assert told.todo[0].startswith("The owner must fetch the new certificate")
-    assert any("did until 2026-03-02 04:31 UTC, when its last ordinary token ended" in task for task in told.todo)
+    assert any("did until 2026-03-02 04:36 UTC, when its last ordinary token ended" in task for task in told.todo)

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.entries import SeenInLogs
 from shared.signal import JsonObject
-from tests.fakes import CORDON_PRINCIPAL, PAYROLL, password, payroll
+from tests.fakes import CORDON_PRINCIPAL, PAYROLL, PAYROLL_APP, password, payroll
 from tests.stories.world import World, play
 
 STRANGER = "88888888-0000-4000-8000-000000000001"
@@ -65,7 +65,7 @@ def test_the_own_write_is_seen_in_the_log_once() -> None:
 
 
 def test_what_is_not_that_write_is_no_evidence() -> None:
-    """A failure, another operation, an older record, a stranger's write, and a pushed record that nobody re-read."""
+    """A failure, another operation or property, an older record, a stranger's, a pushed one that nobody re-read."""
 
     async def story(world: World) -> None:
         responder = world.instance()
@@ -74,11 +74,14 @@ def test_what_is_not_that_write_is_no_evidence() -> None:
         await world.work_queue(responder, timedelta(minutes=2))
         enabling = [{"displayName": "AccountEnabled", "oldValue": "[false]", "newValue": "[true]"}]
         target = {"id": PAYROLL, "type": "ServicePrincipal", "displayName": "x", "modifiedProperties": enabling}
+        disabled = [{"displayName": "IsDisabled", "oldValue": "[false]", "newValue": "[true]"}]
+        disabling = {"id": PAYROLL_APP, "type": "Application", "displayName": "x", "modifiedProperties": disabled}
         world.feeds.log = [
             old,
             _record(world, "Directory_1", result="failure"),
             _record(world, "Directory_2", targetResources=[target]),
             _record(world, "Directory_3", by=STRANGER),
+            _record(world, "Directory_5", activityDisplayName="Update application", targetResources=[disabling]),
         ]
         pushed: JsonObject = {
             "type": "Cordon.Signal.DirectoryAudit",

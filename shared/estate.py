@@ -224,7 +224,7 @@ class SecretVaults(Protocol):
 
     async def publish(self, like: SecretSeen, value: SecretValue, *, operation: str, expires: datetime | None) -> str:
         """
-        Store a new version with the tags and content type of `like` and the operation's tag. Sent once; the
+        Store a new version with the tags, content type and start of `like` and the operation's tag. Sent once; the
         version. Raises OutcomeUnknown if it may have been stored: then look for the operation's tag.
         """
         ...

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -554,7 +554,8 @@ class Sitting:
         found = self._chain.last(ExposureFound)
         unseen = [each for each in (found.unseen if found else ()) if not each.startswith(_READERS)]
         spared = self._spared()
-        left = counts.keys() - {"rotated", "on-owners-word"}
+        accepted = {"rotated", "on-owners-word"} if self._asked.options.owners_word == "accept" else {"rotated"}
+        left = counts.keys() - accepted
         whole = not (left or unseen or spared)
         reason = _told(counts)
         if unseen:
@@ -591,7 +592,7 @@ class Sitting:
         """Say in the incident how it ended, unless it is said."""
         ended = self._chain.last(RotationEnded)
         if ended is not None and self._incident.place(SecretsEnded) < self._incident.place(SecretsBegun):
-            todo = None if ended.whole else "Look at the secrets in the report: what it names is left to people."
+            todo = None if ended.whole else _todo_at_end(ended.counts)
             entry = SecretsEnded(whole=ended.whole, reason=ended.reason, counts=ended.counts, todo=todo)
             await self._incident.write(entry)
         await self._desk.outbox.publish_due(self._incident)
@@ -687,6 +688,13 @@ def _asks(reason: str, plan_hash: str, tier: int, secrets: int) -> RotationHeld:
 
 def _told(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items()) or "no secret was exposed"
+
+
+def _todo_at_end(counts: Mapping[str, int]) -> str:
+    todo = "Look at the secrets in the report: what it names is left to people."
+    if "on-owners-word" not in counts:
+        return todo
+    return f"{todo} Where a tag is all that says that a value is dead, ask the owner whether it is he who wrote it."
 
 
 _WHY_ASKED = {

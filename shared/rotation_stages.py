@@ -28,6 +28,7 @@ from shared.entries import (
 )
 from shared.errors import (
     CannotBeRead,
+    Gone,
     OperatorMustAct,
     OutcomeUnknown,
     OutOfTurn,
@@ -45,6 +46,7 @@ from shared.rotation_order import Standing
 from shared.rotation_plan import PlannedSecret
 from shared.rotation_progress import Progress
 from shared.rotators.interface import Awaited, Job, Minted, Rotator, RotatorMeans
+from shared.rotators.tags import carried, expiry
 from shared.signal import JsonObject
 
 log = logging.getLogger("cordon")
@@ -354,11 +356,14 @@ class Stages:
         await self._write(step, SecretDone(stage="published", version=version))
 
     async def _send(self, step: str, minted: Minted) -> str:
-        seen, value = self.planned[step].seen, minted.value
+        """With all that the newest version has by now: its owner may have changed it since this was planned."""
+        value, versions = minted.value, await self._versions(step)
         if value is None:
             raise ValueError("there is no value to be stored")
-        like = replace(seen, tags={**seen.tags, **minted.tags})
-        operation, expires = self._job(step).operation, minted.expires or self._expiry(seen)
+        if not versions:
+            raise Gone(f"publishing a new version of {step}")
+        like = replace(versions[0], tags=carried(versions[0], minted.tags))
+        operation, expires = self._job(step).operation, minted.expires or expiry(like, self.means.clock())
         try:
             return await self._means(step).estate.vaults.publish(like, value, operation=operation, expires=expires)
         except OutcomeUnknown:
@@ -383,12 +388,6 @@ class Stages:
         operation = self._job(step).operation
         found = (each for each in await self._versions(step) if each.tags.get(OPERATION_TAG) == operation)
         return next((each.version for each in found), None)
-
-    def _expiry(self, seen: SecretSeen) -> datetime | None:
-        """As long a life as the version before it had."""
-        if seen.expires is None:
-            return None
-        return self.means.clock() + max(seen.expires - seen.created, timedelta(days=1))
 
     # The old one dies
 
@@ -438,7 +437,8 @@ class Stages:
             await self._write(step, SecretDone(stage="disabled", note="the policy leaves old versions enabled"))
             return
         seen = await self._versions(step)
-        wanted = [each.version for each in seen if each.version in planned.exposed and each.enabled]
+        twins, note = self._twins(step, seen)
+        wanted = [each.version for each in seen if each.version in (*planned.exposed, *twins) and each.enabled]
         versions = tuple(version for version in wanted if version and version != progress.version)
         if progress.intended != "disabled":
             await self._write(step, SecretIntended(stage="disabled", versions=versions))
@@ -452,7 +452,21 @@ class Stages:
             await self._write(step, SecretDone(stage="disabled", note=note))
             return
         await self._check_disabled(step, versions)
-        await self._write(step, SecretDone(stage="disabled"))
+        await self._write(step, SecretDone(stage="disabled", note=note))
+
+    def _twins(self, step: str, seen: Sequence[SecretSeen]) -> tuple[frozenset[str], str | None]:
+        """
+        What carries this operation's tag and is older than the version that counts: a request that arrived twice has
+        stored it. A younger one is told, and left alone: it is what consumers read.
+        """
+        operation, counts = self._job(step).operation, self.progress[step].version
+        ours = [each.version for each in seen if each.tags.get(OPERATION_TAG) == operation and each.version]
+        if counts not in ours or len(ours) == 1:
+            return frozenset(), None
+        younger, older = ours[: ours.index(counts)], ours[ours.index(counts) + 1 :]
+        told = [f"it was stored more than once: version {each} is disabled, {counts} counts" for each in older]
+        told += [f"version {each} carries its operation as well, and is younger than {counts}" for each in younger]
+        return frozenset(older), "; ".join(told)
 
     async def _check_disabled(self, step: str, versions: Sequence[str]) -> None:
         if not versions:

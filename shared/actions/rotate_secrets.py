@@ -23,6 +23,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "single-credential": ("break", "ask"),
     "disable-old": ("after-grace", "never"),
     "unrecognised": ("delegate", "disable", "ask"),
+    "owners-word": ("attention", "accept"),
 }
 _LONGEST_GRACE = timedelta(days=7)
 
@@ -32,6 +33,7 @@ class RotationOptions:
     """
     What a policy says of a rotation. `ask` are the tiers that wait for a person. `single_credential`: whether a
     credential that the source holds only once is replaced at once, so that consumers break, or a person is asked.
+    `owners_word`: whether a rotation may end whole where an owner's word is all that says that a value is dead.
     """
 
     tiers: tuple[int, ...] = _TIERS
@@ -40,6 +42,7 @@ class RotationOptions:
     single_credential: Literal["break", "ask"] = "ask"
     disable_old: Literal["after-grace", "never"] = "after-grace"
     unrecognised: Literal["delegate", "disable", "ask"] = "delegate"
+    owners_word: Literal["attention", "accept"] = "attention"
     subscriptions: tuple[str, ...] = ()  # declared to be all of the tenant's
 
     @classmethod
@@ -56,6 +59,7 @@ class RotationOptions:
             single_credential=cast('Literal["break", "ask"]', _word("single-credential", options, "ask")),
             disable_old=cast('Literal["after-grace", "never"]', _word("disable-old", options, "after-grace")),
             unrecognised=cast('Literal["delegate", "disable", "ask"]', _word("unrecognised", options, "delegate")),
+            owners_word=cast('Literal["attention", "accept"]', _word("owners-word", options, "attention")),
             subscriptions=read_declared(NAME, options),
         )
 
@@ -94,6 +98,10 @@ _MEANINGS: Mapping[str, tuple[str, str]] = {
     "single-credential": ("ask", "Whether one that its source holds only once is replaced, so that consumers break."),
     "disable-old": ("after-grace", "Whether versions that hold the exposed value are disabled."),
     "unrecognised": ("delegate", "What becomes of a secret that no rotator recognises: its owner is told, or it goes."),
+    "owners-word": (
+        "attention",
+        "Whether a person looks where only an owner's tag says that an exposed value is dead.",
+    ),
 }
 
 

@@ -161,7 +161,7 @@ class KeyVaultSecrets:
         await self._wait_until_made(ref, doing)
         if made := await self._find_certificate(ref, operation, doing):
             return made
-        raise OutcomeUnknown(doing, "the vault shows no certificate with the operation's tag")
+        raise OutcomeUnknown(doing, "the vault shows no enabled certificate with the operation's tag")
 
     # --- parts ---------------------------------------------------------------------------------------------
 
@@ -247,9 +247,12 @@ class KeyVaultSecrets:
             waited += _PAUSE
 
     async def _find_certificate(self, ref: SecretRef, operation: str, doing: str) -> str | None:
-        """The version that carries the operation's tag; None if there is none yet."""
+        """
+        The version that carries the operation's tag and is given out; None if there is none yet. One that failed, or
+        that somebody disabled, serves nobody.
+        """
         pages = await self._pages(ref.vault, f"{_path(ref, doing, 'certificates')}/versions", doing, CERTIFICATES)
-        ours = readable(doing, lambda: [each for each in pages if _tags(each).get(OPERATION_TAG) == operation])
+        ours = readable(doing, lambda: [each for each in pages if _is_usable(each, operation)])
         return readable(doing, lambda: _version_of(max(ours, key=_created)) if ours else None)
 
     # --- the way there -------------------------------------------------------------------------------------
@@ -323,6 +326,8 @@ def _new_version(
     attributes: JsonObject = {"enabled": True}
     if expires is not None:
         attributes["exp"] = int(expires.timestamp())
+    if like.not_before is not None and (expires is None or like.not_before < expires):
+        attributes["nbf"] = int(like.not_before.timestamp())
     body: JsonObject = {"value": value.reveal(), "tags": tags, "attributes": attributes}
     return body if like.content_type is None else {**body, "contentType": like.content_type}
 
@@ -370,6 +375,12 @@ def _tags(item: JsonObject) -> dict[str, str]:
     if not isinstance(tags, dict):
         raise Unreadable("tags is not an object")
     return {name: text_of(tags, name) for name in tags}
+
+
+def _is_usable(item: JsonObject, operation: str) -> bool:
+    attributes = item.get("attributes")
+    enabled = isinstance(attributes, dict) and attributes.get("enabled") is True
+    return enabled and _tags(item).get(OPERATION_TAG) == operation
 
 
 def _created(item: JsonObject) -> float:

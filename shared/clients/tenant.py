@@ -144,6 +144,6 @@ def _tls() -> ssl.SSLContext:
 
 
 def _azure_network() -> "AsyncHttpTransport[Any, Any]":
-    from azure.core.pipeline.transport import AioHttpTransport
+    from shared.clients.one_attempt import OneAttempt
 
-    return AioHttpTransport(use_env_settings=False)
+    return OneAttempt()

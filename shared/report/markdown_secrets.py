@@ -16,7 +16,7 @@ _TIERS = {
 }
 _STATES = {
     "rotated": "the exposed credential is proven dead",
-    "on-owners-word": "dead, by its owner's word alone",
+    "on-owners-word": "SAID TO BE DEAD by a tag on its owner's new version, and not proven",
     "not-proven": "NOT PROVEN dead",
     "in-grace": "published; the exposed credential lives until the grace is over",
     "under-way": "under way",
@@ -67,7 +67,8 @@ def _headline(told: SecretsTold) -> str:
     words = told.by_state.get("on-owners-word", 0)
     if told.state != "ended-whole" or not words:
         return _WORDS.get(told.state, told.state)
-    return f"Ended: every exposed credential is dead, {words} of them by their owners' word alone."
+    by_word = f"{words} of them by their owners' word alone, which the policy accepts"
+    return f"Ended: every exposed credential is dead, {by_word}."
 
 
 def _totals(told: SecretsTold) -> Iterator[str]:

@@ -172,7 +172,8 @@ def _open(step: str, state: State, story: RotationStory) -> str:
         case "spared":
             return f"{opens}; with a person: never touched by Cordon, because {story.spared[step]}"
         case "on-owners-word":
-            return "its owner says that it is dead, and no read can show it; with a person, if that is not enough"
+            said = progress.verified.proof if progress.verified else "its owner says that it is dead"
+            return f"{said}; with a person, unless the policy accepts an owner's word"
         case "not-proven":
             return f"it is not proven dead: {progress.verified.proof if progress.verified else 'nobody could look'}"
         case "left":

@@ -19,7 +19,7 @@ from shared.rotators.interface import Job, Keys, Minted, NeedsValue, RotatorMean
 from shared.rotators.providers import read_provider
 from shared.rotators.random_text import password
 from shared.rotators.reading import Values, exposed_of, made_by_us, tagged_for, tags_in, values_of, versions_of
-from shared.rotators.tags import CONSENT, CREDENTIAL, PROVIDER, consents, expiry, is_for, tag
+from shared.rotators.tags import CONSENT, CREDENTIAL, PROVIDER, consents, is_for, tag
 from shared.signal import JsonObject
 
 _ADMINISTRATOR = "administrator"
@@ -89,7 +89,6 @@ class Administrator(OrOwner):
         return Minted(
             {"key": _ADMINISTRATOR, "setAt": means.clock().isoformat()},
             value=SecretValue(form.holding(fresh)),
-            expires=expiry(job.secret, means.clock()),
         )
 
     async def _beside(self, job: Job, means: RotatorMeans) -> str | None:

@@ -17,13 +17,10 @@ from shared.estate import OPERATION_TAG, SecretSeen, SecretValue
 from shared.rotators.interface import Awaited, Job, Keys, Minted, RotatorMeans, Serves, ServesNot
 from shared.rotators.providers import Provider, read_key, read_provider
 from shared.rotators.reading import texts, values_of, versions_of
-from shared.rotators.tags import CREDENTIAL, PROVIDER, ROTATE, tag
+from shared.rotators.tags import CREDENTIAL, OLD_IS_DEAD, PROVIDER, ROTATE, tag
 from shared.signal import JsonObject
 
 EVENT = "Cordon.Secret.RotationRequested"
-OLD_IS_DEAD = "cordon-old-is-dead"
-"""The tag by which an owner says, on his new version, of which exposed versions the value opens nothing any more."""
-
 LOOK_AGAIN = timedelta(minutes=5)
 REMIND_AFTER = timedelta(hours=1)
 ESCALATE_AFTER = timedelta(hours=4)
@@ -90,18 +87,21 @@ class Delegated:
         return Applied(())
 
     async def verify(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Proof:
-        """By his word on the new version, or by the source where tags name one whose keys can be read."""
+        """
+        By the source, where tags name one whose keys can be read, and else by his word on the new version: which is
+        that of whoever may store secrets in this vault, and is never more than that.
+        """
         versions = await versions_of(job, means)
         since = _moment(made, "since")
         fresh = [each for each in versions if _is_owners(each, job, since)]
         if not fresh:
             return Proof("not-held", "its owner has stored no new version")
-        said = {word for each in fresh for word in tag(each, OLD_IS_DEAD).lower().replace(",", " ").split()}
-        if {*job.exposed} <= said:
-            return Proof(
-                "held", f"its owner says by the tag {OLD_IS_DEAD} that the exposed value opens nothing any more"
-            )
-        return await self._compare(job, versions, means) or Proof(
+        if (alive := await self._compare(job, versions, means)) is not None:
+            return alive
+        said = [each for each in fresh if _said(each)]
+        if {*job.exposed} <= {word for each in said for word in _said(each)}:
+            return Proof("held", f"{_who_said(said[0])}. Cordon has not seen it")
+        return Proof(
             "unknown",
             f"its owner stored version {fresh[0].version} at {fresh[0].created:%H:%M} UTC; whether the exposed value "
             f"still opens something only he can tell (by the tag {OLD_IS_DEAD} on the new version)",
@@ -149,6 +149,17 @@ def _request(job: Job, before: JsonObject) -> dict[str, object]:
         "operation": job.operation,
         "confirmByTag": OLD_IS_DEAD,
     }
+
+
+def _said(version: SecretSeen) -> frozenset[str]:
+    """Of which versions this one says that their value is dead."""
+    return frozenset(tag(version, OLD_IS_DEAD).lower().replace(",", " ").split())
+
+
+def _who_said(version: SecretSeen) -> str:
+    stored = f"version {version.version}, stored at {version.created:%Y-%m-%d %H:%M} UTC"
+    word = "the word of whoever wrote that tag, as the vault's log names him"
+    return f"{stored}, says by the tag {OLD_IS_DEAD} that the exposed value opens nothing any more: {word}"
 
 
 def _reason(before: JsonObject) -> Iterable[str]:

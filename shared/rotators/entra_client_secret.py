@@ -140,8 +140,7 @@ class EntraClientSecret(OrOwner):
         """What was made for another secret of the vaults serves this one too; its value stands there."""
         value = await means.estate.vaults.value(ref, version)
         key_id = str(beside.get("keyId"))
-        expires = expiry(job.secret, means.clock())
-        return Minted({"keyId": key_id}, value=value, expires=expires, tags={spelled(job.secret, CREDENTIAL): key_id})
+        return Minted({"keyId": key_id}, value=value, tags={spelled(job.secret, CREDENTIAL): key_id})
 
     async def end(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Applied:
         """The exposed secrets go, and whatever an attempt of this operation made that nobody has."""

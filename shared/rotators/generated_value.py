@@ -14,7 +14,7 @@ from shared.rotators.by_the_vault import ByTheVault
 from shared.rotators.interface import Job, Keys, Minted, RotatorMeans, Served, Serves, ServesNot
 from shared.rotators.random_text import ALPHABETS, random_text
 from shared.rotators.reading import exposed_of, made_by_us, versions_of
-from shared.rotators.tags import ROTATE, ROTATOR, expiry, is_for, tag
+from shared.rotators.tags import ROTATE, ROTATOR, is_for, tag
 from shared.signal import JsonObject
 
 _LENGTH, _ALPHABET = "cordon-length", "cordon-alphabet"
@@ -43,7 +43,7 @@ class GeneratedValue(ByTheVault):
         if shape is None:
             raise PlatformRefused(doing="generating a value", code="bad-shape", why="its tags do not say how.")
         value = SecretValue(random_text(*shape, means.token))
-        return Minted({}, value=value, expires=expiry(job.secret, means.clock()))
+        return Minted({}, value=value)
 
     async def verify(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Proof:
         """

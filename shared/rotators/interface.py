@@ -85,7 +85,8 @@ class Minted:
     """
     The new credential. `made` goes into the journal: ids, names of keys, times, never a value. `value` is None
     where nothing is to be published by us; `version` names the version where it stands in the vault already.
-    `tags` replace those of the same name on the new version.
+    `expires` is set where the source says how long it counts; else the new version lives as the newest one's tags
+    and times say. `tags` replace those of the same name on the new version.
     """
 
     made: JsonObject

@@ -10,6 +10,7 @@ Those of Microsoft's rotation samples are understood (facts: Azure 4), and Cordo
     cordon-rotate        generated: random text will do; near-expiry: somebody listens for Key Vault's event
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from shared.estate import SecretSeen
@@ -20,10 +21,13 @@ CREDENTIAL = "CredentialId"
 VALIDITY = "ValidityPeriodDays"
 ROTATOR = "cordon-rotator"
 ROTATE = "cordon-rotate"
+OLD_IS_DEAD = "cordon-old-is-dead"
+"""The tag by which an owner says, on his new version, of which exposed versions the value opens nothing any more."""
 CONSENT = "cordon-secret"
 """On a source whose credentials nobody can read: the secrets, as VAULT/NAME, into which a new one may go."""
 
 _LONGEST_DAYS = 3650
+_SHORTEST = timedelta(days=1)
 
 
 def tag(secret: SecretSeen, name: str) -> str:
@@ -55,9 +59,18 @@ def expiry(secret: SecretSeen, now: datetime) -> datetime | None:
     days = tag(secret, VALIDITY)
     if days.isascii() and days.isdigit() and 0 < int(days[:6]) <= _LONGEST_DAYS:
         return now + timedelta(days=int(days))
-    if secret.expires is not None and secret.expires > secret.created:
-        return now + (secret.expires - secret.created)
+    if secret.expires is not None:
+        return now + max(secret.expires - secret.created, _SHORTEST)
     return None
+
+
+def carried(newest: SecretSeen, replaced: Mapping[str, str]) -> dict[str, str]:
+    """
+    The tags of the next version: those of the newest, with some replaced, however they are spelled there. What an
+    owner said by a tag of his version he did not say of ours.
+    """
+    own = {name.lower() for name in (*replaced, OLD_IS_DEAD)}
+    return {**{name: text for name, text in newest.tags.items() if name.lower() not in own}, **replaced}
 
 
 def consents(texts: list[str], secret: SecretSeen) -> bool:

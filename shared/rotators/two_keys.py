@@ -35,7 +35,7 @@ from shared.rotators.reading import (
     values_of,
     versions_of,
 )
-from shared.rotators.tags import CREDENTIAL, PROVIDER, expiry, is_for, spelled, tag
+from shared.rotators.tags import CREDENTIAL, PROVIDER, is_for, spelled, tag
 from shared.signal import JsonObject
 
 _Place: TypeAlias = tuple[str, str, str]
@@ -134,7 +134,6 @@ class TwoKeys(OrOwner):
         return Minted(
             {"key": key},
             value=SecretValue(form.holding(fresh.reveal())),
-            expires=expiry(job.secret, means.clock()),
             tags={spelled(job.secret, CREDENTIAL): key} if tag(job.secret, PROVIDER) else {},
         )
 

@@ -28,6 +28,7 @@ class Vault:
             **policy,
         }
         self.ordered: list[dict[str, Any]] = []
+        self.there: list[dict[str, Any]] = [self.version(OLD, {"team": "web"})]
 
     def __call__(self, sent: Sent) -> Said:
         match sent.path.rpartition("/")[2]:
@@ -40,13 +41,13 @@ class Vault:
                 return Said(202, {"status": "inProgress"})
             case "versions":
                 made = [self.version(NEW, self.ordered[-1]["tags"])] if self.ordered else []
-                return Said(200, {"value": [self.version(OLD, {"team": "web"}), *made]})
+                return Said(200, {"value": [*self.there, *made]})
             case _:
                 return Said(200, self.version(OLD, {"team": "web"}))
 
     @staticmethod
-    def version(version: str, tags: dict[str, str]) -> dict[str, Any]:
-        return {"id": f"{BASE}/{version}", "attributes": {"enabled": True, "created": 1}, "tags": tags}
+    def version(version: str, tags: dict[str, str], *, enabled: bool = True, created: int = 1) -> dict[str, Any]:
+        return {"id": f"{BASE}/{version}", "attributes": {"enabled": enabled, "created": created}, "tags": tags}
 
 
 def renewed(vault: Vault) -> str:
@@ -75,3 +76,13 @@ def test_a_certificate_that_a_person_has_to_fetch_is_not_ordered() -> None:
     with pytest.raises(PlatformRefused, match="issuer-unknown"):
         renewed(vault)
     assert not vault.ordered
+
+
+@pytest.mark.parametrize("created", [0, 9])
+def test_a_certificate_of_this_operation_that_is_disabled_serves_nobody(created: int) -> None:
+    """It failed, or somebody disabled it: another one is made, also where the disabled one is the younger."""
+    vault = Vault()
+    vault.there.append(vault.version("2" * 32, {OPERATION_TAG: "op-1"}, enabled=False, created=created))
+
+    assert renewed(vault) == NEW
+    assert len(vault.ordered) == 1

@@ -204,8 +204,9 @@ def test_two_secrets_with_the_two_keys_of_one_account_end_on_one_living_key() ->
     play(story, text=ALL)
 
 
-def test_an_owner_is_asked_reminded_and_his_new_version_ends_the_waiting() -> None:
-    """What nobody recognises is delegated; lower tiers do not wait for him."""
+@pytest.mark.parametrize("owners_word", ["accept", "attention"])
+def test_an_owner_is_asked_reminded_and_his_new_version_ends_the_waiting(owners_word: str) -> None:
+    """What nobody recognises is delegated; lower tiers do not wait for him. The policy says what his word is worth."""
 
     async def story(world: RotationWorld) -> None:
         world.secret(CONN, "who-knows-what-this-opens", read=True)
@@ -227,10 +228,10 @@ def test_an_owner_is_asked_reminded_and_his_new_version_ends_the_waiting() -> No
         assert world.enabled(CONN) == ["the-owners-new-value"]
         ended = (await world.secrets_chain()).last(RotationEnded)
         assert ended is not None
-        assert (ended.whole, ended.counts) == (True, {"on-owners-word": 1, "rotated": 1})
-        assert await world.status() is Status.CONTAINED
+        assert (ended.whole, ended.counts) == (owners_word == "accept", {"on-owners-word": 1, "rotated": 1})
+        assert await world.status() is (Status.CONTAINED if owners_word == "accept" else Status.NEEDS_ATTENTION)
 
-    play(story, text=ALL)
+    play(story, text=policy(ask="[]", owners_word=owners_word))
 
 
 def test_a_new_version_without_the_owners_word_proves_nothing() -> None:

@@ -14,6 +14,7 @@ from shared.errors import CordonError, Gone, PlatformRefused
 from shared.estate import OPERATION_TAG, DatedKey, Estate, SecretRef, SecretSeen, SecretValue
 from shared.rotators import ROTATORS
 from shared.rotators.interface import Awaited, Job, Minted, NeedsValue, Rotator, RotatorMeans, Serves
+from shared.rotators.tags import carried, expiry
 from shared.signal import JsonObject
 from shared.tenant import Publisher, Tenant
 from tests.fakes import START, FakeClock, FakeDirectory, FakeFeeds, payroll
@@ -85,13 +86,18 @@ class FakeVaults:
         raise Gone("reading")
 
     async def publish(self, like: SecretSeen, value: SecretValue, *, operation: str, expires: datetime | None) -> str:
+        made: list[SecretSeen] = []
+
         def change() -> None:
             tags = {**like.tags, OPERATION_TAG: operation}
             now = self.clock()
-            self.store(like.ref, value.reveal(), tags=tags, created=now, updated=now, expires=expires)
+            kept = {"content_type": like.content_type, "not_before": like.not_before}
+            made.append(
+                self.store(like.ref, value.reveal(), tags=tags, created=now, updated=now, expires=expires, **kept)
+            )
 
         self.writes.write("publish", change)
-        return str(self.held[like.ref][-1][0].version)
+        return str(made[0].version)
 
     async def set_enabled(self, ref: SecretRef, version: str, enabled: bool) -> None:
         self._change(f"enabled={enabled}", ref, version, enabled=enabled)
@@ -294,9 +300,10 @@ class Rounds:
     async def publish(self, minted: Minted) -> None:
         version = minted.version
         if version is None and minted.value is not None:
-            like = replace(self.job.secret, tags={**self.job.secret.tags, **minted.tags})
+            like = replace(self.job.secret, tags=carried(self.job.secret, minted.tags))
             vaults, operation = self.means.estate.vaults, self.job.operation
-            version = await vaults.publish(like, minted.value, operation=operation, expires=minted.expires)
+            expires = minted.expires or expiry(like, self.means.clock())
+            version = await vaults.publish(like, minted.value, operation=operation, expires=expires)
         self.journal.keep("made", minted.made)
         self.journal.keep("version", version)
 

@@ -132,7 +132,10 @@ async def test_the_owner_says_so_by_a_tag_that_names_the_exposed_version() -> No
     assert (await rounds.verify()).answer == "unknown"
     owner_stores(world, tags={"cordon-old-is-dead": f"{'f' * 32}, {rounds.job.exposed[0].upper()}"})
 
-    assert (await rounds.verify()).answer == "held"
+    proof = await rounds.verify()
+    assert proof.answer == "held"
+    assert f"version {world.newest()[0].version}" in proof.why
+    assert "the word of whoever wrote that tag" in proof.why
 
 
 async def test_a_listener_for_near_expiry_is_set_off_as_well() -> None:
@@ -179,15 +182,16 @@ async def test_a_sample_that_renews_only_the_idle_key_is_set_off_twice() -> None
     assert done.version == last.version
 
 
-async def test_a_key_that_lives_on_at_its_source_is_seen_through_the_owners_word() -> None:
-    """Where the source's keys can be read, they are believed before any tag is missed."""
+@pytest.mark.parametrize("said", [False, True])
+async def test_a_key_that_lives_on_at_its_source_is_seen_through_the_owners_word(said: bool) -> None:
+    """Where the source's keys can be read, they are believed before any tag is, and before any is missed."""
     world = World()
     tags = {"ProviderAddress": STORAGE, "CredentialId": "key1", "cordon-rotator": "delegated"}
     source = world.sources.has(STORAGE.lower(), "key1", "key2")
     rounds = await begin(world, world.vaults.store(REF, source.keys["key1"][0], tags=tags))
     awaited = await rounds.make()
     assert isinstance(awaited, Awaited)
-    owner_stores(world)
+    owner_stores(world, tags={"cordon-old-is-dead": rounds.job.exposed[0]} if said else {})
     done = await answer(world, rounds, awaited)
     assert done is not None
     await rounds.publish(done)

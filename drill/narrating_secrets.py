@@ -68,7 +68,8 @@ def _tell_again(entry: SecretRepeated, step: str | None) -> Iterable[str]:
 
 def _tell_proof(entry: SecretVerified, step: str | None) -> Iterable[str]:
     words = {"held": "is dead", "not-held": "lives still", "unknown": "may live"}
-    yield f"{step}: the exposed credential {words[entry.answer]}: {entry.proof}"
+    said = "is said to be dead" if (entry.answer, entry.by) == ("held", "owner") else words[entry.answer]
+    yield f"{step}: the exposed credential {said}: {entry.proof}"
 
 
 def _tell_waiting(entry: SecretAwaits, step: str | None) -> Iterable[str]:

@@ -776,11 +776,12 @@ class SecretFailed(Entry):
 
 
 class SecretVerified(Entry):
-    """A fresh read of the source: is the exposed credential dead?"""
+    """Is the exposed credential dead: by a fresh read of the source, or (`by`) by no more than its owner's word?"""
 
     kind = "secret-verified"
     answer: Literal["held", "not-held", "unknown"]
     proof: str
+    by: Literal["read", "owner"] = "read"
 
 
 class SecretStopped(Entry):

@@ -421,7 +421,8 @@ class Stages:
         if progress.verified is not None and progress.verified.answer == "not-held" and not self._waits_for_owner(step):
             refused = await self._let_die_again(step) or refused
         proof = await rotator.verify(self._job(step), progress.before or {}, progress.made, self._means(step))
-        await self._write(step, SecretVerified(answer=proof.answer, proof=proof.why))
+        by = "owner" if proof.answer == "held" and self._is_owners(step) else "read"
+        await self._write(step, SecretVerified(answer=proof.answer, proof=proof.why, by=by))
         if self._is_through(step):
             return
         if refused is not None and refused.stop is not None:

@@ -183,7 +183,8 @@ def _open(step: str, state: State, story: RotationStory) -> str:
 
 
 def _unless_dead(opens: str, progress: Progress) -> str:
-    dead = "retired" in progress.done and progress.verified is not None and progress.verified.answer == "held"
+    seen = progress.verified is not None and (progress.verified.answer, progress.verified.by) == ("held", "read")
+    dead = "retired" in progress.done and seen
     return "the exposed credential is dead, but not everything was finished" if dead else opens
 
 

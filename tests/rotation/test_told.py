@@ -317,8 +317,9 @@ def test_what_the_policy_leaves_out_is_told_as_left() -> None:
     play(story, text=policy(tiers="[1]", ask="[]"))
 
 
-def test_an_owners_word_is_told_as_no_more_than_that() -> None:
-    """The rotation ends, and what ended it is named: a tag, which Cordon cannot check."""
+@pytest.mark.parametrize("owners_word", ["accept", "attention"])
+def test_an_owners_word_is_told_as_no_more_than_that(owners_word: str) -> None:
+    """The rotation ends, and what ended it is named: a tag, which Cordon cannot check, and which version has it."""
 
     async def story(world: RotationWorld) -> None:
         world.secret(CONN, "who-knows-what-this-opens", read=True)
@@ -332,9 +333,13 @@ def test_an_owners_word_is_told_as_no_more_than_that() -> None:
 
         assert report.secrets is not None
         assert [each.state for each in report.secrets.secrets] == ["on-owners-word"]
-        assert "1 of them by their owners' word alone" in as_markdown(report)
+        text = as_markdown(report)
+        assert ("1 of them by their owners' word alone" in text) is (owners_word == "accept")
+        assert ("NEEDS ATTENTION" in text) is (owners_word == "attention")
+        assert "SAID TO BE DEAD by a tag" in text
+        assert str(world.vaults.held[CONN][-1][0].version) in text
 
-    play(story, text=policy(ask="[]"))
+    play(story, text=policy(ask="[]", owners_word=owners_word))
 
 
 # --- chains ----------------------------------------------------------------------------------------

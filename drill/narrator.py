@@ -25,6 +25,7 @@ from shared.entries import (
     HeldBack,
     Intended,
     Investigated,
+    OwnerAsked,
     Planned,
     Published,
     Rechecked,
@@ -224,6 +225,10 @@ def _tell_approval(entry: Approved, _: str | None) -> Iterable[str]:
     yield f"the plan {entry.plan_hash[:12]} is let go by {entry.by}: {entry.reason}"
 
 
+def _tell_question(entry: OwnerAsked, _: str | None) -> Iterable[str]:
+    yield f"asks the owners until {entry.until:%H:%M:%S}Z; without an answer: {entry.then}"
+
+
 def _tell_intent(entry: Intended, step: str | None) -> Iterable[str]:
     yield f"{step}: the way back is written down; now: {'; '.join(entry.writes) or 'nothing to change'}"
 
@@ -293,6 +298,7 @@ _TELLERS: Mapping[type[Entry], Callable[[Any, str | None], Iterable[str]]] = {
     Foreseen: _tell_forecast,
     HeldBack: _tell_held,
     Approved: _tell_approval,
+    OwnerAsked: _tell_question,
     Intended: _tell_intent,
     Applied: _tell_writes,
     Verified: _tell_proof,

@@ -369,12 +369,29 @@ class HeldBack(Entry):
 
 
 class Approved(Entry):
-    """A person let the plan with this hash go."""
+    """A person let the plan with this hash go, or the policy did after nobody had answered."""
 
     kind = "approved"
     plan_hash: str
     by: str
     reason: str
+    by_policy: bool = False  # True: nobody answered in time, and the rule says what follows; limits hold
+
+
+class OwnerAsked(Entry):
+    """
+    Whoever answers for the identity is asked about the waiting plan with this hash, until then; `then` is what follows
+    without an answer. Owners by the directory, teams by the operator's list.
+    """
+
+    kind = "owner-asked"
+    plan_hash: str
+    rule: str
+    until: datetime
+    then: Literal["escalate", "contain"]
+    owners: tuple[OwnerTold, ...] = ()
+    owners_unread: tuple[str, ...] = ()
+    teams: tuple[TeamTold, ...] = ()
 
 
 class Intended(Entry):
@@ -822,6 +839,7 @@ KINDS: tuple[type[Entry], ...] = (
     HeldBack,
     Foreseen,
     Approved,
+    OwnerAsked,
     Intended,
     Applied,
     Verified,

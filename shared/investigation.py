@@ -25,6 +25,7 @@ from shared.case import (
     Known,
     LogSource,
     NotLooked,
+    Owners,
     Part,
     PartName,
     RiskDetection,
@@ -286,19 +287,19 @@ def _lagging(what: str) -> CouldNotLook:
 
 def as_entry(case: Case) -> Investigated:
     """The case as the journal keeps it: what was read, what not and why, and the identity as it was."""
-    owners, unread = _owners(case)
+    owners, unread = owners_told(case.owners)
     return Investigated(
         parts=_parts(case), identity=_seen(case), owners=owners, owners_unread=unread, look_back=tuple(_look_back(case))
     )
 
 
-def _owners(case: Case) -> tuple[tuple[OwnerTold, ...] | None, tuple[str, ...]]:
+def owners_told(owners: Part[Owners]) -> tuple[tuple[OwnerTold, ...] | None, tuple[str, ...]]:
     """The owners of both objects, each once, and why some could not be read."""
-    if isinstance(case.owners, NotLooked):
+    if isinstance(owners, NotLooked):
         return None, ()
-    if isinstance(case.owners, CouldNotLook):
-        return (), (case.owners.why,)
-    parts = (case.owners.value.application, case.owners.value.principal)
+    if isinstance(owners, CouldNotLook):
+        return (), (owners.why,)
+    parts = (owners.value.application, owners.value.principal)
     found = {owner.id: owner for part in parts if isinstance(part, Known) for owner in part.value}
     told = tuple(OwnerTold(id=each.id, type=each.type, name=each.name) for each in found.values())
     return told, tuple(dict.fromkeys(part.why for part in parts if isinstance(part, CouldNotLook)))

@@ -75,7 +75,7 @@ class Look:
                 await stack.enter_async_context(self._locks[part])
             missing = self._missing(parts)
             if of_directory := missing - {PartName.VAULT_ACCESS} - _PEOPLE:
-                found = await self._directory.look(self.subject, of_directory)
+                found = await self._directory.look(self._subject_now(), of_directory)
                 self.gathered = merge(self.gathered, found)
             if of_people := missing & _PEOPLE:
                 found = await self._directory.look_at_people(self.gathered, of_people, self.begun_at)
@@ -83,6 +83,14 @@ class Look:
             if PartName.VAULT_ACCESS in missing:
                 self.gathered = replace(self.gathered, vault_access=await self._read_vault_access())
         return self.gathered
+
+    def _subject_now(self) -> IdentityRef:
+        """With the ids that were read: a signal may name one of the two objects only, and parts are of both."""
+        known = self.gathered.identity
+        if not isinstance(known, Known) or known.value.deleted_at is not None:
+            return self.subject
+        found = known.value.identity
+        return IdentityRef(found.principal_id, found.client_id, found.app_object_id)
 
     def _missing(self, parts: frozenset[PartName]) -> frozenset[PartName]:
         return frozenset(p for p in parts if isinstance(getattr(self.gathered, p), NotLooked))

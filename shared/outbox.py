@@ -18,8 +18,10 @@ from shared.entries import (
     Entry,
     Escalated,
     HeldBack,
+    Investigated,
     NamedOutcome,
     Opened,
+    OwnerAsked,
     Planned,
     Published,
     Rechecked,
@@ -33,10 +35,13 @@ from shared.entries import (
 from shared.errors import CordonError
 from shared.history import History
 from shared.incident import Status, status_of
+from shared.owner_question import text_of
 from shared.residual import residual_of
 from shared.tenant import Publisher
 
 log = logging.getLogger("cordon")
+
+_ASKED = "OwnerAsked"
 
 
 class Outbox:
@@ -68,6 +73,8 @@ class Outbox:
             data["noTokenWorksFrom"] = clock.surely_over.isoformat() if clock.surely_over else None
             data["usuallyEndsBy"] = {access.resource: access.usually.isoformat() for access in clock.by_resource}
             data["notKnown"] = clock.not_known
+        if type_ == "Cordon.Owner.Asked":
+            data |= _question(chain)
         if type_ == "Cordon.Incident.Recontained":
             data["actors"] = sorted({move.actor for move in chain.all(CounterMove)})
         return data
@@ -77,7 +84,24 @@ class Outbox:
         for sequence, turn in _turns(chain, status_of(chain.records, self._clock())):
             id_ = f"{chain.incident}-{sequence}-{turn}"
             if id_ not in published:
-                yield f"Cordon.Incident.{turn}", id_
+                yield ("Cordon.Owner.Asked" if turn == _ASKED else f"Cordon.Incident.{turn}"), id_
+
+
+def _question(chain: Chain) -> dict[str, object]:
+    """What receivers need to ask somebody, and to bring the answer back: the newest question, by ids."""
+    asked, seen = chain.last(OwnerAsked), chain.last(Investigated)
+    if asked is None:
+        return {}
+    ids = seen.identity if seen else None
+    return {
+        "text": text_of(asked, chain.incident, ids.principal_id if ids else None, ids.client_id if ids else None),
+        "planHash": asked.plan_hash,
+        "until": asked.until.isoformat(),
+        "withoutAnswer": asked.then,
+        "owners": [each.id for each in asked.owners],
+        "ownersUnread": list(asked.owners_unread),
+        "teams": [{"team": each.team, "reach": each.reach} for each in asked.teams],
+    }
 
 
 def _turns(chain: Chain, status: Status) -> Iterator[tuple[int, str]]:
@@ -116,6 +140,8 @@ def _turn(entry: Entry, status: Status) -> str | None:
 
 def _call_for_people(entry: Entry, status: Status) -> str | None:
     match entry:
+        case OwnerAsked():
+            return _ASKED if status is Status.AWAITING_APPROVAL else None
         case HeldBack(by="mode" | "verdict" | "limits") | SecretsTurned(state="approval"):
             return "AwaitingApproval" if status is Status.AWAITING_APPROVAL else None
         case Planned(not_done=left):

@@ -27,6 +27,7 @@ from shared.errors import PolicyWrong
 from shared.lined_yaml import Entry, Node, read_yaml
 from shared.mistakes import Mistakes
 from shared.origins import Origin, sources_of
+from shared.owner_question import AskOwners
 from shared.rungs import ACTIONS_OF, CHOSEN_BY_LADDER, DEFAULT, NO_LADDER, Ladder, Rung
 from shared.signal import JsonObject
 from shared.tautology import Truth, truth_of
@@ -86,7 +87,7 @@ class Rule:
     If `when` is met, the verdict is this. `contain` and `ask` have at least one action, or a ladder of which the case
     decides how far it is climbed; then `actions` are done beside it. `independent` sources have to speak before the
     rule counts as met. `samples` and `line` (in the file) are for whoever checks the policy, and take no part in a
-    decision.
+    decision. `ask_owners`: whoever answers for the identity is asked about the plan that waits.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Rule:
     line: int = field(default=0, compare=False)
     ladder: Ladder = NO_LADDER
     independent: int = 1
+    ask_owners: AskOwners | None = None
 
     @property
     def may_do(self) -> frozenset[str]:
@@ -233,8 +235,9 @@ def _form_of_samples() -> "TypeAdapter[Sample]":
     return TypeAdapter(Sample)
 
 
+_ASK_OWNERS = TypeAdapter(AskOwners)
 _TOP = ("version", "limits", "protected", "rules")
-_RULE = ("name", "when", "verdict", "actions", "ladder", "independent", "samples")
+_RULE = ("name", "when", "verdict", "actions", "ladder", "independent", "ask-owners", "samples")
 _SAMPLES = ("must-fire", "must-not-fire", "must-ask")
 _GROUPS = ("all", "any", "not")
 _MOST_RULES, _MOST_MEMBERS, _MOST_CONDITIONS, _MOST_SAMPLES = 200, 50, 200, 50
@@ -368,7 +371,8 @@ class _Reading:
         if verdict is None or when is None:
             return None
         independent = self._independent(name, verdict, when, entries.get("independent"))
-        return Rule(name, when, verdict, actions, samples, node.line, ladder, independent)
+        owners = self._ask_owners(name, verdict, entries.get("ask-owners"))
+        return Rule(name, when, verdict, actions, samples, node.line, ladder, independent, owners)
 
     def _name(self, node: Node, entry: Entry | None, lines: dict[str, int]) -> str:
         name = entry.node.value if entry else None
@@ -562,6 +566,14 @@ class _Reading:
         else:
             return asked
         return 1
+
+    def _ask_owners(self, name: str, verdict: Verdict, entry: Entry | None) -> AskOwners | None:
+        if entry is None:
+            return None
+        if verdict is not Verdict.ASK:
+            self.mistakes.note(entry.line, f"rule {name} says {verdict}; ask-owners is for rules that ask")
+            return None
+        return self.mistakes.checked(_ASK_OWNERS, entry.node, f"ask-owners of rule {name}", entry.line)
 
     # Samples
 

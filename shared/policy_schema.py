@@ -12,6 +12,7 @@ from shared.conditions.interface import Condition
 from shared.conditions.settings import kebab
 from shared.described import parts_of, settings_described
 from shared.origins import Origin
+from shared.owner_question import AskOwners
 from shared.policy import Limits, Protected, Verdict
 from shared.rungs import Rung
 from shared.samples import Sample
@@ -67,6 +68,10 @@ def _rule() -> JsonObject:
             "description": "What is done, in the catalogue's order; ask and contain need some.",
         },
         "samples": {"$ref": "#/$defs/samples"},
+        "ask-owners": {
+            **settings_schema(AskOwners),
+            "description": "Of rules that ask: owners are asked by an event, and this follows if nobody answers.",
+        },
         "ladder": _ladder(),
         "independent": {
             "type": "integer",

@@ -251,6 +251,9 @@ class Responder:
             subject = _named_in(message.get("ids"))
             await self._with_chain(IncidentId(incident), lambda work: work.tell_of_lookalike(subject))
             return
+        if because == "owners-silent":
+            await self._with_chain(IncidentId(incident), lambda work: work.go_on_without_owners())
+            return
         if because == "rotation":
             await self._rotate(IncidentId(incident), woken=message.get("woken") is True)
             return

@@ -38,6 +38,7 @@ from shared.entries import (
     Investigated,
     NamedOutcome,
     Opened,
+    OwnerAsked,
     Planned,
     PlannedStep,
     Rechecked,
@@ -55,13 +56,21 @@ from shared.entries import (
     WorkEnded,
     WorkStarted,
 )
-from shared.errors import JournalDamaged, RivalActs, Unreachable
+from shared.errors import JournalDamaged, RivalActs, SequenceTaken, Unreachable
 from shared.execution import Execution, Switch
 from shared.forecast import LOG_WITHIN, foresee, not_asked
 from shared.history import History
 from shared.identity import IdentityRef, PrincipalId
 from shared.inbox import Inbox
-from shared.investigation import Investigation, as_entry, choose_rung, investigate, read_identity, with_case
+from shared.investigation import (
+    Investigation,
+    as_entry,
+    choose_rung,
+    investigate,
+    owners_told,
+    read_identity,
+    with_case,
+)
 from shared.journal import IncidentId
 from shared.ladder import as_told
 from shared.limits import Spent, deeds_of
@@ -70,7 +79,8 @@ from shared.look import Look
 from shared.muster import Muster
 from shared.orders import Order, chosen, dismissed_because, order_in, standing_choices, with_standing
 from shared.outbox import Outbox
-from shared.plan import fingerprint, make_plan
+from shared.owner_question import BY_POLICY, ask, is_met
+from shared.plan import LIFE, fingerprint, make_plan
 from shared.policy import ActionChoice, Policy, Verdict
 from shared.preflight import outcomes, why_nothing_contains
 from shared.protection import Doubt, why_ids_protected, why_protected, why_synchronises
@@ -95,6 +105,7 @@ from shared.standing import (
     standing_plan,
     subject_of,
     undo_under_way,
+    waiting_plan,
 )
 from shared.store import Store
 from shared.tenant import Tenant
@@ -462,7 +473,12 @@ class Work:
             why = "The identity has changed since the plan was made; it was made anew."
             await self._chain.write(anew, self._held("verdict", why, _approve(anew)))
             return None, None
-        await self._over_limit(part.value, plan, confirmed=True)
+        approved = self._chain.last(Approved)
+        by_policy = approved is not None and approved.by_policy  # nobody has confirmed it, so that the limits hold
+        over = await self._over_limit(part.value, plan, confirmed=not by_policy)
+        if over and by_policy:
+            await self._chain.write(over)
+            return None, None
         return plan, look
 
     async def _plan(self, choices: Sequence[ActionChoice], state: IdentityState, look: Look) -> Planned:
@@ -539,9 +555,66 @@ class Work:
         if held and held.by == "mode" and self._mode == "watch":
             await self._close("watched", "mode watch: decided, and nothing was changed", *entries, decided, plan, held)
             return None
+        asked = await self._ask_owners(found, plan, held)
+        if asked is not None:  # the plan waits as long as the question does, and an hour for who is called then
+            plan = plan.model_copy(update={"expires_at": asked.until + LIFE})
         foreseen = await self._foresee(plan, found, held)
-        await self._chain.write(*entries, decided, plan, *foreseen, *((held,) if held else ()))
+        questions = (asked,) if asked else ()
+        await self._chain.write(*entries, decided, plan, *foreseen, *((held,) if held else ()), *questions)
         return None if held else plan
+
+    async def _ask_owners(self, found: Investigation, plan: Planned, held: HeldBack | None) -> OwnerAsked | None:
+        """The question to owners, where the rule has one and its plan waits. Who goes on without them is sent first."""
+        decision = found.decision
+        rule = next((each for each in self._desk.policy.rules if each.name == decision.rule), None)
+        if rule is None or rule.ask_owners is None or held is None or held.by not in ("mode", "verdict"):
+            return None
+        earlier = self._chain.last(OwnerAsked)
+        open_still = earlier is not None and earlier.rule == rule.name and self._desk.clock() < earlier.until
+        owners, unread = owners_told(await found.look.owners())
+        asked = ask(
+            rule.ask_owners,
+            plan_hash=plan.hash,
+            rule=rule.name,
+            met=is_met(decision.rules, rule.name),
+            now=self._desk.clock(),
+            earlier=earlier if open_still else None,
+            owners=owners or (),
+            unread=unread,
+            teams=self._seen(found).contacts,
+        )
+        await self._send(asked.until - self._desk.clock(), because="owners-silent")
+        return asked
+
+    async def go_on_without_owners(self) -> None:
+        """
+        The time for the owners' answer is over. Where they, or anybody, have answered, nothing follows. Only mode act
+        carries a plan out without a person, and then within the limits; otherwise responders are called, once.
+        """
+        chain, plan, now = self._chain, waiting_plan(self._chain), self._desk.clock()
+        asked = chain.last(OwnerAsked)
+        if asked is None or plan is None or plan.hash != asked.plan_hash:
+            return
+        if chain.place(Escalated) > chain.place(OwnerAsked) or chain.place(Approved) > chain.place(OwnerAsked):
+            return
+        if now < asked.until:
+            await self._send(asked.until - now, because="owners-silent")
+            return
+        why = f"Owners were asked until {asked.until:%Y-%m-%d %H:%M} UTC, and nobody has answered."
+        if asked.then == "contain" and self._mode == "act":
+            reason = f"{why} Rule {asked.rule} contains then."
+            answer: Entry = Approved(plan_hash=plan.hash, by=BY_POLICY, reason=reason, by_policy=True)
+        else:
+            answer = Escalated(reason=f"{why} Nothing was changed.", todo=_approve(plan))
+        try:
+            await chain.write(answer, only_next=True)
+        except SequenceTaken:
+            await self._send(LEASE, because="owners-silent")  # an answer may have come at this very moment
+            return
+        if isinstance(answer, Approved):
+            await self.advance("owners-silent")
+        else:
+            await self._desk.outbox.publish_due(chain)
 
     def _seen(self, found: Investigation) -> Investigated:
         """The case for the journal, with whom to call by the operator's list."""

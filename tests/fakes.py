@@ -662,12 +662,14 @@ class FakeTopic:
     """Remembers what was published."""
 
     published: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    data: list[Mapping[str, object]] = field(default_factory=list[Mapping[str, object]])  # of each, in order
     down: CordonError | None = None
 
     async def publish(self, type: str, subject: str, id: str, data: Mapping[str, object]) -> None:
         if self.down is not None:
             raise self.down
         self.published.append((type, id))
+        self.data.append(data)
 
 
 class FakeSwitch:

@@ -17,6 +17,7 @@ from shared.entries import (
     Intended,
     Investigated,
     Opened,
+    OwnerAsked,
     PartRead,
     Planned,
     Published,
@@ -179,12 +180,22 @@ def _tell_secrets(entry: Entry) -> str | None:
             return None
 
 
+def _tell_question(asked: OwnerAsked) -> str:
+    whom = [*(each.team for each in asked.teams), *(f"owner {each.id}" for each in asked.owners)]
+    unread = "".join(f" Owners could not be read: {why}" for why in asked.owners_unread)
+    then = "contain" if asked.then == "contain" else "call responders"
+    named = ", ".join(whom) or "nobody whom the list or the directory names"
+    return f"Asked whoever answers for it ({named}) until {utc(asked.until)}; without an answer: {then}.{unread}"
+
+
 def _tell_end(entry: Entry) -> str | None:
     match entry:
         case HeldBack() as held:
             return f"Held back by {held.by}. {sentence(held.reason)}"
         case Approved() as approved:
             return f"Approved by {approved.by}: {approved.reason} (plan {approved.plan_hash})"
+        case OwnerAsked() as asked:
+            return _tell_question(asked)
         case RechecksSet(after=after):
             return "Later looks set after " + ", ".join(duration(seconds) for seconds in after) + "."
         case Rechecked() as look:

@@ -1,0 +1,249 @@
+"""A rule that asks may ask the owners first: they answer as everybody answers a waiting plan, or time decides."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.case import CouldNotLook, Known, Owner, Owners, Part
+from shared.contacts import read_contacts
+from shared.entries import Approved, Closed, Escalated, HeldBack, Intended, OwnerAsked
+from shared.errors import PolicyWrong
+from shared.incident import Status
+from shared.limits import Spent
+from shared.policy import read_policy
+from shared.report import as_markdown, make_report
+from shared.responder import Responder
+from shared.work import reservations_of
+from tests.fakes import PAYROLL, PAYROLL_CLIENT, START, password, payroll
+from tests.stories.world import World, play
+
+OWNER = "88888888-0000-4000-8000-000000000001"
+TEXT = """
+version: 1
+{limits}
+rules:
+  - name: suspicious
+    when: {when}
+    verdict: ask
+    actions: [block-sign-in]
+    ask-owners: {{after: PT2H, then: {then}}}
+"""
+LEAKED = "{risk-detection: {types: [leakedCredentials]}}"
+CONTAINING = TEXT.format(limits="", when=LEAKED, then="contain")
+ESCALATING = TEXT.format(limits="", when=LEAKED, then="escalate")
+LISTED = read_contacts(
+    f"version: 1\ncontacts:\n  - {{team: Payroll, reach: desk 7, applications: [{PAYROLL_CLIENT}]}}\n", "contacts.yaml"
+)
+ASKED = "Cordon.Owner.Asked"
+KNOWN = payroll(application=[password(1)])
+OTHER = "22222222-0000-4000-8000-000000000099"
+
+
+async def hear(world: World) -> Responder:
+    owner = Known((Owner(OWNER, "user", "[click](https://evil.example)"),))
+    if world.directory.unreadable is None and world.directory.owners != UNREAD:
+        world.directory.owners = Known(Owners(owner, Known(())))
+    responder = Responder(replace(world.desk(), contacts=LISTED))
+    await world.hear_of_leak(responder)
+    return responder
+
+
+UNREAD: Part[Owners] = CouldNotLook("owners could not be read: Application.Read.All is missing")
+
+
+def question(world: World) -> Mapping[str, object]:
+    """What the one question says."""
+    (found,) = (
+        data for (type_, _), data in zip(world.topic.published, world.topic.data, strict=True) if type_ == ASKED
+    )
+    return found
+
+
+async def until(world: World, minutes: float) -> None:
+    """Work what is due until then, and let that time come."""
+    await world.work_queue(world.instance(), START + timedelta(minutes=minutes) - world.clock())
+    await asyncio.sleep(max(0.0, (START + timedelta(minutes=minutes) - world.clock()).total_seconds()))
+
+
+def test_the_question_names_whom_to_ask_and_until_when_and_nothing_that_others_wrote() -> None:
+    """Ids, the operator's own words and a time: no link, no name out of the tenant."""
+
+    async def story(world: World) -> None:
+        await hear(world)
+        data = question(world)
+
+        assert data["owners"] == [OWNER]
+        assert data["teams"] == [{"team": "Payroll", "reach": "desk 7"}]
+        assert str(data["until"]).startswith("2026-03-02T05:00")
+        assert data["planHash"] == (await world.instance().incident((await world.chain()).incident)).plan_hash
+        assert PAYROLL in str(data["text"])
+        assert "http" not in str(data)
+        assert "evil" not in str(data)
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_an_answer_in_time_is_the_answer_that_every_waiting_plan_takes(approved: bool) -> None:
+    """Not ours: contained. Ours: declined. What time would have done does not happen any more."""
+
+    async def story(world: World) -> None:
+        responder = await hear(world)
+        chain = await world.chain()
+        asked = chain.last(OwnerAsked)
+        assert asked is not None
+        await responder.approve(
+            chain.incident, asked.plan_hash, approved=approved, reason="asked the team", by="owner of payroll"
+        )
+        await until(world, 240)
+        chain = await world.chain()
+
+        assert (chain.last(Intended) is not None) is approved
+        assert chain.last(Escalated) is None
+        assert [each.by_policy for each in chain.all(Approved)] == [False] * approved
+        if not approved:
+            closed = chain.last(Closed)
+            assert closed is not None
+            assert closed.outcome == "declined"
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
+def test_without_an_answer_the_plan_is_carried_out_where_the_rule_says_so() -> None:
+    """Not a minute before its time; the journal says that nobody approved it."""
+
+    async def story(world: World) -> None:
+        await hear(world)
+        await until(world, 119)
+        early = (await world.status(), list(world.directory.effects))
+        await until(world, 125)
+        chain = await world.chain()
+        approved = chain.last(Approved)
+
+        assert early == (Status.AWAITING_APPROVAL, [])
+        assert approved is not None
+        assert (approved.by, approved.by_policy) == ("the policy", True)
+        assert not world.directory.state.enabled
+        assert "Asked whoever answers for it" in as_markdown(make_report(chain.records, world.clock()))
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
+def test_without_an_answer_responders_are_called_once_where_the_rule_says_nothing_else() -> None:
+    """The plan waits on, so that they can still let it go."""
+
+    async def story(world: World) -> None:
+        await hear(world)
+        await until(world, 150)
+        chain = await world.chain()
+        calls = [each.reason for each in chain.all(Escalated)]
+
+        assert len(calls) == 1
+        assert "nobody has answered" in calls[0]
+        assert world.directory.effects == []
+        assert "Cordon.Incident.NeedsAttention" in [type_ for type_, _ in world.topic.published]
+
+    play(story, KNOWN, policy=ESCALATING)
+
+
+@pytest.mark.parametrize(
+    ("mode", "policy"),
+    [
+        ("ask", CONTAINING),
+        ("act", TEXT.format(limits="", when="{owners: {findings: [orphan]}}", then="contain")),
+    ],
+)
+def test_silence_contains_neither_in_mode_ask_nor_where_the_rule_only_could_not_be_judged(
+    mode: str, policy: str
+) -> None:
+    """Every plan waits for a person there; and what is unknown is no reason to act, however long nobody answers."""
+
+    async def story(world: World) -> None:
+        if "orphan" in policy:
+            world.directory.owners = UNREAD
+        await hear(world)
+        await until(world, 180)
+        chain = await world.chain()
+
+        assert world.directory.effects == []
+        assert chain.last(Escalated) is not None
+        assert chain.last(Approved) is None
+
+    play(story, KNOWN, policy=policy, mode=mode)
+
+
+def test_owners_that_cannot_be_read_are_told_as_such_in_the_question() -> None:
+    """An empty list would say that nobody owns it."""
+
+    async def story(world: World) -> None:
+        world.directory.owners = UNREAD
+        await hear(world)
+        data = question(world)
+
+        assert data["owners"] == []
+        assert data["ownersUnread"] == ["owners could not be read: Application.Read.All is missing"]
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
+def test_silence_is_no_confirmation_of_what_is_over_the_limit() -> None:
+    """Whoever keeps owners from answering must not get more contained than the limits allow."""
+    policy = TEXT.format(limits="limits: {identities-per-hour: 1}", when=LEAKED, then="contain")
+
+    async def story(world: World) -> None:
+        await hear(world)
+        await until(world, 110)
+        other = Spent(OTHER, world.clock(), frozenset())
+        assert await reservations_of(world.desk()).reserve(other, [OTHER], confirmed=False) is None
+        await until(world, 130)
+        held = (await world.chain()).last(HeldBack)
+
+        assert world.directory.effects == []
+        assert held is not None
+        assert held.by == "limits"
+        assert await world.status() is Status.AWAITING_APPROVAL
+
+    play(story, KNOWN, policy=policy)
+
+
+def test_new_signals_do_not_put_the_answer_off() -> None:
+    """Whoever makes news every hour would otherwise never be contained."""
+
+    async def story(world: World) -> None:
+        responder = await hear(world)
+        await until(world, 60)
+        await world.hear_of_leak(responder, 2)
+        await until(world, 119)
+        last = [*(await world.chain()).all(OwnerAsked)][-1]
+        await until(world, 125)
+
+        assert last.until == START + timedelta(hours=2)
+        assert not world.directory.state.enabled
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("ask-owners: {after: PT1M}", "from 5m to 24h"),
+        ("ask-owners: {after: PT2H, then: ignore}", "escalate"),
+        ("ask-owners: {then: contain}", "after is missing"),
+    ],
+)
+def test_a_mistake_in_the_question_is_told_with_its_line(line: str, told: str) -> None:
+    """In the words of the file."""
+    text = ESCALATING.replace("ask-owners: {after: PT2H, then: escalate}", line)
+    with pytest.raises(PolicyWrong) as caught:
+        read_policy(text, "story.yaml", ["block-sign-in"])
+
+    assert any(each.startswith("story.yaml:9:") and told in each for each in caught.value.problems), caught.value
+
+
+def test_only_a_rule_that_asks_asks_owners() -> None:
+    """A rule that contains does not wait."""
+    with pytest.raises(PolicyWrong, match="ask-owners is for rules that ask"):
+        read_policy(ESCALATING.replace("verdict: ask", "verdict: contain"), "story.yaml", ["block-sign-in"])

@@ -54,14 +54,15 @@ class TooShort:
 def joined(newer: SignInLog, older: SignInLog) -> SignInLog:
     """
     Two sources' logs of one identity as one: a record that both tell counts once, by its id or by the token that was
-    issued.
+    issued. Where the older one ends before the newer begins, there is a gap, and only the newer counts as whole.
     """
     ids = {each.id for each in newer.records}
     tokens = {each.token_id for each in newer.records if each.token_id and each.error_code == 0}
     more = (each for each in older.records if each.id not in ids and not (each.token_id and each.token_id in tokens))
     records = sorted((*newer.records, *more), key=lambda each: each.at, reverse=True)
-    longer = min(newer, older, key=lambda each: each.since)
-    return replace(longer, records=tuple(records))
+    meet = older.until is None or older.until >= newer.since
+    longer = older if meet and older.since < newer.since else newer
+    return replace(longer, records=tuple(records), until=newer.until)
 
 
 @lru_cache(maxsize=4)  # several conditions of a policy ask the same log the same thing

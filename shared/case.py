@@ -264,6 +264,7 @@ class DirectoryRole:
     scope: str | None  # directoryScopeId: "/" is the whole tenant
     app_scope: str | None  # appScopeId, of roles that another application defines
     built_in: bool | None = None  # isBuiltIn of its definition; None where the answer does not tell
+    actions: tuple[str, ...] | None = None  # allowedResourceActions of its definition; None where not told in full
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,9 +421,10 @@ class LogSource(StrEnum):
 class SignInLog:
     """
     What the sign-in log shows of a workload, newest first, and from when on it was read whole: a budget of pages and
-    of time may end the reading early, and a log holds what its licence keeps. `instead_of` is why Graph did not
-    answer, where another source did. One log is equal to itself alone, so that what is learned from it can be kept
-    beside it.
+    of time may end the reading early, and a log holds what its licence keeps. `until` is set where it is whole up to
+    then only, because nothing has come in since, for longer than is usual there: what is of later is not known.
+    `instead_of` is why Graph did not answer, where another source did. One log is equal to itself alone, so that what
+    is learned from it can be kept beside it.
     """
 
     records: tuple[SignIn, ...]
@@ -430,6 +432,7 @@ class SignInLog:
     cut_short: bool = False
     source: LogSource = LogSource.GRAPH
     instead_of: str | None = None
+    until: datetime | None = None
 
 
 class Way(StrEnum):
@@ -554,7 +557,7 @@ class GraphToken:
 class GraphActivity:
     """
     What a workload asked of Graph in its own name, from `since` on: calls, and the tokens of the last days. A busy one
-    makes more than is read: then what is not in a list may have been all the same.
+    makes more than is read: then what is not in a list may have been all the same. `until` as in a sign-in log.
     """
 
     calls: tuple[GraphCalls, ...]
@@ -562,6 +565,7 @@ class GraphActivity:
     since: datetime
     all_calls: bool = True
     all_tokens: bool = True
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

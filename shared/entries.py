@@ -83,7 +83,7 @@ class WorkEnded(Entry):
 class PartRead(Detail):
     """
     One part of the case: known, or why not. `source` is told where it is another than the usual one, and
-    `instead_of` why the usual one did not answer.
+    `instead_of` why the usual one did not answer; `until`, where nothing of later is known.
     """
 
     name: str
@@ -91,6 +91,7 @@ class PartRead(Detail):
     why_not: str | None = None
     source: str | None = None
     instead_of: str | None = None
+    until: datetime | None = None
 
 
 class CredentialSeen(Detail):
@@ -204,13 +205,15 @@ class SuspectTold(Detail):
 class AccusationTold(Detail):
     """
     Which credential is abused, for all that is known. `one_explains_all`: a single one explains everything that is
-    suspicious; None: it cannot be told. `because`: why it does not, or why that is not known.
+    suspicious; None: it cannot be told. `because`: why it does not, or why that is not known. `compared`: which
+    sign-ins were held against which past.
     """
 
     named: Literal["one", "several", "none", "unknown"]
     one_explains_all: bool | None = None
     suspects: tuple[SuspectTold, ...] = ()
     because: tuple[str, ...] = ()
+    compared: str | None = None
 
 
 class RungPassed(Detail):

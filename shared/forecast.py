@@ -21,7 +21,10 @@ _CUTS = frozenset({"block-sign-in", "deactivate-application"})
 
 def foresee(plan: Planned, part: Part[SignInLog], state: IdentityState | None, now: datetime) -> Foreseen:
     """What the plan would stop, by the sign-ins of the identity as the log holds them."""
-    bare = Foreseen(plan_hash=plan.hash, read_at=now, notes=tuple(_notes(plan, state)))
+    notes = tuple(_notes(plan, state))
+    if isinstance(part, Known) and part.value.until is not None:
+        notes = (*notes, f"The sign-in log is known until {part.value.until:%Y-%m-%d %H:%M} UTC only.")
+    bare = Foreseen(plan_hash=plan.hash, read_at=now, notes=notes)
     if not isinstance(part, Known):
         return bare.model_copy(update={"not_known": f"It is not known who breaks, because {_why(part)}"})
     log = part.value

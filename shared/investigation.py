@@ -20,6 +20,7 @@ from shared.case import (
     AuditRecord,
     Case,
     CouldNotLook,
+    GraphActivity,
     Holder,
     IdentityState,
     Known,
@@ -333,8 +334,10 @@ def _parts(case: Case) -> tuple[PartRead, ...]:
     read: list[PartRead] = []
     for name in _ORDER:
         match getattr(case, name.value):
-            case Known(SignInLog(source=source, instead_of=why)) if source is not LogSource.GRAPH:
-                read.append(PartRead(name=name.value, known=True, source=source.value, instead_of=why))
+            case Known(SignInLog(source=source, instead_of=why, until=until)) if source is not LogSource.GRAPH:
+                read.append(PartRead(name=name.value, known=True, source=source.value, instead_of=why, until=until))
+            case Known(GraphActivity(until=until)):
+                read.append(PartRead(name=name.value, known=True, until=until))
             case Known():
                 read.append(PartRead(name=name.value, known=True))
             case CouldNotLook(why):

@@ -8,6 +8,7 @@ and means "unknown", never "no risk". `hidden` means that the tenant lacks the l
 from typing import Literal, TypeAlias
 
 from shared.case import RiskDetection, RiskState
+from shared.credentials import shown_at_sign_in
 from shared.signal import JsonObject
 from shared.untrusted import Fields, body_of
 
@@ -70,4 +71,4 @@ def _key_ids(body: Fields) -> tuple[str, ...]:
     found = body.list("keyIds")
     if not all(isinstance(each, str) and len(each) <= 200 and each.isprintable() for each in found):
         raise body.wrong("keyIds", "is not a list of ids")
-    return tuple(str(each).lower() for each in found)
+    return tuple(key for each in found if (key := shown_at_sign_in(str(each).lower(), None)))

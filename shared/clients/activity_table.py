@@ -52,15 +52,16 @@ class ActivityTable:
             if isinstance(part, Known) and part.value is not None
         ]
         if found:
-            held, workspace = min(found, key=lambda each: each[0].oldest)
-            return await as_part(self._of(workspace, canonical_guid(principal), max(since, held.oldest), now))
+            held, workspace = min(found, key=lambda each: (each[0].until is not None, each[0].oldest))
+            return await as_part(self._of(workspace, canonical_guid(principal), held, now))
         failed = [part for part in parts if isinstance(part, CouldNotLook)]
         if failed:
             why = "; ".join(dict.fromkeys(each.why for each in failed))
             return CouldNotLook(why, may_help_later=any(each.may_help_later for each in failed))
         return self._workspaces.nobody_writes(TABLE, since)
 
-    async def _of(self, workspace: str, principal: str, since: datetime, now: datetime) -> GraphActivity:
+    async def _of(self, workspace: str, principal: str, held: Held, now: datetime) -> GraphActivity:
+        since = max(now - CALLS_BACK, held.oldest)
         doing = f"asking workspace {workspace} what {principal} asked of Graph"
         calls, tokens = await together(
             self._workspaces.rows(workspace, _query("graph-calls", principal, since, _CALLS), doing),
@@ -74,6 +75,7 @@ class ActivityTable:
                 since=since,
                 all_calls=len(calls) < MOST_PATHS,
                 all_tokens=len(tokens) < MOST_TOKENS and all(row.get("token") for row in tokens),
+                until=held.until,
             ),
         )
 

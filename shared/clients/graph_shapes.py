@@ -28,6 +28,7 @@ from shared.case import (
     SignIn,
     UserSignIn,
 )
+from shared.credentials import shown_at_sign_in
 from shared.identity import (
     MICROSOFT_TENANTS,
     AppObjectId,
@@ -140,7 +141,7 @@ def _sign_in(record: JsonObject) -> SignIn:
         at=at,
         error_code=code,
         address=optional_text_of(record, "ipAddress") or None,
-        credential_id=key or federated,
+        credential_id=shown_at_sign_in(key, federated),
         credential_type=optional_text_of(record, "clientCredentialType"),
         resource=optional_text_of(record, "resourceDisplayName"),
         resource_id=optional_text_of(record, "resourceId") or None,
@@ -389,7 +390,22 @@ def directory_role_of(record: JsonObject, principal: str) -> DirectoryRole:
         scope=optional_text_of(record, "directoryScopeId"),
         app_scope=optional_text_of(record, "appScopeId"),
         built_in=built_in if isinstance(built_in, bool) else None,
+        actions=_actions_of(definition) if isinstance(definition, dict) else None,
     )
+
+
+def _actions_of(definition: JsonObject) -> tuple[str, ...] | None:
+    """What a role may do, whatever narrows it; None if the answer does not tell, or not in a shape known here."""
+    permissions, found = definition.get("rolePermissions"), list[str]()
+    for each in permissions if isinstance(permissions, list) else [None]:
+        actions = each.get("allowedResourceActions") if isinstance(each, dict) else None
+        if not isinstance(actions, list):
+            return None
+        texts = [action for action in actions if isinstance(action, str)]
+        if len(texts) < len(actions):
+            return None
+        found += texts
+    return tuple(found)
 
 
 def _held_by(record: JsonObject, name: str, principal: str) -> None:

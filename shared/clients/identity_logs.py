@@ -91,8 +91,10 @@ class IdentityLogs:
             raise graph
         found = await self.sign_ins.read(principal, since, managed=managed, code=code)
         match found:
-            case Known(log) if log.since <= since:
+            case Known(log) if log.since <= since and (log.until is None or log.records):
                 return log.records
+            case Known(log) if log.until is not None:
+                raise _neither(doing, graph, f"they end at {log.until:%Y-%m-%d %H:%M} UTC", may_help_later=True)
             case Known(log):
                 raise _neither(doing, graph, f"they begin at {log.since:%Y-%m-%d %H:%M} UTC", may_help_later=False)
             case CouldNotLook(why, later):

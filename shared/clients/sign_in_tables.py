@@ -7,12 +7,14 @@ are there (facts: graph 3).
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 from shared.case import CouldNotLook, Known, LogSource, Part, SignIn, SignInLog
 from shared.clients.azure_answers import as_part, readable
 from shared.clients.graph_shapes import Unreadable, guid_of, optional_text_of, text_of
 from shared.clients.workspaces import Workspaces, kusto_time, moment_of
+from shared.credentials import shown_at_sign_in
 from shared.errors import IncompleteAnswer
 from shared.identity import canonical_guid
 from shared.signal import JsonObject
@@ -20,7 +22,6 @@ from shared.together import together
 
 MOST = 20_000  # rows of one answer: the service gives 500,000 or 64 MB at the most
 _TABLES = {False: "AADServicePrincipalSignInLogs", True: "AADManagedIdentitySignInLogs"}
-_WEEK = timedelta(days=7)  # in which somebody signs in, however short the time that is asked about
 _COLUMNS = f"""| top {MOST} by TimeGenerated desc
 | extend place=parse_json(tostring(LocationDetails))
 | project at=TimeGenerated, id=Id, sp=ServicePrincipalId, code=ResultType, ip=IPAddress, \
@@ -76,7 +77,7 @@ class SignInTables:
     ) -> Sequence[JsonObject] | None:
         doing = f"asking workspace {workspace} for all sign-ins"
         held, rows = await together(
-            self._workspaces.held(workspace, table, min(since, self._workspaces.now - _WEEK)),
+            self._workspaces.held(workspace, table, since),
             self._workspaces.rows(workspace, _query_all(table, since, until), doing),
         )
         if held is None:
@@ -89,7 +90,7 @@ class SignInTables:
         """One workspace's; None if nobody sends the table's records there (any more)."""
         doing = f"asking workspace {workspace} for the sign-ins of {principal}"
         held, rows = await together(
-            self._workspaces.held(workspace, table, min(since, self._workspaces.now - _WEEK)),
+            self._workspaces.held(workspace, table, since),
             self._workspaces.rows(workspace, query, doing),
         )
         if held is None:
@@ -98,7 +99,7 @@ class SignInTables:
         records.sort(key=lambda each: each.at, reverse=True)
         cut_short = len(records) >= MOST
         begun = records[-1].at if cut_short else max(since, held.oldest)
-        return SignInLog(tuple(records), begun, cut_short, LogSource.WORKSPACE)
+        return SignInLog(tuple(records), begun, cut_short, LogSource.WORKSPACE, until=held.until)
 
 
 def _query(table: str, principal: str, since: datetime, code: int | None) -> str:
@@ -140,11 +141,18 @@ def _as_graph(row: JsonObject) -> JsonObject:
 
 
 def _joined(logs: Sequence[SignInLog]) -> SignInLog:
-    """Each is whole from its own beginning on, so together they are from the earliest."""
-    longest = min(logs, key=lambda each: each.since)
+    """
+    Each is whole from its own beginning until its own end. Together they are from where the one that goes on longest
+    begins, and further back as far as others reach into it without a gap.
+    """
+    logs = sorted(logs, key=lambda each: (each.until is None, each.until or each.since, -each.since.timestamp()))
+    whole = logs[-1]
+    for log in sorted(logs, key=lambda each: each.since, reverse=True):
+        if log.since < whole.since and (log.until is None or log.until >= whole.since):
+            whole = replace(log, until=whole.until)
     found = {record.id: record for log in logs for record in log.records}
     records = sorted(found.values(), key=lambda each: each.at, reverse=True)
-    return SignInLog(tuple(records), longest.since, longest.cut_short, LogSource.WORKSPACE)
+    return replace(whole, records=tuple(records))
 
 
 def _sign_in(row: JsonObject, principal: str) -> SignIn:
@@ -156,7 +164,7 @@ def _sign_in(row: JsonObject, principal: str) -> SignIn:
         at=moment_of(row, "at"),
         error_code=int(text_of(row, "code")),
         address=_text(row, "ip"),
-        credential_id=_text(row, "key") or _text(row, "federated"),
+        credential_id=shown_at_sign_in(_text(row, "key"), _text(row, "federated")),
         credential_type=_text(row, "kind"),
         resource=_text(row, "resource"),
         resource_id=_text(row, "resourceId"),

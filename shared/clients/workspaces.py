@@ -8,7 +8,7 @@ and checked names.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from shared.case import CouldNotLook
@@ -22,18 +22,25 @@ from shared.identity import canonical_guid
 from shared.signal import JsonObject, JsonValue
 
 LOG_READER = "the role Log Analytics Reader on the workspace"
-# Workloads of a whole tenant do something all day. A table that has been silent for this long is not written to.
+# A table that has been silent for this long is not written to any more, however seldom it was.
 _SILENT = timedelta(days=2)
 _VAULT = re.compile(r"[a-z0-9-]{3,24}")
+_LATE = timedelta(hours=2)  # how late a record may be where all is well; seen are 15 to 30 minutes
+_TWICE = 2  # the usual silence: as long again is still no sign that the records have stopped
+_FORTNIGHT = timedelta(days=15)  # of which two weekends are a part, by which the usual silence is told
 _QUERIES = Quota("log queries", 200, 30.5)  # per identity; facts: azure 3.4
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The time that a table's records in a workspace speak of."""
+    """
+    The time that a table's records in a workspace speak of. `until` is set where they have stopped for longer than
+    they usually do, which a person may have brought about: nothing is known of the time after.
+    """
 
     oldest: datetime
     newest: datetime
+    until: datetime | None = None
 
 
 class Workspaces:
@@ -70,17 +77,22 @@ class Workspaces:
 
     async def held(self, workspace: str, table: str, since: datetime) -> Held | None:
         """
-        What a workspace has of a table from `since` on, of anybody; None: nothing, or nothing lately. A table that
-        nobody sends records to is as empty as one in which nothing happened, so emptiness alone proves nothing.
+        What a workspace has of a table from `since` on, or from two weeks ago, of anybody; None: nothing, or nothing
+        lately. A table that nobody sends records to is as empty as one in which nothing happened, so emptiness alone
+        proves nothing. Whether records still come is told by how the table ticks: the longest silence but one, so that
+        a single break is not taken for a habit, and a weekend is.
         """
         doing = f"asking workspace {workspace} how far back its {table} goes"
         query = (
-            f"// cordon:coverage\nlet t0={kusto_time(since)};\n{table}\n| where TimeGenerated >= t0\n"
-            "| summarize oldest=min(TimeGenerated), newest=max(TimeGenerated)\n| project oldest, newest\n"
+            f"// cordon:coverage\nlet t0={kusto_time(min(since, self.now - _FORTNIGHT))};\n{table}\n"
+            "| where TimeGenerated >= t0\n"
+            "| summarize begun=min(TimeGenerated), ended=max(TimeGenerated) by bin(TimeGenerated, 10m)\n"
+            "| sort by begun asc\n| extend pause=toreal((begun-prev(ended))/1s)\n"
+            "| summarize oldest=min(begun), newest=max(ended), pauses=make_list(pause)\n"
+            "| extend pauses=array_sort_desc(pauses)\n| project oldest, newest, quiet=toreal(pauses[1])\n"
         )
         rows = await self.rows(workspace, query, doing)
-        found = readable(doing, lambda: _held(rows))
-        return found if found and self._http.clock() - found.newest <= _SILENT else None
+        return readable(doing, lambda: _held(rows, self.now))
 
     async def lost(self, workspace: str, since: datetime) -> Held | None:
         """
@@ -94,7 +106,7 @@ class Workspaces:
             "| project oldest, newest\n"
         )
         rows = await self.rows(workspace, query, doing)
-        return readable(doing, lambda: _held(rows))
+        return readable(doing, lambda: _span(rows))
 
     async def records_of(self, vault: str, since: datetime) -> list[Held]:
         """Of each hour in which a vault logged anything to any of the workspaces, the first and the last record."""
@@ -134,13 +146,27 @@ def moment_of(row: JsonObject, name: str) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _held(rows: Sequence[JsonObject]) -> Held | None:
+def _span(rows: Sequence[JsonObject]) -> Held | None:
     """`summarize` over nothing gives one row of nulls."""
     if len(rows) != 1:
         raise Unreadable("not one row")
     if rows[0].get("oldest") is None and rows[0].get("newest") is None:
         return None
     return Held(moment_of(rows[0], "oldest"), moment_of(rows[0], "newest"))
+
+
+def _held(rows: Sequence[JsonObject], now: datetime) -> Held | None:
+    """`quiet`, in seconds, is null while there are no two pauses."""
+    span = _span(rows)
+    if span is None:
+        return None
+    newest, quiet = span.newest, rows[0].get("quiet")
+    if quiet is not None and (not isinstance(quiet, int | float) or isinstance(quiet, bool) or quiet < 0):
+        raise Unreadable("quiet is no length of time")
+    if now - newest > _SILENT:
+        return None
+    ticks = now - newest <= max(_LATE, _TWICE * timedelta(seconds=quiet or 0))
+    return replace(span, until=None if ticks else newest)
 
 
 def _rows(body: JsonObject) -> list[JsonObject]:

@@ -14,6 +14,7 @@ from shared.conditions.credential_added import unexplained
 from shared.conditions.credential_use import Usable, usable_of
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, both, has_result, is_about, is_by_cordon, is_unexpected, is_within
+from shared.conditions.learning import fell_silent
 from shared.conditions.settings import SETTINGS, AuditDuration, Duration, Guid, Several, utc
 from shared.credentials import sort_credentials
 
@@ -33,7 +34,8 @@ class FirstUse:
     name: ClassVar[str] = "credential-first-use"
     needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.AUDITS, PartName.KEY_USE, PartName.SIGN_INS)
     unknown_when: ClassVar[str] = (
-        "the audit log does not show (yet) who added a credential, or the sign-in log with which one a token was issued"
+        "the audit log does not show (yet) who added a credential, or the sign-in log with which one a token was "
+        "issued, or has fallen silent"
     )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
@@ -100,6 +102,7 @@ class FirstUse:
                 doubt = (
                     doubt or f"the log does not tell with which credential the token at {utc(untold[0].at)} was issued"
                 )
+        doubt = doubt or fell_silent(log)
         if doubt and (reported := self._reported(case, added)):
             return reported
         return Unknown(doubt) if doubt else NotMet(f"{len(added)} were added, and none was used for the first time")

@@ -18,6 +18,7 @@ from shared.case import (
     SignInLog,
 )
 from shared.conditions.interface import Unknown, unknown
+from shared.conditions.learning import fell_silent
 from shared.conditions.settings import utc
 from shared.credentials import Sorted, is_thumbprint, same_thumbprint
 
@@ -85,6 +86,8 @@ def why_unused(case: Case, credential: Usable, since: datetime) -> str | Unknown
         untold = sign_in if named is None else untold
     if untold is not None:
         return Unknown(f"the log does not tell with which credential the token at {utc(untold.at)} was issued")
+    if silent := fell_silent(log):
+        return Unknown(silent)
     return f"is in no sign-in since {utc(since)}"
 
 

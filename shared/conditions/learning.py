@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from shared.baseline import LONGEST, SHORTEST, Baseline, TooShort, baseline_of, joined
-from shared.case import Case, CouldNotLook, Known, NotLooked, PartName, SignInLog
+from shared.case import Case, CouldNotLook, GraphActivity, Known, NotLooked, PartName, SignInLog
 from shared.conditions.interface import Unknown, unknown
-from shared.conditions.settings import DURATION_SCHEMA, Duration
+from shared.conditions.settings import DURATION_SCHEMA, Duration, utc
 
 
 def _is_long_enough(length: timedelta) -> timedelta:
@@ -46,7 +46,21 @@ def learned(
                 return unknown(PartName.OLDER_SIGN_INS, unasked)
             case CouldNotLook():
                 pass  # what there is is learned from, and the answer says how much that is
-    if log.cut_short and log.since > case.now - within:
-        return Unknown("the sign-in log could not be read far enough back: there are too many records in it")
+    if log.since > case.now - within:
+        return Unknown(begins_late(log))
     found = baseline_of(log, case.now - within, length, least, shortest)
     return Unknown(found.why) if isinstance(found, TooShort) else (log, found)
+
+
+def begins_late(log: SignInLog) -> str:
+    """Why a log does not tell of all the time that is asked about."""
+    if log.cut_short:
+        return "the sign-in log could not be read far enough back: there are too many records in it"
+    return f"the sign-in log begins at {utc(log.since)} only"
+
+
+def fell_silent(log: SignInLog | GraphActivity) -> str | None:
+    """Why what a log does not show may have happened all the same: its records have stopped; None if they go on."""
+    if log.until is None:
+        return None
+    return f"the log is known until {utc(log.until)} only: nothing of anybody has come in since, which is unusual there"

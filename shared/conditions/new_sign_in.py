@@ -9,7 +9,15 @@ from pydantic import ConfigDict, Field
 from shared.baseline import Baseline, Feature, recent, value_of
 from shared.case import Case, PartName, SignIn
 from shared.conditions.interface import Finding, Met, NotMet, Unknown
-from shared.conditions.learning import BASELINE, LEAST, BaselineDuration, LeastRecords, RecentDuration, learned
+from shared.conditions.learning import (
+    BASELINE,
+    LEAST,
+    BaselineDuration,
+    LeastRecords,
+    RecentDuration,
+    fell_silent,
+    learned,
+)
 from shared.conditions.networks import KnownNetwork
 from shared.conditions.settings import SETTINGS, Several, utc
 
@@ -31,7 +39,8 @@ class SignedInAsNever:
     name: ClassVar[str] = "new-sign-in"
     needs: ClassVar[tuple[PartName, ...]] = (PartName.SIGN_INS, PartName.OLDER_SIGN_INS)
     unknown_when: ClassVar[str] = (
-        "there are too few records or days to learn from, the log was cut short, or does not tell a feature"
+        "there are too few records or days to learn from, the log was cut short or has fallen silent, or does not tell "
+        "a feature"
     )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
@@ -66,6 +75,7 @@ class SignedInAsNever:
                 return Met(_told(sign_in, new, usual))
             if len(new) + len(untold) >= self.at_least:
                 doubt = doubt or f"the log does not tell {', '.join(untold)} of the sign-in at {utc(sign_in.at)}"
+        doubt = doubt or fell_silent(log)
         return Unknown(doubt) if doubt else NotMet(f"none of {count} sign-ins differs from {usual.count} before them")
 
     def _compared(self, sign_in: SignIn, usual: Baseline) -> tuple[list[Feature], list[Feature]]:

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from shared.case import Case, Known, PartName, SignIn
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.learning import RecentDuration
+from shared.conditions.learning import RecentDuration, begins_late, fell_silent
 from shared.conditions.settings import SETTINGS, Several
 
 ErrorCode = Annotated[int, Field(ge=1, le=99_999_999, strict=True)]
@@ -26,7 +26,7 @@ class SignInsFail:
 
     name: ClassVar[str] = "sign-in-failures"
     needs: ClassVar[tuple[PartName, ...]] = (PartName.ATTEMPTS,)
-    unknown_when: ClassVar[str] = "the log was cut short"
+    unknown_when: ClassVar[str] = "the log was cut short, begins too late, or has fallen silent"
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     codes: Several[ErrorCode] | None = None
@@ -45,11 +45,11 @@ class SignInsFail:
         tried = [each for each in log.records if each.at >= since]
         failed = [each for each in tried if each.error_code and (not self.codes or each.error_code in self.codes)]
         issued = sum(1 for each in tried if each.error_code == 0)
-        whole = not log.cut_short or log.since <= since
-        if len(failed) >= self.at_least and (self.succeeded is None or (issued <= self.succeeded and whole)):
-            return Met(_told(failed, issued, "" if whole else "at least "))
-        if not whole:
-            return Unknown("the sign-in log could not be read far enough back: there are too many records in it")
+        missing = begins_late(log) if log.since > since else fell_silent(log)
+        if len(failed) >= self.at_least and (self.succeeded is None or (issued <= self.succeeded and missing is None)):
+            return Met(_told(failed, issued, "" if missing is None else "at least "))
+        if missing is not None:
+            return Unknown(missing)
         return NotMet(f"{len(failed)} sign-ins failed in this way, and {issued} tokens were issued")
 
 

@@ -9,7 +9,15 @@ from pydantic import ConfigDict, Field
 from shared.baseline import recent, usual_count
 from shared.case import Case, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown
-from shared.conditions.learning import BASELINE, LEAST, BaselineDuration, LeastRecords, RecentDuration, learned
+from shared.conditions.learning import (
+    BASELINE,
+    LEAST,
+    BaselineDuration,
+    LeastRecords,
+    RecentDuration,
+    fell_silent,
+    learned,
+)
 from shared.conditions.settings import SETTINGS
 
 
@@ -23,7 +31,9 @@ class SignsInMoreOften:
 
     name: ClassVar[str] = "sign-in-frequency"
     needs: ClassVar[tuple[PartName, ...]] = (PartName.SIGN_INS, PartName.OLDER_SIGN_INS)
-    unknown_when: ClassVar[str] = "there are too few records or days to learn from, or the log was cut short"
+    unknown_when: ClassVar[str] = (
+        "there are too few records or days to learn from, or the log was cut short or has fallen silent"
+    )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     times: Annotated[float, Field(gt=1, le=1000, strict=True)] = 3
@@ -46,4 +56,7 @@ class SignsInMoreOften:
         count = len(recent(log, since))
         most = usual_count(usual.times, since, usual.learned, self.within)
         told = f"{count} tokens were issued in {self.within.total_seconds() / 3600:g} h, and {most} are usual at most"
-        return Met(told) if count >= self.at_least and count > self.times * most else NotMet(told)
+        if count >= self.at_least and count > self.times * most:
+            return Met(told)
+        silent = fell_silent(log)
+        return Unknown(silent) if silent else NotMet(told)

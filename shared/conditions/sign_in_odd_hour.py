@@ -9,7 +9,15 @@ from pydantic import ConfigDict, Field
 from shared.baseline import WEEK_HOURS, hour_of_week, recent
 from shared.case import Case, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown
-from shared.conditions.learning import BASELINE, LEAST, BaselineDuration, LeastRecords, RecentDuration, learned
+from shared.conditions.learning import (
+    BASELINE,
+    LEAST,
+    BaselineDuration,
+    LeastRecords,
+    RecentDuration,
+    fell_silent,
+    learned,
+)
 from shared.conditions.settings import SETTINGS, utc
 
 _TWO_WEEKS = timedelta(days=14)  # an hour of the week must have come by twice before its silence says anything
@@ -26,7 +34,7 @@ class SignsInAtOddHour:
     name: ClassVar[str] = "sign-in-odd-hour"
     needs: ClassVar[tuple[PartName, ...]] = (PartName.SIGN_INS, PartName.OLDER_SIGN_INS)
     unknown_when: ClassVar[str] = (
-        "there are too few records or less than two weeks to learn from, or the log was cut short"
+        "there are too few records or less than two weeks to learn from, or the log was cut short or has fallen silent"
     )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
@@ -57,4 +65,5 @@ class SignsInAtOddHour:
                     f"a token was issued at {sign_in.at:%A} {utc(sign_in.at)}, where {usual.count} sign-ins over "
                     f"{usual.learned.days} days show none (record {sign_in.id})"
                 )
-        return NotMet("it signed in at its usual hours only")
+        silent = fell_silent(log)
+        return Unknown(silent) if silent else NotMet("it signed in at its usual hours only")

@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 
 from shared.case import Case, GraphActivity, GraphToken, Known, PartName, SignInLog
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.learning import RecentDuration
+from shared.conditions.learning import RecentDuration, fell_silent
 from shared.conditions.settings import SETTINGS, utc
 from shared.identity import IdentityKind
 
@@ -28,7 +28,9 @@ class TokenWithoutSignIn:
 
     name: ClassVar[str] = "token-without-sign-in"
     needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.SIGN_INS, PartName.GRAPH_ACTIVITY)
-    unknown_when: ClassVar[str] = "the two logs do not name tokens alike, or one of them was not read whole"
+    unknown_when: ClassVar[str] = (
+        "the two logs do not name tokens alike, or one of them was not read whole or has fallen silent"
+    )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     within: RecentDuration = timedelta(hours=24)
@@ -45,7 +47,8 @@ class TokenWithoutSignIn:
         used = [each for each in activity.tokens if case.now - each.last <= self.within]
         if not used:
             told = "Graph was not called with any token in this time"
-            return NotMet(told) if activity.all_tokens else Unknown(_NOT_ALL)
+            doubt = fell_silent(activity) if activity.all_tokens else _NOT_ALL
+            return Unknown(doubt) if doubt else NotMet(told)
         if not isinstance(case.sign_ins, Known):
             return unknown(PartName.SIGN_INS, case.sign_ins)
         return self._compared(used, activity, case.sign_ins.value, case)
@@ -53,7 +56,7 @@ class TokenWithoutSignIn:
     def _compared(self, used: list[GraphToken], activity: GraphActivity, log: SignInLog, case: Case) -> Finding:
         known = {each.token_id.rstrip("=") for each in log.records if each.token_id and each.error_code == 0}
         untold = any(not each.token_id for each in log.records if each.error_code == 0)
-        doubt = None if activity.all_tokens else _NOT_ALL
+        doubt = fell_silent(activity) if activity.all_tokens else _NOT_ALL
         for token in used:
             if token.id in known:
                 continue
@@ -89,6 +92,8 @@ def _why_not_judged(token: GraphToken, log: SignInLog, case: Case) -> str | None
         return f"a token of {utc(token.issued)} is not in the sign-in log yet, which is late"
     if token.issued < log.since:
         return f"a token was issued at {utc(token.issued)}, before the sign-in log begins"
+    if log.until is not None and token.issued > log.until - _LATE:
+        return fell_silent(log)
     return None
 
 

@@ -9,6 +9,7 @@ from pydantic import ConfigDict
 from shared.case import AppRole, Case, GraphActivity, Known, PartName
 from shared.conditions.credential_excess import DisuseDuration
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
+from shared.conditions.learning import fell_silent
 from shared.conditions.settings import SETTINGS, Several, utc
 from shared.permission_use import could_have_needed, is_judged
 from shared.privileges import VERSION, Privilege, Tier, app_role
@@ -28,7 +29,8 @@ class RoleUnnecessary:
     name: ClassVar[str] = "unnecessary-role"
     needs: ClassVar[tuple[PartName, ...]] = (PartName.GRANTS, PartName.GRAPH_ACTIVITY)
     unknown_when: ClassVar[str] = (
-        "the activity log does not go back so far or has too many kinds of calls, or a role is of another API"
+        "the activity log does not go back so far, has fallen silent or has too many kinds of calls, or a role is of "
+        "another API"
     )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
@@ -74,6 +76,8 @@ def _why_unsure(role: AppRole, privilege: Privilege, activity: GraphActivity, si
         return f"Graph's activity log begins at {utc(activity.since)}"
     if not activity.all_calls:
         return "there are more kinds of calls to Graph than were read"
+    if silent := fell_silent(activity):
+        return silent
     if role.created is None:
         return f"Graph does not tell since when it holds {privilege.name}"
     return None

@@ -104,9 +104,10 @@ def _tell_look(seen: Investigated) -> str:
 
 
 def _tell_part(part: PartRead) -> str:
+    until = f" until {utc(part.until)}" if part.until else ""
     if part.source is None:
-        return part.name
-    return f"{part.name} (from {part.source}{f', because {part.instead_of}' if part.instead_of else ''})"
+        return f"{part.name}{until}"
+    return f"{part.name}{until} (from {part.source}{f', because {part.instead_of}' if part.instead_of else ''})"
 
 
 def _tell_step(entry: Entry) -> str | None:

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from shared.credentials import shown_at_sign_in
 from shared.identity import ClientId, IdentityRef, PrincipalId
 from shared.signal import JsonObject, NotASignal, Signal
 from shared.untrusted import NAME, body_of, check_tenant, one_line
@@ -44,8 +45,9 @@ class SignInSource:
             facts={
                 "errorCode": code,
                 "ipAddress": address,
-                "keyId": body.optional_token("servicePrincipalCredentialKeyId")
-                or body.optional_token("federatedCredentialId"),
+                "keyId": shown_at_sign_in(
+                    body.optional_token("servicePrincipalCredentialKeyId"), body.optional_token("federatedCredentialId")
+                ),
                 "network": network if isinstance(network, int) and not isinstance(network, bool) else None,
                 "country": place.line("countryOrRegion") if place else None,
                 "resource": body.line("resourceId") or body.line("resourceDisplayName"),

@@ -10,6 +10,7 @@ import pytest
 from drill.practice import Behaviour, Credential, CredentialKind
 from shared.case import CouldNotLook, KeyUse, Known, LogSource, Part, PartName, SignInLog
 from shared.clients.workspaces import kusto_time
+from shared.credentials import shown_at_sign_in
 from shared.errors import CordonError
 from shared.identity import PrincipalId
 from shared.tenant import Gathered
@@ -17,7 +18,7 @@ from tests.clients.fake_graph import START
 from tests.clients.test_practice_tenant import REF, SIGN_INS, Place, at
 from tests.practice.desk import CERTIFICATE, PRINCIPAL, SECRET, payroll
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 OLDER = frozenset({PartName.OLDER_SIGN_INS})
 EXPORTED: dict[str, Any] = {"entraDiagnosticSettings": [{}]}
 TWO = {
@@ -132,6 +133,50 @@ def test_a_table_that_is_no_longer_written_to_is_no_source() -> None:
     found = at(story, UNLICENSED, azure=EXPORTED, logs={"signIns": old}, workspaces=None, behaviour=Behaviour.gentle())
 
     assert "until now" in why(found.sign_ins)
+
+
+def ticking(every: timedelta, until: timedelta, days: int = 15) -> list[dict[str, Any]]:
+    """Somebody else's sign-ins at this pace, the newest so long ago."""
+    other: dict[str, Any] = {
+        "servicePrincipalId": "0c0c0c0c-0000-4000-8000-00000000eeee",
+        "servicePrincipalCredentialKeyId": None,
+    }
+    return [signed_in(1000 + n, until + n * every, **other) for n in range(int(days * DAY / every))]
+
+
+@pytest.mark.parametrize(
+    ("every", "silent", "goes_on"),
+    [
+        (timedelta(minutes=30), timedelta(minutes=100), True),  # the log is late
+        (timedelta(minutes=30), timedelta(hours=3), False),
+        (timedelta(hours=12), timedelta(hours=20), True),  # hardly anybody signs in there
+        (timedelta(hours=12), timedelta(hours=30), False),
+    ],
+)
+def test_a_table_that_has_stopped_ticking_is_known_until_then(
+    every: timedelta, silent: timedelta, goes_on: bool
+) -> None:
+    """By its own pace: an intruder who ends the export does not make two days look quiet."""
+
+    async def story(place: Place) -> Gathered:
+        return await place.tenant.directory.look(REF, SIGN_INS)
+
+    logs = {"signIns": [signed_in(1, 20 * DAY), *ticking(every, silent)]}
+    found = at(story, UNLICENSED, azure=EXPORTED, logs=logs, workspaces=None, behaviour=Behaviour.gentle())
+
+    assert log_of(found.sign_ins).until == (None if goes_on else START - silent)
+
+
+def test_one_break_of_the_export_makes_no_habit() -> None:
+    """It stood still for a day once; that it does so again is as strange as the first time."""
+    logs = {"signIns": [*ticking(HOUR, 5 * HOUR, 2), *ticking(HOUR, 3 * DAY, 2)]}
+
+    async def story(place: Place) -> Gathered:
+        return await place.tenant.directory.look(REF, SIGN_INS)
+
+    found = at(story, UNLICENSED, azure=EXPORTED, logs=logs, workspaces=None, behaviour=Behaviour.gentle())
+
+    assert log_of(found.sign_ins).until == START - 5 * HOUR
 
 
 def test_a_log_begins_where_the_export_begins() -> None:
@@ -255,7 +300,42 @@ def test_the_witness_of_a_cut_has_the_same_two_sources() -> None:
     assert witnessed(UNLICENSED, 0) == []
 
 
+def test_a_witness_whose_log_has_stopped_does_not_vouch_for_the_time_since() -> None:
+    """Nothing is told since then, of anybody: that is no proof that no token was issued."""
+    azure, logs = EXPORTED, {"signIns": ticking(HOUR / 2, 6 * HOUR)}
+
+    async def story(place: Place) -> list[str]:
+        pages = place.tenant.feeds.sign_ins(PrincipalId(PRINCIPAL), "servicePrincipal", 0, START - DAY / 3)
+        return [each.id async for page in pages for each in page]
+
+    with pytest.raises(CordonError, match="they end at 2026"):
+        at(story, UNLICENSED, azure=azure, logs=logs, workspaces=None, behaviour=Behaviour.gentle())
+
+
 def test_a_witness_who_hears_nothing_says_why() -> None:
     """Both reasons, and never "nobody tried"."""
     with pytest.raises(CordonError, match=r"licence.*diagnostic settings"):
         witnessed(UNLICENSED, 0, {})
+
+
+@pytest.mark.parametrize("zeros", [True, False])
+@pytest.mark.parametrize("tenant", [LICENSED, UNLICENSED])
+def test_a_key_id_of_zeros_hides_no_federated_credential(tenant: dict[str, Any], *, zeros: bool) -> None:
+    """Whoever reads the key id alone accuses a secret that nobody showed."""
+    trust = "5a000000-0000-4000-8000-000000000001"
+
+    async def story(place: Place) -> Gathered:
+        place.practice.sign_in(PRINCIPAL, Credential(CredentialKind.FEDERATED, trust))
+        return await place.tenant.directory.look(REF, frozenset({PartName.ATTEMPTS}))
+
+    behaviour = Behaviour.gentle(federated_sign_ins_show_a_zero_key=zeros)
+    found = at(story, tenant, azure=EXPORTED, logs={"signIns": []}, workspaces=None, behaviour=behaviour)
+
+    assert [each.credential_id for each in log_of(found.attempts).records] == [trust]
+
+
+def test_a_key_id_of_zeros_alone_names_no_credential() -> None:
+    """As of a managed identity, whose credentials nobody sees."""
+    assert shown_at_sign_in("00000000-0000-0000-0000-000000000000", None) is None
+    assert shown_at_sign_in("00000000-0000-0000-0000-000000000000", SECRET) == SECRET
+    assert shown_at_sign_in(SECRET, None) == shown_at_sign_in(SECRET, "") == SECRET

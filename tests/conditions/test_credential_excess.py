@@ -196,3 +196,12 @@ def test_a_time_that_no_source_could_cover_is_refused(days: int) -> None:
     """A week is the least that says anything."""
     with pytest.raises(ValidationError, match="7d to 90d"):
         TypeAdapter(CredentialExcess).validate_python({"unused-for": f"{days}d"})
+
+
+def test_a_log_that_has_fallen_silent_calls_no_credential_unused() -> None:
+    """Whoever uses it since is not in there; whoever did before is."""
+    silent = replace(SignInLog((), START - timedelta(days=30)), until=START - DAY)
+    used = replace(silent, records=(_signed_in(2 * DAY, password(1).key_id),))
+
+    assert isinstance(UNUSED.check(but(OLD, sign_ins=Known(silent))), Unknown)
+    assert isinstance(UNUSED.check(but(OLD, sign_ins=Known(used))), NotMet)

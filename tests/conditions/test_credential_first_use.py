@@ -95,3 +95,11 @@ def test_a_credential_that_no_record_explains_yet_leaves_it_open() -> None:
     of = replace(case(), identity=Known(payroll(application=[young])))
 
     assert isinstance(FIRST.check(of), Unknown)
+
+
+def test_a_log_that_has_fallen_silent_does_not_say_that_it_was_not_used() -> None:
+    """It may be in use by now."""
+    of = seen(used(2 * HOUR, "another"))
+    assert isinstance(of.sign_ins, Known)
+
+    assert isinstance(FIRST.check(but(of, sign_ins=Known(replace(of.sign_ins.value, until=START - HOUR)))), Unknown)

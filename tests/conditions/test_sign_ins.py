@@ -267,3 +267,36 @@ def test_half_of_the_internet_is_nobodys_own_network(network: object) -> None:
 def read_as(kind: type[SignedInAsNever], settings: dict[str, object]) -> SignedInAsNever:
     """A condition as the policy file spells it."""
     return TypeAdapter(kind).validate_python(settings)
+
+
+SILENT: tuple[Condition, ...] = (*LEARNING, SignInsFail())
+
+
+@pytest.mark.parametrize("condition", SILENT, ids=lambda each: each.name)
+def test_a_log_that_has_fallen_silent_is_no_quiet_one(condition: Condition) -> None:
+    """Whoever takes the export away goes on unseen: nothing is known of the time since."""
+    told = log(ONE_HOUR_AGO, *USUAL)
+    quiet = but(case(), sign_ins=Known(told), attempts=Known(told))
+    gone = replace(told, until=START - 20 * HOUR)
+    found = condition.check(but(quiet, sign_ins=Known(gone), attempts=Known(gone)))
+
+    assert isinstance(condition.check(quiet), NotMet)
+    assert isinstance(found, Unknown)
+    assert "known until 2026-03-01 07:00 UTC only" in found.reason
+
+
+def test_what_a_silent_log_shows_still_counts() -> None:
+    """The stranger came before it ended."""
+    odd = replace(ONE_HOUR_AGO, network=64499)
+    told = replace(log(odd, *USUAL), until=START - HOUR / 2)
+
+    assert isinstance(SignedInAsNever().check(but(case(), sign_ins=Known(told))), Met)
+
+
+@pytest.mark.parametrize("condition", SILENT, ids=lambda each: each.name)
+def test_a_log_that_begins_too_late_is_no_quiet_one(condition: Condition) -> None:
+    """A workspace that gets records for half an hour knows nothing of the hour that is asked about."""
+    told = replace(log(sign_in(HOUR / 4)), since=START - HOUR / 2)
+    found = condition.check(but(case(), sign_ins=Known(told), attempts=Known(told)))
+
+    assert isinstance(found, Unknown)

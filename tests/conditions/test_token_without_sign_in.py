@@ -99,3 +99,20 @@ def test_microsoft_s_own_are_not_judged() -> None:
     theirs = replace(seen(token("x"), signed=()), identity=case(kind=IdentityKind.MICROSOFT).identity)
 
     assert isinstance(ASKED.check(theirs), Unknown)
+
+
+def test_logs_that_have_fallen_silent_clear_nobody_of_the_time_since() -> None:
+    """A forged token is told apart only where the sign-in it lacks would be in the log."""
+    of = seen(token("A"), token("forged"))
+    assert isinstance(of.sign_ins, Known)
+    assert isinstance(of.graph_activity, Known)
+    early = but(of, sign_ins=Known(replace(of.sign_ins.value, until=START - 4 * HOUR)))
+    late = but(of, sign_ins=Known(replace(of.sign_ins.value, until=START - 2 * HOUR)))
+    usual = seen(token("A"))
+    quiet = seen()
+    silent = GraphActivity((), (), START - timedelta(days=30), until=START - 5 * HOUR)
+
+    assert isinstance(ASKED.check(early), Unknown)
+    assert isinstance(ASKED.check(late), Met)
+    assert isinstance(ASKED.check(but(quiet, graph_activity=Known(silent))), Unknown)
+    assert isinstance(ASKED.check(but(usual, graph_activity=Known(replace(silent, tokens=(token("A"),))))), Unknown)

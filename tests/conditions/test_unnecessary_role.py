@@ -118,3 +118,11 @@ def test_every_role_of_graph_in_the_catalogue_is_judged() -> None:
 def test_paths_are_compared_by_their_segments(permission: str, path: str, could: bool) -> None:
     """What may be an id may be any segment."""
     assert could_have_needed(permission, path) is could
+
+
+def test_a_log_that_has_fallen_silent_calls_no_role_unnecessary() -> None:
+    """It may have been needed since; a use that is seen is one."""
+    silent = replace(calls("/users"), until=START - DAY)
+
+    assert isinstance(ASKED.check(held(*USERS_AND_ROLES, activity=silent)), Unknown)
+    assert isinstance(ASKED.check(held(role("User.ReadWrite.All"), activity=silent)), NotMet)

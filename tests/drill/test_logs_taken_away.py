@@ -23,6 +23,7 @@ azure: {{entraDiagnosticSettings: [{settings}]}}
 logs:
   signIns:
     - {{id: s1, createdDateTime: "2026-03-01T20:00:00Z", servicePrincipalId: 5b0a11de-e111-4e2b-9c55-6f0d3b8e2a03, uniqueTokenIdentifier: one, resourceId: 00000003-0000-0000-c000-000000000000}}
+    {others}
     - {{id: s2, createdDateTime: "2026-03-01T20:00:00Z", servicePrincipalId: 5b0a11de-e222-4e2b-9c55-6f0d3b8e2a03, uniqueTokenIdentifier: two, resourceId: 00000003-0000-0000-c000-000000000000}}
   graphActivity:
     - {{TimeGenerated: "2026-03-01T20:05:00Z", ServicePrincipalId: 5b0a11de-e111-4e2b-9c55-6f0d3b8e2a03, SignInActivityId: one, RequestUri: "https://graph.microsoft.com/v1.0/users"}}
@@ -41,6 +42,12 @@ run:
     rules:
       - {{name: hand-made-token, when: token-without-sign-in, verdict: contain, actions: [block-sign-in]}}
 """
+OTHER = "5b0a11de-e333-4e2b-9c55-6f0d3b8e2a03"  # works through the night, so that the log is seen to go on
+HOURS = ("2026-03-01T21", "2026-03-01T22", "2026-03-01T23", "2026-03-02T00", "2026-03-02T01", "2026-03-02T02")
+OTHERS = "\n    ".join(
+    f'- {{id: o{n}, createdDateTime: "{hour}:00:00Z", servicePrincipalId: {OTHER}, uniqueTokenIdentifier: other-{n}}}'
+    for n, hour in enumerate(HOURS)
+)
 EVERYTHING = "{}"
 SIGN_INS = "{logs: [{category: ServicePrincipalSignInLogs, enabled: true}]}"
 CALLS = "{logs: [{category: MicrosoftGraphActivityLogs, enabled: true}]}"
@@ -49,7 +56,8 @@ CALLS = "{logs: [{category: MicrosoftGraphActivityLogs, enabled: true}]}"
 @cache
 def verdicts(*, licensed: bool, settings: str) -> dict[str, str]:
     licences = "WorkloadIdentitiesPremium, AAD_PREMIUM" if licensed else "WorkloadIdentitiesPremium"
-    played = read_scenario(SCENE.format(licences=licences, settings=settings).encode(), FILE)
+    scene = SCENE.format(licences=licences, settings=settings, others=OTHERS)
+    played = read_scenario(scene.encode(), FILE)
     views = run_scenario(played).incidents
     return {str(view["identity"]["principal_id"]): str(view["verdict"]) for view in views if view["identity"]}
 

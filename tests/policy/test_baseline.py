@@ -126,3 +126,15 @@ def test_a_sign_in_that_two_sources_tell_counts_once() -> None:
 
     assert [each.at for each in both.records] == [START - DAY, START - 2 * DAY, START - 3 * DAY, START - 40 * DAY]
     assert both.since == START - 60 * DAY
+
+
+def test_two_logs_with_a_gap_between_them_are_whole_only_after_it() -> None:
+    """The older one ended before the newer begins: nobody knows who came in between."""
+    newer = replace(log(sign_in(HOUR), cut_short=True), since=START - 5 * HOUR)
+    older = SignInLog((sign_in(2 * DAY),), START - 60 * DAY, until=START - DAY)
+    meeting = replace(older, until=START - 4 * HOUR)
+
+    apart, together = joined(newer, older), joined(newer, meeting)
+
+    assert (apart.since, apart.cut_short, len(apart.records)) == (newer.since, True, 2)
+    assert (together.since, together.cut_short, together.until) == (older.since, False, None)

@@ -5,7 +5,8 @@ nothing at all where there is no setting: the table is there and empty.
     // cordon:coverage
     let t0=datetime(…);
     TABLE
-    …                                   one row, of nulls where the table holds nothing
+    …                                   one row, of nulls where the table holds nothing; `quiet`: the longest
+                                        silence but one between its ticks of ten minutes, in seconds
 
     // cordon:sign-ins
     let sp='…'; let codes=dynamic(["0"]); let t0=datetime(…);
@@ -28,6 +29,7 @@ nothing at all where there is no setting: the table is there and empty.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import TypeAlias
 
 from drill.practice.arm.state import Workspace
@@ -45,7 +47,8 @@ _ACTIVITY = "MicrosoftGraphActivityLogs"
 _TABLES = (*_SIGN_INS, _ACTIVITY)
 _CALL_COLUMNS = {"method": "string", "path": "string", "calls": "long", "last": "datetime"}
 _TOKEN_COLUMNS = {"token": "string", "first": "datetime", "last": "datetime", "issued": "datetime", "ip": "string"}
-_COVERAGE_COLUMNS = {"oldest": "datetime", "newest": "datetime"}
+_COVERAGE_COLUMNS = {"oldest": "datetime", "newest": "datetime", "quiet": "real"}
+_TICK = 600  # seconds of a bin
 _SIGN_IN_COLUMNS = {
     "at": "datetime",
     **dict.fromkeys(
@@ -73,8 +76,17 @@ _SIGN_IN_COLUMNS = {
 def _coverage(state: TenantState, query: str, workspaces: Iterable[Workspace], span: _Span) -> Sequence[Row]:
     times = [kept.at for kept in _held(state, table_of(query, _TABLES), query, workspaces, span)]
     if not times:
-        return [{"oldest": None, "newest": None}]
-    return [{"oldest": fine_time(min(times)), "newest": fine_time(max(times))}]
+        return [{"oldest": None, "newest": None, "quiet": None}]
+    pauses = sorted(_pauses(sorted(times)), reverse=True)
+    quiet = pauses[1] if len(pauses) > 1 else None
+    return [{"oldest": fine_time(min(times)), "newest": fine_time(max(times)), "quiet": quiet}]
+
+
+def _pauses(times: Sequence[datetime]) -> Iterator[float]:
+    """From the last record of one bin to the first of the next that holds any."""
+    for before, after in pairwise(times):
+        if before.timestamp() // _TICK != after.timestamp() // _TICK:
+            yield (after - before).total_seconds()
 
 
 def _sign_ins(state: TenantState, query: str, workspaces: Iterable[Workspace], span: _Span) -> Sequence[Row]:

@@ -104,6 +104,7 @@ class TenantPart(Ours):
     app_role_assignments: Objects = []
     oauth2_permission_grants: Objects = Field([], alias="oauth2PermissionGrants")
     role_assignments: Objects = []
+    role_definitions: Objects = []  # the tenant's own directory roles
     conditional_access_policies: Objects = []
     users: Objects = []
     groups: Objects = []

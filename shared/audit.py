@@ -63,6 +63,12 @@ _OTHERS = (
     "Add scoped member to role",
     "Remove member from role",
     "Add role assignment to role definition",
+    "Add member to role completed (PIM activation)",
+    "Add member to role in PIM completed (permanent)",
+    "Add member to role in PIM completed (timebound)",
+    "Add member to role outside of PIM (permanent)",
+    "Add eligible member to role in PIM completed (permanent)",
+    "Add eligible member to role in PIM completed (timebound)",
     "confirmServicePrincipalCompromised",
     "DismissServicePrincipal",
 )
@@ -82,6 +88,25 @@ def normalise_activity(text: str) -> str:
 def _normalised(text: str) -> str:
     plain = _BLANKS.sub(" ", _DASHES.sub("-", text)).strip().removesuffix(".").rstrip()
     return plain.casefold().replace("service principle", "service principal")
+
+
+_ROLE_GIVEN = (
+    "add member to role",
+    "add eligible member to role",
+    "add scoped member to role",
+    "add role assignment to role definition",
+)
+_GIVES_NOTHING = ("requested", "approval", "approved", "denied", "canceled", "cancelled", "expired")
+
+
+@lru_cache(maxsize=1024)
+def gives_role(activity: str) -> bool:
+    """
+    Whether an activity, normalised, gives a directory role, or the eligibility for one. Privileged Identity Management
+    has some twenty spellings of its own, "in PIM completed (timebound)" among them; what was asked for only, or
+    refused, gives nothing.
+    """
+    return activity.startswith(_ROLE_GIVEN) and not any(word in activity for word in _GIVES_NOTHING)
 
 
 _FOLLOWED = frozenset(normalise_activity(activity) for activity in ACTIVITIES)
@@ -240,10 +265,6 @@ _COUNTER_MOVES = frozenset(
         "Consent to application",
         "Add owner to application",
         "Add owner to service principal",
-        "Add member to role",
-        "Add eligible member to role",
-        "Add scoped member to role",
-        "Add role assignment to role definition",
     )
 )
 _POLICY_CHANGES = frozenset(
@@ -258,6 +279,8 @@ def is_counter_move(record: AuditRecord) -> bool:
     if record.result not in ("success", "unknownFutureValue"):
         return False
     if newly_enabled(record) or added_credentials(record) or record.activity in _COUNTER_MOVES:
+        return True
+    if gives_role(record.activity):
         return True
     return record.activity in _FOLDED_EDITS and not is_echo(record) and not newly_disabled(record)
 

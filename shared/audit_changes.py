@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.audit import AddedCredential, added_credentials, is_echo, normalise_activity
+from shared.audit import AddedCredential, added_credentials, gives_role, is_echo, normalise_activity
 from shared.case import AuditActor, AuditRecord
 
 
@@ -98,6 +98,8 @@ def kinds_of(record: AuditRecord) -> frozenset[ChangeKind]:
     own), and about configuration as well only if it tells of anything else. An activity not known here is an edit.
     """
     kind = _KINDS.get(record.activity, ChangeKind.CONFIGURATION)
+    if kind is ChangeKind.CONFIGURATION and gives_role(record.activity):
+        kind = ChangeKind.GRANTS
     if kind is not ChangeKind.CONFIGURATION:
         return frozenset({kind})
     names = {

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
-from shared.audit import normalise_activity
+from shared.audit import ACTIVITIES, gives_role, normalise_activity
 from shared.case import AuditRecord
 from shared.privileges import SCOPES, Privilege, app_role, directory_role
 
@@ -24,10 +24,11 @@ GRANT_KINDS: tuple[GrantKind, ...] = ("app-role", "delegated", "directory-role")
 APP_ROLE_GIVEN = normalise_activity("Add app role assignment to service principal")
 DELEGATED_GIVEN = normalise_activity("Add delegated permission grant")
 CONSENTED = normalise_activity("Consent to application")
-ROLE_GIVEN = frozenset(
-    normalise_activity(each)
-    for each in ("Add member to role", "Add eligible member to role", "Add scoped member to role")
-)
+ROLE_GIVEN = frozenset(found for each in ACTIVITIES if gives_role(found := normalise_activity(each)))
+"""Those that are followed; `gives_role` knows the log's other spellings too."""
+# By which real tenants' logs name a directory role. Its object id in a tenant is no template's.
+_NAMES_ROLE = ("role.templateid", "templateid", "roledefinitionoriginid", "role.objectid")
+_SHOWS_ROLE = ("role.displayname", "roledefinition.displayname")
 
 _ENTRY = re.compile(r"\[(?=Id:)(?P<fields>[^\[\]]*)\]")
 _FIELD = re.compile(r"(?:^|, )(?P<name>[A-Za-z]+): (?P<value>.*?)(?=, [A-Za-z]+: ?|$)")
@@ -68,7 +69,7 @@ def giving(record: AuditRecord) -> Giving:
         return _delegated(record)
     if record.activity == CONSENTED:
         return consent(record)
-    return _directory_role(record) if record.activity in ROLE_GIVEN else NOTHING
+    return _directory_role(record) if gives_role(record.activity) else NOTHING
 
 
 def _app_role(record: AuditRecord) -> Giving:
@@ -90,12 +91,18 @@ def _delegated(record: AuditRecord) -> Giving:
 
 
 def _directory_role(record: AuditRecord) -> Giving:
-    id_, name = _new(record, "role.templateid") or _new(record, "role.objectid"), _new(record, "role.displayname")
+    id_ = next((found for name in _NAMES_ROLE if (found := _new(record, name))), None)
+    name = next((found for each in _SHOWS_ROLE if (found := _new(record, each))), None) or _role_target(record)
     if id_ is None and name is None:
         return Giving(unread="it does not say which directory role")
     return Giving(
         (Given("directory-role", name or f"role {id_}", directory_role(id_), everybody=None, role_id=_lower(id_)),)
     )
+
+
+def _role_target(record: AuditRecord) -> str | None:
+    """Privileged Identity Management has the role as a target, by its name."""
+    return next((each.display_name for each in record.targets if each.type.casefold() == "role"), None)
 
 
 def consent(record: AuditRecord) -> Giving:

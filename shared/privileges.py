@@ -1,6 +1,7 @@
 """
 The catalogue of dangerous permissions: app roles, delegated scopes and directory roles, in tiers, and by which path
-the holder makes itself Global Administrator. Data that is judged, not measured; `VERSION` says which judgement.
+the holder makes itself Global Administrator. Data that is judged, not measured; `VERSION` says which judgement. A role
+of the tenant's own is what its actions are: those that change something, by what they change.
 
 App roles are told by their ids, which their maker cannot choose twice for another resource of Microsoft's; an id that
 somebody gives a role of an API of his own is a false alarm and no way around. Scopes have no id in a grant, so they
@@ -194,6 +195,93 @@ def scopes(text: str) -> tuple[Privilege, ...]:
 
 def directory_role(role_id: str | None) -> Privilege | None:
     return DIRECTORY_ROLES.get(role_id.lower()) if role_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ungraded:
+    """What a directory role may do is not known, and why: it is no harmless one."""
+
+    why: str
+
+
+def role_held(
+    role_id: str, name: str | None, built_in: bool | None, actions: tuple[str, ...] | None
+) -> Privilege | Ungraded | None:
+    """What a directory role amounts to; None: nothing of the catalogue. All dangerous built-in ones are in it."""
+    if found := directory_role(role_id):
+        return found
+    if built_in is True:
+        return None
+    shown = name or role_id
+    if actions is None:
+        return Ungraded(f"the role “{shown}”, which is the tenant's own: what that may do could not be read")
+    graded = [(action, each) for action in actions if (each := _graded(action)) is not None]
+    found = worst([each for _, each in graded])
+    if found is None:
+        return None
+    action = next(action for action, each in graded if each is found)
+    return Privilege(f"the role “{shown}” with {action}", found.tier, found.path)
+
+
+# The actions of directory roles are spelled microsoft.directory/ENTITY[.SUBTYPE]/[PROPERTIES/]VERB (facts: Entra docs
+# custom-available-permissions and permissions-reference). By entity: beginnings of the rest, the first that fits; ""
+# fits the rest of what changes anything.
+_OF_OBJECTS: tuple[tuple[str, Tier, str | None], ...] = (
+    ("credentials/", Tier.ZERO, _CREDENTIAL),
+    ("owners/", Tier.ZERO, _CREDENTIAL),
+    ("allproperties/", Tier.ZERO, _CREDENTIAL),
+    ("managepermissiongrantsforall", Tier.ZERO, _GRANTS),
+    ("managepermissiongrantsforself", Tier.DATA, None),
+    ("approleassignedto/", Tier.ONE, None),
+    ("", Tier.ONE, None),
+)
+_ACTIONS: Mapping[str, tuple[tuple[str, Tier, str | None], ...]] = {
+    "applications": _OF_OBJECTS,
+    "serviceprincipals": _OF_OBJECTS,
+    "oauth2permissiongrants": (("", Tier.ZERO, _GRANTS),),
+    "approleassignments": (("", Tier.ZERO, _GRANTS),),
+    "permissiongrantpolicies": (("", Tier.ZERO, _GRANTS),),
+    "roleassignments": (("", Tier.ZERO, _ITSELF),),
+    "roledefinitions": (("", Tier.ZERO, _ITSELF),),
+    "directoryroles": (("", Tier.ZERO, _ITSELF),),
+    "privilegedidentitymanagement": (("", Tier.ZERO, _ITSELF),),
+    "groupsassignabletoroles": (("", Tier.ZERO, _GROUP),),
+    "entitlementmanagement": (("", Tier.ZERO, _GROUP),),
+    "users": (
+        ("password/", Tier.ZERO, _ADMINISTRATOR),
+        ("authenticationmethods/", Tier.ZERO, _ADMINISTRATOR),
+        ("allproperties/", Tier.ZERO, _ADMINISTRATOR),
+        ("", Tier.ONE, None),
+    ),
+    "domains": (("", Tier.ZERO, _FEDERATION),),
+    "organization": (
+        ("trustedcas", Tier.ZERO, _FEDERATION),
+        ("allproperties/", Tier.ZERO, _FEDERATION),
+        ("", Tier.ONE, None),
+    ),
+    "allentities": (("", Tier.ZERO, _ITSELF),),
+    "*": (("", Tier.ZERO, _ITSELF),),
+}
+
+
+def _graded(action: str) -> Privilege | None:
+    """
+    Reading changes nothing. Of the directory what is not named above changes people, groups, devices or safeguards of
+    the whole tenant, for all that is known.
+    """
+    provider, _, rest = action.strip().casefold().partition("/")
+    entity, _, rest = rest.partition("/")
+    if rest.rsplit("/", 1)[-1] == "read" or not entity:
+        return None
+    if provider != "microsoft.directory":
+        return Privilege(action, Tier.ONE) if provider in _STRONG_PROVIDERS else None
+    for beginning, tier, path in _ACTIONS.get(entity.split(".")[0], (("", Tier.ONE, None),)):
+        if rest.startswith(beginning):
+            return Privilege(action, tier, path)
+    return None
+
+
+_STRONG_PROVIDERS = frozenset({"microsoft.intune", "microsoft.office365.exchange"})
 
 
 def worst(found: Iterable[Privilege]) -> Privilege | None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import cast
 
-from shared.audit import address_changes, described_keys, normalise_activity, subject_of
-from shared.audit_grants import APP_ROLE_GIVEN, CONSENTED, DELEGATED_GIVEN, ROLE_GIVEN
+from shared.audit import address_changes, described_keys, gives_role, normalise_activity, subject_of
+from shared.audit_grants import APP_ROLE_GIVEN, CONSENTED, DELEGATED_GIVEN
 from shared.case import AuditProperty, AuditRecord
 from shared.identity import canonical_guid
 
@@ -36,7 +36,11 @@ APP_ROLE_TAKEN = normalise_activity("Remove app role assignment from service pri
 _DELEGATED = frozenset(
     {DELEGATED_GIVEN, CONSENTED, *map(normalise_activity, ("Remove delegated permission grant", "Restore consent"))}
 )
-_ROLES = ROLE_GIVEN | {normalise_activity("Remove member from role")}
+_ROLE_TAKEN = (
+    "remove member from role",
+    "remove scoped member from role",
+    "remove role assignment from role definition",
+)
 _OWNERS = {
     normalise_activity(f"{verb} owner {way} {kind}"): verb == "Add"
     for verb, way in (("Add", "to"), ("Remove", "from"))
@@ -80,7 +84,7 @@ def _of_target(record: AuditRecord, object_id: str, properties: Sequence[AuditPr
         yield Change((object_id, changed.kind, ""), *sides)
     if record.activity in _PUBLISHER:
         yield Change((object_id, PUBLISHER, ""), UNTOLD, UNTOLD)
-    if record.activity in _ROLES:
+    if gives_role(record.activity) or record.activity.startswith(_ROLE_TAKEN):
         yield Change((object_id, ROLES, ""), UNTOLD, UNTOLD)
 
 

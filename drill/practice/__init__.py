@@ -55,7 +55,8 @@ arm/resource_graph.py, logs/queries.py and logs/entra_tables.py, the roles that 
 Scenario keys that are the practice tenant's own: `tenant.behaviour` (see Behaviour), `tenant.permissions`
 ({reader|executor|rotator: [Graph permissions]}), `servicePrincipalLockConfiguration` on a service principal
 (the lock of a foreign application), `secretText` in a passwordCredential, `timeline[].late|add|delete`.
-`tenant.roleAssignments` (directory roles), `tenant.groups` (with `members`, ids).
+`tenant.roleAssignments` (directory roles; `tenant.roleDefinitions` tells the tenant's own), `tenant.groups` (with
+`members`, ids).
 `timeline[].add` also takes owners, appRoleAssignments, oauth2PermissionGrants, roleAssignments and
 conditionalAccessPolicies, and `patch` the latter: all of them by Graph's own calls, audit records included.
 `timeline[].by` says who adds, patches, deletes and consents (`consents`: graph/consents.py).

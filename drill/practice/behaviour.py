@@ -29,6 +29,7 @@ class Behaviour:
     repeated_records: bool = False  # unverified: whether pages of a growing log overlap; here each record comes twice
     vault_log_delay: Span = (60.0, 300.0)
     workspace_delay: Span = (180.0, 900.0)  # until a record of Entra's is in a workspace, whenever Graph shows it
+    federated_sign_ins_show_a_zero_key: bool = True  # unverified: what stands in the key id beside the federated one
     sign_in_tables_tell_more: bool = False  # unverified: columns UserAgent, AutonomousSystemNumber and the like
     access_delay: Span = (20.0, 300.0)  # until roles and access policies rule as written; documented: up to 10 min
     operation: Span = (5.0, 40.0)  # a new Cosmos key, a database server's new password

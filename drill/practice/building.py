@@ -44,6 +44,7 @@ TENANT_KEYS = frozenset(
         "appRoleAssignments",
         "oauth2PermissionGrants",
         "roleAssignments",
+        "roleDefinitions",
         "conditionalAccessPolicies",
         "users",
         "groups",
@@ -141,6 +142,13 @@ def _add_objects(state: TenantState, tenant: Mapping[str, Any]) -> None:
     for given in objects(tenant.get("oauth2PermissionGrants", [])):
         grant = delegated_grants.new_grant(state, {**given, "resourceId": _resource(state, given).id})
         attach(state, given.get("clientId"), GRANTS, [grant])
+    _add_directory_roles(state, tenant)
+
+
+def _add_directory_roles(state: TenantState, tenant: Mapping[str, Any]) -> None:
+    for given in objects(tenant.get("roleDefinitions", [])):
+        known_keys(given, {"id", "displayName", "rolePermissions"}, "tenant.roleDefinitions")
+        state.role_definitions[str(given["id"])] = given
     for given in objects(tenant.get("roleAssignments", [])):
         made = directory_roles.new_assignment(state, given)
         if any(each["id"] == made["principalId"] for each in (*state.users, *state.groups)):

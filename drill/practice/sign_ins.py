@@ -176,7 +176,7 @@ def _record(
             "appId": entry.state["appId"] if entry else None,
             "servicePrincipalId": principal_id,
             "servicePrincipalName": entry.state.get("displayName") if entry else None,
-            "servicePrincipalCredentialKeyId": credential.key_id,
+            **names_of(state, credential),
             "clientCredentialType": CREDENTIAL_TYPES[credential.kind],
             "resourceDisplayName": audience,
             "conditionalAccessStatus": "failure" if code == BLOCKED_BY_POLICY else "notApplied",
@@ -188,6 +188,15 @@ def _record(
     return log
 
 
+def names_of(state: TenantState, credential: Credential) -> JsonObject:
+    """By what a record names the credential. A federated one has an id of its own (facts: Graph 3)."""
+    if credential.kind is not CredentialKind.FEDERATED:
+        return {"servicePrincipalCredentialKeyId": credential.key_id}
+    no_key = _NO_KEY if state.behaviour.federated_sign_ins_show_a_zero_key else None
+    return {"servicePrincipalCredentialKeyId": no_key, "federatedCredentialId": credential.key_id}
+
+
+_NO_KEY = "00000000-0000-0000-0000-000000000000"
 _EVENT_TYPES = {CredentialKind.MANAGED_IDENTITY: "managedIdentity"}
 CREDENTIAL_TYPES = {
     CredentialKind.SECRET: "clientSecret",

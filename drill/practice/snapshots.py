@@ -25,6 +25,7 @@ def snapshot(state: TenantState) -> JsonObject:
             "appRoleAssignments": _all(living, APP_ROLES),
             "oauth2PermissionGrants": _all(living, GRANTS),
             "roleAssignments": [*_all(living, ROLES), *state.people_roles],
+            **({"roleDefinitions": [*state.role_definitions.values()]} if state.role_definitions else {}),
             "deletedItems": [{"@odata.type": f"#microsoft.graph.{entry.kind}", **_shown(entry)} for entry in deleted],
             "riskyServicePrincipals": [state.risky[key] for key in sorted(state.risky)],
             "servicePrincipalRiskDetections": state.detections.everything(),

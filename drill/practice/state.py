@@ -85,6 +85,7 @@ class TenantState:
     detections: LateLog = field(default_factory=lambda: LateLog("detectedDateTime"))
     user_detections: LateLog = field(default_factory=lambda: LateLog("detectedDateTime"))
     risky_users: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
+    role_definitions: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])  # the tenant's own, by id
     people_roles: list[JsonObject] = field(default_factory=list[JsonObject])  # directory roles of users and groups
     risky: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
     risk_history: dict[str, list[JsonObject]] = field(default_factory=dict[str, list[JsonObject]])

@@ -24,6 +24,7 @@ from drill.practice.sign_ins import (
     CredentialKind,
     complete_sign_in,
     load_sign_ins,
+    names_of,
     sign_in,
 )
 from drill.practice.state import TenantState
@@ -129,7 +130,7 @@ class Workload:
             "appId": entry.state["appId"] if entry else None,
             "servicePrincipalId": self.identity,
             "servicePrincipalName": entry.state.get("displayName") if entry else None,
-            "servicePrincipalCredentialKeyId": credential.key_id,
+            **names_of(self.state, credential),
             "clientCredentialType": CREDENTIAL_TYPES[credential.kind],
             "resourceDisplayName": manner.resource,
         }

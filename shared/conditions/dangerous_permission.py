@@ -8,9 +8,9 @@ from pydantic import ConfigDict
 
 from shared.audit_grants import GRANT_KINDS, GrantKind
 from shared.case import AppRole, Case, CouldNotLook, DelegatedGrant, DirectoryRole, Grants, Known, NotLooked, PartName
-from shared.conditions.interface import Finding, Met, NotMet, unknown
+from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.settings import SETTINGS, Flag, Several, utc
-from shared.privileges import VERSION, Privilege, Tier, app_role, directory_role, scopes
+from shared.privileges import VERSION, Privilege, Tier, Ungraded, app_role, role_held, scopes
 
 Held: TypeAlias = tuple[Privilege, str]  # and how it holds it, in words
 
@@ -20,13 +20,18 @@ class HoldsDangerousPermission:
     """
     Met when the identity itself holds a permission of these tiers (tier-0 alone where nothing is said): an app
     role, a delegated scope, or a directory role over the whole tenant. `escalates: true` asks for those whose holder
-    can make itself Global Administrator. Roles that come through a group are not seen. What a tier holds is in
-    Cordon's catalogue of permissions, which has a version; a permission that is not in it counts as harmless.
+    can make itself Global Administrator. A role of the tenant's own is graded by what its definition allows. One over a
+    part of the tenant alone (an application, a group, an administrative unit) is unknown where it would count over all
+    of it: what that part leads to is not looked up. Roles that come through a group are not seen. What a tier holds is
+    in Cordon's catalogue of permissions, which has a version; a permission that is not in it counts as harmless.
     """
 
     name: ClassVar[str] = "dangerous-permission"
     needs: ClassVar[tuple[PartName, ...]] = (PartName.GRANTS,)
-    unknown_when: ClassVar[str] = "one of the lists that it asks for could not be read, and nothing is in the others"
+    unknown_when: ClassVar[str] = (
+        "one of the lists that it asks for could not be read, and nothing is in the others; it is not told what a role "
+        "of the tenant's own allows; or a role reaches a part of the tenant only"
+    )
     reads: ClassVar[tuple[str, ...]] = ("Directory.Read.All",)  # of delegated permissions
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
@@ -42,6 +47,7 @@ class HoldsDangerousPermission:
         if not isinstance(part, Known):
             return unknown(PartName.GRANTS, part)
         unread: CouldNotLook | NotLooked | None = None
+        doubt: str | None = None
         for kind in self.kinds:
             held = _list_of(part.value, kind)
             if not isinstance(held, Known):
@@ -51,12 +57,36 @@ class HoldsDangerousPermission:
                 for privilege, how in _privileges(item):
                     if self._counts(privilege):
                         return Met(told(privilege, how))
+                doubt = doubt or self._doubt(item)
         if unread is not None:
             return unknown(PartName.GRANTS, unread)
+        if doubt:
+            return Unknown(doubt)
         return NotMet(f"it holds nothing of {', '.join(self.tiers)} (catalogue {VERSION})")
+
+    def _doubt(self, item: "_Item") -> str | None:
+        """Why a directory role may be one of these although it is not known to be."""
+        if not isinstance(item, DirectoryRole):
+            return None
+        held = graded(item)
+        if isinstance(held, Ungraded):
+            return f"it holds {held.why}"
+        if held is None or is_whole(item) or not self._counts(held):
+            return None
+        part = item.scope if item.scope not in (None, "/") else item.app_scope
+        return f"it holds {held.name} ({held.tier}) over {part} only, and what that leads to is not looked up"
 
     def _counts(self, privilege: Privilege) -> bool:
         return privilege.tier in self.tiers and (not self.escalates or privilege.path is not None)
+
+
+def graded(role: DirectoryRole) -> Privilege | Ungraded | None:
+    return role_held(role.role_id, role.role_name, role.built_in, role.actions)
+
+
+def is_whole(role: DirectoryRole) -> bool:
+    """Whether it reaches the whole tenant."""
+    return role.scope in (None, "/") and role.app_scope in (None, "/")
 
 
 def told(privilege: Privilege, how: str) -> str:
@@ -95,5 +125,6 @@ def _privileges(item: _Item) -> Iterator[Held]:
             whom = "everybody's name" if item.consent_type == "AllPrincipals" else f"the name of user {item.user_id}"
             yield from ((each, f"in {whom}") for each in scopes(item.scope))
         case DirectoryRole():
-            if item.scope in (None, "/") and item.app_scope in (None, "/") and (found := directory_role(item.role_id)):
+            found = graded(item)
+            if is_whole(item) and isinstance(found, Privilege):
                 yield found, "as a directory role over the whole tenant"

@@ -1,5 +1,6 @@
 """Was the identity given more power lately, and by whom?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
@@ -8,11 +9,12 @@ from pydantic import ConfigDict
 
 from shared.audit_grants import GRANT_KINDS, Given, GrantKind, giving
 from shared.case import AppRole, AuditRecord, Case, IdentityState, Known, PartName
+from shared.conditions.dangerous_permission import graded
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, both, has_result, is_itself, is_unexpected, is_within
 from shared.conditions.records import records_about, unread
 from shared.conditions.settings import SETTINGS, AuditDuration, Flag, Guid, Several, utc
-from shared.privileges import Privilege, Tier, app_role
+from shared.privileges import Privilege, Tier, Ungraded, app_role
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class GrantedRecently:
     needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.GRANTS, PartName.AUDITS, PartName.GRANT_AUDITS)
     unknown_when: ClassVar[str] = (
         "a role is dated by Graph and the log does not show (yet) who gave it, the log names no actor, or "
-        "does not say what was given"
+        "does not say what was given, or what a directory role that was given may do"
     )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
@@ -56,13 +58,15 @@ class GrantedRecently:
         told = set[str]()
         for record in records_about(case, case.identity.value):
             found = giving(record)
-            concerned = [each for each in found.given if self._is_asked_for(each.kind, each.privilege)]
-            answer = self._counts(record, case, case.identity.value) if concerned or found.unread else False
+            graded_ = [(each, _privilege_of(each, case)) for each in found.given]
+            concerned = [each for each, privilege in graded_ if self._is_asked_for(each.kind, privilege)]
+            unread_ = found.unread or self._ungraded(graded_)
+            answer = self._counts(record, case, case.identity.value) if concerned or unread_ else False
             if answer and concerned:
                 return Met(_told(concerned[0], record))
             told.update(each.role_id for each in found.given if each.role_id)
             if answer is not False:
-                doubt = doubt or _doubt(record, found.unread)
+                doubt = doubt or _doubt(record, unread_)
         if missing := unread(case, self._parts()):
             return missing
         if unexplained := next((role for role in dated if role.role_id not in told), None):
@@ -77,14 +81,20 @@ class GrantedRecently:
         roles = held.value if isinstance(held, Known) else ()
         return [role for role in roles if role.created and case.now - role.created <= self.within]
 
-    def _is_asked_for(self, kind: GrantKind, privilege: Privilege | None) -> bool:
+    def _is_asked_for(self, kind: GrantKind, privilege: Privilege | Ungraded | None) -> bool:
         if kind not in self.kinds:
             return False
         if self.tiers is None and not self.escalates:
             return True
-        if privilege is None or (self.escalates and privilege.path is None):
+        if not isinstance(privilege, Privilege) or (self.escalates and privilege.path is None):
             return False
         return self.tiers is None or privilege.tier in self.tiers
+
+    def _ungraded(self, given: Sequence[tuple[Given, Privilege | Ungraded | None]]) -> str | None:
+        """Why something that was given may be of these tiers although nobody tells."""
+        if "directory-role" not in self.kinds or (self.tiers is None and not self.escalates):
+            return None
+        return next((found.why for _, found in given if isinstance(found, Ungraded)), None)
 
     def _counts(self, record: AuditRecord, case: Case, state: IdentityState) -> bool | None:
         return both(
@@ -99,6 +109,22 @@ class GrantedRecently:
         on_identity = (PartName.AUDITS,) if "directory-role" in self.kinds else ()
         on_apis = (PartName.GRANT_AUDITS,) if {"app-role", "delegated"} & set(self.kinds) else ()
         return (*on_identity, *on_apis)
+
+
+def _privilege_of(given: Given, case: Case) -> Privilege | Ungraded | None:
+    """
+    What was given, in the catalogue. Of a directory role that is not in it by its template, the log does not tell what
+    it may do: if it is held still, its definition does.
+    """
+    if given.kind != "directory-role" or given.privilege is not None:
+        return given.privilege
+    held = case.grants.value.directory_roles if isinstance(case.grants, Known) else None
+    roles = held.value if isinstance(held, Known) else ()
+    names = {text.casefold() for text in (given.role_id, given.name) if text}
+    found = next((each for each in roles if names & {each.role_id.lower(), (each.role_name or "").casefold()}), None)
+    return (
+        graded(found) if found else Ungraded(f"what the role “{given.name}” may do is not told, and it is not held now")
+    )
 
 
 def _of_role(role: AppRole) -> str:

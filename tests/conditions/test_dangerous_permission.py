@@ -45,12 +45,14 @@ def _holds(*, roles: str = "", scope: str = "", directory: str = "", over: str =
         (_holds(scope="User.Read openid"), tuple(Tier), NotMet),
         (_holds(scope="Directory.AccessAsUser.All"), (Tier.ZERO,), Met),
         (_holds(directory=GLOBAL), (Tier.ZERO,), Met),
-        (_holds(directory=GLOBAL, over="/administrativeUnits/1"), (Tier.ZERO,), NotMet),
+        (_holds(directory=GLOBAL, over="/administrativeUnits/1"), (Tier.ZERO,), Unknown),
+        (_holds(directory=GLOBAL, over=f"/{GRAPH}"), (Tier.ZERO,), Unknown),
+        (_holds(directory=GLOBAL, over=f"/{GRAPH}"), (Tier.DATA,), NotMet),
         (case(), tuple(Tier), NotMet),
     ],
 )
 def test_tier_and_reach_must_fit(of: Case, tiers: tuple[Tier, ...], answer: type) -> None:
-    """By the role's id, the scope's name, the directory role's template; a role over one unit is not the tenant's."""
+    """By the role's id, the scope's name, the directory role's template; what one unit leads to nobody knows."""
     assert isinstance(HoldsDangerousPermission(tiers=tiers).check(of), answer)
 
 
@@ -62,6 +64,55 @@ def test_the_reason_tells_where_it_leads_and_by_which_catalogue() -> None:
         "it holds RoleManagement.ReadWrite.Directory (tier-0), as an application on “Microsoft Graph” since "
         "2026-03-02 03:00 UTC; with it one assigns itself the role Global Administrator (catalogue 2026-11)"
     )
+
+
+OWN_ROLE = DirectoryRole("d", "70000000-0000-4000-8000-000000000007", "Key keeper", "/", None, built_in=False)
+
+
+def _may(*actions: str, **more: object) -> Case:
+    role = replace(OWN_ROLE, actions=actions, **more)  # pyright: ignore[reportArgumentType]
+    return holding(case(), replace(NOTHING, directory_roles=Known((role,))))
+
+
+@pytest.mark.parametrize(
+    ("action", "tier"),
+    [
+        ("microsoft.directory/applications/credentials/update", Tier.ZERO),
+        ("microsoft.directory/applications.myOrganization/credentials/update", Tier.ZERO),
+        ("microsoft.directory/servicePrincipals/owners/update", Tier.ZERO),
+        ("microsoft.directory/servicePrincipals/managePermissionGrantsForAll.microsoft-company-admin", Tier.ZERO),
+        ("microsoft.directory/roleAssignments/allProperties/allTasks", Tier.ZERO),
+        ("microsoft.directory/groupsAssignableToRoles/members/update", Tier.ZERO),
+        ("microsoft.directory/users/password/update", Tier.ZERO),
+        ("microsoft.directory/users/basic/update", Tier.ONE),
+        ("microsoft.directory/applications/authentication/update", Tier.ONE),
+        ("microsoft.directory/conditionalAccessPolicies/basic/update", Tier.ONE),
+        ("microsoft.directory/somethingNew/allTasks", Tier.ONE),
+        ("microsoft.directory/applications/allProperties/read", None),
+        ("microsoft.office365.supportTickets/allEntities/allTasks", None),
+    ],
+)
+def test_a_role_of_the_tenants_own_is_what_it_may_do(action: str, tier: Tier | None) -> None:
+    """Whatever its maker calls it."""
+    of = _may("microsoft.directory/applications/standard/read", action)
+
+    assert [each for each in Tier if isinstance(HoldsDangerousPermission((each,)).check(of), Met)] == [
+        *([tier] if tier else [])
+    ]
+    assert isinstance(HoldsDangerousPermission(escalates=True).check(of), Met if tier is Tier.ZERO else NotMet)
+
+
+def test_what_a_role_of_the_tenants_own_may_do_and_nobody_tells_is_unknown() -> None:
+    """It is no built-in one, so it may be anything; over a part of the tenant as well."""
+    untold = _may()
+    assert isinstance(untold.grants, Known)
+    dark = holding(untold, replace(NOTHING, directory_roles=Known((replace(OWN_ROLE, actions=None),))))
+    partial = _may("microsoft.directory/applications/credentials/update", scope=f"/{GRAPH}")
+
+    assert isinstance(HoldsDangerousPermission().check(dark), Unknown)
+    assert isinstance(HoldsDangerousPermission(kinds=("app-role",)).check(dark), NotMet)
+    assert isinstance(HoldsDangerousPermission().check(partial), Unknown)
+    assert isinstance(HoldsDangerousPermission().check(untold), NotMet)
 
 
 def test_kinds_and_paths_narrow_it() -> None:

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from shared.case import AppRole, AuditRecord, Case, Grants, Known, NotLooked, PartName
+from shared.case import AppRole, AuditRecord, Case, DirectoryRole, Grants, Known, NotLooked, PartName
 from shared.conditions.granted_recently import GrantedRecently
 from shared.conditions.interface import Met, NotMet, Unknown
 from shared.privileges import Tier
@@ -110,6 +110,22 @@ def test_directory_roles_and_consents_are_records_of_the_identity_itself() -> No
     assert isinstance(GrantedRecently(kinds=("directory-role",), tiers=(Tier.ZERO,)).check(directory), Met)
     assert isinstance(GrantedRecently(kinds=("delegated",), tiers=(Tier.DATA,)).check(case(audits=(agreed,))), Met)
     assert isinstance(GrantedRecently(kinds=("directory-role",)).check(case(audits=(agreed,))), NotMet)
+
+
+def test_a_directory_role_of_the_tenants_own_is_what_its_definition_allows() -> None:
+    """The log tells its name alone; what is held still tells the rest, and of what is gone nobody knows."""
+    own = "70000000-0000-4000-8000-000000000007"
+    record = audit("Add member to role", [prop("Role.TemplateId", own), prop("Role.DisplayName", "Key keeper")])
+    zero = GrantedRecently(kinds=("directory-role",), tiers=(Tier.ZERO,))
+
+    def held(*actions: str) -> Case:
+        role = DirectoryRole("d", own, "Key keeper", "/", None, built_in=False, actions=actions)
+        return holding(case(audits=(record,)), Grants(Known(()), Known(()), Known((role,))))
+
+    assert isinstance(zero.check(held("microsoft.directory/applications/credentials/update")), Met)
+    assert isinstance(zero.check(held("microsoft.directory/applications/standard/read")), NotMet)
+    assert isinstance(zero.check(case(audits=(record,))), Unknown)
+    assert isinstance(GrantedRecently(kinds=("directory-role",)).check(case(audits=(record,))), Met)
 
 
 def test_each_kind_wants_the_records_that_tell_of_it() -> None:

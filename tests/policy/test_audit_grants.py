@@ -1,11 +1,14 @@
 """What audit records tell of grants and consents, in the shapes that real tenants were seen to write."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from shared.audit import is_counter_move
+from shared.audit_changes import ChangeKind, kinds_of
 from shared.audit_grants import Given, giving, is_by_admin
-from shared.case import AuditRecord
+from shared.case import AuditRecord, AuditTarget
 from shared.privileges import Tier
 from shared.signal import JsonValue
 from tests.conditions.cases import audit
@@ -122,3 +125,37 @@ def test_other_activities_give_nothing() -> None:
     """Removals and edits are no grants."""
     assert giving(audit("Remove app role assignment from service principal", [])).given == ()
     assert giving(audit("Update application", [])).unread is None
+
+
+@pytest.mark.parametrize(
+    ("activity", "gives"),
+    [
+        ("Add role assignment to role definition", True),
+        ("Add member to role in PIM completed (timebound)", True),
+        ("Add member to role in PIM completed (time bound)", True),
+        ("Add member to role completed (PIM activation)", True),
+        ("Add member to role outside of PIM (permanent)", True),
+        ("Add eligible member to role in PIM completed (permanent)", True),
+        ("Add member to role scoped over Restricted Management Administrative Unit", True),
+        ("Add member to role in PIM requested (permanent)", False),
+        ("Add member to role request denied (PIM activation)", False),
+        ("Remove member from role (PIM activation expired)", False),
+    ],
+)
+def test_every_spelling_of_a_role_that_is_given_is_one(activity: str, gives: bool) -> None:
+    """Through Privileged Identity Management, or by the newer interface for roles."""
+    record = audit(activity, [prop("RoleDefinitionOriginId", "62e90394-69f5-4237-9190-012177145e10")])
+    names_ = [each.privilege.name for each in giving(record).given if each.privilege]
+
+    assert names_ == (["Global Administrator"] if gives else [])
+    assert (ChangeKind.GRANTS in kinds_of(record)) == gives
+    assert is_counter_move(record) == gives
+
+
+def test_a_role_that_only_the_target_names_is_told_by_it() -> None:
+    """Privileged Identity Management has it as a target; a name alone is nothing that the catalogue goes by."""
+    record = audit("Add member to role in PIM completed (permanent)", [])
+    role = AuditTarget("x", "Role", "Global Administrator", ())
+    (given,) = giving(replace(record, targets=(*record.targets, role))).given
+
+    assert (given.name, given.privilege) == ("Global Administrator", None)

@@ -51,7 +51,7 @@ def list_assignments(state: TenantState, request: Request) -> Answer:
         raise bad_request("A filter on principalId is needed.")
     everybody = [*seen_members(state, request, SERVICE_PRINCIPAL, ROLES), *state.people_roles]
     found = filter(asked.predicate, everybody)
-    rows = [dump(_with_definition(each) if expanded else each) for each in found]
+    rows = [dump(_with_definition(state, each) if expanded else each) for each in found]
     return first_page(state, request, _RULES, _CONTEXT, rows)
 
 
@@ -99,7 +99,8 @@ def name_of(role: object) -> str:
     return NAMES.get(str(role), "A role of this tenant")
 
 
-def _with_definition(assignment: JsonObject) -> JsonObject:
+def _with_definition(state: TenantState, assignment: JsonObject) -> JsonObject:
+    """What a built-in role may do is left out; the tenant's own are as the scenario has them."""
     role = assignment["roleDefinitionId"]
     definition: JsonObject = {
         "id": role,
@@ -111,6 +112,7 @@ def _with_definition(assignment: JsonObject) -> JsonObject:
         "resourceScopes": ["/"],
         "version": "1",
         "rolePermissions": [],
+        **state.role_definitions.get(str(role), {}),
     }
     return {**assignment, "roleDefinition": definition}
 

@@ -16,11 +16,22 @@ from typing import Literal, TypeAlias
 from shared.audit import AddedCredential, credential_change
 from shared.audit_changes import Change, ChangeKind, changes
 from shared.audit_grants import GrantKind, giving
-from shared.baseline import SHORTEST, Feature, TooShort, baseline_of, recent, value_of
-from shared.case import Case, CouldNotLook, Holder, HolderKind, IdentityState, Known, NotLooked, RiskDetection, SignIn
+from shared.baseline import LONGEST, SHORTEST, Baseline, Feature, TooShort, baseline_of, joined, recent, value_of
+from shared.case import (
+    Case,
+    CouldNotLook,
+    Holder,
+    HolderKind,
+    IdentityState,
+    Known,
+    NotLooked,
+    RiskDetection,
+    SignIn,
+    SignInLog,
+)
 from shared.conditions.credential_added import unexplained
 from shared.conditions.judging import actor_text
-from shared.conditions.learning import BASELINE, LEAST
+from shared.conditions.learning import LEAST, fell_silent
 from shared.conditions.records import records_about
 from shared.conditions.settings import utc
 from shared.credentials import is_thumbprint, same_thumbprint, sort_credentials
@@ -35,6 +46,10 @@ _FEATURES = (Feature.NETWORK, Feature.COUNTRY, Feature.RESOURCE, Feature.CREDENT
 _SETTLED = frozenset({"none", "confirmedsafe", "remediated", "dismissed"})  # of a detection's state
 _WITHHELD_TYPES = frozenset({"generic", "hidden", "unknownfuturevalue"})
 _LOOK_BACK, _BEFORE = timedelta(days=7), timedelta(hours=1)
+_LEAST_BACK = timedelta(days=1)
+_FARTHEST = timedelta(
+    days=28
+)  # of a detection that is open for so long: two days of Graph's log are left to learn from
 _QUIET = frozenset({ChangeKind.CREDENTIALS, ChangeKind.RISK})  # kinds that leave nothing behind but credentials
 _GIVEN = frozenset({ChangeKind.GRANTS, ChangeKind.CONSENT})
 _MOST = 20  # grounds that are kept of one thing; one record shows as much as a thousand
@@ -100,13 +115,15 @@ class Suspect:
 class Accusation:
     """
     The answer. `unnamed` is what is suspicious and names no credential, `elsewhere` what else is new on the identity,
-    `unknown` what could not be looked at or judged.
+    `unknown` what could not be looked at or judged. `compared` says which sign-ins were held against which past:
+    whoever was in before that passes for usual.
     """
 
     suspects: tuple[Suspect, ...] = ()
     unnamed: tuple[Ground, ...] = ()
     elsewhere: tuple[Novelty, ...] = ()
     unknown: tuple[Gap, ...] = ()
+    compared: str | None = None
 
     @property
     def named(self) -> Named:
@@ -183,6 +200,7 @@ class _Weighing:
     unnamed: list[Ground] = field(default_factory=list[Ground])
     elsewhere: list[Novelty] = field(default_factory=list[Novelty])
     unknown: list[Gap] = field(default_factory=list[Gap])
+    compared: str | None = None
 
     def accusation(self) -> Accusation:
         for holder in self.state.holders:
@@ -191,12 +209,12 @@ class _Weighing:
                 said = f"the federated credentials of the {_words(holder.kind)} could not be read"
                 self.unknown.append(Gap("credentials", f"{said}: {_why(holder.federated)}"))
         self._hear_orders()
-        begun = [self.case.now - timedelta(days=1), *self._hear_changes(), *self._hear_detections()]
-        self._hear_sign_ins(max(min(begun) - _BEFORE, self.case.now - _LOOK_BACK))
+        now = self.case.now
+        begun = min([now - _LEAST_BACK, *self._hear_changes(), *self._hear_detections()]) - _BEFORE
+        self._hear_sign_ins(max(min(begun, now - _LOOK_BACK), now - _FARTHEST), max(begun, now - _FARTHEST))
         suspects = tuple(self._suspect(id_, grounds) for id_, grounds in sorted(self.named.items()))
-        return Accusation(
-            suspects, _few(self.unnamed), tuple(self.elsewhere[:_MOST]), tuple(dict.fromkeys(self.unknown))
-        )
+        unknown = tuple(dict.fromkeys(self.unknown))
+        return Accusation(suspects, _few(self.unnamed), tuple(self.elsewhere[:_MOST]), unknown, self.compared)
 
     def _suspect(self, id_: str, grounds: Sequence[Ground]) -> Suspect:
         found = self.held.get(id_)
@@ -296,18 +314,28 @@ class _Weighing:
 
     # The sign-in log
 
-    def _hear_sign_ins(self, since: datetime) -> None:
+    def _hear_sign_ins(self, since: datetime, latest: datetime) -> None:
+        """
+        Hold those since then against the time before. Of a young log it may begin later, yet not after `latest`, when
+        what is suspicious began.
+        """
         part = self.case.sign_ins
         if not isinstance(part, Known):
             self.unknown.append(Gap("sign_ins", f"the sign-in log could not be read: {_why(part)}"))
             return
-        log = part.value
+        older = self.case.older_sign_ins
+        log = joined(part.value, older.value) if isinstance(older, Known) else part.value
         if log.since > since:
             self.unknown.append(Gap("sign_ins", f"the sign-in log was read back to {utc(log.since)} only"))
-        usual = baseline_of(log, since, BASELINE, LEAST, SHORTEST)
-        if isinstance(usual, TooShort):
-            self.unknown.append(Gap("sign_ins", f"what is usual cannot be told: {usual.why}"))
+        if silent := fell_silent(log):
+            self.unknown.append(Gap("sign_ins", silent))
+        found = self._usual_before(log, since, latest)
+        if found is None:
             return
+        since, usual = found
+        self.compared = (
+            f"sign-ins since {utc(since)} were held against {usual.count} over the {usual.learned.days} days before"
+        )
         for sign_in in recent(log, since):
             new = [f for f in _FEATURES if (v := value_of(sign_in, f)) and usual.seen[f] and v not in usual.seen[f]]
             if new:
@@ -316,6 +344,19 @@ class _Weighing:
             elif not sign_in.address:
                 said = f"the log does not tell from where the sign-in at {utc(sign_in.at)} came"
                 self.unknown.append(Gap("sign_ins", said))
+
+    def _usual_before(self, log: SignInLog, since: datetime, latest: datetime) -> tuple[datetime, Baseline] | None:
+        """What is usual before this moment; of a log that is too young for that, before as early a one as can be."""
+        usual = baseline_of(log, since, LONGEST, LEAST, SHORTEST)
+        if not isinstance(usual, TooShort):
+            return since, usual
+        issued = [each.at for each in reversed(log.records) if each.error_code == 0]
+        if len(issued) > LEAST and (begin := max(issued[0] + SHORTEST, issued[LEAST])) <= latest:
+            young = baseline_of(log, begin, LONGEST, LEAST, SHORTEST)
+            if not isinstance(young, TooShort):
+                return begin, young
+        self.unknown.append(Gap("sign_ins", f"what is usual cannot be told: {usual.why}"))
+        return None
 
     def _name_by(self, sign_in: SignIn, why: str) -> None:
         said = f"a token was issued at {utc(sign_in.at)} {why} (sign-in {sign_in.id})"

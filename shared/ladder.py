@@ -12,16 +12,18 @@ from datetime import timedelta
 from typing import Literal, TypeAlias
 
 from shared.accusation import Accusation, Suspect, is_open
+from shared.audit import gives_role
 from shared.audit_changes import Change, ChangeKind
-from shared.audit_grants import ROLE_GIVEN, GrantKind
+from shared.audit_grants import GrantKind
 from shared.case import Case, CouldNotLook, Grants, IdentityState, Known, NotLooked, Part, PartName, RiskPolicy
+from shared.conditions.dangerous_permission import graded, is_whole
 from shared.conditions.declared_change import ExplainedByDeclaration
 from shared.conditions.groups import leaves
 from shared.conditions.judging import is_unexpected
 from shared.entries import AccusationTold, GroundTold, LadderClimbed, RungPassed, SuspectTold
 from shared.identity import IdentityKind, canonical_guid
 from shared.policy import ActionChoice, Policy, Verdict
-from shared.privileges import Tier, app_role, directory_role
+from shared.privileges import Privilege, Tier, Ungraded, app_role
 from shared.rungs import ACTIONS_OF, Ladder, Rung
 from shared.untrusted import one_line
 
@@ -32,6 +34,9 @@ _ACCUSING = (PartName.DETECTIONS, PartName.AUDITS, PartName.GRANT_AUDITS, PartNa
 _OWNED_BY = "18a4783c-866b-4cc7-a460-3d5e5662c884"  # Application.ReadWrite.OwnedBy: gives credentials to what it owns
 _MALICE = frozenset({"maliciousapplication", "suspiciousapplication"})
 _MEANWHILE = "for as long as its tokens live"
+# What may hide that the application itself is the attacker's, or a way in that needs no credential; a log that is late
+# with one change may be late with an owner. Sign-ins tell of credentials alone, and all of those go.
+_MAY_HIDE_A_WAY_IN = frozenset({"identity", "credentials", "detections", "audits", "late"})
 _WAYS_IN = frozenset({ChangeKind.OWNERS, ChangeKind.CONFIGURATION, ChangeKind.LIFECYCLE})  # that need no credential
 _REVOKES: Mapping[GrantKind, str] = {
     "directory-role": "remove-directory-roles",
@@ -135,7 +140,7 @@ def expectation(policy: Policy) -> Callable[[Change], bool]:
         if any(each.undeclared(change) is None for each in declared):
             return True
         if (
-            any(each.activity in ROLE_GIVEN for each in change.records)
+            any(gives_role(each.activity) for each in change.records)
             and is_unexpected(change.actor, givers) is not False
         ):
             return False
@@ -261,9 +266,8 @@ def _replace_all(footing: Footing) -> Ends | Passed:
         return Passed("not-enough", malice, everything)
     if ways := [each.ground.said for each in footing.accusation.elsewhere if each.kinds & _WAYS_IN]:
         return Passed("not-enough", f"a way in may be left that needs no credential: {_some(ways)}", everything)
-    gaps = [gap for gap in footing.accusation.unknown if gap.about in ("audits", "credentials", "identity")]
-    if gaps:
-        wants = frozenset({PartName.AUDITS}) if isinstance(footing.case.audits, NotLooked) else frozenset[PartName]()
+    if gaps := [gap for gap in footing.accusation.unknown if gap.about in _MAY_HIDE_A_WAY_IN]:
+        wants = _unlooked(footing, (PartName.DETECTIONS, PartName.AUDITS))
         return Passed("unknown", _some([gap.why for gap in gaps]), everything, wants)
     return _unless_it_renews(footing, Ends(everything, "every credential goes, so it does not matter which is abused"))
 
@@ -314,8 +318,11 @@ def _is_malice(footing: Footing) -> str | None:
 
 
 def _not_known(accusation: Accusation, footing: Footing) -> Passed:
-    wants = frozenset(part for part in _ACCUSING if isinstance(getattr(footing.case, part.value), NotLooked))
-    return Passed("unknown", _some(accusation.because), wants=wants)
+    return Passed("unknown", _some(accusation.because), wants=_unlooked(footing, _ACCUSING))
+
+
+def _unlooked(footing: Footing, parts: Sequence[PartName]) -> frozenset[PartName]:
+    return frozenset(part for part in parts if isinstance(getattr(footing.case, part.value), NotLooked))
 
 
 def _unless_it_renews(footing: Footing, ends: Ends) -> Ends | Passed:
@@ -346,17 +353,15 @@ def _renewing(grants: Grants) -> tuple[PassedKind, str] | None:
             name = found.name if found else "Application.ReadWrite.OwnedBy"
             return "not-enough", f"it holds {name}, by which it could give itself another way in {_MEANWHILE}"
     assigned = grants.directory_roles.value if isinstance(grants.directory_roles, Known) else ()
-    for each in assigned:
-        found = directory_role(each.role_id)
-        if found is not None and found.tier is Tier.ZERO:
+    held = [(each, graded(each)) for each in assigned]
+    for each, found in held:
+        if isinstance(found, Privilege) and found.tier is Tier.ZERO and is_whole(each):
             return "not-enough", f"it is {found.name}, and could give itself another way in {_MEANWHILE}"
-    for each in assigned:
-        if directory_role(each.role_id) is None and each.built_in is not True:
-            name = each.role_name or each.role_id
-            return (
-                "unknown",
-                f"it holds the role “{name}”, which is the tenant's own: what that may do is not looked up",
-            )
+    for _, found in held:
+        if isinstance(found, Ungraded):
+            return "unknown", f"it holds {found.why}"
+        if found is not None and found.tier is Tier.ZERO:
+            return "unknown", f"it is {found.name} over a part of the tenant, and what that leads to is not looked up"
     return None
 
 
@@ -413,6 +418,7 @@ def _accusation_told(accusation: Accusation) -> AccusationTold:
         one_explains_all=accusation.one_explains_all,
         suspects=tuple(map(_suspect_told, accusation.suspects)),
         because=tuple(one_line(each, _LONGEST) for each in accusation.because[:20]),
+        compared=accusation.compared,
     )
 
 

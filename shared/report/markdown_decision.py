@@ -48,6 +48,8 @@ def _accusation(told: AccusationTold) -> Iterator[str]:
             f"  - {plain(ground.said)} ({ground.source} {code(ground.record, 120)})" for ground in suspect.grounds
         )
     yield from (f"- Not explained by it: {plain(each)}" for each in told.because)
+    if told.compared:
+        yield f"- What was compared: {plain(told.compared)}; whoever was in before that passes for usual."
 
 
 def _where(suspect: SuspectTold) -> str:

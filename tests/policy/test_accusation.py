@@ -235,3 +235,52 @@ def test_only_grants_are_told_from_more() -> None:
         accuse(but(of, audits=Known((consent, audit("Add owner to application", on="Application"))))).only_grants
         is False
     )
+
+
+def test_a_thief_of_last_week_does_not_pass_for_usual() -> None:
+    """No detection tells when he came: a week is held against the time before it, and the answer says so."""
+    thief = replace(AWAY, at=START - timedelta(days=4))
+    of = but(having(case(), STATE), sign_ins=Known(log(STILL_BUSY, thief, *HOME)))
+    found = accuse(of)
+
+    assert [each.credential_id for each in found.suspects] == [ROGUE.key_id]
+    assert found.compared is not None
+    assert "since 2026-02-23 03:00 UTC" in found.compared
+    assert "against 14 over the 14 days before" in found.compared
+
+
+def test_a_detection_of_last_month_reaches_as_far_back() -> None:
+    """Whoever signed in then from elsewhere is not the past that he is held against."""
+    old = replace(NAMING, activity_at=START - timedelta(days=12), detected_at=START, key_ids=(BUSY.key_id,))
+    thief = replace(AWAY, at=START - timedelta(days=11))
+    past = [replace(each, credential_id=BUSY.key_id) for each in daily(27)]
+    found = accuse(but(having(case(detections=(old,)), STATE), sign_ins=Known(log(STILL_BUSY, thief, *past))))
+
+    assert found.named is Named.SEVERAL
+
+
+def test_of_a_young_workload_its_first_two_days_are_its_past() -> None:
+    """There is nothing before the week: what came after its first days is held against them, and the answer says so."""
+    young = [replace(sign_in(n * HOUR), credential_id=BUSY.key_id) for n in range(60, 140, 4)]
+    thief = replace(AWAY, at=START - 70 * HOUR, credential_id=BUSY.key_id)
+    found = accuse(but(abused(), sign_ins=Known(log(AWAY, STILL_BUSY, *young))))
+
+    assert found.one_explains_all is True
+    assert "over the 2 days before" in str(found.compared)
+    assert accuse(but(abused(), sign_ins=Known(log(AWAY, STILL_BUSY, thief, *young)))).named is Named.SEVERAL
+
+
+def test_what_a_young_log_learns_ends_before_what_is_suspicious_begins() -> None:
+    """A log that begins with the thief has no past to hold him against."""
+    young = [replace(sign_in(n * HOUR / 2), credential_id=BUSY.key_id) for n in range(2, 90)]
+    found = accuse(but(abused(), sign_ins=Known(log(AWAY, STILL_BUSY, *young))))
+
+    assert found.one_explains_all is None
+    assert any("what is usual cannot be told" in why for why in found.because)
+
+
+def test_a_log_that_has_fallen_silent_leaves_it_open() -> None:
+    """Who took the export away may have signed in since."""
+    told = replace(log(AWAY, STILL_BUSY, *HOME), until=START - 6 * HOUR)
+
+    assert accuse(but(abused(), sign_ins=Known(told))).one_explains_all is None

@@ -7,7 +7,18 @@ import pytest
 
 from shared.accusation import accuse
 from shared.audit_changes import changes
-from shared.case import Case, CouldNotLook, Grants, IdentityState, Known, NotLooked, Part, PartName, RiskPolicy
+from shared.case import (
+    Case,
+    CouldNotLook,
+    Grants,
+    IdentityState,
+    Known,
+    NotLooked,
+    Part,
+    PartName,
+    RiskDetection,
+    RiskPolicy,
+)
 from shared.identity import IdentityKind
 from shared.ladder import Climbed, Footing, as_told, climb, expectation, verdict_after
 from shared.policy import ActionChoice, Verdict, read_policy
@@ -76,10 +87,9 @@ def test_only_the_rogue_credential_goes_where_it_explains_everything() -> None:
     assert found.passed == ()
 
 
-@pytest.mark.parametrize("part", ["sign_ins", "detections"])
-def test_what_could_not_be_read_leads_up_and_never_down(part: str) -> None:
+def test_what_could_not_be_read_leads_up_and_never_down() -> None:
     """Which credential is abused is not known, so all of them go; the reason says why no fewer."""
-    found = climbed(but(abused(), **{part: UNREADABLE}))
+    found = climbed(but(abused(), sign_ins=UNREADABLE))
 
     assert (found.rung, found.ends) == (Rung.REPLACE_ALL, True)
     kind, reason = why(found)[Rung.REMOVE_ONE]
@@ -109,17 +119,46 @@ def test_a_credential_that_nobody_holds_and_only_sign_ins_tell_of_is_not_called_
     assert "there is nothing to remove" in why(found)[Rung.REMOVE_ONE][1]
 
 
-def test_a_hidden_detection_leads_up() -> None:
-    """Risk that the tenant may not see is not low risk."""
-    found = climbed(abused(detections=(replace(NAMING, level="hidden"),)))
+@pytest.mark.parametrize(
+    ("detections", "words"),
+    [
+        (UNREADABLE, "the service did not answer"),
+        (Known((replace(NAMING, level="hidden"),)), "withholds what was seen"),
+        (Known((replace(NAMING, type="generic"),)), "withholds what was seen"),
+    ],
+)
+def test_without_the_detections_no_credential_is_known_to_be_the_attack(
+    detections: Part[tuple[RiskDetection, ...]], words: str
+) -> None:
+    """Hidden ones may say that the application itself is the attacker's, who gives it credentials as he likes."""
+    found = climbed(but(abused(), detections=detections))
 
-    assert found.rung is Rung.REPLACE_ALL
-    assert why(found)[Rung.REMOVE_ONE][0] == "unknown"
+    assert found.rung is Rung.DISABLE
+    assert {kind for rung, (kind, _) in why(found).items() if rung in (Rung.REMOVE_ONE, Rung.REPLACE_ALL)} == {
+        "unknown"
+    }
+    assert words in why(found)[Rung.REPLACE_ALL][1]
+
+
+def test_detections_are_read_before_all_credentials_are_called_enough() -> None:
+    """A ladder that begins there has asked for nothing yet."""
+    ladder = Ladder((Rung.REPLACE_ALL, Rung.DISABLE))
+
+    assert climbed(but(abused(), detections=UNSEEN), ladder).wants == {PartName.DETECTIONS}
+
+
+def test_a_log_that_is_late_with_one_change_may_be_late_with_another() -> None:
+    """Nobody tells yet who added the third secret; a new owner may be missing as well."""
+    fresh = replace(password(3), start=START - HOUR)
+    found = climbed(having(abused(), payroll(application=[BUSY, fresh], principal=[ROGUE])))
+
+    assert found.rung is Rung.DISABLE
+    assert why(found)[Rung.REPLACE_ALL][0] == "unknown"
 
 
 @pytest.mark.parametrize("built_in", [False, None])
 def test_a_directory_role_of_the_tenants_own_leads_up(built_in: bool | None) -> None:
-    """What its maker let it do is not looked up: it may give credentials to any application."""
+    """What its maker let it do is not told: it may give credentials to any application."""
     role = replace(directory_role(1), role_id="70000000-0000-4000-8000-000000000007", built_in=built_in)
     found = climbed(holding(abused(), replace(NOTHING, directory_roles=Known((role,)))))
     harmless = replace(role, built_in=True)
@@ -128,9 +167,28 @@ def test_a_directory_role_of_the_tenants_own_leads_up(built_in: bool | None) -> 
     assert found.rung is Rung.DISABLE
     assert why(found)[Rung.REMOVE_ONE] == (
         "unknown",
-        "it holds the role “role 1”, which is the tenant's own: what that may do is not looked up",
+        "it holds the role “role 1”, which is the tenant's own: what that may do could not be read",
     )
     assert spared.rung is Rung.REMOVE_ONE
+
+
+@pytest.mark.parametrize(
+    ("actions", "scope", "kind"),
+    [
+        (("microsoft.directory/applications/credentials/update",), "/", "not-enough"),
+        (("microsoft.directory/applications/credentials/update",), f"/{PAYROLL}", "unknown"),
+        (("microsoft.directory/applications/standard/read",), "/", None),
+    ],
+)
+def test_a_directory_role_of_the_tenants_own_is_judged_by_what_it_may_do(
+    actions: tuple[str, ...], scope: str, kind: str | None
+) -> None:
+    """Who may give credentials to applications gives himself one; who reads cannot."""
+    role = replace(directory_role(1), built_in=False, actions=actions, scope=scope)
+    found = climbed(holding(abused(), replace(NOTHING, directory_roles=Known((role,)))))
+
+    assert found.rung is (Rung.DISABLE if kind else Rung.REMOVE_ONE)
+    assert kind is None or why(found)[Rung.REMOVE_ONE][0] == kind
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,6 @@ from shared.case import (
 )
 from shared.signal import JsonObject
 
-_NO_KEY = "00000000-0000-0000-0000-000000000000"  # what logs show of a key where none was shown
 _YOUNG = timedelta(days=7)  # a key made so shortly before the look may be the attacker's own
 
 
@@ -208,11 +207,3 @@ def same_thumbprint(shown: str | None, thumbprint: str) -> bool:
 def is_thumbprint(text: str) -> bool:
     """A SHA-1 in hex."""
     return len(text) == 40 and all(character in "0123456789abcdefABCDEF" for character in text)
-
-
-def shown_at_sign_in(key_id: str | None, federated_id: str | None) -> str | None:
-    """
-    The credential that a sign-in record names; None if it names none. A federated one has an id of its own, and the
-    key id beside it may be all zeros: nobody showed that key.
-    """
-    return next((id_ for id_ in (federated_id, key_id) if id_ and id_ != _NO_KEY), None)

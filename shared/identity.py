@@ -81,3 +81,14 @@ MICROSOFT_TENANTS = frozenset(
         "9188040d-6c67-4c5b-b112-36a304b66dad",
     }
 )
+
+
+_NO_KEY = "00000000-0000-0000-0000-000000000000"  # what logs show of a key where none was shown
+
+
+def shown_at_sign_in(key_id: str | None, federated_id: str | None) -> str | None:
+    """
+    The credential that a sign-in record names; None if it names none. A federated one has an id of its own, and the
+    key id beside it may be all zeros: nobody showed that key.
+    """
+    return next((id_ for id_ in (federated_id, key_id) if id_ and id_ != _NO_KEY), None)

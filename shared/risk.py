@@ -8,7 +8,7 @@ and means "unknown", never "no risk". `hidden` means that the tenant lacks the l
 from typing import Literal, TypeAlias
 
 from shared.case import RiskDetection, RiskState
-from shared.credentials import shown_at_sign_in
+from shared.identity import shown_at_sign_in
 from shared.signal import JsonObject
 from shared.untrusted import Fields, body_of
 

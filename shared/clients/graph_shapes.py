@@ -28,7 +28,6 @@ from shared.case import (
     SignIn,
     UserSignIn,
 )
-from shared.credentials import shown_at_sign_in
 from shared.identity import (
     MICROSOFT_TENANTS,
     AppObjectId,
@@ -37,6 +36,7 @@ from shared.identity import (
     PrincipalId,
     WorkloadIdentity,
     canonical_guid,
+    shown_at_sign_in,
 )
 from shared.signal import JsonObject, JsonValue
 from shared.tenant import RISK_POLICY

@@ -14,9 +14,8 @@ from shared.case import CouldNotLook, Known, LogSource, Part, SignIn, SignInLog
 from shared.clients.azure_answers import as_part, readable
 from shared.clients.graph_shapes import Unreadable, guid_of, optional_text_of, text_of
 from shared.clients.workspaces import Workspaces, kusto_time, moment_of
-from shared.credentials import shown_at_sign_in
 from shared.errors import IncompleteAnswer
-from shared.identity import canonical_guid
+from shared.identity import canonical_guid, shown_at_sign_in
 from shared.signal import JsonObject
 from shared.together import together
 

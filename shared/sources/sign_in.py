@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-from shared.credentials import shown_at_sign_in
-from shared.identity import ClientId, IdentityRef, PrincipalId
+from shared.identity import ClientId, IdentityRef, PrincipalId, shown_at_sign_in
 from shared.signal import JsonObject, NotASignal, Signal
 from shared.untrusted import NAME, body_of, check_tenant, one_line
 

@@ -10,9 +10,8 @@ import pytest
 from drill.practice import Behaviour, Credential, CredentialKind
 from shared.case import CouldNotLook, KeyUse, Known, LogSource, Part, PartName, SignInLog
 from shared.clients.workspaces import kusto_time
-from shared.credentials import shown_at_sign_in
 from shared.errors import CordonError
-from shared.identity import PrincipalId
+from shared.identity import PrincipalId, shown_at_sign_in
 from shared.tenant import Gathered
 from tests.clients.fake_graph import START
 from tests.clients.test_practice_tenant import REF, SIGN_INS, Place, at

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
-from shared.entries import ExposureFound, SecretsBegun, SecretsEnded, SecretsTurned, WriteOutcome
+from shared.entries import ExposureFound, SecretsBegun, SecretsEnded, SecretsTurned, SecretVerified, WriteOutcome
 from shared.history import History
 from shared.report.model import (
     IdentityTold,
@@ -100,7 +100,7 @@ def _secret(step: str, story: RotationStory) -> SecretTold:
         other_readers=tuple(_reader(each) for each in _objects(exposed.get("readers"))),
         more_readers=str(more) if more else None,
         stages=tuple(_stages(progress)),
-        proof=f"{progress.verified.answer}: {progress.verified.proof}" if progress.verified else None,
+        proof=_proof(progress.verified) if progress.verified else None,
         open=None if state in SETTLED else _open(step, state, story),
         todo=_todo(step, state, story),
     )
@@ -143,6 +143,12 @@ def _stages(progress: Progress) -> Iterator[StageTold]:
         elif progress.intended == stage and progress.intended_at is not None:
             said = "it was begun, and its outcome is not known yet"
             yield StageTold(stage=stage, at=progress.intended_at, said=said, done=False)
+
+
+def _proof(verified: SecretVerified) -> str:
+    """An owner's word is none."""
+    by_word = (verified.answer, verified.by) == ("held", "owner")
+    return f"{'no more than a word' if by_word else verified.answer}: {verified.proof}"
 
 
 def _answers(writes: Sequence[WriteOutcome]) -> str:

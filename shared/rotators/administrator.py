@@ -6,6 +6,7 @@ could have any server's password set, and put where he can read it. So the serve
 own tag `cordon-secret`, whose value is VAULT/NAME. Without it the owner is asked.
 """
 
+from datetime import datetime
 from typing import ClassVar
 
 from shared.actions.interface import Applied, Proof
@@ -18,7 +19,7 @@ from shared.rotators.forms import Form, read_form
 from shared.rotators.interface import Job, Keys, Minted, NeedsValue, RotatorMeans, Served, Serves, ServesNot
 from shared.rotators.providers import read_provider
 from shared.rotators.random_text import password
-from shared.rotators.reading import Values, exposed_of, made_by_us, tagged_for, tags_in, values_of, versions_of
+from shared.rotators.reading import Values, called, exposed_of, made_by_us, tagged_for, tags_in, values_of, versions_of
 from shared.rotators.tags import CONSENT, CREDENTIAL, PROVIDER, consents, is_for, tag
 from shared.signal import JsonObject
 
@@ -115,10 +116,11 @@ class Administrator(OrOwner):
         if values.newest is not None and values.newest in values.exposed:
             return Proof("not-held", "the newest version holds the exposed value again")
         facts = await means.estate.sources.read(job.serves.resource, self.what)
-        if (doubtful := self._doubtful(job, before, versions, values)) is not None:
+        now = means.clock()
+        if (doubtful := self._doubtful(job, before, versions, values, now)) is not None:
             return Proof(
                 "unknown",
-                f"the exposed version {doubtful} is not surely of the administrator of {_short(job)}, and may open "
+                f"{called(doubtful, versions, now)} is not surely of the administrator of {_short(job)}, and may open "
                 "something else: find out what, and let it die there",
             )
         return Proof(
@@ -127,21 +129,23 @@ class Administrator(OrOwner):
             "password, so this rests on the server's answer",
         )
 
-    def _doubtful(self, job: Job, before: JsonObject, versions: tuple[SecretSeen, ...], values: Values) -> str | None:
+    def _doubtful(
+        self, job: Job, before: JsonObject, versions: tuple[SecretSeen, ...], values: Values, now: datetime
+    ) -> str | None:
         """The first exposed version that may be of another server or user, where this new password ends nothing."""
         login = str(before.get("login") or "")
         return next(
             (
                 version
                 for version, seen in exposed_of(job, versions).items()
-                if seen is None or not self._is_surely(job, seen, values.of(version), login)
+                if seen is None or not self._is_surely(job, seen, values.of(version), login, now)
             ),
             None,
         )
 
-    def _is_surely(self, job: Job, seen: SecretSeen, value: str | None, login: str) -> bool:
+    def _is_surely(self, job: Job, seen: SecretSeen, value: str | None, login: str, now: datetime) -> bool:
         """By tags and value, as far as each of them tells; one of them has to name the server."""
-        tagged = tagged_for(job.serves.resource, seen)
+        tagged = tagged_for(job.serves.resource, seen, now)
         if tagged is False or tag(seen, CREDENTIAL).lower() not in (*_ANY, login):
             return False
         form = read_form(self.what, value) if value is not None else None

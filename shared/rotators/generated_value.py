@@ -13,7 +13,7 @@ from shared.estate import SecretSeen, SecretValue
 from shared.rotators.by_the_vault import ByTheVault
 from shared.rotators.interface import Job, Keys, Minted, RotatorMeans, Served, Serves, ServesNot
 from shared.rotators.random_text import ALPHABETS, random_text
-from shared.rotators.reading import exposed_of, made_by_us, versions_of
+from shared.rotators.reading import changed_lately, exposed_of, made_by_us, texts, versions_of
 from shared.rotators.tags import ROTATE, ROTATOR, is_for, tag
 from shared.signal import JsonObject
 
@@ -34,6 +34,12 @@ class GeneratedValue(ByTheVault):
             return ServesNot()
         return Serves("", "", "its tags say that random text will do")
 
+    async def before(self, job: Job, means: RotatorMeans) -> JsonObject:
+        """With the versions whose tags prove nothing: once they are disabled, all of them were changed."""
+        now, seen = means.clock(), await versions_of(job, means)
+        doubtful = [each.version for each in seen if changed_lately(each, now) is not None]
+        return {"versions": [each.version for each in seen], "doubtful": [*doubtful]}
+
     async def make(self, job: Job, before: JsonObject, means: RotatorMeans) -> Minted:
         """Nothing is made at any source: what a crash lost was nowhere."""
         versions = await versions_of(job, means)
@@ -52,10 +58,18 @@ class GeneratedValue(ByTheVault):
         """
         proof = await super().verify(job, before, made, means)
         versions = exposed_of(job, await versions_of(job, means))
-        others = [version for version, seen in versions.items() if seen is not None and not _is_chosen(seen)]
+        doubtful = texts(before.get("doubtful"))
+        others = [each for each, seen in versions.items() if each in doubtful or (seen and not _is_chosen(seen))]
         if proof.answer != "held" or not others:
             return proof
-        why = f"the exposed version {others[0]} is not tagged as generated, and may open what nobody has looked at"
+        said = (
+            "was changed lately, so that its tags prove nothing,"
+            if others[0] in doubtful
+            else "has no tag that says so,"
+        )
+        why = (
+            f"whether the exposed version {others[0]} is a generated value is not sure: it {said} and it may be another"
+        )
         return Proof("unknown", f"{why}: let it die there, if it is a credential of something")
 
 

@@ -4,7 +4,7 @@ What rotators read before they act: the versions of a secret, and the values of 
 Values stay in memory for one comparison with what the source takes, and are held by what shows them to nobody.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hmac import compare_digest
 from urllib.parse import unquote
@@ -85,10 +85,16 @@ class Values:
         return "Values(…)"
 
 
-def tagged_for(resource: str, version: SecretSeen) -> bool | None:
-    """Whether the version's tags name this source, or what it is a part of; None where they name none."""
+def tagged_for(resource: str, version: SecretSeen, now: datetime) -> bool | None:
+    """
+    Whether the version's tags name this source, or what it is a part of; None where they name none, and where they
+    name it and prove nothing.
+    """
     named = read_provider(tag(version, PROVIDER))
-    return f"{resource}/".startswith(f"{named.resource}/") if named else None
+    if named is None:
+        return None
+    fits = f"{resource}/".startswith(f"{named.resource}/")
+    return None if fits and changed_lately(version, now) is not None else fits
 
 
 def changed_lately(version: SecretSeen, now: datetime) -> str | None:
@@ -101,6 +107,13 @@ def changed_lately(version: SecretSeen, now: datetime) -> str | None:
     return (
         f"it was changed at {version.updated:%Y-%m-%d %H:%M} UTC, after it was stored, so that its tags prove nothing"
     )
+
+
+def called(version: str, versions: Sequence[SecretSeen], now: datetime) -> str:
+    """An exposed version of which something is not sure, and what speaks against its tags."""
+    seen = next((each for each in versions if each.version == version), None)
+    changed = changed_lately(seen, now) if seen is not None else None
+    return f"the exposed version {version}" + (f" ({changed})" if changed is not None else "")
 
 
 def exposed_of(job: Job, versions: tuple[SecretSeen, ...]) -> Mapping[str, SecretSeen | None]:

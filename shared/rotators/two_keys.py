@@ -11,11 +11,12 @@ nobody has it yet.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar, TypeAlias
 
 from shared.actions.interface import Applied, Proof
 from shared.entries import WriteOutcome
-from shared.errors import Gone, OutcomeUnknown, PlatformRefused, TimeMayHelp
+from shared.errors import Gone, OperatorMustAct, OutcomeUnknown, PlatformRefused, TimeMayHelp
 from shared.estate import SecretSeen, SecretValue
 from shared.rotators.by_shape import may_tell_by_shape, providers_in, with_rules
 from shared.rotators.fallback import OrOwner
@@ -24,6 +25,7 @@ from shared.rotators.interface import Job, Keys, Minted, NeedsValue, RotatorMean
 from shared.rotators.providers import Provider, idle_beside, read_key, read_provider
 from shared.rotators.reading import (
     Values,
+    called,
     exposed_of,
     holds,
     inner,
@@ -84,6 +86,17 @@ class TwoKeys(OrOwner):
     def _provider(self, secret: SecretSeen) -> Provider | None:
         provider = read_provider(tag(secret, PROVIDER))
         return provider if provider and provider.what == self.what and is_for(self.name, secret) else None
+
+    async def alive(self, job: Job, means: RotatorMeans) -> str | None:
+        """See `OrOwner`."""
+        try:
+            keys = await means.estate.sources.keys(job.serves.resource, self.what)
+        except (OperatorMustAct, PlatformRefused):
+            return None
+        values = await values_of(job, await versions_of(job, means), means)
+        alive = next((name for name, key in keys.items() if values.exposes(self.what, key)), None)
+        source = f"{self.what} {_short(job.serves.resource)}"
+        return f"the exposed value is {alive} of {source} still" if alive is not None else None
 
     async def examine(self, job: Job, means: RotatorMeans) -> JsonObject | str:
         """Which keys are exposed, by their values, which one the newest version uses, and which is the idle one."""
@@ -202,11 +215,12 @@ class TwoKeys(OrOwner):
         values = await values_of(job, versions, means)
         if alive := [name for name, key in keys.items() if values.exposes(self.what, key)]:
             return Proof("not-held", f"the exposed value is {alive[0]} of {source} still")
-        if (doubtful := self._doubtful(job, before, versions, values)) is not None:
+        now = means.clock()
+        if (doubtful := self._doubtful(job, before, versions, values, now)) is not None:
             return Proof(
                 "unknown",
-                f"the exposed version {doubtful} is not surely a key of {source}, and may open something else still: "
-                "find out what, and let it die there",
+                f"{called(doubtful, versions, now)} is not surely a key of {source}, and may open something else "
+                "still: find out what, and let it die there",
             )
         if not values.unread:
             return Proof("held", f"no key of {source} is the exposed value any more")
@@ -217,7 +231,9 @@ class TwoKeys(OrOwner):
             return Proof("held", f"{' and '.join(exposed)} of {source} was made new since it was exposed")
         return Proof("unknown", f"an exposed version is disabled, so it cannot be compared with the keys of {source}")
 
-    def _doubtful(self, job: Job, before: JsonObject, versions: tuple[SecretSeen, ...], values: Values) -> str | None:
+    def _doubtful(
+        self, job: Job, before: JsonObject, versions: tuple[SecretSeen, ...], values: Values, now: datetime
+    ) -> str | None:
         """
         The first exposed version that may be of another source: what is dead at this one says nothing of that. Sure is
         what was seen to be a key of this source before one was made new, what names it, and what the tags say is of it.
@@ -230,14 +246,16 @@ class TwoKeys(OrOwner):
             (
                 version
                 for version, seen in exposed_of(job, versions).items()
-                if not (version in known or self._is_surely(job, seen, values.of(version), own))
+                if not (version in known or self._is_surely(job, seen, values.of(version), own, now))
             ),
             None,
         )
 
-    def _is_surely(self, job: Job, seen: SecretSeen | None, value: str | None, own: Sequence[_Place]) -> bool:
+    def _is_surely(
+        self, job: Job, seen: SecretSeen | None, value: str | None, own: Sequence[_Place], now: datetime
+    ) -> bool:
         """By tags and value, as far as each of them tells. Where they tell nothing, it is not sure."""
-        tagged = tagged_for(job.serves.resource, seen) if seen is not None else None
+        tagged = tagged_for(job.serves.resource, seen, now) if seen is not None else None
         if tagged is False or value is None:
             return tagged is True
         form = read_form(self.what, value)

@@ -124,7 +124,8 @@ class FakeVaults:
     def _change(self, name: str, ref: SecretRef, version: str, **how: Any) -> None:
         def change() -> None:
             held = self.held[ref]
-            self.held[ref] = [(replace(e, **how) if e.version == version else e, value) for e, value in held]
+            changed = {"updated": self.clock(), **how}
+            self.held[ref] = [(replace(e, **changed) if e.version == version else e, value) for e, value in held]
 
         self.writes.write(name, change)
 

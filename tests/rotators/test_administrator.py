@@ -1,12 +1,14 @@
 """Administrators' passwords: set only where the server itself names the secret, and copied where two hold it."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from shared.estate import SecretRef, SecretSeen
 from shared.rotators.interface import Awaited, Minted
 from shared.rotators.random_text import ALPHABETS, password, random_text
+from tests.fakes import START
 from tests.rotators.estate import LONG_AGO, REF, Rounds, World, begin
 from tests.rotators.kinds import POSTGRES, SQL
 
@@ -98,6 +100,21 @@ async def test_an_older_password_alone_is_this_servers_only_by_its_tags(
     rounds = await begin(world, newest, str(newest.version), str(first.version))
 
     assert (await rounds.whole()).answer == answer
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_a_password_alone_that_was_tagged_lately_may_be_anothers(enabled: bool) -> None:
+    """Whoever may store secrets can write the server's name on the password of another one."""
+    world = World()
+    server(world)
+    tags = {"ProviderAddress": SQL}
+    first = world.vaults.store(REF, "An0ther-Passw0rd", tags=tags, enabled=enabled, updated=START - timedelta(days=2))
+    newest = store(world, FORM.format("keeper", OLD))
+    rounds = await begin(world, newest, str(newest.version), str(first.version))
+    proof = await rounds.whole()
+
+    assert proof.answer == "unknown"
+    assert "so that its tags prove nothing" in proof.why
 
 
 @pytest.mark.parametrize("gone", [False, True])

@@ -1,12 +1,14 @@
 """Secrets whose source is the vault itself: certificates, generated values, and what is only disabled."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from shared.rotators import ROTATORS, rotator_named
 from shared.rotators.interface import Serves, ServesNot
 from shared.rotators.random_text import ALPHABETS
+from tests.fakes import START
 from tests.rotators.estate import REF, Rounds, World, begin
 from tests.rotators.kinds import STORAGE, kind
 
@@ -84,6 +86,19 @@ async def test_an_older_version_that_is_not_called_generated_is_not_dead_because
     assert str(older.version) in proof.why
     await world.vaults.set_enabled(REF, str(newest.version), True)
     assert (await rounds.verify()).answer == "not-held"  # what is seen to live is no doubt
+
+
+@pytest.mark.parametrize(("days", "answer"), [(1, "unknown"), (31, "held")])
+async def test_a_version_that_was_called_generated_lately_may_be_a_credential(days: int, answer: str) -> None:
+    """Whoever may store secrets can say by a tag that a key is random text, and have it told dead."""
+    world = World()
+    secret = kind("generated-value").set_up(world)
+    world.vaults.held[REF][0] = (replace(secret, updated=START - timedelta(days=days)), "a key of an account")
+    rounds = await begin(world, world.vaults.held[REF][0][0])
+    proof = await rounds.whole()
+
+    assert proof.answer == answer
+    assert (str(secret.version) in proof.why) is (answer == "unknown")
 
 
 async def test_what_belongs_to_a_storage_account_is_no_certificate() -> None:

@@ -377,6 +377,52 @@ async def test_an_older_key_that_its_tags_say_is_of_the_source_is_dead_there() -
     assert (await rounds.whole()).answer == "held"
 
 
+@pytest.mark.parametrize(("days", "answer"), [(0, "unknown"), (29, "unknown"), (31, "held")])
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_tags_that_were_written_after_the_version_was_stored_do_not_let_another_accounts_key_pass_for_dead(
+    enabled: bool, days: int, answer: str
+) -> None:
+    """Whoever may store secrets can tag any version, and disable it: what was changed before his time counts."""
+    world = World()
+    source = world.sources.has(ACCOUNT, "key1", "key2")
+    changed = START - timedelta(days=days)
+    older = store(world, key(world, "key2"), updated=changed, enabled=enabled)
+    source.keys["key2"] = (world.sources.new(), LONG_AGO)
+    newest = store(world, FORM.format(key(world, "key1")), created=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+    proof = await rounds.whole()
+
+    assert proof.answer == answer
+    assert (f"changed at {changed:%Y-%m-%d %H:%M} UTC" in proof.why) is (answer == "unknown")
+
+
+async def test_what_its_value_shows_needs_no_tag() -> None:
+    """Changed or not: it was a key of this account when the rotation began, or names the account itself."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    older = store(world, FORM.format("b2xkZXIga2V5IG9mIHRoZSBhY2NvdW50"), updated=START)
+    newest = store(world, key(world, "key1"), updated=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+
+    assert (await rounds.whole()).answer == "held"
+
+
+async def test_an_owners_word_does_not_stand_against_a_key_that_its_source_still_has() -> None:
+    """The newest version cannot be written anew, so its owner is asked; its key is the account's as before."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    rounds = await begin(world, store(world, f'{{"conn": "{key(world, "key1")}"}}'))
+    awaited = await rounds.make()
+    assert isinstance(awaited, Awaited)
+    said = {"cordon-old-is-dead": rounds.job.exposed[0]}
+    world.vaults.store(REF, "new", created=START + timedelta(minutes=9), tags=said)
+    rounds.journal.keep("made", awaited.made)
+
+    assert (await rounds.verify()).answer == "not-held"
+    world.sources.held[ACCOUNT].keys["key1"] = (world.sources.new(), START)
+    assert (await rounds.verify()).answer == "held"
+
+
 @pytest.mark.parametrize(
     ("rule", "path", "answer"),
     [("sender", "orders", "held"), ("keeper", "orders", "unknown"), ("sender", "bills", "unknown")],

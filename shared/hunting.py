@@ -56,7 +56,10 @@ def consents_view(page: Consents, tenant_id: str) -> ConsentsView:
     """The candidates of the page, and how many consents it held, so that none is not mistaken for not looked."""
     found = [_candidate(each, tenant_id) for each in page.consents]
     return ConsentsView(
-        candidates=tuple(each for each in found if each is not None), looked_at=len(page.consents), next=page.next
+        candidates=tuple(each for each in found if each is not None),
+        looked_at=len(page.consents),
+        next=page.next,
+        uncounted=page.uncounted,
     )
 
 
@@ -110,6 +113,8 @@ def _candidate(consent: Consent, tenant_id: str) -> CandidateView | None:
         tier=top.tier.value if top else None,
         reasons=tuple(reasons),
         unseen=consent.unseen,
+        people=consent.people,
+        alone_with=consent.alone_with,
     )
 
 

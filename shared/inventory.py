@@ -54,6 +54,8 @@ class Consent:
     publisher: str | None = None  # verifiedPublisherId
     enabled: bool | None = None
     unseen: str | None = None
+    people: int | None = None  # who consented to this client for themselves; None: could not be counted
+    alone_with: tuple[str, ...] | None = None  # scopes that no other client has in everybody's name; None: as above
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Consents:
 
     consents: tuple[Consent, ...]
     next: str | None
+    uncounted: tuple[str, ...] = ()  # why rarity could not be told, of some or all
 
 
 class Inventory(Protocol):

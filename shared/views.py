@@ -209,6 +209,8 @@ class CandidateView(View):
     tier: str | None  # of the worst of its scopes in the catalogue of dangerous permissions
     reasons: tuple[str, ...]
     unseen: str | None
+    people: int | None = None  # who consented for themselves; null: could not be counted
+    alone_with: tuple[str, ...] | None = None  # scopes that no other application has for everybody; null: as above
 
 
 class ConsentsView(View):
@@ -217,6 +219,7 @@ class ConsentsView(View):
     candidates: tuple[CandidateView, ...]
     looked_at: int
     next: str | None
+    uncounted: tuple[str, ...] = ()  # why rarity could not be told, of some or all
 
 
 class ContactView(View):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 from urllib.parse import parse_qs, quote, urlsplit
 
 from shared.case import CouldNotLook, Known, Owner, Part
@@ -42,6 +42,8 @@ _ADDRESSES = (
 )
 _LONGEST_SCOPE = 16_000  # Graph takes 3,850 characters: what is cut off would be judged as not given
 _MOST_CALLED = 8
+_LONGEST_PAGE, _MOST_PAGES = 999, 5  # of consents that are counted to tell how rare one is
+_Scope: TypeAlias = tuple[str, str]  # the resource and the folded name
 _MOST_ACCOUNTS = 60  # looked up for one page
 
 
@@ -73,7 +75,32 @@ class GraphInventory:
         found = [_consent(each) for each in records if each.get("consentType") == "AllPrincipals"]
         clients = list(dict.fromkeys(each.principal_id for each in found))
         told = dict(zip(clients, await self._batch([_client_call(each) for each in clients]), strict=True))
-        return Consents(tuple(_with_client(each, told[each.principal_id]) for each in found), following)
+        people, uncounted = _people_of(clients, await self._batch([_grants_call(each) for each in clients]))
+        holders = await self._holders() if found else Known(dict[_Scope, int]())
+        return Consents(
+            tuple(_counted(_with_client(each, told[each.principal_id]), people, holders) for each in found),
+            following,
+            (*uncounted, *((holders.why,) if isinstance(holders, CouldNotLook) else ())),
+        )
+
+    async def _holders(self) -> Known[dict["_Scope", int]] | CouldNotLook:
+        """Of each scope how many clients have it in everybody's name, if that many grants can be read."""
+        counted, seen, after = dict[_Scope, set[str]](), 0, None
+        for _ in range(_MOST_PAGES):
+            path = f"{filtered('/oauth2PermissionGrants', _WIDE)}&$top={_LONGEST_PAGE:d}{_from(after)}"
+            try:
+                records, after = await self._page(
+                    Call("GET", path, "counting who has a scope", READ_DELEGATED, urgent=False)
+                )
+                for grant in (_consent(each) for each in records if each.get("consentType") == "AllPrincipals"):
+                    for scope in _scopes_of(grant):
+                        counted.setdefault(scope, set()).add(grant.principal_id)
+            except (CordonError, Unreadable, ValueError) as problem:
+                return CouldNotLook(f"how rare a scope is could not be counted: {problem}")
+            seen += len(records)
+            if after is None:
+                return Known({scope: len(clients) for scope, clients in counted.items()})
+        return CouldNotLook(f"how rare a scope is was not counted: there are more than {seen} consents for everybody")
 
     async def reach(self, principal: str) -> Reachable:
         """See `Inventory`."""
@@ -137,6 +164,45 @@ class GraphInventory:
 def _client_call(principal: str) -> Call:
     path = f"/servicePrincipals/{principal}?$select={_OF_CLIENTS}"
     return Call("GET", path, "reading who was consented to", READ_DIRECTORY, urgent=False)
+
+
+def _grants_call(principal: str) -> Call:
+    path = f"/servicePrincipals/{principal}/oauth2PermissionGrants"
+    return Call("GET", path, "counting who consented", READ_DELEGATED, urgent=False)
+
+
+def _people_of(clients: Sequence[str], outcomes: Sequence[Outcome]) -> tuple[Mapping[str, int], tuple[str, ...]]:
+    """How many people consented to each client for themselves; why it is not known of those that are left out."""
+    found, uncounted = dict[str, int](), list[str]()
+    for client, outcome in zip(clients, outcomes, strict=True):
+        try:
+            if isinstance(outcome, CordonError):
+                raise outcome
+            records = read_page(_grants_call(client), outcome)
+            if outcome.get("@odata.nextLink") is not None:
+                raise Unreadable("more consents than one page holds")  # noqa: TRY301 - one reason among several
+            own = [each for each in records if each.get("consentType") == "Principal"]
+            found[client] = len({guid_of(each, "principalId") for each in own})
+        except (CordonError, Unreadable) as problem:
+            uncounted.append(f"who consented to {client} for themselves could not be counted: {problem}")
+    return found, tuple(uncounted)
+
+
+def _scopes_of(consent: Consent) -> list[_Scope]:
+    return [(consent.resource_id, name.casefold()) for name in consent.scope.split()]
+
+
+def _counted(consent: Consent, people: Mapping[str, int], holders: Known[dict[_Scope, int]] | CouldNotLook) -> Consent:
+    """The same with how rare it is. A scope that is not among those counted came in between: it is not called rare."""
+    alone = None
+    if isinstance(holders, Known):
+        named = zip(_scopes_of(consent), consent.scope.split(), strict=True)
+        alone = tuple(name for scope, name in named if holders.value.get(scope) == 1)
+    return replace(
+        consent,
+        people=people.get(consent.principal_id),
+        alone_with=alone,
+    )
 
 
 def _from(after: str | None) -> str:

@@ -27,10 +27,11 @@ class ConsentFlaw(StrEnum):
     BROAD = "broad"  # to something in the catalogue of dangerous permissions
     BY_APPLICATION = "by-application"  # not by a person at all
     MANY_USERS = "many-users"  # many people one by one in a short time
+    RARE = "rare"  # hardly anybody has consented to this application
     WITHOUT_ROLE = "without-role"  # for the whole tenant, by a person who held no role for that at the time
 
 
-_ASKED = tuple(flaw for flaw in ConsentFlaw if flaw is not ConsentFlaw.WITHOUT_ROLE)
+_ASKED = tuple(flaw for flaw in ConsentFlaw if flaw not in (ConsentFlaw.WITHOUT_ROLE, ConsentFlaw.RARE))
 _RUNGS = (PartName.PEOPLE_DAY, PartName.PEOPLE_WEEK)  # as far back as consents are read
 
 
@@ -40,16 +41,19 @@ class Consented:
     Met when a consent to this application `within` this time has one of these findings: it holds for the whole
     tenant; it is broad (holds a permission of these `tiers`); an application gave it and no person; or at least
     `users` people gave theirs within `burst`. `by-other-than` names those who may consent (object ids): their consents
-    do not count, save in a burst. `without-role` is asked for by name: it looks up whether a person who consented for
-    the whole tenant held a role for that at the time, by the roles held now and what the log tells of them since, once
-    the log has had its quarter of an hour. The consent and the grants that it makes are one change.
+    do not count, save in a burst. `rare` is asked for by name: at most `rare-people` people hold a consent to the
+    application now, each of their own, and nobody gave it for everybody. `without-role` is asked for by name: it looks
+    up whether a person who consented for the whole tenant held a role for that at the time, by the roles held now and
+    what the log tells of them since, once the log has had its quarter of an hour. The consent and the grants that it
+    makes are one change.
     """
 
     name: ClassVar[str] = "consent"
     needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.AUDITS, PartName.GRANT_AUDITS)
     unknown_when: ClassVar[str] = (
         "the log does not say to what was consented, who consented, or what came of it; with without-role also where "
-        "the roles of that time cannot be told: a role of the tenant's own, a group that gives roles"
+        "the roles of that time cannot be told: a role of the tenant's own, a group that gives roles; with rare also "
+        "where delegated grants cannot be read"
     )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
@@ -61,6 +65,8 @@ class Consented:
     """What counts as broad."""
     users: Annotated[int, Field(ge=2, le=1000, strict=True)] = 5
     """From how many people on it is a burst."""
+    rare_people: Annotated[int, Field(ge=1, le=100, strict=True)] = 2
+    """Up to how many people make it rare."""
     burst: AuditDuration = timedelta(hours=1)
     """Within which time they must have consented."""
     by_other_than: Several[Guid] | None = None
@@ -72,7 +78,8 @@ class Consented:
 
     def also_needs(self) -> tuple[PartName, ...]:
         """The parts that these settings take beyond."""
-        return (PartName.PEOPLE, *_RUNGS) if ConsentFlaw.WITHOUT_ROLE in self.findings else ()
+        people = (PartName.PEOPLE, *_RUNGS) if ConsentFlaw.WITHOUT_ROLE in self.findings else ()
+        return (*((PartName.GRANTS,) if ConsentFlaw.RARE in self.findings else ()), *people)
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):
@@ -93,18 +100,46 @@ class Consented:
             return Met(reason)
         if missing := unread(case, BOTH if self._needs_grants() else (PartName.AUDITS,)):
             return missing
-        if ConsentFlaw.WITHOUT_ROLE in self.findings and (found := self._roles(consents, records, case)):
-            if isinstance(found, Met):
-                return found
-            if found.wants or found.settles:
+        for found in self._looked_up(consents, records, case):
+            if isinstance(found, Met) or found.wants or found.settles:
                 return found
             doubt = doubt or found.reason
         return Unknown(doubt) if doubt else NotMet(f"none of {len(consents)} consents is of this sort")
+
+    def _looked_up(
+        self, consents: Sequence[Change], records: Sequence[AuditRecord], case: Case
+    ) -> Iterator[Met | Unknown]:
+        """What is asked for by name, because it takes more than the log."""
+        if ConsentFlaw.RARE in self.findings and (rare := self._rare(consents, case)):
+            yield rare
+        if ConsentFlaw.WITHOUT_ROLE in self.findings and (roles := self._roles(consents, records, case)):
+            yield roles
 
     def _needs_grants(self) -> bool:
         """What a consent newly gives stands in its grants more surely than in itself."""
         asked = {ConsentFlaw.TENANT_WIDE, ConsentFlaw.BROAD, ConsentFlaw.WITHOUT_ROLE}
         return not asked.isdisjoint(self.findings)
+
+    def _rare(self, consents: Sequence[Change], case: Case) -> Met | Unknown | None:
+        """Whether a consent that counts is one of few, by the grants that stand now; None: no, or none counts."""
+        judged = [(change, self._counts(change, case)) for change in consents]
+        counting = next((change for change, counts in judged if counts), None)
+        maybe = counting or next((change for change, counts in judged if counts is None), None)
+        if maybe is None:
+            return None
+        if not isinstance(case.grants, Known):
+            return unknown(PartName.GRANTS, case.grants)
+        delegated = case.grants.value.delegated
+        if not isinstance(delegated, Known):
+            return unknown(PartName.GRANTS, delegated)
+        people = {grant.user_id for grant in delegated.value if grant.consent_type == "Principal"}
+        if len(people) > self.rare_people or any(each.consent_type != "Principal" for each in delegated.value):
+            return None
+        told = _told(maybe)
+        if not people:
+            return Unknown(f"{told}: no grant shows that came of it (yet), so how many people consented is not known")
+        found = f"{told} is one of few: {len(people)} people consented to this application"
+        return Met(found) if counting else Unknown(found)
 
     def _roles(self, consents: Sequence[Change], records: Sequence[AuditRecord], case: Case) -> Met | Unknown | None:
         """Whether somebody consented for the whole tenant without a role for that; None: nobody did."""

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import pytest
 
 from drill.practice import Behaviour
+from shared.clients import graph_inventory
 from shared.errors import PermissionMissing, PlatformRefused
 from shared.hunting import consents_view, contacts_view, owners_view
 from shared.inventory import Inventory
@@ -161,6 +162,43 @@ def test_old_consents_are_hunted_through() -> None:
     assert (by_name["Travel desk"].tier, len(by_name["Travel desk"].reasons)) == ("data", 1)
     assert "nobody has verified who publishes it" in by_name["0utlook Sync"].reasons
     assert any("reads like Outlook" in each for each in by_name["0utlook Sync"].reasons)
+
+
+def test_it_is_told_how_rare_a_consent_is() -> None:
+    """How many people gave theirs, and with which scopes the application is alone in the tenant."""
+    given = tenant(
+        servicePrincipals=[
+            app(2, "Travel desk", appOwnerOrganizationId=FOREIGN),
+            app(4, "0utlook Sync", appOwnerOrganizationId=FOREIGN),
+        ],
+        owners={},
+        oauth2PermissionGrants=[
+            {**grant(2, "User.Read Mail.ReadWrite"), "resourceId": sp(9)},
+            {**grant(4, "Mail.ReadWrite Files.Read.All"), "resourceId": sp(9)},
+            {**grant(4, "Files.Read.All", "Principal"), "resourceId": sp(9)},
+        ],
+    )
+    found = {each.name: each for each in asked(every_candidate, given)[0]}
+
+    assert (found["0utlook Sync"].people, found["0utlook Sync"].alone_with) == (1, ("Files.Read.All",))
+    assert (found["Travel desk"].people, found["Travel desk"].alone_with) == (0, ("User.Read",))
+
+
+def test_where_consents_cannot_be_counted_nothing_is_called_rare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than are counted: not known, with the reason."""
+    monkeypatch.setattr(graph_inventory, "_LONGEST_PAGE", 1)
+    monkeypatch.setattr(graph_inventory, "_MOST_PAGES", 1)
+    wide = [grant(2, "Mail.ReadWrite"), grant(4, "Mail.ReadWrite")]
+    apps = [app(each, f"app {each}", appOwnerOrganizationId=FOREIGN) for each in (2, 4)]
+    given = tenant(servicePrincipals=apps, owners={}, oauth2PermissionGrants=wide)
+
+    async def story(inventory: Inventory) -> ConsentsView:
+        return consents_view(await inventory.consents(50, None), TENANT)
+
+    page = asked(story, given)
+
+    assert [each.alone_with for each in page.candidates] == [None, None]
+    assert any("more than 1 consents" in each for each in page.uncounted)
 
 
 def test_a_dangerous_scope_is_found_behind_many_others() -> None:

@@ -6,7 +6,20 @@ from datetime import timedelta
 import pytest
 
 from shared.audit import read_audit
-from shared.case import AuditRecord, CouldNotLook, DirectoryRole, HeldRoles, Known, NotLooked, PartName, Person, Way
+from shared.case import (
+    AuditRecord,
+    CouldNotLook,
+    DelegatedGrant,
+    DirectoryRole,
+    Grants,
+    HeldRoles,
+    Known,
+    NotLooked,
+    Part,
+    PartName,
+    Person,
+    Way,
+)
 from shared.conditions.consent import Consented, ConsentFlaw
 from shared.conditions.interface import Met, NotMet, Unknown
 from shared.privileges import Tier
@@ -43,6 +56,42 @@ BY_APP = audit("Consent to application", [prop("ConsentAction.Permissions", f"[]
 def test_each_flaw_is_told_from_the_record(record: AuditRecord, flaw: ConsentFlaw, answer: type) -> None:
     """What cannot be read may hold anything, where that matters."""
     assert isinstance(Consented((flaw,)).check(case(audits=(record,))), answer)
+
+
+def held_by(*users: str, everybody: bool = False) -> Grants:
+    """Consents to the application that stand now."""
+    own = [DelegatedGrant(f"g{user}", "Principal", user, GRAPH, "User.Read") for user in users]
+    wide = [DelegatedGrant("g*", "AllPrincipals", None, GRAPH, "User.Read")] if everybody else []
+    return Grants(Known(()), Known((*own, *wide)), Known(()))
+
+
+@pytest.mark.parametrize(
+    ("grants", "answer"),
+    [
+        (Known(held_by(USER)), Met),
+        (Known(held_by(USER, "b")), Met),
+        (Known(held_by(USER, "b", "c")), NotMet),
+        (Known(held_by(USER, everybody=True)), NotMet),
+        (Known(held_by()), Unknown),
+        (Known(replace(held_by(USER), delegated=CouldNotLook("Directory.Read.All is missing"))), Unknown),
+        (CouldNotLook("nobody answered"), Unknown),
+        (NotLooked(), Unknown),
+    ],
+)
+def test_a_consent_is_rare_where_hardly_anybody_gave_one(grants: Part[Grants], answer: type) -> None:
+    """By the grants that stand now; where they cannot be read, or do not show yet, it is not called common."""
+    found = Consented((ConsentFlaw.RARE,)).check(replace(case(audits=(PLAIN,)), grants=grants))
+
+    assert isinstance(found, answer)
+    assert not isinstance(found, Unknown) or not isinstance(grants, NotLooked) or found.wants == {PartName.GRANTS}
+
+
+def test_without_a_consent_lately_nothing_is_rare() -> None:
+    """An old application that one person uses is not asked about, and grants are not read for it."""
+    old = replace(PLAIN, at=START - timedelta(days=8))
+
+    assert isinstance(Consented((ConsentFlaw.RARE,)).check(case(audits=(old,))), NotMet)
+    assert PartName.GRANTS not in Consented().also_needs()
 
 
 def test_the_grant_that_a_consent_makes_tells_what_is_new() -> None:

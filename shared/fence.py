@@ -5,9 +5,10 @@ The journal's append stops a loser at its next record. Between two records lie r
 that was paused there would carry out what somebody else has long gone on from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from shared.case import HolderKind, IdentityState, Part, PartName
 from shared.estate import (
@@ -39,8 +40,11 @@ from shared.tenant import (
     Publisher,
     Tenant,
     WriteResult,
+    still_wanted,
     unchecked,
 )
+
+T = TypeVar("T")
 
 
 def fenced(tenant: Tenant, check: Check) -> Tenant:
@@ -50,6 +54,16 @@ def fenced(tenant: Tenant, check: Check) -> Tenant:
     publisher = FencedPublisher(tenant.publisher, check) if tenant.publisher else None
     directory = FencedDirectory(tenant.directory, check)
     return replace(tenant, directory=directory, handover=handover, publisher=publisher, estate=estate)
+
+
+async def _let(check: Check, write: Callable[[], Awaitable[T]]) -> T:
+    """Write after the check; a write that has to wait, or is sent again, is checked once more by whoever sends it."""
+    await check()
+    token = still_wanted.set(check)
+    try:
+        return await write()
+    finally:
+        still_wanted.reset(token)
 
 
 def fenced_estate(estate: Estate, check: Check) -> Estate:
@@ -82,12 +96,10 @@ class FencedDirectory:
         return await self.inner.key_digests(application)
 
     async def set_account_enabled(self, principal: PrincipalId, enabled: bool) -> None:
-        await self.check()
-        await self.inner.set_account_enabled(principal, enabled)
+        await _let(self.check, lambda: self.inner.set_account_enabled(principal, enabled))
 
     async def set_application_disabled(self, application: AppObjectId, disabled: bool) -> None:
-        await self.check()
-        await self.inner.set_application_disabled(application, disabled)
+        await _let(self.check, lambda: self.inner.set_application_disabled(application, disabled))
 
     async def add_password(
         self, holder: HolderKind, object_id: str, name: str, expires: datetime, check: Check = unchecked
@@ -96,12 +108,10 @@ class FencedDirectory:
         return await self.inner.add_password(holder, object_id, name, expires, self.check)
 
     async def write_access(self, writes: Sequence[AccessWrite]) -> Sequence[WriteResult]:
-        await self.check()
-        return await self.inner.write_access(writes)
+        return await _let(self.check, lambda: self.inner.write_access(writes))
 
     async def dismiss_risk(self, principals: Sequence[PrincipalId]) -> None:
-        await self.check()
-        await self.inner.dismiss_risk(principals)
+        await _let(self.check, lambda: self.inner.dismiss_risk(principals))
 
     async def cover_by_risk_policy(
         self, principal: PrincipalId, state: str, *, sent_before: bool, check: Check = unchecked
@@ -119,12 +129,10 @@ class FencedDirectory:
         return await self.inner.public_keys(holder, object_id)
 
     async def write_credentials(self, writes: Sequence[CredentialWrite]) -> Sequence[WriteResult]:
-        await self.check()
-        return await self.inner.write_credentials(writes)
+        return await _let(self.check, lambda: self.inner.write_credentials(writes))
 
     async def confirm_compromised(self, principals: Sequence[PrincipalId]) -> None:
-        await self.check()
-        await self.inner.confirm_compromised(principals)
+        await _let(self.check, lambda: self.inner.confirm_compromised(principals))
 
     async def transitive_groups(self, principal: PrincipalId) -> tuple[str, ...]:
         return await self.inner.transitive_groups(principal)
@@ -165,12 +173,10 @@ class FencedAccess:
         return await self.inner.grants_on(vault, holder)
 
     async def remove_grant(self, grant: Grant) -> None:
-        await self.check()
-        await self.inner.remove_grant(grant)
+        await _let(self.check, lambda: self.inner.remove_grant(grant))
 
     async def restore_grant(self, grant: Grant) -> None:
-        await self.check()
-        await self.inner.restore_grant(grant)
+        await _let(self.check, lambda: self.inner.restore_grant(grant))
 
 
 @dataclass(frozen=True, slots=True)

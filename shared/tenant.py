@@ -8,6 +8,7 @@ refusal). Retrying what may be repeated, within bounds, is theirs; deciding what
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
@@ -41,6 +42,13 @@ Check = Callable[[], Awaitable[None]]  # raises RivalActs if another instance ha
 
 async def unchecked() -> None:
     """Nobody else is at it."""
+
+
+still_wanted: ContextVar[Check] = ContextVar("still_wanted", default=unchecked)
+"""
+What clients call before a write that had to wait, or that is sent again: by then a rival may have gone on, or a person
+have set the stop switch. The fence around a tenant says what it is; it raises as the fence does.
+"""
 
 
 # The name by which Cordon's one policy is found again, in every tenant and by every version.

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from shared.clients.azure_answers import Method, Order, Reply, readable
 from shared.clients.azure_http import AzureHttp
 from shared.clients.graph_shapes import objects_of
-from shared.clients.pacing import Quota
+from shared.clients.pacing import Quota, check_if_late, loop_time
 from shared.clients.patience import Trouble, persist, read_retry_after
 from shared.errors import CordonError, IncompleteAnswer, OutcomeUnknown, PlatformRefused
 from shared.signal import JsonObject
@@ -103,9 +103,10 @@ class Arm:
         self, method: Method, call: Call, body: JsonObject | None = None, *, bears_secret: bool = False
     ) -> JsonObject:
         """A write that may be repeated, seen through to its end."""
-        order = self._write_order(method, call, body, bears_secret=bears_secret)
+        order, begun = self._write_order(method, call, body, bears_secret=bears_secret), loop_time()
 
         async def attempt() -> JsonObject:
+            await check_if_late(begun)
             return await self._settled(order, await self.http.attempt(order))
 
         return await persist(attempt, self.http.patience, self.http.random, call.doing)

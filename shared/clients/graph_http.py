@@ -18,7 +18,7 @@ import httpx
 from shared.clients.answers import VERSION, Answer, Call, check, lost, not_sent, read_object
 from shared.clients.batch import MOST, NOT_TRIED, batch_body, read_batch
 from shared.clients.guard import Failed, ForeignHost, Guard, TooLarge, origin_of
-from shared.clients.pacing import Pace
+from shared.clients.pacing import Pace, check_if_late, loop_time
 from shared.clients.patience import Patience, Trouble, persist
 from shared.clients.text import fit
 from shared.clients.tokens import TokenSource
@@ -82,9 +82,12 @@ class GraphHttp:
 
     async def send(self, call: Call) -> JsonObject:
         """The JSON object that Graph answers, {} for an empty answer."""
+        begun = loop_time()
 
         async def attempt() -> JsonObject:
             await self._take_turn(call)
+            if call.is_write:
+                await check_if_late(begun)
             return read_object(call, await self._answer(call))
 
         return await persist(attempt, self.patience, self.random, call.doing)

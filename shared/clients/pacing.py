@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
+from shared.tenant import still_wanted
+
 Seconds: TypeAlias = float
 
 
@@ -39,6 +41,7 @@ KEY_SELECTS = Quota("selecting keyCredentials", 150, 60.5)  # per tenant
 DIRECTORY_WRITES = Quota("directory writes", 3000, 151.0)  # per app and tenant
 
 _TICK: Seconds = 1e-6  # what is left over by floating point is no reason to wait
+_PROMPT: Seconds = 1.0  # within which a write goes out on the check that came before it
 _MOST_STRETCH = 16.0
 _HALVED_EVERY: Seconds = 60.0  # how fast a learned stretch is forgotten
 
@@ -119,6 +122,12 @@ class _Lane:
 def loop_time() -> Seconds:
     """The running event loop's own clock."""
     return asyncio.get_running_loop().time()
+
+
+async def check_if_late(begun: Seconds) -> None:
+    """Whether a write that should have gone out long ago is still wanted. Raises as the fence does."""
+    if loop_time() - begun > _PROMPT:
+        await still_wanted.get()()
 
 
 class Pacing:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from shared.clients.answers import Call
 from shared.clients.batch import MOST
 from shared.clients.graph_http import GraphHttp, NotTried
-from shared.clients.pacing import DIRECTORY_WRITES
+from shared.clients.pacing import DIRECTORY_WRITES, check_if_late, loop_time
 from shared.clients.patience import Pauses, Trouble
 from shared.clients.write_calls import Write, call_for
 from shared.errors import Gone, OutcomeUnknown, PlatformRefused
@@ -30,6 +30,7 @@ from shared.tenant import (
     RemoveFederated,
     RemoveOwner,
     RemovePassword,
+    SetInstanceLock,
     WriteDone,
     WriteRefused,
     WriteResult,
@@ -64,7 +65,7 @@ class WriteLane:
     """Carries out one sequence of writes. Make it, `run` it, throw it away."""
 
     def __init__(self, http: GraphHttp, writes: Sequence[Write]) -> None:
-        self._http = http
+        self._http, self._writes = http, tuple(writes)
         self._results: dict[int, WriteResult] = {}
         self._open: list[_Open] = []
         self._waited = 0.0
@@ -77,15 +78,24 @@ class WriteLane:
 
     async def run(self) -> list[WriteResult]:
         """One result per write, in their order."""
+        begun = loop_time()
         while self._open:
             some = self._open[:MOST]
             await self._http.pacing.take(DIRECTORY_WRITES, urgent=True, cost=len(some))
+            if not self._is_lock_lifted():
+                await check_if_late(begun)
             found = await self._http.try_all([each.call for each in some], chain=True)
             pause = self._settle(some, found)
             if pause is not None:
                 self._waited += pause
                 await asyncio.sleep(pause)
         return [self._results[number] for number in sorted(self._results)]
+
+    def _is_lock_lifted(self) -> bool:
+        """Between lifting the instance lock and putting it back there is no stopping: it would stay off."""
+        done = (write for number, write in enumerate(self._writes) if number in self._results)
+        lifted = any(isinstance(write, SetInstanceLock) and not write.lock.get("isEnabled") for write in done)
+        return lifted and any(isinstance(each.write, SetInstanceLock) for each in self._open)
 
     def _settle(self, some: Sequence[_Open], found: Sequence[JsonObject | Trouble]) -> float | None:
         """Note the results; give the pause before the next batch, if one of them is to be tried again."""

@@ -13,9 +13,18 @@ from drill.transports import PracticeAzureTransport, PracticeCredential, Practic
 from drill.virtual_time import VirtualClock, virtual_clock
 from shared.case import CouldNotLook, HolderKind, IdentityState, Known, PartName, Provenance
 from shared.clients.tenant import make_tenant
-from shared.errors import CordonError, OutcomeUnknown, PermissionMissing
+from shared.errors import CordonError, OutcomeUnknown, PermissionMissing, StoppedBySwitch
+from shared.fence import fenced
 from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, PrincipalId
-from shared.tenant import Gathered, RemoveFederated, RemovePassword, ReplaceKeys, Tenant, WriteDone
+from shared.tenant import (
+    Gathered,
+    RemoveFederated,
+    RemovePassword,
+    ReplaceKeys,
+    SetInstanceLock,
+    Tenant,
+    WriteDone,
+)
 from tests.clients.fake_graph import START, play, seeded
 from tests.clients.test_tenant import SETTINGS
 from tests.practice.desk import APP_ID, APPLICATION, FEDERATED, PRINCIPAL, SECRET, payroll
@@ -446,3 +455,61 @@ def test_a_sign_in_log_that_is_not_to_be_had_says_why(lack: str) -> None:
         assert isinstance(part, CouldNotLook)
         assert not part.may_help_later
         assert ("AuditLog.Read.All" in part.why) or ("licence" in part.why.lower())
+
+
+@pytest.mark.parametrize("wait", ["30", None], ids=["as it asks", "our own back-off"])
+@pytest.mark.parametrize(
+    ("match", "what"), [("PATCH /servicePrincipals/*", "block"), ("POST /applications/*/removePassword", "remove")]
+)
+def test_a_write_that_had_to_wait_is_not_sent_after_the_stop(match: str, what: str, wait: str | None) -> None:
+    """The tenant throttles it; a person stops Cordon meanwhile, and what was asked for before does not go out."""
+
+    async def story(place: Place) -> None:
+        stopped_at = place.clock.now() + timedelta(seconds=2)
+
+        async def check() -> None:
+            if place.clock.now() >= stopped_at:
+                raise StoppedBySwitch
+
+        directory = fenced(place.tenant, check).directory
+        with pytest.raises(StoppedBySwitch):
+            await (
+                directory.set_account_enabled(PrincipalId(PRINCIPAL), False)
+                if what == "block"
+                else directory.write_credentials(REMOVALS[:1])
+            )
+        accepted = [effect for effect in place.practice.effects if int(str(effect["status"])) < 300]
+
+        assert [effect for effect in accepted if not str(effect["path"]).endswith("$batch")] == []
+
+    throttled = {**fault(match, "429"), "count": 3, **({"retryAfter": wait} if wait else {})}
+    at(story, faults=[throttled], behaviour=Behaviour.gentle())
+
+
+def test_an_instance_lock_that_was_lifted_is_put_back_whatever_was_stopped_meanwhile() -> None:
+    """The removal between the two is throttled and a person stops Cordon: the lock does not stay off."""
+    lock = {"isEnabled": True, "allProperties": True}
+    tenant = payroll(
+        application={"servicePrincipalLockConfiguration": lock},
+        principal={"passwordCredentials": [{"keyId": SECRET, "displayName": "sp"}]},
+    )
+
+    async def story(place: Place) -> None:
+        stopped_at = place.clock.now() + timedelta(seconds=2)
+
+        async def check() -> None:
+            if place.clock.now() >= stopped_at:
+                raise StoppedBySwitch
+
+        await fenced(place.tenant, check).directory.write_credentials(
+            [
+                SetInstanceLock(APPLICATION, {**lock, "isEnabled": False}),
+                RemovePassword(HolderKind.SERVICE_PRINCIPAL, PRINCIPAL, SECRET),
+                SetInstanceLock(APPLICATION, {**lock}),
+            ]
+        )
+
+        assert place.truth("applications", APPLICATION)["servicePrincipalLockConfiguration"]["isEnabled"] is True
+
+    throttled = fault("POST /servicePrincipals/*/removePassword", "429", retryAfter="30")
+    at(story, tenant, faults=[throttled], behaviour=Behaviour.gentle())

@@ -99,6 +99,18 @@ class StepStory:
                 return "planned"
 
     @property
+    def cuts(self) -> bool:
+        """
+        Whether it takes something away. One that takes what is held, and found nothing held, takes nothing; unless a
+        person was asked to settle what it had to leave.
+        """
+        if self.planned is not None and not self.planned.contains:
+            return False
+        found = [intent.before["removing"] for _, intent in self.all(Intended) if "removing" in intent.before]
+        asked = any(outcome.todo for _, look in self.all(Verified) for outcome in look.left)
+        return not found or any(found) or asked
+
+    @property
     def verified(self) -> Verified | None:
         """The answer of the newest look, if nothing happened since."""
         return self.newest if isinstance(self.newest, Verified) else None

@@ -93,10 +93,10 @@ def status_of(records: Sequence[Record], now: datetime) -> Status:
     too long, ended in part, or in need of a person it is NEEDS_ATTENTION.
 
     The steps are those of the newest plan and every other that was ever begun and that no undo has put back;
-    unless one of them cuts something off, nothing is contained. A step holds if its newest record since the plan
-    is a proof by a fresh read: that the service accepted a write is none. A step is given up when it stopped and no
-    other is in motion, when the switch stopped this attempt, or when the incident was put down, rechecked or closed
-    without it.
+    unless one of them cuts something off, nothing is contained: a removal that found nothing held cuts nothing. A
+    step holds if its newest record since the plan is a proof by a fresh read: that the service accepted a write is
+    none. A step is given up when it stopped and no other is in motion, when the switch stopped this attempt, or when
+    the incident was put down, rechecked or closed without it.
 
     Raises NotFound for no records, JournalDamaged for kinds that this version does not know.
     """
@@ -237,7 +237,7 @@ def _begun(history: History, now: datetime) -> Status:
     if history.place(UndoOrdered) > history.place(Planned):
         return Status.NEEDS_ATTENTION  # an undo left something standing, which the newest decision does not speak of
     steps = [step for step in history.steps if step.state != "put-back"]
-    if not any(step.planned is None or step.planned.contains for step in steps):
+    if not any(step.cuts for step in steps):
         return Status.NEEDS_ATTENTION
     if all(step.state == "held" for step in steps):
         return _all_held(history, now)
@@ -375,16 +375,19 @@ def _asked_for_now(history: History, now: datetime) -> Iterator[str]:
 
 
 _CUTS_NOTHING = (
-    "What was asked for is done and holds, and nothing of it cuts the identity off: it may still sign in. Order "
+    "What was asked for is done and holds, and nothing of it cuts the identity off: it can do what it could. Order "
     "block-sign-in or another action that contains, or undo this incident if that was all that was wanted."
 )
 
 
+_LETS_GO = ("dismiss-risk", "restore-application")  # who orders these wants nothing cut
+
+
 def _holds_and_cuts_nothing(history: History) -> bool:
     standing = [step for step in history.steps if step.state != "put-back"]
-    informs = all(step.planned is not None and not step.planned.contains for step in standing)
-    if any(step.planned is not None and step.planned.action == "dismiss-risk" for step in standing):
-        return False  # whoever finds it harmless wants nothing cut
+    informs = not any(step.cuts for step in standing)
+    if any(step.planned is not None and step.planned.action in _LETS_GO for step in standing):
+        return False
     return bool(standing) and informs and all(step.state == "held" for step in standing)
 
 

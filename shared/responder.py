@@ -24,7 +24,7 @@ from shared.actions.people import (
     people_needed,
     same_person,
 )
-from shared.case import Known
+from shared.case import IdentityState, Known
 from shared.chain import Chain
 from shared.counter_evidence import weigh_up
 from shared.damage import TODO, damaged_now, read_noting
@@ -329,8 +329,7 @@ class Responder:
             left_out = await desk.left_out(found.decision.actions)
             plan = make_plan(found.decision.actions, found.state, means, desk.clock(), left_out)
             protected = why_protected(found.state, desk.policy.protected, await self._own_ids())
-            synchronises = why_synchronises(found.state, await found.look.grants())
-            spared = protected or (synchronises.why if isinstance(synchronises, Doubt) else synchronises)
+            spared = protected or await self._synchronises(found.state, found.look)
             held = (
                 spared
                 or why_nothing_contains(plan)
@@ -353,6 +352,11 @@ class Responder:
             held_back=held,
             forecast=await self._foresee(plan, found) if with_forecast else None,
         )
+
+    async def _synchronises(self, state: IdentityState, look: Look) -> str | None:
+        """As when it is carried out: what is deleted synchronises nothing."""
+        found = None if state.deleted_at is not None else why_synchronises(state, await look.grants())
+        return found.why if isinstance(found, Doubt) else found
 
     async def _foresee(self, plan: Planned | None, found: Investigation) -> Foreseen | None:
         if plan is None or not plan.steps:

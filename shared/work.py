@@ -408,7 +408,7 @@ class Work:
         elif wanting := History(self._chain.lines).wanting:
             named = ", ".join(dict.fromkeys(outcome.outcome for outcome in wanting))
             await self._close("needs-attention", f"every step holds, but a person has to settle what is left: {named}")
-        elif not any(step.contains for step in plan.steps):
+        elif not any(step.cuts for step in History(self._chain.lines).steps):
             await self._close(
                 "needs-attention", "what was asked for is in place, and nothing of it cuts the identity off"
             )

@@ -33,7 +33,7 @@ def cut(*left: NamedOutcome) -> list[object]:
     return [
         beginning(),
         planned(CUT),
-        intended(CUT, before={"removing": []}),
+        intended(CUT, before={"removing": [{"grant": "g"}]}),
         applied(CUT),
         looked(*left),
         rechecks_set(),

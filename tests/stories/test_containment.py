@@ -1,13 +1,14 @@
 """One compromised identity, from signal to proven containment."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from shared.case import Known
-from shared.entries import Applied, Decided, Planned, Rechecked, RechecksSet, Verified
+from shared.case import Grants, Known
+from shared.entries import Applied, Closed, Decided, Planned, Rechecked, RechecksSet, Verified
 from shared.identity import IdentityKind
 from shared.incident import Status
-from tests.fakes import certificate, federated, password, payroll
+from tests.fakes import app_role, certificate, federated, password, payroll
 from tests.stories.world import World, play
 
 
@@ -223,3 +224,29 @@ def test_a_foreign_application_whose_own_credentials_work_on_is_not_called_conta
         assert await world.status() is Status.CONTAINED
 
     play(story, payroll(principal=[password(1)], kind=IdentityKind.FOREIGN), policy=ROTATING)
+
+
+REMOVING = ROTATING.replace("replace-credentials", "remove-app-roles")
+
+
+def test_a_removal_that_found_nothing_to_remove_contains_nobody() -> None:
+    """It held no app role, so nothing was taken from it: a person is told. Where it held one, it is contained."""
+
+    def play_with(grants: Known[Grants]) -> tuple[Status, Closed | None, Sequence[str]]:
+        async def story(world: World) -> tuple[Status, Closed | None, Sequence[str]]:
+            world.directory.grants = grants
+            await world.hear_of_leak(world.instance())
+            await world.work_queue(world.instance())
+            view = await world.instance().incident((await world.chain()).incident)
+            return view.status, (await world.chain()).last(Closed), view.todo
+
+        return play(story, payroll(application=[password(1)]), policy=REMOVING)
+
+    empty, closed, todo = play_with(Known(Grants(Known(()), Known(()), Known(()))))
+    held, contained, _ = play_with(Known(Grants(Known((app_role(1),)), Known(()), Known(()))))
+
+    assert (empty, held) == (Status.NEEDS_ATTENTION, Status.CONTAINED)
+    assert closed is not None
+    assert contained is not None
+    assert (closed.outcome, contained.outcome) == ("needs-attention", "contained")
+    assert any("nothing of it cuts the identity off" in each for each in todo)

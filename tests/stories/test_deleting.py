@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.actions import ACTIONS, check_policy_action
+from shared.case import CouldNotLook
 from shared.entries import Approved, Closed, Decided, Planned, Verified
 from shared.errors import PolicyWrong, RequestConflicts, RequestRefused
 from shared.identity import IdentityRef
@@ -94,6 +95,21 @@ def test_a_restored_application_stays_blocked() -> None:
         assert world.directory.effects == ["RestoreDeleted", "accountEnabled=False"]
         assert not world.directory.state.enabled
         assert await world.status() is Status.CONTAINED
+
+    play(story, STATE)
+
+
+def test_the_preview_of_a_restoration_is_held_back_by_nothing_that_the_order_is_not() -> None:
+    """What is deleted holds nothing that could be read: that is no reason to say that it is spared."""
+
+    async def story(world: World) -> None:
+        world.directory.deleted = True
+        world.directory.grants = CouldNotLook("404", gone=True)
+        preview = await world.instance().preview(order("restore-application"))
+
+        assert preview.plan is not None
+        assert preview.plan.steps
+        assert preview.held_back is None
 
     play(story, STATE)
 

@@ -36,6 +36,7 @@ from shared.errors import (
 from shared.fence import fenced
 from shared.identity import IdentityRef
 from shared.look import Look
+from shared.precedence import Precedence
 from shared.refusals import refusal_name, todo_for
 from shared.signal import JsonObject
 from shared.standing import back_since, is_back
@@ -71,8 +72,10 @@ class Execution:
         subject: IdentityRef,
         clock: Clock,
         planned_at: int | None = None,
+        precedence: Precedence | None = None,
     ) -> None:
         self._tenant, self._chain, self._switch = tenant, chain, switch
+        self._precedence = precedence or Precedence()  # None: nobody else is at work here
         self._subject, self._clock, self._planned_at = subject, clock, planned_at
 
     def _planned(self) -> int:
@@ -129,6 +132,7 @@ class Execution:
             if await self._is_stopped():
                 return
             await self._write(pending, look)
+            await self._precedence.give_way()
             await self._prove(pending)
             look = None
 
@@ -159,7 +163,9 @@ class Execution:
             intent = await self._intend(step, look)
             if intent is None:
                 return
+            self._precedence.leave(self._chain.incident)
             applied = await self._apply(step, dict(intent.before))
+            await self._precedence.give_way()
             await self._chain.write(
                 AppliedEntry(round=intent.round, writes=applied.writes, made=applied.made), step=step.id
             )

@@ -82,6 +82,7 @@ from shared.outbox import Outbox
 from shared.owner_question import BY_POLICY, ask, is_met
 from shared.plan import LIFE, fingerprint, make_plan
 from shared.policy import ActionChoice, Policy, Verdict
+from shared.precedence import Precedence
 from shared.preflight import outcomes, why_nothing_contains
 from shared.protection import Doubt, why_ids_protected, why_protected, why_synchronises
 from shared.readiness import ReadinessCheck
@@ -151,6 +152,7 @@ class Desk:
     warm_up: Callable[[], Awaitable[None]]
     resumes: dict[IncidentId, datetime] = field(default_factory=dict[IncidentId, datetime])  # when ours are due
     turn: Turn = field(default_factory=Turn)  # at the limits' window
+    precedence: Precedence = field(default_factory=Precedence)
     readiness: ReadinessCheck | None = None  # None: nobody looks ahead; refusals come from the tenant
     token: Callable[[int], bytes] = secrets.token_bytes  # that many random bytes
     liveness: Liveness | None = None  # None: nobody counts when rules match
@@ -216,12 +218,19 @@ class Work:
                 await self._send_resume()
             await self._begin(because)
             if await self._undo_if_ordered():
-                plan, look = await self._decide_if_due()
-                done = await self._carry_out(plan, look) if plan else True
+                plan, done = await self._decide_and_do()
                 await self._end(plan, done=done)
         await self._leave_the_muster()
         await self._desk.outbox.publish_due(self._chain)
         await self._count_matches()
+
+    async def _decide_and_do(self) -> tuple[Planned | None, bool]:
+        """The plan, if there was one to carry out, and whether nothing is left to try."""
+        try:
+            plan, look = await self._decide_if_due()
+            return plan, await self._carry_out(plan, look) if plan else True
+        finally:
+            self._desk.precedence.leave(self._incident)
 
     async def _count_matches(self) -> None:
         """When all else is done: which rules decided."""
@@ -430,6 +439,7 @@ class Work:
         if is_decided(chain) or (standing is not None and order is None):
             return standing or self._left_standing(), None
         found, _ = await asyncio.gather(self._investigate(order), self._desk.recall_readiness())
+        self._desk.precedence.enter(self._incident)
         found = await choose_rung(found, self._desk.policy, self._desk.left_out)
         joins, ahead, elsewhere = await together(
             self._joins_another(found), self._look_ahead(found), self._stands_elsewhere()
@@ -769,7 +779,8 @@ class Work:
 
     def _execution(self) -> Execution:
         desk = self._desk
-        return Execution(desk.tenant, self._chain, desk.switch, subject_of(self._chain), desk.clock, self._planned_at)
+        subject, planned_at, precedence = subject_of(self._chain), self._planned_at, desk.precedence
+        return Execution(desk.tenant, self._chain, desk.switch, subject, desk.clock, planned_at, precedence)
 
     async def _contain_again(self, plan: Planned) -> None:
         """Somebody undid it: do it again. The later look that saw it is in the journal, and counts as a strike."""

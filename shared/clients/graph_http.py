@@ -304,7 +304,6 @@ class _Forgetful(httpx.AsyncClient):
         *,
         headers: Mapping[str, str],
         content: bytes | None = None,
-        extensions: Mapping[str, object],
     ) -> httpx.Request:
         to = _parsed(url)
         whole = {**self._always, **{name.lower(): value for name, value in headers.items()}}
@@ -312,9 +311,7 @@ class _Forgetful(httpx.AsyncClient):
         if content is not None or method in _WITH_BODY:
             whole["content-length"] = str(len(content or b""))
         stream = httpx.ByteStream(content or b"")
-        return httpx.Request(
-            method, to, headers=whole, stream=stream, extensions={**extensions, "timeout": self.timeout.as_dict()}
-        )
+        return httpx.Request(method, to, headers=whole, stream=stream, extensions={"timeout": self.timeout.as_dict()})
 
     async def send(  # pyright: ignore[reportIncompatibleMethodOverride] - what the SDK's adapter gives
         self, request: httpx.Request
@@ -336,8 +333,9 @@ def _make_adapter(guard: Guard, base_url: str) -> "GraphRequestAdapter":
     business either: they are put on each request here, and the guard keeps them from leaving for any other host.
     """
     from kiota_abstractions.authentication import AnonymousAuthenticationProvider
-    from msgraph.graph_request_adapter import GraphRequestAdapter
     from msgraph_core import GraphClientFactory  # pyright: ignore[reportMissingTypeStubs]
+
+    from shared.clients.graph_adapter import UntracedAdapter
 
     client = _Forgetful(
         transport=guard,
@@ -346,7 +344,7 @@ def _make_adapter(guard: Guard, base_url: str) -> "GraphRequestAdapter":
         timeout=httpx.Timeout(_SECONDS, connect=_CONNECT_SECONDS),
         headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "Cordon"},
     )
-    adapter = GraphRequestAdapter(
+    adapter = UntracedAdapter(
         AnonymousAuthenticationProvider(),
         GraphClientFactory.create_with_custom_middleware([], client=client),
     )

@@ -48,6 +48,14 @@ def origin_of(url: str) -> tuple[str, str, int]:
     return parts.scheme, host, parts.port or _DEFAULT_PORTS[parts.scheme]
 
 
+class _Whole(httpx.Response):
+    """A success whose body is there; httpx would look for its encoding, and go through it once more."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(status, stream=httpx.ByteStream(body))
+        self._content, self.is_closed, self.is_stream_consumed = body, True, True
+
+
 class Guard(httpx.AsyncBaseTransport):
     """
     An httpx transport that lets requests to one origin through and reads their answers whole. Of a success only
@@ -69,7 +77,7 @@ class Guard(httpx.AsyncBaseTransport):
         if not answer.is_success:
             headers = {name: value for name, value in answer.headers.items() if name != "content-encoding"}
             raise Failed(Answer(answer.status_code, headers, body))
-        return httpx.Response(answer.status_code, content=body)
+        return _Whole(answer.status_code, body)
 
     async def _read(self, answer: httpx.Response) -> bytes:
         encoding = answer.headers.get("content-encoding", "identity").lower()

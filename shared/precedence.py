@@ -1,0 +1,35 @@
+"""
+Who is not cut off yet goes before the bookkeeping of who is.
+
+Many identities at once share one core. Between the answer that an identity is decided on and its first write there is
+work of some milliseconds; without precedence, each of them would wait for the records and the proofs of all that were
+faster.
+"""
+
+import asyncio
+
+from shared.journal import IncidentId
+
+_MOST_TURNS = 100  # of the event loop: who waits for the store must not hold up the others for good
+
+
+class Precedence:
+    """The incidents of this instance that are about to be cut off."""
+
+    def __init__(self) -> None:
+        self._near: set[IncidentId] = set()
+
+    def enter(self, incident: IncidentId) -> None:
+        """All that it is decided on is there; from now on it waits for nobody but us."""
+        self._near.add(incident)
+
+    def leave(self, incident: IncidentId) -> None:
+        """Its first write is on its way, or there will be none."""
+        self._near.discard(incident)
+
+    async def give_way(self) -> None:
+        """Let those go first who are about to be cut off, also those of whom it shows in this very turn."""
+        for _ in range(_MOST_TURNS):
+            await asyncio.sleep(0)
+            if not self._near:
+                return

@@ -10,7 +10,9 @@ import asyncio
 
 from shared.journal import IncidentId
 
-_MOST_TURNS = 100  # of the event loop: who waits for the store must not hold up the others for good
+_MOST_TURNS = (
+    25  # of the event loop, some three times what a cut takes: who waits for the store holds up nobody for long
+)
 
 
 class Precedence:
@@ -18,6 +20,10 @@ class Precedence:
 
     def __init__(self) -> None:
         self._near: set[IncidentId] = set()
+
+    @property
+    def is_anybody_near(self) -> bool:
+        return bool(self._near)
 
     def enter(self, incident: IncidentId) -> None:
         """All that it is decided on is there; from now on it waits for nobody but us."""

@@ -17,6 +17,7 @@ from shared.journal import IncidentId, MemoryJournal
 from shared.look import Look
 from shared.plan import make_plan
 from shared.policy import ActionChoice
+from shared.precedence import Precedence
 from shared.tenant import CredentialWrite, Tenant, WriteRefused, WriteResult
 from tests.fakes import PAYROLL, PAYROLL_APP, PAYROLL_CLIENT, START, FakeDirectory, FakeFeeds, FakeSwitch, FakeVault
 
@@ -53,6 +54,7 @@ class Bench:
     chain: Chain
     switch: FakeSwitch = field(default_factory=FakeSwitch)
     vault: FakeVault | None = None
+    precedence: Precedence = field(default_factory=Precedence)
 
     async def plan(self, *names: str, **options: Any) -> Planned:
         """Plan these actions, as the identity is now, and write the plan down."""
@@ -70,7 +72,7 @@ class Bench:
 
     def execution(self, planned_at: int | None = None) -> Execution:
         tenant = Tenant(self.directory, FakeFeeds(), self.vault, None)
-        return Execution(tenant, self.chain, self.switch, SUBJECT, self.clock, planned_at)
+        return Execution(tenant, self.chain, self.switch, SUBJECT, self.clock, planned_at, self.precedence)
 
     async def carry_out(self, plan: Planned, look: Look | None = None) -> bool:
         return await self.execution().carry_out(plan, look)

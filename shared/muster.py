@@ -9,7 +9,7 @@ under this policy counts, and nothing is ever done on the strength of it.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from shared.case import Case, Known, RiskDetection
@@ -22,6 +22,14 @@ from shared.store import Documents
 
 _PARTITION = "undecided"
 _MOST = 1_000  # more than the largest limit: more do not have to be counted
+_OWN = 50  # ids that an asker has himself, at most
+
+
+@dataclass(slots=True, eq=False)
+class Reading:
+    """The list as it is about to be read; None: nobody has asked."""
+
+    begins: asyncio.Task[frozenset[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,7 @@ class Muster:
     documents: Documents
     policy: Policy
     clock: Clock
+    reading: Reading = field(default_factory=Reading)
 
     async def announce(self, signals: Sequence[Signal]) -> None:
         """Put the identities of these signals on the list, if what is claimed could lead to containment."""
@@ -46,9 +55,16 @@ class Muster:
 
     async def others(self, own: Sequence[str]) -> Batch:
         """Everybody on the list but the identity with these ids. Raises Unreachable if it cannot be read."""
-        listed = await self.documents.query(_PARTITION, limit=_MOST + len(own))
-        now = self.clock()
-        return Batch(frozenset(each.key for each in listed if not _is_old(each.body, now)) - set(own))
+        if self.reading.begins is None or self.reading.begins.done():  # done: cut short with its event loop
+            self.reading.begins = asyncio.ensure_future(self._listed())
+        return Batch(await asyncio.shield(self.reading.begins) - set(own))
+
+    async def _listed(self) -> frozenset[str]:
+        """Read once for all who ask at the same moment: fifty that read a list of fifty each took longer than a cut."""
+        await asyncio.sleep(0)  # whoever is as far as we are joins; who asks from now on may know of more
+        self.reading.begins = None
+        listed, now = await self.documents.query(_PARTITION, limit=_MOST + _OWN), self.clock()
+        return frozenset(each.key for each in listed if not _is_old(each.body, now))
 
     async def settle(self, ids: Sequence[str]) -> None:
         """Take a decided identity off the list."""

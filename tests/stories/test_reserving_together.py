@@ -30,6 +30,8 @@ class FarDocuments(MemoryDocuments):
 
     calls: list[str] = field(default_factory=list[str])
     broken: bool = False
+    lists: int = 0  # how often the list of the undecided was read
+    no_lists: bool = False
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -45,6 +47,15 @@ class FarDocuments(MemoryDocuments):
     async def replace(self, partition: str, key: str, body: JsonObject, etag: str) -> bool:
         await self._travel("replace", key)
         return await super().replace(partition, key, body, etag)
+
+    async def query(
+        self, partition: str, *, after: str = "", before: str | None = None, limit: int = 1000
+    ) -> Sequence[Document]:
+        self.lists += 1
+        await asyncio.sleep(0.01)
+        if self.no_lists:
+            raise Unreachable("reading the list", "the store does not answer")
+        return await super().query(partition, after=after, before=before, limit=limit)
 
     async def _travel(self, call: str, key: str) -> None:
         if key == "identities":
@@ -169,6 +180,51 @@ def test_who_comes_while_the_window_is_read_goes_next() -> None:
         assert calls == ["get"]
         assert await first is None
         assert isinstance(await second, Over)
+
+    _play(story)
+
+
+async def _report(documents: FarDocuments, number: int) -> None:
+    await documents.insert("undecided", _principal(number), {"at": START.isoformat()})
+
+
+def test_many_that_ask_at_once_read_the_list_of_the_undecided_once() -> None:
+    """Each gets everybody but himself; whoever asks a moment later reads it again, and sees who was reported since."""
+
+    async def story(documents: FarDocuments) -> None:
+        muster = _reservations(documents).muster
+        for number in range(_MANY):
+            await _report(documents, number)
+        batches = await asyncio.gather(*(muster.others([_principal(number)]) for number in range(_MANY)))
+        late = asyncio.ensure_future(muster.others([]))
+        await asyncio.sleep(0.005)  # it is under way
+        await _report(documents, _MANY)
+        latest = await muster.others([])
+
+        everybody = frozenset(map(_principal, range(_MANY)))
+        assert [batch.others for batch in batches] == [everybody - {_principal(number)} for number in range(_MANY)]
+        assert (await late).others == everybody
+        assert latest.others == everybody | {_principal(_MANY)}
+        assert documents.lists == 3
+
+    _play(story)
+
+
+def test_a_list_that_cannot_be_read_is_told_to_all_who_asked_and_read_afresh_afterwards() -> None:
+    """Also where the one that asked first is gone meanwhile."""
+
+    async def story(documents: FarDocuments) -> None:
+        muster = _reservations(documents).muster
+        documents.no_lists = True
+        asking = [asyncio.ensure_future(muster.others([])) for _ in range(3)]
+        await asyncio.sleep(0)
+        asking[0].cancel()
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        documents.no_lists = False
+
+        assert [type(answer) for answer in answers] == [asyncio.CancelledError, Unreachable, Unreachable]
+        assert (await muster.others([])).others == frozenset()
+        assert documents.lists == 2
 
     _play(story)
 

@@ -61,6 +61,7 @@ LeftOut: TypeAlias = Callable[[Sequence[ActionChoice]], Awaitable[Mapping[str, N
 
 _ORDER = CASE_PARTS  # cheapest first
 _ALWAYS_TOLD = frozenset({PartName.IDENTITY, PartName.DETECTIONS, PartName.RISK, PartName.AUDITS})
+_SILENCE = CouldNotLook("it was asked for, and neither it nor a reason came back")
 _LAG = timedelta(minutes=30)  # how far a list may lag behind a pushed record; seen are 15 (facts: audit latency)
 
 
@@ -118,7 +119,7 @@ async def investigate(
     while wanted:
         # What it holds tells whether it is protected; asked for along with the identity, it takes no time of its own.
         asked = wanted | {PartName.GRANTS} | along if PartName.IDENTITY in wanted else wanted
-        case = _doubted(_with(case, await look.gather(asked)))
+        case = _answered(_doubted(_with(case, await look.gather(asked))), wanted)
         decision = judge(policy, case)
         wanted = _cheapest(_unlooked(case, decision.wants))
     if isinstance(case.identity, CouldNotLook) and case.identity.gone and not deleted_first:
@@ -186,6 +187,12 @@ def _cheapest(wants: frozenset[PartName]) -> frozenset[PartName]:
 
 def _unlooked(case: Case, wants: frozenset[PartName]) -> frozenset[PartName]:
     return frozenset(part for part in wants if isinstance(getattr(case, part.value), NotLooked))
+
+
+def _answered(case: Case, asked: frozenset[PartName]) -> Case:
+    """What was asked for is known or could not be read; anything else would be asked for without end."""
+    silent = _unlooked(case, asked)
+    return replace(case, **dict.fromkeys((part.value for part in silent), _SILENCE)) if silent else case
 
 
 def _with(case: Case, gathered: Gathered) -> Case:

@@ -134,3 +134,23 @@ def test_a_sign_in_that_a_signal_names_is_missed_in_a_log_that_lags() -> None:
 
     assert "does not show yet a sign-in" in look(told(0)).passing_faults[0]
     assert look(told(7000215)).passing_faults == ()
+
+
+class _Silent(FakeDirectory):
+    """Gives the identity, and of whatever else is asked for, neither an answer nor a reason."""
+
+    async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+        found = await super().look(subject, parts)
+        assert self.looks < 10, "it is asked again and again"
+        return Gathered(identity=found.identity, grants=found.grants)
+
+
+def test_what_comes_back_without_an_answer_is_not_asked_for_again_and_again() -> None:
+    """It counts as what could not be read: a person is asked, and is told what is missing."""
+    directory = _Silent(payroll(), FakeClock())
+
+    found = look_into(directory, "{risk-state: {levels: [high]}}")
+
+    assert found.decision.verdict is Verdict.ASK
+    assert directory.looks == 1
+    assert found.case.risk == CouldNotLook("it was asked for, and neither it nor a reason came back")

@@ -5,6 +5,7 @@ Steps that are captured or verified together share a look, so that one round tri
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -51,7 +52,7 @@ class Look:
 
     def __init__(self, directory: Directory, subject: IdentityRef, clock: Clock, estate: Estate | None = None) -> None:
         self._directory, self._clock, self._estate = directory, clock, estate
-        self._locks = {part: asyncio.Lock() for part in PartName}
+        self._locks: dict[PartName, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.subject = subject
         self.gathered = Gathered()
         self.begun_at: datetime = clock()
@@ -70,8 +71,10 @@ class Look:
         """Make sure that these parts were asked for, in one go. People are asked for after what tells who they are."""
         if parts & _PEOPLE:
             parts = parts | _TELL_PEOPLE | {PartName.PEOPLE}
+        if not (missing := self._missing(parts)):
+            return self.gathered
         async with AsyncExitStack() as stack:
-            for part in sorted(self._missing(parts), key=_ORDER.index):  # in one order, so that nobody waits in a ring
+            for part in sorted(missing, key=_ORDER.index):  # in one order, so that nobody waits in a ring
                 await stack.enter_async_context(self._locks[part])
             missing = self._missing(parts)
             if of_directory := missing - {PartName.VAULT_ACCESS} - _PEOPLE:

@@ -20,6 +20,7 @@ class Precedence:
 
     def __init__(self) -> None:
         self._near: set[IncidentId] = set()
+        self._passing: asyncio.Task[None] | None = None
 
     @property
     def is_anybody_near(self) -> bool:
@@ -35,6 +36,15 @@ class Precedence:
 
     async def give_way(self) -> None:
         """Let those go first who are about to be cut off, also those of whom it shows in this very turn."""
+        await asyncio.sleep(0)
+        if not self._near:
+            return
+        if self._passing is None or self._passing.done():
+            self._passing = asyncio.ensure_future(self._pass())
+        await asyncio.shield(self._passing)
+
+    async def _pass(self) -> None:
+        """One waits for all who give way: that fifty of them wake in each turn would itself hold up the cuts."""
         for _ in range(_MOST_TURNS):
             await asyncio.sleep(0)
             if not self._near:

@@ -124,7 +124,7 @@ class Responder:
     """Everything a door may ask for."""
 
     def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+        self._desk = self._desk_at_work = desk
         self._own: frozenset[str] | None = None
         self._in_hand: WeakValueDictionary[IncidentId, asyncio.Lock] = WeakValueDictionary()
         witness = Witness(desk.store, desk.clock)
@@ -714,7 +714,7 @@ class Responder:
                 log.warning("a message names incident %s, which has no journal; it is dropped", incident)
                 return
             try:
-                await do(Work(replace(self._desk, own_ids=await self._own_ids()), chain))
+                await do(Work(await self._desk_now(), chain))
             except RivalActs as rival:
                 log.info("%s", rival)
 
@@ -734,7 +734,7 @@ class Responder:
                 log.warning("a message names incident %s, which has no journal; it is dropped", incident)
                 return
             try:
-                await Rotation(replace(self._desk, own_ids=await self._own_ids()), chain).advance(woken=woken)
+                await Rotation(await self._desk_now(), chain).advance(woken=woken)
             except RivalActs as rival:
                 log.info("%s", rival)
 
@@ -762,6 +762,13 @@ class Responder:
     async def _policy_touched(self, touched: PolicyTouched) -> None:
         if not (await self._own_ids()).intersection(touched.by):
             await self._desk.inbox.policy_touched(touched)
+
+    async def _desk_now(self) -> Desk:
+        """The desk with all ids of Cordon's own identities, as far as they are known."""
+        own = await self._own_ids()
+        if self._desk_at_work.own_ids != own:
+            self._desk_at_work = replace(self._desk, own_ids=own)
+        return self._desk_at_work
 
     async def _own_ids(self) -> frozenset[str]:
         """Client and object ids of Cordon's own identities: the audit log names them by object id."""

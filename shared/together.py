@@ -26,6 +26,8 @@ async def together(*coroutines: Coroutine[Any, Any, object]) -> tuple[object, ..
 
     Each runs at once until it has to wait for something: what is there already costs no turn of the event loop.
     """
+    if len(coroutines) == 1:
+        return (await coroutines[0],)
     loop = asyncio.get_running_loop()
     tasks = [_started(coroutine, loop) for coroutine in coroutines]
     try:

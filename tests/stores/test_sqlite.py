@@ -192,6 +192,24 @@ async def test_what_many_write_at_the_same_moment_is_flushed_once(
         assert list(await store.journal.read(incident)) == chain(incident, 3)
 
 
+@pytest.mark.parametrize(("writers", "flushes"), [(5, 1), (40, 5)])
+async def test_who_writes_a_moment_later_shares_the_flush_but_nobody_waits_for_good(
+    tmp_path: Path, watch: Watch, watched: type[Watched], writers: int, flushes: int
+) -> None:
+    """One more writer in each turn of the event loop: they gather, and are written after eight turns at the latest."""
+    store = open_sqlite_store(tmp_path / "cordon.db", watch)
+
+    async def later(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await store.documents.insert("some", f"key-{turns}", {})
+
+    await asyncio.gather(*(later(turns) for turns in range(writers)))
+
+    assert watched.commits == flushes
+    assert len(await store.documents.query("some")) == writers
+
+
 async def test_one_that_cannot_be_written_takes_nobody_with_it(tmp_path: Path, watch: Watch) -> None:
     """Two rivals and a bystander in the same breath: one rival loses, whatever they share with whom."""
     store, ours, other = open_sqlite_store(tmp_path / "cordon.db", watch), new_incident(), new_incident()

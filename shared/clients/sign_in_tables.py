@@ -57,19 +57,18 @@ class SignInTables:
 
     async def everybody(self, since: datetime, until: datetime, *, managed: bool) -> Part[Sequence[JsonObject]]:
         """
-        All workloads' records of since <= t < until, in Graph's shape; unknown where no workspace is written to, where
-        the table begins later, or where there are more than one answer holds.
+        All workloads' records of since <= t < until, in Graph's shape, of the workspaces that have the whole of this
+        time: Entra sends a category as a whole, so one is enough. Unknown where none has, because nothing is sent
+        there, or not any more, or where there are more than one answer holds.
         """
         table = _TABLES[managed]
         asked = [as_part(self._everybody_in(each, table, since, until)) for each in self._workspaces.ids]
         parts: tuple[Part[Sequence[JsonObject] | None], ...] = await together(*asked)
-        failed = [part for part in parts if isinstance(part, CouldNotLook)]
-        if failed:
-            return failed[0]
         held = [part.value for part in parts if isinstance(part, Known) and part.value is not None]
-        if not held:
-            return self._workspaces.nobody_writes(table, since)
-        return Known([*{str(record["id"]): record for records in held for record in records}.values()])
+        if held:
+            return Known([*{str(record["id"]): record for records in held for record in records}.values()])
+        failed = [part for part in parts if isinstance(part, CouldNotLook)]
+        return failed[0] if failed else self._workspaces.nobody_writes(table, since)
 
     async def _everybody_in(
         self, workspace: str, table: str, since: datetime, until: datetime
@@ -81,6 +80,9 @@ class SignInTables:
         )
         if held is None:
             return None
+        if held.until is not None and held.until < until:
+            why = f"Its records stopped at {held.until:%Y-%m-%d %H:%M} UTC, and nothing is known of the time after"
+            raise IncompleteAnswer(f"Not done: {doing}. {why}.")
         if len(rows) >= MOST:
             raise IncompleteAnswer(f"Not done: {doing}. More than {MOST} came between {since} and {until}.")
         return readable(doing, lambda: [_as_graph(row) for row in rows])

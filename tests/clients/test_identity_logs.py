@@ -311,6 +311,31 @@ def test_a_witness_whose_log_has_stopped_does_not_vouch_for_the_time_since() -> 
         at(story, UNLICENSED, azure=azure, logs=logs, workspaces=None, behaviour=Behaviour.gentle())
 
 
+def polled(tenant: dict[str, Any], held: list[dict[str, Any]], azure: dict[str, Any] = EXPORTED) -> list[str]:
+    """The ids of everybody's sign-ins of the last eight hours, but for the last."""
+
+    async def story(place: Place) -> list[str]:
+        pages = place.tenant.feeds.all_sign_ins("servicePrincipal", START - DAY / 3, START - HOUR)
+        return [str(each["id"]) async for page in pages for each in page]
+
+    return at(story, tenant, azure=azure, logs={"signIns": held}, workspaces=None, behaviour=Behaviour.gentle())
+
+
+def test_a_poll_of_everybody_s_sign_ins_has_the_same_two_sources() -> None:
+    """Whoever it was, and however it ended; in one order or the other."""
+    held = [*HELD, *ticking(HOUR, timedelta())[:1], *ticking(HOUR, 9 * HOUR)]
+
+    assert set(polled(LICENSED, held)) == set(polled(UNLICENSED, held)) == {"s4", "s5"}
+
+
+def test_a_poll_does_not_take_a_log_that_has_stopped_for_a_quiet_one() -> None:
+    """Whoever ends the export would otherwise sign in unseen, and coverage would say that it was read."""
+    with pytest.raises(CordonError, match="records stopped at 2026"):
+        polled(UNLICENSED, ticking(HOUR / 2, 6 * HOUR))
+    with pytest.raises(CordonError, match="diagnostic settings"):
+        polled(UNLICENSED, HELD, {})
+
+
 def test_a_witness_who_hears_nothing_says_why() -> None:
     """Both reasons, and never "nobody tried"."""
     with pytest.raises(CordonError, match=r"licence.*diagnostic settings"):

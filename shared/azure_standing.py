@@ -45,7 +45,8 @@ _NEEDS = (
         cut_vault_access.NAME,
         "executor",
         "CORDON_EXECUTOR_CLIENT_ID",
-        lambda grant: grant.grants_itself or grant.reads,  # one role may give both; then it is told as reading
+        # One role may give both; then it is told as reading.
+        lambda grant: grant.reads or (grant.grants_itself and not grant.by_deployment),
         "holds no role by which it could take access away, on any vault that Cordon's reader sees",
         "Assign User Access Administrator and Key Vault Contributor to it where access is to be cut.",
     ),

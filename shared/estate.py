@@ -71,8 +71,9 @@ class Grant:
     scope: str  # ARM id in lower case: of a management group, subscription, group, vault or secret; "/" is all
     role: str  # the role's name or id; for access policies the permissions
     reads: bool  # it gives the values of secrets
-    grants_itself: bool  # it does not, but whoever has it can give it to themselves
+    grants_itself: bool  # it does not, but whoever has it can give it to themselves, or take them another way
     image: JsonObject
+    by_deployment: bool = False  # of those: not the right to read, but a deployment that reads for them
 
 
 @dataclass(frozen=True, slots=True)

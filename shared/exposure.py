@@ -255,6 +255,11 @@ def _tell_ways(ways: tuple[Grant, ...], unlogged: str | None) -> str:
     if reading:
         return f"the identity can read it, by {told}; the log shows no read"
     doubt = f"; whether it did is not known: {unlogged}" if unlogged else ""
+    if all(way.by_deployment for way in ways):
+        return (
+            f"the identity cannot read it, but could take it by a deployment, which no log tells in its name, by {told}"
+            f"{doubt}"
+        )
     return f"the identity cannot read it, but can give itself the right, by {told}{doubt}"
 
 

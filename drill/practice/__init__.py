@@ -42,7 +42,7 @@ login.microsoftonline.com, picked by the Host header or X-Original-Host. A reque
 `entraDiagnosticSettings` ({workspaceId, logs: [{category, enabled}], since}: without any, no workspace gets Entra's
 logs), vaults
 (`rbac` true, false or null, `accessPolicies`, `firewall`, `diagnostics` true, false or settings, `diagnosticsHistory`
-[{at, diagnostics}]: what became of them before the drill, `events` false
+[{at, diagnostics}]: what became of them before the drill, `enabledForTemplateDeployment` and the like, `events` false
 where nobody has subscribed to what the vault tells, `secrets`), `locks` (`scope`, `level`: ReadOnly | CanNotDelete) and
 the services in arm/sources.py: storageAccounts, databaseAccounts, serviceBusNamespaces, eventHubNamespaces,
 redisCaches, postgresServers, sqlServers. A secret has a `value`, or `valueOf` a service's key or a client secret

@@ -36,6 +36,7 @@ class HeldGrant:
             "role": grant.role,
             "reads": grant.reads,
             "grantsItself": grant.grants_itself,
+            "byDeployment": grant.by_deployment,
             "image": dict(grant.image),
             "vault": vault_image(self.vault),
         }
@@ -147,6 +148,7 @@ def held_in(image: JsonObject, name: str) -> Iterator[HeldGrant]:
             reads=each["reads"] is True,
             grants_itself=each["grantsItself"] is True,
             image=inner if isinstance(inner, dict) else {},
+            by_deployment=each.get("byDeployment") is True,
         )
         yield HeldGrant(grant, _vault_of(cast("JsonObject", each["vault"])))
 

@@ -40,6 +40,7 @@ _VAULTS = "2023-07-01"
 _SUBSCRIPTIONS = "2022-12-01"
 _ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
 _DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
+_OPENED = ("enabledForTemplateDeployment", "enabledForDeployment", "enabledForDiskEncryption")
 _SHOWN = 20  # subscriptions in a sentence
 _HOW_TO_SEE = (
     "Assign the role Reader to the identity of CORDON_READER_CLIENT_ID at the scope "
@@ -49,11 +50,15 @@ _HOW_TO_SEE = (
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One vault as Resource Graph shows it: with the groups above it, and its access policies."""
+    """
+    One vault as Resource Graph shows it: with the groups above it, and its access policies. `open`: templates, machines
+    or the encryption of disks may take secrets out of it, on behalf of whoever deploys them.
+    """
 
     vault: VaultSeen
     chain: frozenset[str]
     policies: tuple[JsonObject, ...]
+    open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +178,11 @@ class AzureAccess:
             self._reader.get(Call(vault.id, _VAULTS, doing, READER)),
             self._reader.list(Call(vault.id, _AUTHORIZATION, doing, READER, _ASSIGNMENTS, wanted)),
         )
-        fresh, policies = readable(doing, lambda: _fresh(vault, shown))
+        row = readable(doing, lambda: _fresh(vault, shown))
         given = readable(doing, lambda: [_assignment(each) for each in rows])
         roles: dict[str, Role] = {}
         for role in sorted({str(each["roleId"]) for each in given}):
             roles[role] = await self._role(vault, role)
-        row = _Row(fresh, frozenset(), policies)
         return readable(doing, lambda: tuple(_grants(row, given, roles, frozenset({holder}), covered=True)))
 
     async def _role(self, vault: VaultSeen, role: str) -> Role:
@@ -262,15 +266,18 @@ def _row(record: JsonObject) -> _Row:
         subscription=text_of(record, "subscriptionId").lower(),
         rbac=_is_set(record, "rbac"),
     )
-    return _Row(vault, frozenset(text_of(each, "name").lower() for each in chain), tuple(policies))
+    above = frozenset(text_of(each, "name").lower() for each in chain)
+    opened = any(_is_set(record, name) for name in ("templates", "machines", "disks"))
+    return _Row(vault, above, tuple(policies), opened)
 
 
-def _fresh(vault: VaultSeen, body: JsonObject) -> tuple[VaultSeen, tuple[JsonObject, ...]]:
+def _fresh(vault: VaultSeen, body: JsonObject) -> _Row:
     """The vault as Resource Manager shows it now."""
     properties = _object(body, "properties")
     policies = objects_of(properties, "accessPolicies") if properties.get("accessPolicies") else []
     rbac = _is_set(properties, "enableRbacAuthorization")
-    return VaultSeen(vault.id, vault.name, vault.subscription, rbac), tuple(policies)
+    opened = any(_is_set(properties, name) for name in _OPENED)
+    return _Row(VaultSeen(vault.id, vault.name, vault.subscription, rbac), frozenset(), tuple(policies), opened)
 
 
 def _assignment(record: JsonObject) -> JsonObject:
@@ -304,22 +311,27 @@ def _grants(
     covered: bool = False,
 ) -> Iterator[Grant]:
     """`covered`: what is given from above counts for this vault, because it was asked for at its scope."""
+    held: list[tuple[JsonObject, Role]] = []
     for each in given:
         role = roles.get(str(each.get("roleId")).lower())
         scope = str(each.get("scope"))
         from_above = covered and not scope.startswith(f"{row.vault.id}/")
         if role and (from_above or covers(scope, row.vault, row.chain)):
-            yield from _by_role(row.vault, each, role)
+            held.append((each, role))
+    opened = row.open or any(role.opens_to_deployments() for _, role in held)
+    for each, role in held:
+        yield from _by_role(row.vault, each, role, opened=opened)
     if not row.vault.rbac:
         yield from (_by_policy(row.vault, each) for each in row.policies if _is_for(each, holders))
 
 
-def _by_role(vault: VaultSeen, given: JsonObject, role: Role) -> Iterator[Grant]:
+def _by_role(vault: VaultSeen, given: JsonObject, role: Role, *, opened: bool) -> Iterator[Grant]:
     """A condition may narrow a role; what it comes to is not judged, so it counts as if it had none, and says so."""
     reads = vault.rbac and role.reads_values()
     grants_itself = not reads and role.gives_itself(rbac=vault.rbac)
+    by_deployment = opened and not reads and not grants_itself and role.deploys()
     condition = given.get("cond") or None
-    if reads or grants_itself:
+    if reads or grants_itself or by_deployment:
         yield Grant(
             kind="role-assignment",
             id=text_of(given, "id"),
@@ -327,8 +339,9 @@ def _by_role(vault: VaultSeen, given: JsonObject, role: Role) -> Iterator[Grant]
             scope=text_of(given, "scope").lower() or "/",
             role=f"{role.name} (with a condition)" if condition else role.name,
             reads=reads,
-            grants_itself=grants_itself,
+            grants_itself=grants_itself or by_deployment,
             image=_image(given, condition),
+            by_deployment=by_deployment,
         )
 
 

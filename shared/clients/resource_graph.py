@@ -32,7 +32,8 @@ resources
     | project subscriptionId, chain=properties.managementGroupAncestorsChain
 ) on subscriptionId
 | project id=tolower(id), name, subscriptionId, rbac=tobool(properties.enableRbacAuthorization), \
-ap=properties.accessPolicies, chain
+ap=properties.accessPolicies, chain, templates=tobool(properties.enabledForTemplateDeployment), \
+machines=tobool(properties.enabledForDeployment), disks=tobool(properties.enabledForDiskEncryption)
 """
 _ASSIGNMENTS = """// cordon:assignments
 authorizationresources

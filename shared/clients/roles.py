@@ -17,7 +17,15 @@ from shared.signal import JsonObject
 _VAULT = "microsoft.keyvault/vaults"
 # A backup holds the values, and whoever has one can bring it back in a vault of their own.
 READ_VALUES = (f"{_VAULT}/secrets/getsecret/action", f"{_VAULT}/secrets/backup/action")
-GIVE_ROLES = ("microsoft.authorization/roleassignments/write",)
+# Who changes what a role allows that it has, or asks for one for a while, gives itself as much.
+GIVE_ROLES = (
+    "microsoft.authorization/roleassignments/write",
+    "microsoft.authorization/roledefinitions/write",
+    "microsoft.authorization/roleassignmentschedulerequests/write",
+)
+# Templates and machines get at secrets of a vault that is open to them; whoever deploys these sees what they got.
+DEPLOY = (f"{_VAULT}/deploy/action",)
+WRITE_VAULTS = (f"{_VAULT}/write",)
 WRITE_POLICIES = (f"{_VAULT}/write", f"{_VAULT}/accesspolicies/write")
 _READ_BY_POLICY = frozenset({"get", "all", "backup"})
 _GROUPS = "/providers/microsoft.management/managementgroups/"
@@ -49,6 +57,17 @@ class Role:
         then it can give itself the role that writes those.
         """
         wanted = GIVE_ROLES if rbac else (*GIVE_ROLES, *WRITE_POLICIES)
+        return self._allows(wanted)
+
+    def deploys(self) -> bool:
+        """Whether its holder can have a deployment read the secrets of a vault that is open to deployments."""
+        return self._allows(DEPLOY)
+
+    def opens_to_deployments(self) -> bool:
+        """Whether its holder can open a vault to deployments."""
+        return self._allows(WRITE_VAULTS)
+
+    def _allows(self, wanted: tuple[str, ...]) -> bool:
         return any(_gives(each.actions, each.not_actions, wanted) for each in self.permissions)
 
 

@@ -139,7 +139,8 @@ def test_a_role_on_the_vault_beside_one_on_a_secret_reaches_all_of_it() -> None:
         ({"dataActions": ["*/getSecret/action"], "notDataActions": ["*/backup/action"]}, True),
         ({"actions": ["*/read"]}, False),
         ({"actions": ["Microsoft.Authorization/roleAssignments/*"]}, True),
-        ({"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write"]}, False),
+        ({"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write"]}, True),  # by a deployment
+        ({"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write", "Microsoft.KeyVault/*"]}, False),
     ],
 )
 def test_a_custom_role_is_judged_by_its_data_actions(permissions: dict[str, list[str]], reaches: bool) -> None:
@@ -158,8 +159,8 @@ def test_a_custom_role_is_judged_by_its_data_actions(permissions: dict[str, list
         ("User Access Administrator", True, True),
         ("Role Based Access Control Administrator", True, True),
         ("Key Vault Data Access Administrator", True, True),
-        ("Contributor", True, None),
-        ("Key Vault Contributor", True, None),
+        ("Contributor", True, True),  # it opens the vault to templates, and deploys one
+        ("Key Vault Contributor", True, True),
         ("Key Vault Reader", True, None),
         ("Key Vault Crypto Officer", True, None),
         ("Key Vault Certificate User", True, False),
@@ -177,6 +178,55 @@ def test_who_can_give_itself_access_is_within_reach_and_marked(name: str, rbac: 
 
     marks = [(each.grants_itself, each.reads) for found in reach.vaults for each in found.grants]
     assert marks == ([] if itself is None else [(itself, not itself)])
+
+
+@pytest.mark.parametrize(
+    ("actions", "opened", "reaches"),
+    [
+        (["Microsoft.KeyVault/vaults/deploy/action"], "enabledForTemplateDeployment", True),
+        (["Microsoft.KeyVault/vaults/deploy/action"], "enabledForDeployment", True),
+        (["Microsoft.KeyVault/vaults/deploy/action"], "enabledForDiskEncryption", True),
+        (["Microsoft.KeyVault/vaults/deploy/action"], None, False),
+        (["Microsoft.KeyVault/vaults/deploy/action", "Microsoft.KeyVault/vaults/write"], None, True),
+        (["Microsoft.KeyVault/vaults/write"], "enabledForTemplateDeployment", False),
+    ],
+)
+def test_who_deploys_from_a_vault_that_is_open_to_it_could_take_its_secrets(
+    actions: list[str], opened: str | None, reaches: bool
+) -> None:
+    """No right to read is needed for that; who may write the vault opens it."""
+    definition = {"roleName": "Tailored", "permissions": [{"actions": actions}]}
+
+    reach = reached_by(
+        role("Tailored", vault_id("shop")),
+        roleDefinitions=[definition],
+        shop={} if opened is None else {opened: True},
+    )
+
+    marks = [(each.reads, each.grants_itself, each.by_deployment) for found in reach.vaults for each in found.grants]
+    assert marks == ([(False, True, True)] if reaches else [])
+
+
+def test_one_role_may_open_a_vault_and_another_deploy_from_it() -> None:
+    """Two halves in one hand."""
+    halves = [
+        {"roleName": "Opens", "permissions": [{"actions": ["Microsoft.KeyVault/vaults/write"]}]},
+        {"roleName": "Deploys", "permissions": [{"actions": ["Microsoft.KeyVault/vaults/deploy/action"]}]},
+    ]
+
+    reach = reached_by(role("Opens", PROD), role("Deploys", vault_id("shop")), roleDefinitions=halves)
+
+    assert [each.role for each in only(reach).grants] == ["Deploys"]
+
+
+@pytest.mark.parametrize("action", ["roleDefinitions", "roleAssignmentScheduleRequests"])
+def test_who_changes_its_own_role_or_asks_for_one_can_give_itself_access(action: str) -> None:
+    """There is more than one way to a role."""
+    definition = {"roleName": "Tailored", "permissions": [{"actions": [f"Microsoft.Authorization/{action}/write"]}]}
+
+    (grant,) = only(reached_by(role("Tailored", vault_id("shop")), roleDefinitions=[definition])).grants
+
+    assert (grant.reads, grant.grants_itself, grant.by_deployment) == (False, True, False)
 
 
 def test_a_role_with_a_condition_counts_and_says_so() -> None:

@@ -209,3 +209,13 @@ def test_a_read_of_nobody_s_says_nothing_more_of_what_the_identity_read() -> Non
     assert found.secrets[0].reads is not None
     assert found.secrets[0].reads.count == 1
     assert not is_read_again(replace(found.secrets[0], reads=replace(rows[0], unnamed=True)), "v2", T0)
+
+
+def test_what_could_be_taken_by_a_deployment_is_told_as_that() -> None:
+    """No log names who had it read, so that a quiet log is not called a proof."""
+    way = replace(grant("shop", reads=False), by_deployment=True)
+
+    found = find_exposure(gathered(reached("shop", way)))
+
+    assert tiers(found) == {"shop/a": 3, "shop/b": 3}
+    assert "could take it by a deployment, which no log tells in its name" in found.secrets[0].why

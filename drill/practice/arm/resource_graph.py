@@ -3,7 +3,8 @@ Azure Resource Graph: what is where, as it was a while ago, and only what the ca
 
 Questions and their columns:
 
-    // cordon:vaults            id, name, subscriptionId, resourceGroup, uri, rbac, ap, chain
+    // cordon:vaults            id, name, subscriptionId, resourceGroup, uri, rbac, ap, chain, templates, machines,
+                                disks
     // cordon:assignments       id, principalId, principalType, scope, roleId, cond
     // cordon:role-definitions  roleId, roleName, custom, permissions
     // cordon:services          id, name
@@ -25,10 +26,11 @@ from drill.practice.arm.state import MANAGEMENT_GROUPS, Assignment
 from drill.practice.questions import NotUnderstood, Row, columns, guids_in, marker_of, projected, text_of
 from drill.practice.shapes import JsonObject, dump
 from drill.practice.state import TenantState
-from drill.practice.vault.state import Vault
+from drill.practice.vault.state import OPENED, Vault
 from drill.practice.web import Answer, Refusal, Request, Route
 
 OPERATION = "Microsoft.ResourceGraph/resources/read"
+_OPENED = ("templates", "machines", "disks")
 _FILTERS = ("AtScopeAndBelow", "AtScopeAndAbove", "AtScopeExact", "AtScopeAboveAndBelow")
 _READ_ASSIGNMENTS = "Microsoft.Authorization/roleAssignments/read"
 _READ_VAULTS = "Microsoft.KeyVault/vaults/read"
@@ -94,6 +96,7 @@ def _vault(state: TenantState, vault: Vault, seen_at: datetime) -> Row:
         "rbac": vault.rbac,
         "ap": list(vault.policies.as_of(seen_at)),
         "chain": [{"name": name, "displayName": name} for name in chain],
+        **{column: name in vault.opened for column, name in zip(_OPENED, OPENED, strict=True)},
     }
 
 
@@ -170,7 +173,7 @@ def _services(state: TenantState, request: Request, query: str, body: JsonObject
 
 _Find: TypeAlias = Callable[[TenantState, Request, str, JsonObject], Sequence[Row]]
 _QUESTIONS: dict[str, tuple[tuple[str, ...], _Find]] = {
-    "vaults": (("id", "name", "subscriptionId", "resourceGroup", "uri", "rbac", "ap", "chain"), _vaults),
+    "vaults": (("id", "name", "subscriptionId", "resourceGroup", "uri", "rbac", "ap", "chain", *_OPENED), _vaults),
     "assignments": (("id", "principalId", "principalType", "scope", "roleId", "cond"), _assignments),
     "role-definitions": (("roleId", "roleName", "custom", "permissions"), _definitions),
     "services": (("id", "name"), _services),

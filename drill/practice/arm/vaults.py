@@ -8,7 +8,7 @@ from drill.practice.arm.roles import WRITE_POLICIES, WRITE_VAULTS
 from drill.practice.arm.shapes import bad_body, follows_at, listed, properties_of, resource_not_found
 from drill.practice.shapes import JsonObject, objects
 from drill.practice.state import TenantState
-from drill.practice.vault.state import Vault
+from drill.practice.vault.state import OPENED, Vault
 from drill.practice.web import Answer, Refusal, Request, Route
 
 _KINDS = ("keys", "secrets", "certificates", "storage")
@@ -27,6 +27,7 @@ def shown(state: TenantState, vault: Vault) -> JsonObject:
             "tenantId": state.id,
             "accessPolicies": list(vault.policies.newest),
             "enableRbacAuthorization": vault.rbac,
+            **{name: name in vault.opened for name in OPENED},
             "enableSoftDelete": True,
             "softDeleteRetentionInDays": 90,
             "vaultUri": f"{vault.url}/",
@@ -56,6 +57,7 @@ def patch_vault(state: TenantState, request: Request, scope: str, name: str) -> 
     if "accessPolicies" in given:
         _write(state, vault, [_entry(state, each) for each in _entries(given["accessPolicies"])])
     vault.rbac = bool(given.get("enableRbacAuthorization", vault.rbac))
+    vault.opened = frozenset(name for name in OPENED if given.get(name, name in vault.opened))
     vault.tags = cast("JsonObject", body.get("tags", vault.tags))
     return Answer(200, shown(state, vault))
 

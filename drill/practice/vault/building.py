@@ -13,7 +13,7 @@ from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objec
 from drill.practice.state import Taken, TenantState
 from drill.practice.vault.granting import give_role
 from drill.practice.vault.secrets import new_version
-from drill.practice.vault.state import Certificate, CertificateVersion, SecretVersion, Vault
+from drill.practice.vault.state import OPENED, Certificate, CertificateVersion, SecretVersion, Vault
 
 HANDOVER = "handover"
 _VAULT_KEYS = (
@@ -29,6 +29,7 @@ _VAULT_KEYS = (
     "firewall",
     "tags",
     "events",
+    *OPENED,
 )
 _SECRET_KEYS = (
     "name",
@@ -108,6 +109,7 @@ def _vault(state: TenantState, given: JsonObject, *, trusted: bool) -> Vault:
             () if rbac and not given.get("accessPolicies") else (*policies,)
         ),
         tags=cast("JsonObject", given.get("tags", {})),
+        opened=frozenset(name for name in OPENED if given.get(name)),
     )
     for change in objects(given.get("diagnosticsHistory", [])):
         _change_settings(state, vault, change)

@@ -57,6 +57,10 @@ class Certificate:
     deleted_at: datetime | None = None
 
 
+OPENED = ("enabledForTemplateDeployment", "enabledForDeployment", "enabledForDiskEncryption")
+"""What may be set on a vault so that templates, machines and the encryption of disks take secrets out of it."""
+
+
 def _is_dedicated(setting: JsonObject) -> bool:
     return setting.get("logAnalyticsDestinationType") == "Dedicated"
 
@@ -93,6 +97,7 @@ class Vault:
         default_factory=lambda: Lagging[tuple[JsonObject, ...]].always(())
     )
     tags: JsonObject = field(default_factory=dict[str, object])
+    opened: frozenset[str] = frozenset()  # of OPENED
 
     @property
     def url(self) -> str:

@@ -128,6 +128,7 @@ class AzurePart(Ours):
     workspaces: Objects = []
     entra_diagnostic_settings: Objects = []
     locks: Objects = []
+    deleted_vaults: Objects = []
     vaults: Objects = []
     storage_accounts: Objects = []
     database_accounts: Objects = []
@@ -167,6 +168,7 @@ class AzureHappeningPart(Ours):
     remove_role_assignments: Objects = []
     read_secrets: Objects = []
     set_secrets: Objects = []
+    set_diagnostics: Objects = []
 
 
 class HappeningPart(Ours):

@@ -117,6 +117,15 @@ class Logging:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletedVault:
+    """A vault that can be recovered only: nobody can say what is in it, or who could read it."""
+
+    name: str
+    subscription: str
+    deleted: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SecretSeen:
     """One version of a secret, without its value."""
 
@@ -130,6 +139,7 @@ class SecretSeen:
     content_type: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     managed: bool = False  # it belongs to a certificate or a managed storage account
+    deleted: datetime | None = None  # since when it can be recovered only
 
 
 class SecretValue:
@@ -193,6 +203,10 @@ class Access(Protocol):
         """Whether all reads in this vault since then are in a log that we read."""
         ...
 
+    async def deleted_vaults(self, since: datetime) -> Part[tuple[DeletedVault, ...]]:
+        """Vaults that were deleted since then and can be recovered, in all subscriptions that the reader sees."""
+        ...
+
     async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:
         """The grants of this holder on this vault now, read from ARM and not from Resource Graph, which lags."""
         ...
@@ -214,6 +228,10 @@ class SecretVaults(Protocol):
     """The vaults' data plane."""
 
     async def secrets(self, vault: str) -> Part[tuple[SecretSeen, ...]]: ...
+
+    async def deleted(self, vault: str) -> Part[tuple[SecretSeen, ...]]:
+        """Secrets that were deleted and can be recovered, each with `deleted` set."""
+        ...
 
     async def versions(self, ref: SecretRef) -> Part[tuple[SecretSeen, ...]]:
         """All versions, newest first."""

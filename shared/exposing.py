@@ -15,7 +15,7 @@ from shared.actions.declared import with_declared
 from shared.actions.vault_grants import held_in, vaults_in
 from shared.case import CouldNotLook, Known, Part
 from shared.errors import CordonError, TimeMayHelp
-from shared.estate import Estate, Grant, Logging, Reach, Reached, SecretRead, VaultSeen
+from shared.estate import DeletedVault, Estate, Grant, Logging, Reach, Reached, SecretRead, SecretSeen, VaultSeen
 from shared.exposure import Exposure, Gathered, find_exposure, own_reads, with_readers
 from shared.identity import ClientId, PrincipalId
 from shared.signal import JsonObject
@@ -61,12 +61,24 @@ async def look_for_exposure(
     async def logging_of(vault: VaultSeen) -> Part[Logging]:
         return await estate.access.logged(vault, accused.since)
 
-    logged, secrets = await together(
+    logged, secrets, hidden = await together(
         _by_name(reached if estate.logs else [], lambda vault: vault.name, logging_of),
         _by_name(sorted(names), lambda name: name, estate.vaults.secrets),
+        _deleted(estate, sorted(names), accused.since),
     )
-    exposure = find_exposure(Gathered(reads, reach, logged, secrets, estate.own_vault))
+    deleted, vaults = hidden
+    gathered = Gathered(reads, reach, logged, secrets, estate.own_vault, deleted, vaults, accused.since)
+    exposure = find_exposure(gathered)
     return with_readers(exposure, await _readers(estate, exposure, accused), _is_mine(accused, own_ids))
+
+
+async def _deleted(
+    estate: Estate, names: Sequence[str], since: datetime
+) -> tuple[dict[str, Part[tuple[SecretSeen, ...]]], Part[tuple[DeletedVault, ...]]]:
+    """What was deleted may have been read before: secrets of these vaults, and whole vaults."""
+    return await together(
+        _by_name(names, lambda name: name, estate.vaults.deleted), estate.access.deleted_vaults(since)
+    )
 
 
 def _with_taken(now: Reach, images: Iterable[JsonObject]) -> Reach:

@@ -8,15 +8,16 @@ the vaults that it read from; tier 3 what else it reaches.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Literal, TypeAlias
 
 from shared.case import CouldNotLook, Known, NotLooked, Part
-from shared.estate import NOBODY, Grant, Logging, Reach, Reached, SecretRead, SecretRef, SecretSeen
+from shared.estate import NOBODY, DeletedVault, Grant, Logging, Reach, Reached, SecretRead, SecretRef, SecretSeen
 
 Tier: TypeAlias = Literal[1, 2, 3]
 
+_EVER = datetime.min.replace(tzinfo=UTC)
 _SHOWN = 5  # addresses or grants in a sentence; all of them are in the values
 _NOBODY_LOOKED = "nobody has looked yet"
 
@@ -65,8 +66,8 @@ class Exposure:
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """
-    What was looked at. `logged` and `secrets` are by the vault's name. `own_vault` is the name of Cordon's own, in
-    which a mistake would cut off the responder itself.
+    What was looked at. `logged`, `secrets` and `deleted` are by the vault's name. `own_vault` is the name of Cordon's
+    own, in which a mistake would cut off the responder itself.
     """
 
     reads: Part[tuple[SecretRead, ...]]
@@ -74,14 +75,19 @@ class Gathered:
     logged: Mapping[str, Part[Logging]]
     secrets: Mapping[str, Part[tuple[SecretSeen, ...]]]
     own_vault: str | None = None
+    deleted: Mapping[str, Part[tuple[SecretSeen, ...]]] = field(default_factory=dict[str, Part[tuple[SecretSeen, ...]]])
+    deleted_vaults: Part[tuple[DeletedVault, ...]] = field(default_factory=lambda: Known(()))
+    since: datetime = _EVER  # from when on reads count
 
 
 def find_exposure(gathered: Gathered) -> Exposure:
     """Tell the tiers. Who else reads the secrets is added by `with_readers`, because it is asked afterwards."""
     judge = _Judge.of(gathered)
     listed = [seen for part in gathered.secrets.values() if isinstance(part, Known) for seen in part.value]
+    deleted = [seen for part in gathered.deleted.values() if isinstance(part, Known) for seen in part.value]
     found = [exposed for seen in listed if (exposed := judge.exposed(seen))]
-    shown = {seen.ref for seen in listed}
+    found += [exposed for seen in deleted if (exposed := judge.deleted(seen))]
+    shown = {seen.ref for seen in (*listed, *deleted)}
     missing = tuple(read for ref, read in sorted(judge.reads.items()) if ref not in shown)
     return Exposure(
         secrets=tuple(sorted(found, key=_order(gathered.own_vault))),
@@ -158,6 +164,7 @@ class _Judge:
     read_vaults: frozenset[str]
     reached: Mapping[str, Reached]
     unlogged: Mapping[str, str]
+    since: datetime
 
     @classmethod
     def of(cls, gathered: Gathered) -> "_Judge":
@@ -168,6 +175,7 @@ class _Judge:
             read_vaults=frozenset(ref.vault for ref in reads),
             reached=reached,
             unlogged=dict(_unlogged(gathered)),
+            since=gathered.since,
         )
 
     def exposed(self, seen: SecretSeen) -> Exposed | None:
@@ -185,6 +193,18 @@ class _Judge:
         if ways:
             return Exposed(seen, 3, _tell_ways(ways, self.unlogged.get(ref.vault)))
         return None
+
+    def deleted(self, seen: SecretSeen) -> Exposed | None:
+        """
+        One that was deleted had its value until then. Before the moment that counts nobody read it but by recovering
+        it, or as a deleted one, and both stand in the log.
+        """
+        found = self.exposed(seen)
+        if found is None or seen.deleted is None:
+            return None
+        if found.tier > 1 and seen.deleted < self.since:
+            return None
+        return replace(found, why=f"{found.why}; it was deleted at {_time(seen.deleted)}, and can be recovered only")
 
 
 def _ways(reached: Reached, ref: SecretRef) -> tuple[Grant, ...]:
@@ -226,9 +246,24 @@ def _unseen(gathered: Gathered) -> Iterable[str]:
     for name, part in sorted(gathered.secrets.items()):
         if not isinstance(part, Known):
             yield f"the secrets of vault {name}: {_why(part)}"
+    for name, part in sorted(gathered.deleted.items()):  # who may not list what is there is told that alone
+        if not isinstance(part, Known) and isinstance(gathered.secrets.get(name), Known):
+            yield f"the deleted secrets of vault {name}: {_why(part)}"
+    yield from _unseen_vaults(gathered.deleted_vaults)
     for name, part in sorted(gathered.logged.items()):
         if not isinstance(part, Known):
             yield f"whether reads in vault {name} are logged: {_why(part)}"
+
+
+def _unseen_vaults(part: Part[tuple[DeletedVault, ...]]) -> Iterable[str]:
+    if not isinstance(part, Known):
+        yield f"vaults that were deleted: {_why(part)}"
+        return
+    for each in part.value:
+        yield (
+            f"vault {each.name} of subscription {each.subscription} was deleted at {_time(each.deleted)}: nobody can "
+            "tell what was in it and who could read it, unless it is recovered"
+        )
 
 
 def _tell_missing(read: SecretRead) -> str:

@@ -14,6 +14,7 @@ from shared.case import HolderKind, IdentityState, Part, PartName
 from shared.estate import (
     Access,
     DatedKey,
+    DeletedVault,
     Estate,
     Grant,
     Logging,
@@ -169,6 +170,9 @@ class FencedAccess:
     async def logged(self, vault: VaultSeen, since: datetime) -> Part[Logging]:
         return await self.inner.logged(vault, since)
 
+    async def deleted_vaults(self, since: datetime) -> Part[tuple[DeletedVault, ...]]:
+        return await self.inner.deleted_vaults(since)
+
     async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:
         return await self.inner.grants_on(vault, holder)
 
@@ -188,6 +192,9 @@ class FencedVaults:
 
     async def secrets(self, vault: str) -> Part[tuple[SecretSeen, ...]]:
         return await self.inner.secrets(vault)
+
+    async def deleted(self, vault: str) -> Part[tuple[SecretSeen, ...]]:
+        return await self.inner.deleted(vault)
 
     async def versions(self, ref: SecretRef) -> Part[tuple[SecretSeen, ...]]:
         return await self.inner.versions(ref)

@@ -35,6 +35,7 @@ _AT_ONCE = 32  # secrets that are looked at side by side
 _PAUSES = (1.0, 2.0, 4.0)  # seconds; then it is left to the next look
 _OWNERS, _DISABLING = "delegated", "disable-version"
 _ONCE_MORE = "once more, for a token of its own may have lived when it was changed first"
+_DELETED = "It was deleted: nothing can be rotated in a secret that is not there, and what its value opens may be open."
 _ALL_DISABLED = "it has no version that gives its value to anybody"  # which a later look may find otherwise
 _CHOSEN = "cordon-rotator"  # the tag by which somebody chose a rotator
 
@@ -158,6 +159,8 @@ class Planner:
         if round_of(step) > MOST_ROUNDS:
             why = f"It was read again and again, {MOST_ROUNDS} times, although it was rotated each time."
             return _Found(step, stopped=why)
+        if exposed.seen.deleted is not None:
+            return _Found(step, stopped=_DELETED)
         part = await self._versions(exposed.ref)
         if not isinstance(part, Known):
             why = part.why if isinstance(part, CouldNotLook) else "it was not looked at"

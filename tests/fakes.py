@@ -40,7 +40,19 @@ from shared.case import (
     SignInLog,
 )
 from shared.errors import CordonError, Gone
-from shared.estate import Access, Estate, Grant, Logging, Reach, Reached, SecretValue, SecretVaults, Sources, VaultSeen
+from shared.estate import (
+    Access,
+    DeletedVault,
+    Estate,
+    Grant,
+    Logging,
+    Reach,
+    Reached,
+    SecretValue,
+    SecretVaults,
+    Sources,
+    VaultSeen,
+)
 from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, PrincipalId, WorkloadIdentity
 from shared.signal import JsonObject
 from shared.tenant import (
@@ -742,6 +754,9 @@ class FakeAccess:
 
     async def logged(self, vault: VaultSeen, since: datetime) -> Part[Logging]:
         return Known(Logging())
+
+    async def deleted_vaults(self, since: datetime) -> Part[tuple[DeletedVault, ...]]:
+        return Known(())
 
     async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:
         if vault.name in self.unread:

@@ -43,11 +43,13 @@ login.microsoftonline.com, picked by the Host header or X-Original-Host. A reque
 logs), vaults
 (`rbac` true, false or null, `accessPolicies`, `firewall`, `diagnostics` true, false or settings, `diagnosticsHistory`
 [{at, diagnostics}]: what became of them before the drill, `enabledForTemplateDeployment` and the like, `events` false
-where nobody has subscribed to what the vault tells, `secrets`), `locks` (`scope`, `level`: ReadOnly | CanNotDelete) and
+where nobody has subscribed to what the vault tells, `secrets`), `deletedVaults` ({name, deletedAt}), `locks` (`scope`,
+`level`: ReadOnly | CanNotDelete) and
 the services in arm/sources.py: storageAccounts, databaseAccounts, serviceBusNamespaces, eventHubNamespaces,
 redisCaches, postgresServers, sqlServers. A secret has a `value`, or `valueOf` a service's key or a client secret
 ({resource, key, as: key | connectionString} or {keyId}); `countsAt: vault` says that both sides read it from
-there. Several secrets of one name are its versions, each with a `version` where something has to name it.
+there, `deletedDaysAgo` that it can be recovered only. Several secrets of one name are its versions, each with a
+`version` where something has to name it.
 `arm.sources.works(state, vault, secret, text)` tells whether
 a value opens anything today. The questions of Resource Graph and Log Analytics and their columns stand in
 arm/resource_graph.py, logs/queries.py and logs/entra_tables.py, the roles that Cordon has in arm/roles.py.

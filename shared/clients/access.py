@@ -5,7 +5,7 @@ Resource Manager for what counts now and for every change. Facts: azure 3.3 to 3
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from shared.case import CouldNotLook, Known, NotLooked, Part
@@ -26,7 +26,7 @@ from shared.clients.roles import (
 from shared.clients.vault_logging import VaultLogging
 from shared.clients.workspaces import Workspaces
 from shared.errors import CordonError, Gone, OperatorMustAct, PermissionMissing, PlatformRefused
-from shared.estate import Grant, Logging, Reach, Reached, VaultSeen
+from shared.estate import DeletedVault, Grant, Logging, Reach, Reached, VaultSeen
 from shared.identity import PrincipalId, canonical_guid
 from shared.signal import JsonObject, JsonValue
 from shared.together import together
@@ -164,6 +164,21 @@ class AzureAccess:
     async def logged(self, vault: VaultSeen, since: datetime) -> Part[Logging]:
         """See `Access`."""
         return await as_part(self._logging.logged(vault, since))
+
+    async def deleted_vaults(self, since: datetime) -> Part[tuple[DeletedVault, ...]]:
+        """See `Access`."""
+        return await as_part(self._deleted_vaults(since))
+
+    async def _deleted_vaults(self, since: datetime) -> tuple[DeletedVault, ...]:
+        doing = "listing the vaults that were deleted"
+        shown = await self._reader.list(Call("", _SUBSCRIPTIONS, doing, READER, "/subscriptions"))
+        ids = readable(doing, lambda: [_guid(text_of(each, "subscriptionId"), doing) for each in shown])
+        path = "/providers/Microsoft.KeyVault/deletedVaults"
+        calls = [self._reader.list(Call(f"/subscriptions/{each}", _VAULTS, doing, READER, path)) for each in ids]
+        lists = await together(*calls)
+        rows = [(id_, row) for id_, rows in zip(ids, lists, strict=True) for row in rows]
+        found = readable(doing, lambda: [_deleted_vault(id_, row) for id_, row in rows])
+        return tuple(sorted((each for each in found if each.deleted >= since), key=lambda each: each.name))
 
     # --- grants --------------------------------------------------------------------------------------------
 
@@ -372,6 +387,12 @@ def _by_policy(vault: VaultSeen, entry: JsonObject) -> Grant:
         grants_itself=False,
         image=entry,
     )
+
+
+def _deleted_vault(subscription: str, row: JsonObject) -> DeletedVault:
+    deleted = datetime.fromisoformat(text_of(_object(row, "properties"), "deletionDate"))
+    moment = deleted.astimezone(UTC) if deleted.tzinfo else deleted.replace(tzinfo=UTC)
+    return DeletedVault(text_of(row, "name").lower(), subscription, moment)
 
 
 def _is_set(record: JsonObject, name: str) -> bool:

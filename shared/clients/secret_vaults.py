@@ -83,6 +83,11 @@ class KeyVaultSecrets:
         doing = f"listing the secrets of vault {vault}"
         return await as_part(self._listed(vault, "/secrets", doing))
 
+    async def deleted(self, vault: str) -> Part[tuple[SecretSeen, ...]]:
+        """See `SecretVaults`. Takes the same right as listing those that are there."""
+        doing = f"listing the deleted secrets of vault {vault}"
+        return await as_part(self._listed(vault, "/deletedsecrets", doing, _deleted))
+
     async def versions(self, ref: SecretRef) -> Part[tuple[SecretSeen, ...]]:
         """See `SecretVaults`."""
         return await as_part(self._versions(ref))
@@ -182,9 +187,11 @@ class KeyVaultSecrets:
             raise Throttled(trouble.error.doing, timedelta(seconds=trouble.wait) if trouble.wait else None)
         raise trouble.error
 
-    async def _listed(self, vault: str, path: str, doing: str) -> tuple[SecretSeen, ...]:
-        pages = await self._pages(vault, path, doing, OFFICER)
-        return readable(doing, lambda: tuple(_seen(vault, each) for each in pages))
+    async def _listed(
+        self, vault: str, path: str, doing: str, read: Callable[[str, JsonObject], SecretSeen] | None = None
+    ) -> tuple[SecretSeen, ...]:
+        pages, read_one = await self._pages(vault, path, doing, OFFICER), read or _seen
+        return readable(doing, lambda: tuple(read_one(vault, each) for each in pages))
 
     async def _pages(self, vault: str, path: str, doing: str, needs: str) -> list[JsonObject]:
         """All pages of a list, or an error: a list that breaks off is not a list."""
@@ -360,6 +367,10 @@ def _seen(vault: str, item: JsonObject) -> SecretSeen:
     )
 
 
+def _deleted(vault: str, item: JsonObject) -> SecretSeen:
+    return replace(_seen(vault, item), deleted=_moment(item, "deletedDate"))
+
+
 def _version_of(item: JsonObject) -> str:
     version = urlsplit(text_of(item, "id")).path.rpartition("/")[2]
     if not _VERSION.fullmatch(version):
@@ -393,7 +404,7 @@ def _moment(attributes: JsonObject, name: str) -> datetime:
     """Key Vault gives seconds since 1970."""
     value = attributes.get(name)
     if not isinstance(value, int):
-        raise Unreadable(f"attributes.{name} is not there")
+        raise Unreadable(f"{name} is not there")
     try:
         return datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError):

@@ -123,6 +123,20 @@ def test_a_vault_without_a_log_is_rotated_as_if_it_had_been_read() -> None:
     assert "not logged" in (found.secrets[2].more_readers or "")
 
 
+def test_what_was_deleted_lately_is_found_where_it_lies() -> None:
+    """A secret in the bin of its vault, and a whole vault."""
+    binned = {"name": "gone", "deletedDaysAgo": 3}
+    shop = {**THREE[0], "secrets": [*THREE[0]["secrets"], binned, {"name": "older", "deletedDaysAgo": 60}]}
+    lost = [{"name": "lost", "deletedAt": "2026-02-20T00:00:00Z"}, {"name": "old", "deletedAt": "2026-01-01T00:00:00Z"}]
+
+    found = expose(azure(shop, deletedVaults=lost), logs=READS)
+
+    assert ("shop", "gone", 2) in tiers(found)
+    assert "older" not in {name for _, name, _ in tiers(found)}
+    (unseen,) = (each for each in found.unseen if "deleted" in each)
+    assert unseen.startswith("vault lost of subscription")
+
+
 def test_a_firewalled_vault_is_named_and_the_others_are_told() -> None:
     """What lies in it cannot be listed from here."""
     found = expose(azure(*THREE, vault("shut", "x", firewall=True)), logs=READS)

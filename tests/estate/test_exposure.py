@@ -4,7 +4,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from shared.case import CouldNotLook, Known, Part
-from shared.estate import NO_LOG, NOBODY, Grant, Logging, Reach, Reached, SecretRead, SecretRef, SecretSeen, VaultSeen
+from shared.estate import (
+    NO_LOG,
+    NOBODY,
+    DeletedVault,
+    Grant,
+    Logging,
+    Reach,
+    Reached,
+    SecretRead,
+    SecretRef,
+    SecretSeen,
+    VaultSeen,
+)
 from shared.exposure import Exposure, Gathered, find_exposure, with_readers
 from shared.rotation_plan import is_read_again
 
@@ -219,3 +231,44 @@ def test_what_could_be_taken_by_a_deployment_is_told_as_that() -> None:
 
     assert tiers(found) == {"shop/a": 3, "shop/b": 3}
     assert "could take it by a deployment, which no log tells in its name" in found.secrets[0].why
+
+
+def binned(vault: str, name: str, days: int) -> SecretSeen:
+    return replace(seen(vault, name), deleted=T0 - timedelta(days=days))
+
+
+def with_bin(given: Gathered, *deleted: SecretSeen) -> Gathered:
+    return replace(given, deleted={"shop": Known(deleted)}, since=T0 - timedelta(days=30))
+
+
+def test_a_secret_that_was_deleted_since_is_in_its_tier() -> None:
+    """Whoever had its value has it still; deleting it in the vault closed nothing."""
+    reads = Known((read("shop", "gone", hours=-200),))
+
+    found = find_exposure(with_bin(gathered(reached("shop"), reads=reads), binned("shop", "gone", 2)))
+
+    assert tiers(found) == {"shop/gone": 1, "shop/a": 2, "shop/b": 2}
+    assert "it was deleted at 2026-02-28T03:00:00Z, and can be recovered only" in found.secrets[0].why
+    assert found.missing == ()
+
+
+def test_a_secret_that_was_deleted_before_counts_only_where_no_log_tells() -> None:
+    """Nobody reads it then but by recovering it or as a deleted one, and the log tells of both."""
+    old = binned("shop", "gone", 40)
+
+    assert "shop/gone" not in tiers(find_exposure(with_bin(gathered(reached("shop")), old)))
+    dark = find_exposure(with_bin(gathered(reached("shop"), logged={"shop": DARK}), old))
+    assert tiers(dark)["shop/gone"] == 1
+
+
+def test_deleted_secrets_and_vaults_that_nobody_can_look_into_are_named() -> None:
+    """A list that could not be read is not empty, and a vault that is gone was not."""
+    vaults = Known((DeletedVault("old", "s1", T0),))
+    given = replace(gathered(reached("shop")), deleted={"shop": CouldNotLook("403")}, deleted_vaults=vaults)
+
+    unseen = find_exposure(given).unseen
+
+    assert unseen[0] == "the deleted secrets of vault shop: 403"
+    assert unseen[1].startswith("vault old of subscription s1 was deleted at 2026-03-02T03:00:00Z: nobody can tell")
+    blind = replace(given, deleted={}, deleted_vaults=CouldNotLook("503"))
+    assert find_exposure(blind).unseen == ("vaults that were deleted: 503",)

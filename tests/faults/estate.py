@@ -169,6 +169,9 @@ class Vaults:
         held = self.azure.versions
         return Known(tuple(replace(each[-1][0], version=None) for ref, each in held.items() if ref.vault == vault))
 
+    async def deleted(self, vault: str) -> Part[tuple[SecretSeen, ...]]:
+        return Known(())
+
     async def versions(self, ref: SecretRef) -> Part[tuple[SecretSeen, ...]]:
         return Known(tuple(seen for seen, _ in reversed(self.azure.versions.get(ref, []))))
 

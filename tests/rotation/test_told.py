@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -56,6 +57,28 @@ def test_view_and_report_tell_each_secret_and_its_stages() -> None:
         assert [stage.stage for stage in first.stages] == ["made", "published", "retired", "disabled"]
         assert first.proof is not None
         assert first.proof.startswith("held")
+
+    play(story)
+
+
+def test_a_deleted_secret_is_a_persons_and_keeps_the_incident_open() -> None:
+    """Nothing can be rotated in it; what it opened is told with its tier, and the others are rotated."""
+
+    async def story(world: RotationWorld) -> None:
+        gone = world.storage_secret(SecretRef("shop", "gone"), "acct09", read=True)
+        del world.vaults.held[gone.ref]
+        world.vaults.bin.append(replace(gone, version=None, deleted=START - timedelta(days=1)))
+        world.storage_secret(CONN, "acct01", read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder)
+        view, report = await told(world, responder)
+
+        assert view.status is not Status.CONTAINED
+        assert report.secrets is not None
+        shown = {each.step: (each.tier, each.state) for each in report.secrets.secrets}
+        assert shown == {"shop/conn": (1, "rotated"), "shop/gone": (1, "stopped")}
+        assert "It was deleted: nothing can be rotated" in as_markdown(report)
 
     play(story)
 

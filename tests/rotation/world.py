@@ -16,6 +16,7 @@ from shared.entries import Entry
 from shared.estate import (
     NO_LOG,
     OPERATION_TAG,
+    DeletedVault,
     Estate,
     Grant,
     Logging,
@@ -148,6 +149,9 @@ class FakeAccess:
 
     async def logged(self, vault: VaultSeen, since: datetime) -> Part[Logging]:
         return Known(Logging() if self.vaults[vault.name] else Logging(NO_LOG, dark=True))
+
+    async def deleted_vaults(self, since: datetime) -> Part[tuple[DeletedVault, ...]]:
+        return Known(())
 
     async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:
         return CouldNotLook("nobody asks here")

@@ -55,6 +55,7 @@ class FakeVaults:
     held: dict[SecretRef, list[tuple[SecretSeen, str]]] = field(
         default_factory=dict[SecretRef, list[tuple[SecretSeen, str]]]
     )
+    bin: list[SecretSeen] = field(default_factory=list[SecretSeen])  # what was deleted
     unreadable: CouldNotLook | None = None
     refusal: CordonError | None = None  # of whoever asks for a value
 
@@ -69,6 +70,9 @@ class FakeVaults:
     async def secrets(self, vault: str) -> Part[tuple[SecretSeen, ...]]:
         newest = [held[-1][0] for ref, held in self.held.items() if ref.vault == vault]
         return Known(tuple(replace(each, version=None) for each in newest))
+
+    async def deleted(self, vault: str) -> Part[tuple[SecretSeen, ...]]:
+        return Known(tuple(each for each in self.bin if each.ref.vault == vault))
 
     async def versions(self, ref: SecretRef) -> Part[tuple[SecretSeen, ...]]:
         if self.unreadable is not None:

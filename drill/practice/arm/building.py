@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from drill.practice.arm.roles import CORDON, RoleDefinition
 from drill.practice.arm.sources import KINDS, Source, new_source
-from drill.practice.arm.state import LONG_AGO, Assignment, EntraSetting, Lock, Subscription, Workspace
+from drill.practice.arm.state import LONG_AGO, Assignment, DeletedVault, EntraSetting, Lock, Subscription, Workspace
 from drill.practice.directory import SERVICE_PRINCIPAL
 from drill.practice.shapes import JsonObject, ScenarioMistake, known_keys, objects, read_time
 from drill.practice.state import TenantState
@@ -20,6 +20,7 @@ AZURE_KEYS = (
     "workspaces",
     "entraDiagnosticSettings",
     "locks",
+    "deletedVaults",
     "vaults",
     *(kind.name for kind in KINDS),
 )
@@ -67,7 +68,16 @@ def add_access(state: TenantState, azure: Mapping[str, Any]) -> None:
     _give_cordon(state, azure.get("permissions", {}))
     _add_workspaces(state, objects(azure.get("workspaces", [])))
     state.azure.entra_settings += [_entra(state, each) for each in objects(azure.get("entraDiagnosticSettings", []))]
+    state.azure.deleted_vaults += [_deleted_vault(state, each) for each in objects(azure.get("deletedVaults", []))]
     state.azure.locks += [_lock(each) for each in objects(azure.get("locks", []))]
+
+
+def _deleted_vault(state: TenantState, given: JsonObject) -> DeletedVault:
+    known_keys(given, ("name", "id", "subscription", "resourceGroup", "deletedAt"), "azure.deletedVaults")
+    resource_id = resource_id_of(state, given, "Microsoft.KeyVault/vaults")
+    return DeletedVault(
+        str(given["name"]), resource_id, subscription_of(state, given), read_time(str(given["deletedAt"]))
+    )
 
 
 def _lock(given: JsonObject) -> Lock:

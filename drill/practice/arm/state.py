@@ -144,6 +144,16 @@ class Lock:
     read_only: bool
 
 
+@dataclass(frozen=True, slots=True)
+class DeletedVault:
+    """A vault that may be recovered for a while. What is in it shows to nobody."""
+
+    name: str
+    resource_id: str
+    subscription: str
+    deleted_at: datetime
+
+
 @dataclass(slots=True)
 class AzureState:
     """Everything of Azure but the vaults. Ids are kept as written and found in lower case."""
@@ -162,6 +172,7 @@ class AzureState:
     origins: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     accepted: dict[tuple[str, str], set[str]] = field(default_factory=dict[tuple[str, str], set[str]], repr=False)
     opens: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])  # ARM id or object id
+    deleted_vaults: list[DeletedVault] = field(default_factory=list["DeletedVault"])
     locks: list[Lock] = field(default_factory=list[Lock])
     activity: LateLog = field(default_factory=lambda: LateLog("eventTimestamp"))  # every write, late
 

@@ -6,7 +6,8 @@ from typing import TypeAlias, cast
 
 from drill.practice.arm.roles import WRITE_POLICIES, WRITE_VAULTS
 from drill.practice.arm.shapes import bad_body, follows_at, listed, properties_of, resource_not_found
-from drill.practice.shapes import JsonObject, objects
+from drill.practice.arm.state import DeletedVault
+from drill.practice.shapes import JsonObject, fine_time, objects
 from drill.practice.state import TenantState
 from drill.practice.vault.state import OPENED, Vault
 from drill.practice.web import Answer, Refusal, Request, Route
@@ -47,6 +48,28 @@ def list_vaults(state: TenantState, request: Request, scope: str) -> Answer:
     return listed(
         request, [shown(state, each) for each in state.vaults.values() if each.resource_id.lower().startswith(start)]
     )
+
+
+def list_deleted(state: TenantState, request: Request, scope: str) -> Answer:
+    """Of a subscription: names and times, and nothing of what is in them."""
+    subscription = scope.rpartition("/")[2].lower()
+    return listed(request, [_deleted(each) for each in state.azure.deleted_vaults if each.subscription == subscription])
+
+
+def _deleted(vault: DeletedVault) -> JsonObject:
+    where = f"/subscriptions/{vault.subscription}/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults"
+    return {
+        "id": f"{where}/{vault.name}",
+        "name": vault.name,
+        "type": "Microsoft.KeyVault/deletedVaults",
+        "properties": {
+            "vaultId": vault.resource_id,
+            "location": "westeurope",
+            "deletionDate": fine_time(vault.deleted_at),
+            "scheduledPurgeDate": fine_time(vault.deleted_at + timedelta(days=90)),
+            "tags": {},
+        },
+    }
 
 
 def patch_vault(state: TenantState, request: Request, scope: str, name: str) -> Answer:
@@ -209,6 +232,7 @@ _SETTINGS = "/Microsoft.Insights/diagnosticSettings"
 _VAULTS = "/Microsoft.KeyVault/vaults"
 _VAULT = f"{_VAULTS}/{{name}}"
 ROUTES: tuple[Route[TenantState], ...] = (
+    Route("GET", "/Microsoft.KeyVault/deletedVaults", list_deleted, ("Microsoft.KeyVault/deletedVaults/read",)),
     Route("GET", _VAULTS, list_vaults, ("Microsoft.KeyVault/vaults/read",)),
     Route("GET", _VAULT, get_vault, ("Microsoft.KeyVault/vaults/read",)),
     Route("PATCH", _VAULT, patch_vault, (WRITE_VAULTS,), write=True, lane=-1),

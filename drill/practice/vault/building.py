@@ -42,6 +42,7 @@ _SECRET_KEYS = (
     "managed",
     "createdDaysAgo",
     "version",
+    "deletedDaysAgo",
 )
 _SETTING_KEYS = (
     "name",
@@ -178,6 +179,8 @@ def _add_secret(state: TenantState, vault: Vault, given: JsonObject) -> None:
     versions = vault.secrets.setdefault(name, [])
     version = _secret(state, given, len(versions))
     versions.append(version)
+    if "deletedDaysAgo" in given:
+        vault.deleted[name] = state.now - timedelta(days=float(given["deletedDaysAgo"]))
     _note_origin(state, (vault.name, name), given, version.value)
     if version.managed:
         _add_certificate(state, vault, name, version)

@@ -161,6 +161,7 @@ def _state(sample: Sample) -> IdentityState:
         application=application,
         instance_lock=None,
         read_at=sample.now,
+        deactivated=False if application else None,
         addresses=_addresses(sample) if application else None,
         provenance=_provenance(sample),
     )

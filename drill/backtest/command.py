@@ -63,6 +63,7 @@ def backtest(asked: Asked, say: Say | None = None) -> tuple[Outcome, Policy]:
 
 def _outcome(asked: Asked, sifted: Sifted, replay: Replay, judges: Sequence[Judge], memory: Memory) -> Outcome:
     covers = sifted.covers
+    sifted.troubles.missing_pages()
     return Outcome(
         folder=str(asked.logs),
         files=sifted.files,

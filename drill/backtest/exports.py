@@ -31,15 +31,20 @@ _CHUNK = 1_000_000
 _EXAMPLES = 20
 _GZIP = b"\x1f\x8b"
 _AVRO = b"Obj\x01"
+_LINK = "@odata.nextLink"
 _MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
 class Troubles:
-    """What could not be read: how often, why, and the first places as `file:line`."""
+    """
+    What could not be read: how often, why, and the first places as `file:line`. `pages` tells of each file with pages
+    of Graph's of what its last one is a list, and whether that one links to a next.
+    """
 
     counts: Counter[str] = field(default_factory=Counter[str])
     places: list[str] = field(default_factory=list[str])
+    pages: dict[str, tuple[str, bool]] = field(default_factory=dict[str, tuple[str, bool]])
 
     def note(self, place: str, why: str) -> None:
         self.counts[why] += 1
@@ -49,6 +54,17 @@ class Troubles:
     def add(self, other: "Troubles") -> None:
         self.counts += other.counts
         self.places = [*self.places, *other.places][:_EXAMPLES]
+        self.pages |= other.pages
+
+    def missing_pages(self) -> None:
+        """
+        Note each export whose last page links to one that is not there. Pages of one list are those of one folder, in
+        the order of their names. To be asked once, when every file was read.
+        """
+        last = {(name.rpartition("/")[0], self.pages[name][0]): name for name in sorted(self.pages)}
+        for name in sorted(last.values()):
+            if self.pages[name][1]:
+                self.note(name, "its last page links to a next one, which is not there: the export broke off")
 
 
 class Found(NamedTuple):
@@ -109,6 +125,10 @@ class Export:
     def _note(self, line: int, why: str) -> None:
         self._troubles.note(f"{self.name}:{line}" if line else self.name, why)
 
+    def page(self, context: str, *, linked: bool) -> None:
+        """A page of Graph's was read; the last one of a file counts."""
+        self._troubles.pages[self.name] = context, linked
+
     def _read(self, file: IO[bytes]) -> Iterator[Found]:
         first, number = _first_line(file)
         if not first:
@@ -132,6 +152,8 @@ class Export:
                     if isinstance(value, dict) and _WRAPPERS.isdisjoint(cast("JsonObject", value)):
                         yield Found(cast("JsonObject", value), "", number)
                     else:
+                        for page in cast("list[object]", value if isinstance(value, list) else [value]):
+                            self._see_page(page)
                         yield from unwrapped(cast("object", value), number)
                 except json.JSONDecodeError:
                     self._note(number, "a line that is not JSON")
@@ -139,6 +161,11 @@ class Export:
                     self._note(number, f"a line that cannot be used: {problem}")
             line = file.readline()
             number += 1
+
+    def _see_page(self, value: object) -> None:
+        page = cast("JsonObject", value) if isinstance(value, dict) else {}
+        if isinstance(page.get("value"), list) and "id" not in page:
+            self.page(str(page.get("@odata.context") or ""), linked=bool(page.get(_LINK)))
 
     def _rows(self, file: IO[bytes], first: bytes) -> Iterator[Found]:
         if b"," not in first:
@@ -287,17 +314,20 @@ class _Document:
             return False
         said = _CONTEXT.search(head[0])
         self._context = said[1] if said else ""
+        if head[0].rstrip("[ \t\r\n:").endswith('"value"'):
+            self._export.page(self._context, linked=_LINK in head[0])
         self._move(head.end())
         return True
 
     def _skip_member(self) -> None:
         """A member behind a list, such as the link to the next page."""
-        self._value()
+        name = self._value()
         colon = _COLON.match(self._window, self._at)
         if colon is None:
             raise ValueError("a text where an object is expected")
         self._move(colon.end())
-        self._value()
+        if self._value() and name == _LINK:
+            self._export.page(self._context, linked=True)
 
     def _value(self) -> object:
         """The value that begins here; where the window ends within it, more is read."""

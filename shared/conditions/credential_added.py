@@ -1,16 +1,17 @@
 """Was a credential put on the identity lately?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from pydantic import ConfigDict
 
-from shared.audit import AddedCredential, credential_change, subject_of
-from shared.case import AuditRecord, Case, Holder, HolderKind, IdentityState, Known, PartName
+from shared.audit import AddedCredential, credential_change, normalise_activity, subject_of
+from shared.case import AuditActor, AuditRecord, Case, Holder, HolderKind, IdentityState, Known, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, both, has_result, is_about, is_by_cordon, is_unexpected, is_within
+from shared.conditions.records import records_about
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
 
 
@@ -19,7 +20,9 @@ class CredentialAdded:
     """
     Met when the audit log shows that a secret, certificate or federated credential was added to one of these
     holders (application, service-principal; both where nothing is said), by somebody who is not named in
-    `by-other-than` (object or client ids of those who are expected to do so) and is not Cordon.
+    `by-other-than` (object or client ids of those who are expected to do so) and is not Cordon. `maker-has` leaves out
+    what whoever made the application gives it within this time of making it. A service principal that is made anew for
+    an application that is there is no such making: anybody who may can do that.
 
     The start date of a credential is its maker's choice, so it proves nothing. But the log is late, up to
     hours: a credential that starts in this time, and that the log does not explain, leaves it unknown.
@@ -39,6 +42,8 @@ class CredentialAdded:
     """Object or client ids of those who are expected to; left out: whoever it was."""
     holders: Several[HolderKind] = (HolderKind.APPLICATION, HolderKind.SERVICE_PRINCIPAL)
     """The object that it was put on."""
+    maker_has: AuditDuration | None = None
+    """How long after making the application its maker's own additions are a part of that; left out: not at all."""
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):
@@ -48,13 +53,14 @@ class CredentialAdded:
         state = case.identity.value
         doubt: str | None = None
         explained: set[str] = set()
+        made = self._made(case, state)
         for record in case.audits.value:
             if not is_about(subject_of(record), state):
                 continue
             change = credential_change(record)
             explained.update(key.key_id for key in change.added)
             concerned = [key for key in change.added if key.holder in self.holders]
-            answer = self._counts(record, case)
+            answer = self._counts(record, case, made)
             if answer and concerned:
                 return Met(_told(concerned[0], record))
             if answer is not False and (concerned or change.unread):
@@ -64,14 +70,34 @@ class CredentialAdded:
             return Unknown(doubt)
         return NotMet(f"the audit log shows no such credential in {self.within.total_seconds() / 3600:g} h")
 
-    def _counts(self, record: AuditRecord, case: Case) -> bool | None:
+    def _made(self, case: Case, state: IdentityState) -> Sequence[AuditRecord]:
+        if self.maker_has is None:
+            return ()
+        records = (each for each in records_about(case, state) if each.activity == _MAKING)
+        return [each for each in records if each.result == "success"]
+
+    def _counts(self, record: AuditRecord, case: Case, made: Sequence[AuditRecord]) -> bool | None:
         if is_by_cordon(record.actor, case):
+            return False
+        if any(_is_part_of(record, each, self.maker_has or timedelta()) for each in made):
             return False
         return both(
             is_within(record.at, self.within, case.now),
             has_result(record, ("success",)),
             is_unexpected(record.actor, self.by_other_than),
         )
+
+
+_MAKING = normalise_activity("Add application")
+
+
+def _is_part_of(record: AuditRecord, making: AuditRecord, within: timedelta) -> bool:
+    """Whether the same one did it, and soon after."""
+    return timedelta() <= record.at - making.at <= within and is_unexpected(record.actor, _ids(making.actor)) is False
+
+
+def _ids(actor: AuditActor) -> frozenset[str]:
+    return frozenset(filter(None, (actor.user_id, actor.principal_id, actor.client_id)))
 
 
 def _told(key: AddedCredential, record: AuditRecord) -> str:

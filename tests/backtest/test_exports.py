@@ -160,3 +160,38 @@ def test_files_are_found_below_the_folder_in_the_order_of_their_names(tmp_path: 
         (tmp_path / name).touch()
 
     assert [path.name for path in files_in(tmp_path)] == ["a.json", "2.json"]
+
+
+NEXT = "https://graph.microsoft.com/v1.0/auditLogs/directoryAudits?$skiptoken=x"
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("link_first", [True, False])
+def test_an_export_that_broke_off_between_two_pages_is_told(
+    tmp_path: Path, indent: int | None, *, link_first: bool
+) -> None:
+    """Each file is whole, and the last one links to a page that nobody fetched."""
+
+    def pages(last_link: str | None) -> list[str]:
+        troubles = Troubles()
+        for number, link in ((1, NEXT), (2, last_link)):
+            linked = {"@odata.nextLink": link} if link else {}
+            head, rest = ({**linked}, {}) if link_first else ({}, {**linked})
+            text = json.dumps({"@odata.context": CONTEXT, **head, "value": RECORDS, **rest}, indent=indent)
+            (tmp_path / f"page-{number}.json").write_text(text)
+            assert len([*Export(tmp_path / f"page-{number}.json", f"a/page-{number}.json", troubles).objects()]) >= 3
+        troubles.missing_pages()
+        return troubles.places
+
+    assert pages(None) == []
+    assert pages(NEXT) == ["a/page-2.json: its last page links to a next one, which is not there: the export broke off"]
+
+
+def test_pages_of_two_lists_do_not_stand_for_each_other() -> None:
+    """Sign-ins that were fetched to their end say nothing of the audit log beside them; nor does another folder."""
+    troubles = Troubles(pages={"audits-1.json": ("audits", True), "sign-ins-1.json": ("signIns", False)})
+    other = Troubles(pages={"b/audits-2.json": ("audits", False)})
+    troubles.add(other)
+    troubles.missing_pages()
+
+    assert [place.partition(":")[0] for place in troubles.places] == ["audits-1.json"]

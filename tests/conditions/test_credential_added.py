@@ -104,3 +104,21 @@ def test_identity_and_log_are_asked_for_in_this_order() -> None:
     assert isinstance(unlooked, Unknown)
     assert unlooked.wants == {PartName.AUDITS}
     assert isinstance(ADDED.check(but(case(), audits=UNREADABLE)), Unknown)
+
+
+def test_what_its_maker_gives_a_new_application_is_a_part_of_making_it() -> None:
+    """By the same one and soon after; a service principal that is made anew makes no application new."""
+    asked = CredentialAdded(maker_has=timedelta(hours=24))
+
+    def answer(activity: str, by: str = STRANGER, ago: float = 3, result: str = "success") -> type:
+        on = "Application" if activity == "Add application" else "ServicePrincipal"
+        made = audit(activity, on=on, by=by, ago=timedelta(hours=ago), result=result, record="made")
+        return type(asked.check(case(audits=(made, added(ago=timedelta(hours=1))))))
+
+    assert answer("Add application") is NotMet
+    assert answer("Add application", by=PIPELINE) is Met
+    assert answer("Add application", ago=26) is Met
+    assert answer("Add application", ago=0.5) is Met
+    assert answer("Add application", result="failure") is Met
+    assert answer("Add service principal") is Met
+    assert isinstance(CredentialAdded().check(case(audits=(added(),))), Met)

@@ -114,10 +114,19 @@ def test_what_could_not_be_read_never_ends_in_silence(policy: Policy, part: str)
 
 
 def test_every_containment_starts_with_the_cut(policy: Policy) -> None:
-    """Blocking sign-in is reversible and stops the bleeding; only a ladder, which weighs the case, may spare it."""
-    for rule in policy.rules:
-        if rule.verdict in (Verdict.CONTAIN, Verdict.ASK) and not rule.ladder:
-            assert rule.actions[0].name == "block-sign-in"
+    """
+    Blocking sign-in is reversible and stops the bleeding; only a ladder, which weighs the case, may spare it, and the
+    one rule that takes an address away on one sign.
+    """
+    spared = [
+        rule.name
+        for rule in policy.rules
+        if rule.verdict in (Verdict.CONTAIN, Verdict.ASK)
+        and not rule.ladder
+        and rule.actions[0].name != "block-sign-in"
+    ]
+
+    assert spared == ["sends-tokens-to-a-look-alike"]
 
 
 def test_a_ladder_is_for_credentials_and_contains_only_where_two_sources_speak(policy: Policy) -> None:

@@ -24,6 +24,7 @@ from shared.rotation_plan import (
     round_of,
     step_of,
     versions_exposed,
+    versions_gone,
 )
 from shared.rotation_progress import Progress
 from shared.rotators.interface import NeedsValue, Rotator, RotatorMeans, Serves, ServesNot
@@ -177,14 +178,16 @@ class Planner:
             return _Found(step, later=str(error))
         if spared is not None:
             return _Found(step, spared=spared)
-        return _Found(step, self._plan(step, exposed, part.value[0], versions, rotator, serves))
+        dying = [each.version for each in versions if each.version is not None]
+        dying += self._unless_dying_already(step, exposed.ref, versions_gone(exposed, part.value))
+        return _Found(step, self._plan(step, exposed, part.value[0], dying, rotator, serves))
 
     def _plan(
         self,
         step: str,
         exposed: Exposed,
         seen: SecretSeen,
-        versions: Sequence[SecretSeen],
+        dying: Sequence[str],
         rotator: Rotator,
         serves: Serves,
     ) -> PlannedSecret:
@@ -194,7 +197,7 @@ class Planner:
             tier=exposed.tier,
             why=exposed.why if exposed.reads or round_of(step) == 1 else f"{exposed.why}; {_ONCE_MORE}",
             seen=seen,
-            exposed=tuple(each.version for each in versions if each.version is not None),
+            exposed=tuple(dying),
             rotator=rotator.name,
             keys=rotator.keys,
             serves=serves,
@@ -216,10 +219,12 @@ class Planner:
     def _unless_of_earlier_round(
         self, step: str, ref: SecretRef, exposed: Sequence[SecretSeen]
     ) -> Sequence[SecretSeen]:
-        if round_of(step) == 1:
-            return exposed
-        before = self.known[step_of(ref, round_of(step) - 1)]
-        return tuple(each for each in exposed if each.version not in before.exposed)
+        new = self._unless_dying_already(step, ref, [each.version or "" for each in exposed])
+        return tuple(each for each in exposed if each.version in new)
+
+    def _unless_dying_already(self, step: str, ref: SecretRef, versions: Sequence[str]) -> Sequence[str]:
+        before = self.known[step_of(ref, round_of(step) - 1)].exposed if round_of(step) > 1 else ()
+        return [each for each in versions if each not in before]
 
     async def _choose(self, seen: SecretSeen) -> tuple[Rotator, Serves]:
         """

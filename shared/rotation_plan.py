@@ -19,6 +19,7 @@ from shared.exposure import Exposed, Tier
 from shared.rotators.interface import Job, Keys, Serves
 from shared.signal import JsonValue
 
+_LONGEST_ID = 64  # of a version; what a log gives is shown to people
 MOST_ROUNDS = 5  # so many times one secret is read again and rotated again; then a person is called
 
 
@@ -134,6 +135,16 @@ def versions_exposed(
         if each.version is not None
         and (each.enabled or _was_read(exposed, each) or _was_enabled_since(each, untold_since))
     )
+
+
+def versions_gone(exposed: Exposed, versions: Sequence[SecretSeen]) -> tuple[str, ...]:
+    """
+    The ids of versions that were read and that the vault does not show any more: a secret was purged and made anew
+    under its name. What such a version opens it opens still.
+    """
+    shown = {each.version for each in versions}
+    read = exposed.reads.versions if exposed.reads is not None else ()
+    return tuple(each for each in read if each not in shown and each.isalnum() and len(each) <= _LONGEST_ID)
 
 
 def _was_enabled_since(seen: SecretSeen, moment: datetime | None) -> bool:

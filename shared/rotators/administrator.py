@@ -126,7 +126,7 @@ class Administrator(OrOwner):
         return Proof(
             "held",
             f"{_short(job)} took a new password for its one administrator {facts.get('login')}; no call shows a "
-            "password, so this rests on the server's answer",
+            "password, so this rests on the server's answer. Sessions that were open may stay until they are ended",
         )
 
     def _doubtful(

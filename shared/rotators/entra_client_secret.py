@@ -146,12 +146,14 @@ class EntraClientSecret(OrOwner):
         """The exposed secrets go, and whatever an attempt of this operation made that nobody has."""
         if before.get("dead"):
             return Applied(())
-        state = await _look(job, means)
-        held = _passwords(state, str(before["objectId"]))
-        going = {*texts(before.get("exposed"))} | {p.key_id for p in held if p.display_name == _name(job)}
-        going = sorted((going & {p.key_id for p in held}) - {str(made.get("keyId"))})
-        results = await self._remove(before, going, means)
-        return Applied(tuple(_outcome(key, result) for key, result in zip(going, results, strict=True)))
+        exposed, kept = {*texts(before.get("exposed"))}, str(made.get("keyId"))
+        outcomes: list[WriteOutcome] = []
+        for holder in (await _look(job, means)).holders:  # either object may have some of them
+            named = {p.key_id for p in holder.passwords if p.key_id in exposed or p.display_name == _name(job)}
+            going = sorted(named - {kept})
+            results = await self._remove(holder.kind, holder.object_id, going, means)
+            outcomes += [_outcome(key, result) for key, result in zip(going, results, strict=True)]
+        return Applied(tuple(outcomes))
 
     async def prove(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Proof:
         try:
@@ -168,7 +170,8 @@ class EntraClientSecret(OrOwner):
         return Proof("held", f"the exposed client secret is on neither object, read at {state.read_at:%H:%M:%S} UTC")
 
     async def _remove_or_raise(self, job: Job, before: JsonObject, keys: Sequence[str], means: RotatorMeans) -> None:
-        for result in await self._remove(before, keys, means):
+        kind, object_id = HolderKind(str(before["holder"])), str(before["objectId"])
+        for result in await self._remove(kind, object_id, keys, means):
             match result:
                 case WriteRefused(error):
                     raise error
@@ -177,8 +180,9 @@ class EntraClientSecret(OrOwner):
                 case WriteDone():
                     pass
 
-    async def _remove(self, before: JsonObject, keys: Sequence[str], means: RotatorMeans) -> Sequence[WriteResult]:
-        kind, object_id = HolderKind(str(before["holder"])), str(before["objectId"])
+    async def _remove(
+        self, kind: HolderKind, object_id: str, keys: Sequence[str], means: RotatorMeans
+    ) -> Sequence[WriteResult]:
         writes = [RemovePassword(kind, object_id, key) for key in keys]
         return await means.tenant.directory.write_credentials(writes) if writes else ()
 
@@ -233,7 +237,7 @@ async def _compare(job: Job, state: IdentityState, versions: tuple[SecretSeen, .
     keys, doubts = set[str](), dict[str, str]()
     for version, seen in exposed_of(job, versions).items():
         key, value = _key_id(seen, job) if seen else None, values.of(version)
-        why = _why_doubtful(key, value, secrets)
+        why = _why_doubtful(key, value, secrets) if seen is not None else "the vault does not show it any more"
         if why is None and key not in secrets:
             why = _why_not_gone(state, seen, means.clock())
         if why is not None:

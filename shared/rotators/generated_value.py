@@ -59,7 +59,7 @@ class GeneratedValue(ByTheVault):
         proof = await super().verify(job, before, made, means)
         versions = exposed_of(job, await versions_of(job, means))
         doubtful = texts(before.get("doubtful"))
-        others = [each for each, seen in versions.items() if each in doubtful or (seen and not _is_chosen(seen))]
+        others = [each for each, seen in versions.items() if each in doubtful or not (seen and _is_chosen(seen))]
         if proof.answer != "held" or not others:
             return proof
         said = (

@@ -9,7 +9,7 @@ from shared.entries import RotationEnded, SecretDone
 from shared.estate import SecretRead, SecretRef, SecretSeen
 from shared.exposure import Exposed
 from shared.history import LAST_LOOK
-from shared.rotation_plan import versions_exposed
+from shared.rotation_plan import versions_exposed, versions_gone
 from tests.fakes import START
 from tests.rotation.world import RotationWorld, play, policy
 
@@ -111,5 +111,35 @@ def test_where_no_log_tells_all_is_rotated_once_more_when_the_last_token_is_dead
         assert ended is not None
         assert (ended.whole, ended.counts) == (True, {"rotated": rounds})
         assert logged or max(published) >= chain.records[0].time + LAST_LOOK
+
+    play(story, text=policy(ask="[]"))
+
+
+def test_a_version_that_was_read_and_is_not_in_the_vault_any_more_still_has_to_die() -> None:
+    """The secret was purged and made anew: what was read opens what it opened. Text that is no id is nobody's."""
+    reads = SecretRead(REF, ("old", "new", "", "../x", "f" * 65), READ, READ, 2, (), "who")
+    new = SecretSeen(REF, "new", True, AFTER, AFTER)
+
+    assert versions_gone(Exposed(new, 1, "read", reads), (new,)) == ("old",)
+    assert versions_gone(Exposed(new, 1, "beside"), (new,)) == ()
+
+
+@pytest.mark.parametrize("kind", ["storage", "generated"])
+def test_a_rotation_is_not_whole_while_a_read_version_is_gone_from_the_vault(kind: str) -> None:
+    """Whoever deletes what he has read, and puts another value there, would have it told dead."""
+
+    async def story(world: RotationWorld) -> None:
+        if kind == "storage":
+            world.storage_secret(REF, "acct01", read=True)
+        else:
+            world.generated_secret(REF, read=True)
+        world.read(REF, "e" * 32)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder)
+        ended = (await world.secrets_chain()).last(RotationEnded)
+
+        assert ended is not None
+        assert (ended.whole, ended.counts) == (False, {"not-proven": 1})
 
     play(story, text=policy(ask="[]"))

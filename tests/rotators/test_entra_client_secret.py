@@ -310,6 +310,19 @@ async def test_an_exposed_version_without_tags_leaves_the_proof_open() -> None:
     assert (await rounds.whole()).answer == "unknown"
 
 
+async def test_exposed_secrets_go_from_both_objects() -> None:
+    """A service principal has secrets of its own."""
+    world = World()
+    state = application(password(1), principal=[password(2)])
+    world.directory.state = state
+    older = store(world, TWO)
+    newest = store(world, created=START, updated=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+
+    assert (await rounds.whole()).answer == "held"
+    assert {ONE, TWO}.isdisjoint(held(world))
+
+
 async def test_an_instance_lock_is_a_named_refusal() -> None:
     """The exposed secret stays, and the report says who must act."""
     world = World()

@@ -5,6 +5,7 @@ Whoever asks says who they are, and that is journaled; it is not verified yet. W
 orders and another approves the very plan.
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 
 UNNAMED = "a caller with a function key"  # who stands in the journal where nobody said who asks
@@ -23,6 +24,12 @@ def for_deleted(actions: Iterable[str]) -> bool:
 
 
 def same_person(one: str | None, other: str | None) -> bool:
-    """Whether two names are the same, however they are written. Who gave none may be anybody."""
-    names = {" ".join((name or UNNAMED).split()).casefold() for name in (one, other)}
-    return len(names) == 1 or UNNAMED.casefold() in names
+    """Whether two names read the same, however they are written. Who gave none may be anybody."""
+    names = {_as_read(name or UNNAMED) or _as_read(UNNAMED) for name in (one, other)}
+    return len(names) == 1 or _as_read(UNNAMED) in names
+
+
+def _as_read(name: str) -> str:
+    """Without what nobody sees: other forms of one letter, marks of no width, blanks, accents, case."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
+    return "".join(char for char in plain if char.isalnum() or char in "@.")

@@ -163,7 +163,9 @@ def test_an_approval_that_slipped_in_under_the_same_name_purges_nothing() -> Non
     play(story, STATE)
 
 
-@pytest.mark.parametrize("by", ["Ada", " ada ", "ADA", UNNAMED])
+@pytest.mark.parametrize(
+    "by", ["Ada", " ada ", "ADA", "A\u200bda", "\uff21\uff44\uff41", "A d\u0301a", "\u2060", UNNAMED]
+)
 def test_one_person_alone_purges_nothing(by: str) -> None:
     """The same name in another spelling is the same person, and no name may be anybody's."""
 

@@ -484,7 +484,8 @@ def newly_disabled(record: AuditRecord) -> bool:
 
 
 def _says(value: object, word: str) -> bool:
-    return any(str(each).strip().casefold() == word for each in _values(value))
+    """Also where the list stands in a text once more, as exports write it."""
+    return any(str(each).strip(' []"').casefold() == word for each in _values(value))
 
 
 def _properties(record: AuditRecord, name: str) -> Iterator[AuditProperty]:

@@ -18,7 +18,8 @@ lives as long as any other.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.entries import Intended, Rechecked, Verified
+from shared.audit import normalise_activity
+from shared.entries import CounterMove, Intended, Rechecked, Verified
 from shared.history import History, StepStory, is_proof
 from shared.identity import IdentityKind
 
@@ -28,6 +29,7 @@ AT_GRAPH = timedelta(minutes=15)
 LONGEST = timedelta(hours=24)
 
 BLOCK = "block-sign-in"
+_EDITED = normalise_activity("Update service principal")
 
 NO_BLOCK = "sign-in was not blocked, so new tokens may be issued at any time"
 UNPROVEN = "the block is not proven by the newest look, so new tokens may still be issued"
@@ -95,7 +97,8 @@ def _by_resource(last: datetime, kind: str | None) -> tuple[Access, ...]:
 
 def proven_since(step: StepStory, history: History) -> datetime | None:
     """
-    When the block was first proven after the last time that it was written or did not show.
+    When the block was first proven after the last time that it was written or did not show, or that the log tells of
+    an edit which may have lifted it for a while.
 
     The time is that of the record, which is later than the read itself.
     """
@@ -107,6 +110,8 @@ def proven_since(step: StepStory, history: History) -> datetime | None:
             case Verified() as look if line.record.step == step.id:
                 seen_in_this_look = is_proof(look)
                 since = (since or line.record.time) if seen_in_this_look else None
+            case CounterMove(activity=activity, at=at) if normalise_activity(activity) == _EDITED:
+                since = line.record.time if since is not None and at > since else since
             case Rechecked(answer=answer):
                 since = since if answer == "held" or seen_in_this_look else None
                 seen_in_this_look = False

@@ -245,7 +245,8 @@ class Responder:
         if not _is_incident(incident) or not isinstance(because, str):
             raise MalformedSignal(source="work queue", why="a message names an incident and why it is sent")
         if because == "watch":
-            await self._with_chain(IncidentId(incident), lambda work: work.look_at_news())
+            enabled, asked = message.get("enabled") is True, message.get("asked") is True
+            await self._with_chain(IncidentId(incident), lambda work: work.look_at_news(enabled=enabled, asked=asked))
             return
         if because == "lookalike":
             subject = _named_in(message.get("ids"))

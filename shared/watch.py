@@ -60,7 +60,8 @@ async def send_news(documents: Documents, queue: WorkQueue, signal: Signal, join
         found = await documents.get(_IDS, id_) if id_ else None
         if found is not None and (incident := _incident(found.body)) not in told:
             told.add(incident)
-            await queue.send({"incident": incident, "because": "watch"})
+            said: JsonObject = {"enabled": True} if signal.facts.get("accountEnabled") is True else {}
+            await queue.send({"incident": incident, "because": "watch", **said})
     name = signal.facts.get("displayName")
     if signal.facts.get("activity") in _MADE and isinstance(name, str) and name:
         alike = await documents.get(_NAMES, _key(name))

@@ -125,6 +125,7 @@ _REMEMBERED = 10_000  # incidents of which an instance knows when its own resume
 _CLOSE_ROUNDS = 30  # rounds of a fight at that distance; then it doubles with each
 _LONGEST_DISTANCE = 900.0
 _MOVES_A_LOOK = 20  # counter-moves that one look writes down
+_LOG_LAG = timedelta(minutes=20)  # within which Graph's log usually shows a record
 FIGHT_WINDOW = timedelta(hours=24)
 FIGHT_ROUNDS = 40  # so many within the window, and it is left to a person; nearly three hours by the distances above
 STRIKES = 3  # so many times undone by somebody else, and a person is called; containment goes on
@@ -320,16 +321,20 @@ class Work:
         await execution.verify(proven, execution.new_look())
         return [step for step in proven if not execution.is_settled(step)]
 
-    async def look_at_news(self) -> None:
+    async def look_at_news(self, *, enabled: bool = False, asked: bool = False) -> None:
         """
         Something happened that may have undone a containment, also one that was closed long ago: look, and
         contain again what was undone. In a fight the looks that are set keep the distance; news are no excuse.
+
+        `enabled`: a record tells that sign-in was allowed. Where it is blocked again by now, the log is asked all the
+        same: tokens may have been issued in between, and live longer than those of before. `asked`: it was asked
+        before, and did not show the record yet.
         """
         chain, standing = self._chain, standing_plan(self._chain)
         if standing is None or chain.last(RechecksSet) is None or self._fight_is_over() or self._keeps_distance():
             return
         if self._is_busy():
-            await self._send(LEASE, because="watch")
+            await self._send_watch(LEASE, enabled=enabled, asked=asked)
             return
         plan, self._planned_at = standing
         left_over = self._is_set_back() and chain.place(WorkStarted) < chain.place(Rechecked)
@@ -338,6 +343,8 @@ class Work:
             if undone:
                 await chain.write(self._rechecked(undone, 0, 0, trigger="news"))
             left_over = bool(undone)  # what could not be seen is tried for again, or nobody would look any more
+            if enabled and not undone and not await self._name_actors() and not asked:
+                await self._send_watch(_LOG_LAG, enabled=True, asked=True)
         if left_over:
             await self._contain_again(plan)
         await self._desk.outbox.publish_due(chain)
@@ -823,13 +830,16 @@ class Work:
             )
         )
 
-    async def _name_actors(self) -> None:
-        """Read the audit log for who worked against the containment. It lags; what is not there yet is found later."""
+    async def _name_actors(self) -> bool:
+        """
+        Read the audit log for who worked against the containment; whether that is told by now. It lags; what is not
+        there yet is found later.
+        """
         chain = self._chain
         gathered = await self._execution().new_look().gather(frozenset({PartName.AUDITS}))
         if not isinstance(gathered.audits, Known):
             log.info("incident %s: who undid it could not be read yet", self._incident)
-            return
+            return False
         known, since = {move.record_id for move in chain.all(CounterMove)}, self._first_applied()
         moves = [
             _counter_move(record)
@@ -838,6 +848,7 @@ class Work:
         ]
         if moves:
             await chain.write(*moves[:_MOVES_A_LOOK])
+        return bool(moves)
 
     def _first_applied(self) -> datetime:
         lines = (line.record.time for line in self._chain.lines if isinstance(line.entry, Applied))
@@ -1092,6 +1103,10 @@ class Work:
 
     async def _send(self, delay: timedelta, *, because: str) -> None:
         await self._desk.store.queue.send({"incident": self._incident, "because": because}, delay)
+
+    async def _send_watch(self, delay: timedelta, *, enabled: bool, asked: bool) -> None:
+        said: JsonObject = {"enabled": enabled, "asked": asked}
+        await self._desk.store.queue.send({"incident": self._incident, "because": "watch", **said}, delay)
 
     async def _send_resume(self) -> None:
         await send_resume(self._desk, self._incident, lambda: self._send(RESUME_AFTER, because="resumed"))

@@ -94,6 +94,36 @@ def test_what_is_switched_on_again_is_cut_at_once_when_the_log_tells(later: time
     play(story, STATE)
 
 
+@pytest.mark.parametrize("shown", [True, False], ids=["in the log already", "in the log a little later"])
+def test_a_block_that_was_lifted_for_a_moment_starts_the_clock_anew(shown: bool) -> None:
+    """A token of that moment outlives those of before, whoever blocked it again. It is no strike; nothing is done."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await contained(world, responder)
+        id_ = (await world.chain()).incident
+        world.directory.detections = ()
+        await asyncio.sleep(3600)
+        before, effects = (await responder.incident(id_)).residual, list(world.directory.effects)
+        lifted = world.clock()
+        await heard(world, responder, record(1, lifted))
+        kept, world.directory.audits = world.directory.audits, world.directory.audits if shown else ()
+        await world.work_queue(responder, timedelta(seconds=1))
+        world.directory.audits = kept
+        await world.work_queue(responder, timedelta(hours=1))
+        after = (await responder.incident(id_)).residual
+
+        assert before is not None
+        assert after is not None
+        assert before.surely_over is not None
+        assert after.surely_over is not None
+        assert before.surely_over < lifted + timedelta(hours=24) < after.surely_over
+        assert world.directory.effects == effects
+        assert all(look.answer == "held" for look in (await world.chain_of(id_)).all(Rechecked))
+
+    play(story, STATE)
+
+
 def test_an_event_about_nothing_that_is_so_counts_no_strike() -> None:
     """Somebody claims that the identity was switched on: the look shows that it was not."""
 

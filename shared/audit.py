@@ -6,7 +6,7 @@ may be strings of JSON or parsed already. Facts: what real tenants were seen to 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -504,3 +504,19 @@ def _values(value: object) -> list[object]:
 
 def _texts(value: object) -> list[str]:
     return [each if isinstance(each, str) else repr(each) for each in _values(value)]
+
+
+def about(records: Sequence[AuditRecord], principal: str | None, application: str | None) -> tuple[AuditRecord, ...]:
+    """Those whose target is one of an identity's two objects."""
+    own = {principal, application} - {None}
+    return tuple(each for each in records if any(target.id in own for target in each.targets))
+
+
+def grants_to(records: Sequence[AuditRecord], principal: str, client: str) -> tuple[AuditRecord, ...]:
+    """Grants to an identity, by either of its ids: their target is the API that is opened up."""
+    found = ((each, subject_of(each)) for each in records if each.activity in GRANTS)
+    return tuple(
+        each
+        for each, named in found
+        if named is not None and (named.principal_id == principal or named.client_id == client)
+    )

@@ -20,9 +20,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Known(Generic[T]):
-    """It was read; `value` may well be empty, and then it is known to be empty."""
+    """
+    It was read; `value` may well be empty, and then it is known to be empty. `instead_of` is why Graph did not tell it,
+    where a workspace did; a sign-in log says so itself.
+    """
 
     value: T
+    instead_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -345,6 +345,9 @@ def _parts(case: Case) -> tuple[PartRead, ...]:
                 read.append(PartRead(name=name.value, known=True, source=source.value, instead_of=why, until=until))
             case Known(GraphActivity(until=until)):
                 read.append(PartRead(name=name.value, known=True, until=until))
+            case Known(instead_of=str(why)):
+                source = LogSource.WORKSPACE.value
+                read.append(PartRead(name=name.value, known=True, source=source, instead_of=why))
             case Known():
                 read.append(PartRead(name=name.value, known=True))
             case CouldNotLook(why):

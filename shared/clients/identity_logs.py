@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from shared.case import CouldNotLook, GraphActivity, Known, NotLooked, Part, PartName, SignIn, SignInLog
+from shared.audit import about, grants_to
+from shared.case import AuditRecord, CouldNotLook, GraphActivity, Known, NotLooked, Part, PartName, SignIn, SignInLog
 from shared.clients.graph_requests import ATTEMPTS_BACK, SIGN_INS_BACK, Ids
 from shared.clients.later import later
 from shared.clients.pacing import Pace
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport
 
     from shared.clients.activity_table import ActivityTable
+    from shared.clients.audit_table import AuditTable
     from shared.clients.sign_in_tables import SignInTables
     from shared.clients.workspaces import Workspaces
 
@@ -44,6 +46,7 @@ class IdentityLogs:
 
     sign_ins: "SignInTables | None"
     activity: "ActivityTable | None"
+    audits: "AuditTable | None" = None
 
     async def complete(self, gathered: Gathered, ids: Ids, now: datetime) -> Gathered:
         """The same, with the parts that Graph could not give as the workspaces give them, or with both reasons."""
@@ -53,9 +56,30 @@ class IdentityLogs:
                 *(self._instead(name, part, ids, now - _BACK[name]) for name, part in missing.items())
             )
             gathered = replace(gathered, **dict(zip(missing, read, strict=True)))
+        if isinstance(gathered.audits, CouldNotLook) or isinstance(gathered.grant_audits, CouldNotLook):
+            gathered = await self._with_audits(gathered, ids)
         if isinstance(gathered.graph_activity, CouldNotLook):
             gathered = replace(gathered, graph_activity=await self._asked_of_graph(gathered.graph_activity, ids))
         return gathered
+
+    async def _with_audits(self, gathered: Gathered, ids: Ids) -> Gathered:
+        """
+        One question for both parts. Without the ids of both objects a record of the other would be overlooked; then
+        Graph's reason stands.
+        """
+        principal, client = ids.principal, ids.client
+        if self.audits is None or principal is None or client is None:
+            return gathered
+        found = await self.audits.read(ids)
+        whole = ids.application is not None or ids.managed is True or _has_no_application(gathered)
+        audits, given = gathered.audits, gathered.grant_audits
+        return replace(
+            gathered,
+            audits=_instead_of(audits, found, lambda records: about(records, ids.principal, ids.application))
+            if whole
+            else audits,
+            grant_audits=_instead_of(given, found, lambda records: grants_to(records, principal, client)),
+        )
 
     async def _asked_of_graph(self, graph: CouldNotLook, ids: Ids) -> Part[GraphActivity]:
         if self.activity is None:
@@ -123,6 +147,29 @@ def _neither(doing: str, graph: CordonError, why: str, *, may_help_later: bool) 
     return Unreachable(doing, told) if may_help_later else PlatformRefused(doing=doing, code="no-source", why=told)
 
 
+def _has_no_application(gathered: Gathered) -> bool:
+    """Whether the identity is known to have none in this tenant."""
+    known = gathered.identity
+    return isinstance(known, Known) and known.value.identity.app_object_id is None
+
+
+def _instead_of(
+    graph: Part[tuple[AuditRecord, ...]],
+    found: Part[Sequence[AuditRecord]],
+    choose: Callable[[Sequence[AuditRecord]], tuple[AuditRecord, ...]],
+) -> Part[tuple[AuditRecord, ...]]:
+    """What the workspace tells of a part that Graph did not give, or both reasons."""
+    if not isinstance(graph, CouldNotLook):
+        return graph
+    match found:
+        case Known(records):
+            return Known(choose(records), instead_of=graph.why)
+        case CouldNotLook():
+            return _both(graph, found)
+        case NotLooked():
+            return graph
+
+
 NO_LOGS = IdentityLogs(None, None)
 
 
@@ -174,4 +221,9 @@ def make_identity_logs(
 
         return ActivityTable(workspaces())
 
-    return IdentityLogs(later(sign_ins), later(activity))
+    def audits() -> "AuditTable":
+        from shared.clients.audit_table import AuditTable
+
+        return AuditTable(workspaces())
+
+    return IdentityLogs(later(sign_ins), later(activity), later(audits))

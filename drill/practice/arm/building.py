@@ -126,7 +126,12 @@ def _add_workspaces(state: TenantState, listed: list[JsonObject]) -> None:
         state.azure.workspaces[workspace.customer_id] = workspace
 
 
-ENTRA_CATEGORIES = ("ServicePrincipalSignInLogs", "ManagedIdentitySignInLogs", "MicrosoftGraphActivityLogs")
+ENTRA_CATEGORIES = (
+    "ServicePrincipalSignInLogs",
+    "ManagedIdentitySignInLogs",
+    "MicrosoftGraphActivityLogs",
+    "AuditLogs",
+)
 """Those of Entra's categories that this stand-in's workspaces can hold."""
 
 

@@ -17,6 +17,11 @@ nothing at all where there is no setting: the table is there and empty.
     let t0=datetime(…); let t1=datetime(…);
     the same tables                     everybody's from t0 on, and before t1, with app and name
 
+    // cordon:audits
+    let ids=dynamic(["…", …]); let t0=datetime(…);
+    AuditLogs
+    … | top N by TimeGenerated desc …   whose targets name one of the ids anywhere
+
     // cordon:graph-calls
     let sp='…'; let t0=datetime(…);
     MicrosoftGraphActivityLogs
@@ -26,6 +31,7 @@ nothing at all where there is no setting: the table is there and empty.
     the same, | top N by last desc      by SignInActivityId
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -44,7 +50,8 @@ _SIGN_INS = {
     "AADManagedIdentitySignInLogs": ("ManagedIdentitySignInLogs", "managedIdentity"),
 }
 _ACTIVITY = "MicrosoftGraphActivityLogs"
-_TABLES = (*_SIGN_INS, _ACTIVITY)
+_AUDITS = "AuditLogs"
+_TABLES = (*_SIGN_INS, _ACTIVITY, _AUDITS)
 _CALL_COLUMNS = {"method": "string", "path": "string", "calls": "long", "last": "datetime"}
 _TOKEN_COLUMNS = {"token": "string", "first": "datetime", "last": "datetime", "issued": "datetime", "ip": "string"}
 _COVERAGE_COLUMNS = {"oldest": "datetime", "newest": "datetime", "quiet": "real"}
@@ -120,10 +127,32 @@ def _held(state: TenantState, table: str, query: str, workspaces: Iterable[Works
     if not settings:
         return
     earliest = max(moment(query, "t0"), min(each.since for each in settings), *([span[0]] if span[0] else []))
-    log = state.exported_sign_ins if type_ else state.graph_activity
+    others = {_AUDITS: state.audits, _ACTIVITY: state.graph_activity}  # of audits unverified: as late as in Graph
+    log = others.get(table, state.exported_sign_ins)
     for kept in log.published(state.now, earliest, span[1]):
         if not type_ or type_ in kept.record["signInEventTypes"]:
             yield kept
+
+
+def _audits(state: TenantState, query: str, workspaces: Iterable[Workspace], span: _Span) -> Sequence[Row]:
+    ids = words(query, "ids", r"[0-9a-f-]{36}")
+    held = _held(state, table_of(query, (_AUDITS,)), query, workspaces, span)
+    rows = [row for kept in held if any(each in (row := _audit_row(kept))["targets"].lower() for each in ids)]
+    return [*reversed(rows[-most(query) :])]
+
+
+def _audit_row(kept: Kept) -> dict[str, str]:
+    record = kept.record
+    return {
+        "at": fine_time(kept.at),
+        "id": str(record["id"]),
+        "activity": str(record["activityDisplayName"]),
+        "category": str(record.get("category") or ""),
+        "result": str(record.get("result") or ""),
+        "correlation": str(record.get("correlationId") or ""),
+        "by": json.dumps(record.get("initiatedBy")),
+        "targets": json.dumps(record.get("targetResources") or []),
+    }
 
 
 def _activity(state: TenantState, query: str, workspaces: Iterable[Workspace], span: _Span) -> list[Kept]:
@@ -202,6 +231,13 @@ QUESTIONS: Mapping[str, tuple[Mapping[str, str], Question]] = {
     "coverage": (_COVERAGE_COLUMNS, _coverage),
     "sign-ins": (_SIGN_IN_COLUMNS, _sign_ins),
     "all-sign-ins": ({**_SIGN_IN_COLUMNS, "app": "string", "name": "string"}, _all_sign_ins),
+    "audits": (
+        {
+            "at": "datetime",
+            **dict.fromkeys(("id", "activity", "category", "result", "correlation", "by", "targets"), "string"),
+        },
+        _audits,
+    ),
     "graph-calls": (_CALL_COLUMNS, _calls),
     "graph-tokens": (_TOKEN_COLUMNS, _tokens),
 }

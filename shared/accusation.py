@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from shared.audit import AddedCredential, credential_change
-from shared.audit_changes import Change, ChangeKind, changes
+from shared.audit_changes import Change, ChangeKind
 from shared.audit_grants import GrantKind, giving
 from shared.baseline import LONGEST, SHORTEST, Baseline, Feature, TooShort, baseline_of, joined, recent, value_of
 from shared.case import (
@@ -32,7 +32,7 @@ from shared.case import (
 from shared.conditions.credential_added import unexplained
 from shared.conditions.judging import actor_text
 from shared.conditions.learning import LEAST, fell_silent
-from shared.conditions.records import records_about
+from shared.conditions.records import changes_about
 from shared.conditions.settings import utc
 from shared.credentials import is_thumbprint, same_thumbprint, sort_credentials
 from shared.identity import canonical_guid
@@ -238,7 +238,7 @@ class _Weighing:
             said = f"what the audit log tells of grants could not be read: {_why(self.case.grant_audits)}"
             self.unknown.append(Gap("grant_audits", said))
         explained = set[str]()
-        for change in changes(records_about(self.case, self.state)):
+        for change in changes_about(self.case, self.state):
             explained |= {key.key_id for key in change.credentials}
             if not self.is_expected(change):
                 yield from self._hear_change(change)

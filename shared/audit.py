@@ -14,6 +14,7 @@ from typing import Literal, cast
 
 from shared.case import AuditActor, AuditProperty, AuditRecord, AuditTarget, HolderKind
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
+from shared.once import once
 from shared.signal import JsonObject
 from shared.untrusted import NAME, Fields, body_of, is_shallow, one_line, parsed
 
@@ -204,6 +205,7 @@ def _value(fields: Fields, name: str) -> object:
     return value
 
 
+@once
 def subject_of(record: AuditRecord) -> IdentityRef | None:
     """
     The workload identity that a record concerns, or None.
@@ -294,6 +296,7 @@ def touches_policy(record: JsonObject) -> bool:
     return isinstance(activity, str) and normalise_activity(activity) in _POLICY_CHANGES
 
 
+@once
 def is_echo(record: AuditRecord) -> bool:
     """
     An update that changes nothing it tells of. Every change writes some, beside the record that tells; the
@@ -342,6 +345,7 @@ def added_credentials(record: AuditRecord) -> tuple[AddedCredential, ...]:
     return credential_change(record).added
 
 
+@once
 def credential_change(record: AuditRecord) -> CredentialChange:
     """Compare both sides of KeyDescription and FederatedIdentityCredentials: full lists, before and after."""
     added: list[AddedCredential] = []

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from shared.audit import AddedCredential, added_credentials, gives_role, is_echo, normalise_activity
 from shared.case import AuditActor, AuditRecord
+from shared.once import once
 
 
 class ChangeKind(StrEnum):
@@ -92,6 +93,7 @@ class Change:
         return tuple(key for record in self.records for key in added_credentials(record))
 
 
+@once
 def kinds_of(record: AuditRecord) -> frozenset[ChangeKind]:
     """
     What a record is about. An edit that tells of credentials is about those (federated ones have no activity of their

@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias, cast
 
 from shared.audit import ACTIVITIES, gives_role, normalise_activity
 from shared.case import AuditRecord
+from shared.once import once
 from shared.privileges import SCOPES, Privilege, app_role, directory_role
 
 GrantKind: TypeAlias = Literal["app-role", "delegated", "directory-role"]
@@ -61,6 +62,7 @@ class Giving:
 NOTHING = Giving()
 
 
+@once
 def giving(record: AuditRecord) -> Giving:
     """What a record gives to the identity that it is about; nothing if it is no grant."""
     if record.activity == APP_ROLE_GIVEN:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from shared.identity import IdentityRef, WorkloadIdentity
 from shared.signal import JsonObject, Signal
@@ -165,6 +165,7 @@ class Holder:
     signing_thumbprint: str | None = None  # preferredTokenSigningKeyThumbprint
     single_sign_on: str | None = None  # preferredSingleSignOnMode, of service principals
     tags: tuple[str, ...] = ()
+    answers: dict[object, Any] = field(default_factory=dict[object, Any], init=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,6 +390,7 @@ class AuditRecord:
     correlation_id: str | None
     actor: AuditActor
     targets: tuple[AuditTarget, ...]
+    answers: dict[object, Any] = field(default_factory=dict[object, Any], init=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -599,6 +601,7 @@ class Case:
     people_week: Part[PeopleWindow] = field(default_factory=NotLooked)
     people_fortnight: Part[PeopleWindow] = field(default_factory=NotLooked)
     people_month: Part[PeopleWindow] = field(default_factory=NotLooked)
+    answers: dict[object, Any] = field(default_factory=dict[object, Any], init=False, compare=False, repr=False)
 
 
 def window_of(case: Case, name: PartName) -> Part[PeopleWindow]:

@@ -12,16 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import cast
 
-from shared.audit_changes import changes
 from shared.baseline import Feature
 from shared.case import CASE_PARTS, Case, CouldNotLook, IdentityState, Known
 from shared.conditions.declared_change import ExplainedByDeclaration
 from shared.conditions.groups import All, AnyOf, Not, leaves
-from shared.conditions.interface import Condition, Finding, Met, NotMet, Unknown
+from shared.conditions.interface import Condition, Finding, Met, NotMet, Unknown, ask
 from shared.conditions.new_sign_in import SignedInAsNever
-from shared.conditions.records import BOTH, records_about, unread
+from shared.conditions.records import BOTH, changes_about, unread
 from shared.conditions.settings import utc
-from shared.decision import Decision, weigh
+from shared.decision import Decision, Weighing, weigh
 from shared.entries import ConditionAnswer, Flip, WeighedUp
 from shared.ladder import expectation
 from shared.policy import Policy, Rule, Verdict
@@ -90,9 +89,9 @@ def _by_changes(policy: Policy, case: Case, state: IdentityState) -> Iterator[st
     """Changes that were declared, or made by those of whom the policy expects them."""
     for rule in policy.rules:
         for leaf in leaves(rule.when):
-            if isinstance(leaf, ExplainedByDeclaration) and isinstance(found := leaf.check(case), Met):
+            if isinstance(leaf, ExplainedByDeclaration) and isinstance(found := ask(leaf, case), Met):
                 yield f"declared-change: {found.reason}"
-    made = changes(records_about(case, state))
+    made = changes_about(case, state)
     is_expected = expectation(policy)
     if made and unread(case, BOTH) is None and all(map(is_expected, made)):
         yield f"all {len(made)} changes on it were made by those of whom the policy expects them"
@@ -112,7 +111,7 @@ def _by_age(case: Case, state: IdentityState) -> Iterator[str]:
     known = [start for start in starts if start is not None]
     if not known or len(known) < len(starts) or not isinstance(case.audits, Known):
         return
-    added = any(change.credentials for change in changes(records_about(case, state)))
+    added = any(change.credentials for change in changes_about(case, state))
     if not added and case.now - max(known) > _LONG_STANDING:
         yield f"its credentials are long-standing: the newest is of {utc(max(known))}, and the log tells of none added"
 
@@ -150,7 +149,7 @@ class _Book:
     def answer(self, place: int, condition: Condition) -> Finding:
         found = self.answers[place]
         if found is None:
-            found = self.answers[place] = condition.check(self.case)
+            found = self.answers[place] = ask(condition, self.case)
         return found
 
 
@@ -174,19 +173,24 @@ def _flips(policy: Policy, case: Case, decision: Decision) -> Iterator[Flip]:
     looked = {each.rule for each in decision.rules}
     singles = dict.fromkeys(leaf for rule in policy.rules if rule.name in looked for leaf in leaves(rule.when))
     tried = [leaf for leaf in singles if leaf.name not in _FIXED][:_MOST_ASKED]
-    before = weigh(asked, case).verdict
+    before = _weighed_anew(asked, case).verdict
     for leaf in tried:
         place = book.place(leaf)
         answer = book.answer(place, leaf)
         for now, other, finding in _others(answer):
             book.answers[place] = finding
-            found = weigh(asked, case)
+            found = _weighed_anew(asked, case)
             book.answers[place] = answer
             if found.verdict is not before or found.wants:
                 verdict = "open" if found.wants else found.verdict.value
                 yield Flip.model_validate(
                     {"condition": leaf.name, "now": now, "supposed": other, "verdict": verdict, "rule": found.rule}
                 )
+
+
+def _weighed_anew(policy: Policy, case: Case) -> Weighing:
+    """By a case that nobody was asked about: what is supposed would otherwise be kept beside it."""
+    return weigh(policy, replace(case))
 
 
 def _others(finding: Finding) -> tuple[tuple[str, str, Finding], ...]:

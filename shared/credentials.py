@@ -24,6 +24,7 @@ from shared.case import (
     NotLooked,
     Password,
 )
+from shared.once import once
 from shared.signal import JsonObject
 
 _YOUNG = timedelta(days=7)  # a key made so shortly before the look may be the attacker's own
@@ -65,6 +66,19 @@ def sort_credentials(
     `known` holds the key ids that were there before the first change: once they are written down, nothing that
     was added later is kept, for its Verify entry would authenticate. `condemned` keys are not kept either.
     """
+    if own_thumbprint is None and known is None and not condemned:
+        return _sorted_as_shown(holder)
+    return _sorted(holder, own_thumbprint, known, condemned)
+
+
+@once
+def _sorted_as_shown(holder: Holder) -> Sorted:
+    return _sorted(holder, None, None, frozenset())
+
+
+def _sorted(
+    holder: Holder, own_thumbprint: str | None, known: frozenset[str] | None, condemned: frozenset[str]
+) -> Sorted:
     old = [k for k in holder.keys if (known is None or k.key_id in known) and k.key_id not in condemned]
     signing = [key for key in old if key.usage.lower() == "sign"]
     kept = {key.key_id for key in old if _encrypts(key, holder)} | {key.key_id for key in signing}

@@ -5,11 +5,11 @@ The first rule whose condition is met decides. Unknown is never "met" and never 
 the case, and when there is no more to be had, it asks a person.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.case import Case, PartName
-from shared.conditions.interface import Finding, Met, NotMet, Unknown
+from shared.conditions.interface import Finding, Met, NotMet, Unknown, ask
 from shared.entries import ConditionAnswer, RuleAnswer
 from shared.origins import lacking
 from shared.policy import ActionChoice, Policy, Rule, Verdict
@@ -42,6 +42,13 @@ class Weighing:
     wants: frozenset[PartName] = frozenset()
 
     @property
+    def settling(self) -> str | None:
+        """Why it is open, where the same look some minutes later may tell; None if it is made, or nothing helps."""
+        if self.verdict is not Verdict.ASK or self.wants:
+            return None
+        return next((why for looked in self.looked for why in _settles(looked.finding)), None)
+
+    @property
     def actions(self) -> tuple[ActionChoice, ...]:
         return self.does.actions if self.does else ()
 
@@ -56,7 +63,8 @@ class Decision:
     What to do about a case, which rule says so, and what every rule up to it answered.
 
     If `wants` names parts of the case, the decision is open: with them it may turn out otherwise. Until then
-    the verdict is to ask. `ladder`: beside the actions, the case decides how far it is climbed.
+    the verdict is to ask. `ladder`: beside the actions, the case decides how far it is climbed. `settling` is what an
+    open decision hangs on that a log may tell some minutes later.
     """
 
     verdict: Verdict
@@ -65,6 +73,7 @@ class Decision:
     rules: tuple[RuleAnswer, ...]
     wants: frozenset[PartName] = frozenset()
     ladder: Ladder = NO_LADDER
+    settling: str | None = None
 
 
 def decide(policy: Policy, case: Case) -> Decision:
@@ -77,6 +86,7 @@ def decide(policy: Policy, case: Case) -> Decision:
         tuple(_rule_answer(looked) for looked in weighing.looked),
         weighing.wants,
         weighing.ladder,
+        weighing.settling,
     )
 
 
@@ -84,9 +94,7 @@ def weigh(policy: Policy, case: Case) -> Weighing:
     """Ask the rules in order. The first that is met decides; the first that is unknown leads to a person."""
     looked: list[Looked] = []
     for place, rule in enumerate(policy.rules):
-        finding = rule.when.check(case)
-        if rule.independent > 1:
-            finding = _corroborated(rule, finding, case)
+        finding = answer_of(rule, case)
         looked.append(Looked(rule, finding))
         if isinstance(finding, Met):
             return Weighing(rule.verdict, rule.name, rule, tuple(looked))
@@ -103,9 +111,16 @@ def _corroborated(rule: Rule, finding: Finding, case: Case) -> Finding:
     return Unknown(missing.reason, missing.wants, (*finding.members, ("independent", missing)))
 
 
+def _settles(finding: Finding) -> Iterator[str]:
+    if isinstance(finding, Unknown):
+        if finding.settles:
+            yield finding.reason
+        yield from (why for _, member in finding.members for why in _settles(member))
+
+
 def answer_of(rule: Rule, case: Case) -> Finding:
     """What a rule answers on a case."""
-    finding = rule.when.check(case)
+    finding = ask(rule.when, case)
     return _corroborated(rule, finding, case) if rule.independent > 1 else finding
 
 
@@ -149,7 +164,7 @@ def _certain_containment(
 def _next_that_acts(later: Iterable[Rule], case: Case) -> Rule | None:
     """What a person may approve where an unknown ignore or watch stands before the rule that would act."""
     for rule in later:
-        if _does_anything(rule) and not isinstance(rule.when.check(case), NotMet):
+        if _does_anything(rule) and not isinstance(ask(rule.when, case), NotMet):
             return rule
     return None
 

@@ -5,7 +5,7 @@ It gathers what the policy's conditions ask for, cheapest part first, and stops 
 can no longer change: fast rules decide after one round trip.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias
@@ -35,8 +35,8 @@ from shared.case import (
     window_of,
 )
 from shared.clock import Clock
-from shared.conditions.interface import Finding, Unknown, known
-from shared.decision import Decision, decide, weigh
+from shared.conditions.interface import known
+from shared.decision import Decision, decide
 from shared.entries import (
     CredentialSeen,
     IdentitySeen,
@@ -74,7 +74,6 @@ class Investigation:
     look: Look
     hangs_on_grants: bool = False  # they are read in any case; what could not be read of them may not matter
     climbed: Climbed | None = None  # how far the rule's ladder was climbed, if it has one
-    settling: str | None = None  # what an open decision hangs on that a log may tell some minutes later
 
     @property
     def state(self) -> IdentityState | None:
@@ -86,7 +85,7 @@ class Investigation:
         names = [name for name in _ORDER if name is not PartName.GRANTS or self.hangs_on_grants]
         parts = [each for name in names for each in _read_for(self.case, name)]
         faults = (part.why for part in parts if isinstance(part, CouldNotLook) and part.may_help_later)
-        return (*faults, *((self.settling,) if self.settling else ()))
+        return (*faults, *((self.decision.settling,) if self.decision.settling else ()))
 
 
 async def investigate(
@@ -125,8 +124,7 @@ async def investigate(
     if isinstance(case.identity, CouldNotLook) and case.identity.gone and not deleted_first:
         found = await _among_deleted(look)
         case = replace(case, identity=found) if isinstance(found, Known) else case
-    hangs = _hangs_on_grants(judge, policy, case, decision)
-    return Investigation(case, decision, look, hangs, settling=_settling(policy, case, decision))
+    return Investigation(case, decision, look, _hangs_on_grants(judge, policy, case, decision))
 
 
 async def choose_rung(found: Investigation, policy: Policy, left_out: LeftOut) -> Investigation:
@@ -236,24 +234,14 @@ def _read_for(case: Case, name: PartName) -> tuple[object, ...]:
 
 
 def _hangs_on_grants(judge: Judge, policy: Policy, case: Case, decision: Decision) -> bool:
-    """Whether an open decision would have asked for what it holds, had that not been read anyway."""
-    if decision.verdict is not Verdict.ASK:
+    """
+    Whether an open decision would have asked for what it holds, had that not been read anyway. It matters only where
+    some of that could not be read, and may be readable later.
+    """
+    lost = (part for part in _read_for(case, PartName.GRANTS) if isinstance(part, CouldNotLook))
+    if decision.verdict is not Verdict.ASK or not any(part.may_help_later for part in lost):
         return False
     return PartName.GRANTS in judge(policy, replace(case, grants=NotLooked())).wants
-
-
-def _settling(policy: Policy, case: Case, decision: Decision) -> str | None:
-    """Why a decision is open that may be made some minutes later; None if it is made, or time will not help."""
-    if decision.verdict is not Verdict.ASK or decision.wants:
-        return None
-    return next((why for looked in weigh(policy, case).looked for why in _settles(looked.finding)), None)
-
-
-def _settles(finding: Finding) -> Iterator[str]:
-    if isinstance(finding, Unknown):
-        if finding.settles:
-            yield finding.reason
-        yield from (why for _, member in finding.members for why in _settles(member))
 
 
 def _doubted(case: Case) -> Case:

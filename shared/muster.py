@@ -14,7 +14,7 @@ from datetime import datetime
 
 from shared.case import Case, Known, RiskDetection
 from shared.clock import Clock
-from shared.conditions.interface import Met, NotMet
+from shared.conditions.interface import Met, NotMet, ask
 from shared.limits import WINDOW, Batch
 from shared.policy import Policy, Verdict
 from shared.signal import JsonObject, Signal
@@ -91,7 +91,7 @@ def reported_as(signal: Signal) -> str:
 def may_contain(policy: Policy, case: Case) -> bool:
     """Whether this case, or anything that it may still turn out to be, would be contained. Pure."""
     for rule in policy.rules:
-        match rule.when.check(case):
+        match ask(rule.when, case):
             case NotMet():
                 continue
             case Met():

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shared.audit import normalise_activity
-from shared.audit_changes import ChangeKind, changes
+from shared.audit_changes import ChangeKind
 from shared.case import Case, Known, PartName
 from shared.conditions.audit_activity import AuditShows
 from shared.conditions.groups import All, AnyOf, Not
-from shared.conditions.interface import Condition, Finding, Met, NotMet, Unknown
-from shared.conditions.records import BOTH, records_about, unread
+from shared.conditions.interface import Condition, Finding, Met, NotMet, Unknown, ask
+from shared.conditions.records import BOTH, changes_about, records_about, unread
 from shared.conditions.risk_detection import RiskDetected
 from shared.risk import CONFIRMED
 
@@ -126,7 +126,7 @@ def _listen(when: Condition, case: Case) -> _Heard:
         elif signal.source == "exposed-secret":
             heard.met.setdefault(Origin.EXPOSED, signal.summary)
     for each in accusing(when):
-        finding = each.check(case)
+        finding = ask(each, case)
         origin = _origin(each, finding, case)
         match finding, origin:
             case _, None:
@@ -169,7 +169,7 @@ def _state_or_change(condition: Condition, case: Case) -> Origin | Unknown | Non
     if not isinstance(case.identity, Known):
         return None
     kinds = _LEFT_BY.get(condition.name, frozenset(ChangeKind))
-    made = changes(records_about(case, case.identity.value))
+    made = changes_about(case, case.identity.value)
     if any(change.kinds & kinds for change in made):
         return Origin.AUDIT
     return unread(case, BOTH) or Origin.STATE

@@ -20,7 +20,7 @@ from shared.actions import contradiction
 from shared.actions.interface import Tier
 from shared.conditions import CONDITIONS, condition_named
 from shared.conditions.groups import All, AnyOf, Not
-from shared.conditions.interface import Condition
+from shared.conditions.interface import Catalogued, Condition
 from shared.conditions.settings import SETTINGS, Guid
 from shared.conditions.signalled import Signalled, SourceName
 from shared.errors import PolicyWrong
@@ -227,6 +227,12 @@ def read_policy(
     return policy
 
 
+@lru_cache(maxsize=128)
+def _form_of(condition: type[Catalogued]) -> "TypeAdapter[Condition]":
+    """Made once of each: making it takes far longer than checking settings by it."""
+    return TypeAdapter[Condition](condition)
+
+
 @lru_cache(maxsize=1)
 def _form_of_samples() -> "TypeAdapter[Sample]":
     """Made when a file has samples: it takes a while."""
@@ -285,7 +291,7 @@ class _Reading:
     ) -> None:
         self.mistakes, self._with_samples = mistakes, with_samples
         self._actions, self._check_options = tuple(action_names), check_options
-        self._conditions = 0
+        self._conditions, self._alike = 0, dict[Condition, Condition]()
 
     def policy(self, text: str) -> Policy | None:
         root = read_yaml(text, self.mistakes.note_unread)
@@ -418,6 +424,11 @@ class _Reading:
     # Conditions
 
     def _condition(self, node: Node) -> Condition | None:
+        """Conditions that are alike are one object, so that a case is asked once for all rules (`interface.ask`)."""
+        made = self._one_condition(node)
+        return None if made is None else self._alike.setdefault(made, made)
+
+    def _one_condition(self, node: Node) -> Condition | None:
         """`name`, or `{name: settings}`, or a group of conditions."""
         self._conditions += 1
         if self._conditions == _MOST_CONDITIONS + 1:
@@ -458,7 +469,7 @@ class _Reading:
             self.mistakes.unknown(line, "condition", name, names, _MEANT)
             return None
         given = Node(settings.line, {}) if settings.value is None else settings
-        return self.mistakes.checked(TypeAdapter[Condition](condition), given, name, line)
+        return self.mistakes.checked(_form_of(condition), given, name, line)
 
     # Actions
 

@@ -25,6 +25,7 @@ Entry: TypeAlias = tuple[int, str, str, Plain]
 RUN = 10_000  # entries; some ten megabytes
 BLOCK = 250
 MOST_RUNS = 48  # files that are open at once; more are merged first
+_LENGTH = 4  # bytes before each block that tell its own
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -92,8 +93,9 @@ class Runs:
         path = self.folder / f"{self.name}-{self._made}.run"
         with path.open("wb") as file:
             for block in _blocks(entries):
-                marshal.dump(block, file)
-            marshal.dump([], file)  # the end: without it a run that was cut short would pass for whole
+                content = marshal.dumps(block)
+                file.write(len(content).to_bytes(_LENGTH) + content)
+            file.write(bytes(_LENGTH))  # the end: without it a run that was cut short would pass for whole
         return path
 
 
@@ -125,19 +127,29 @@ def _one(path: Path) -> Iterator[Entry]:
 
 
 def _block(file: IO[bytes]) -> list[Entry]:
-    try:
-        return cast("list[Entry]", marshal.load(file))  # noqa: S302 - written by ourselves, in our own folder
-    except (EOFError, ValueError, TypeError) as problem:
+    """Read in one go: `marshal.load` would ask the file for every single value."""
+    length = _read(file, _LENGTH)
+    if not any(length):
+        return []
+    content = _read(file, int.from_bytes(length))
+    return cast("list[Entry]", marshal.loads(content))  # noqa: S302 - written by ourselves, in our own folder
+
+
+def _read(file: IO[bytes], size: int) -> bytes:
+    found = file.read(size)
+    if len(found) < size:
         raise RunTorn(
             f"The backtest has no result: {file.name}, into which records were sorted, was cut short. "
             "Make room in the folder for temporary files (TMPDIR), and run it again."
-        ) from problem
+        )
+    return found
 
 
 # Records as plain values, and back
 
 
-_OF_RECORD = tuple(each.name for each in fields(AuditRecord) if each.name not in ("id", "at", "actor", "targets"))
+_APART = ("id", "at", "actor", "targets")
+_OF_RECORD = tuple(each.name for each in fields(AuditRecord) if each.init and each.name not in _APART)
 _OF_SIGN_IN = tuple(each.name for each in fields(SignIn) if each.name not in ("id", "at"))
 _said_of_record, _said_of_sign_in = attrgetter(*_OF_RECORD), attrgetter(*_OF_SIGN_IN)
 _said_of_actor = attrgetter(*(each.name for each in fields(AuditActor)))

@@ -9,12 +9,12 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field
 
 from shared.audit import LOOK_BACK
-from shared.audit_changes import Change, ChangeKind, changes
+from shared.audit_changes import Change, ChangeKind
 from shared.audit_grants import Given, Giving, giving, is_by_admin
 from shared.case import AuditRecord, Case, Known, PartName, PeopleWindow, window_of
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, both, is_unexpected, is_within
-from shared.conditions.records import BOTH, records_about, unread
+from shared.conditions.records import BOTH, changes_about, records_about, unread
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
 from shared.privileges import APP_ROLES, Tier
 from shared.roles_then import SETTLED, could_consent
@@ -84,10 +84,10 @@ class Consented:
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):
             return unknown(PartName.IDENTITY, case.identity)
-        records = tuple(records_about(case, case.identity.value))
+        records = records_about(case, case.identity.value)
         consents = [
             change
-            for change in changes(records)
+            for change in changes_about(case, case.identity.value)
             if ChangeKind.CONSENT in change.kinds and case.now - change.at <= self.within
         ]
         doubt: str | None = None

@@ -6,13 +6,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from shared.audit_changes import Change, ChangeKind, changes
+from shared.audit_changes import Change, ChangeKind
 from shared.case import Case, HolderKind, Known, PartName
 from shared.conditions.credential_added import unexplained
 from shared.conditions.hours import Day, HoursOfDay, UtcOffset, is_in
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, is_unexpected
-from shared.conditions.records import BOTH, records_about, unread
+from shared.conditions.records import BOTH, changes_about, unread
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
 
 _BOTH_OBJECTS = (HolderKind.APPLICATION, HolderKind.SERVICE_PRINCIPAL)
@@ -51,8 +51,7 @@ class ExplainedByDeclaration:
         if not isinstance(case.identity, Known):
             return unknown(PartName.IDENTITY, case.identity)
         state = case.identity.value
-        records = list(records_about(case, state))
-        recent = [change for change in changes(records) if case.now - change.at <= self.within]
+        recent = [change for change in changes_about(case, state) if case.now - change.at <= self.within]
         for change in recent:
             if reason := self.undeclared(change):
                 return NotMet(reason)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from shared.case import Case
-from shared.conditions.interface import Condition, Finding, Member, Met, NotMet, Unknown
+from shared.conditions.interface import Condition, Finding, Member, Met, NotMet, Unknown, ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class All:
         found: list[Member] = []
         open_: list[Unknown] = []
         for member in self.members:
-            finding = member.check(case)
+            finding = ask(member, case)
             found.append((member.name, finding))
             if isinstance(finding, NotMet):
                 return NotMet(finding.reason, tuple(found))
@@ -51,7 +51,7 @@ class AnyOf:
         found: list[Member] = []
         open_: list[Unknown] = []
         for member in self.members:
-            finding = member.check(case)
+            finding = ask(member, case)
             found.append((member.name, finding))
             if isinstance(finding, Met):
                 return Met(finding.reason, tuple(found))
@@ -68,7 +68,7 @@ class Not:
     member: Condition
 
     def check(self, case: Case) -> Finding:
-        finding = self.member.check(case)
+        finding = ask(self.member, case)
         members: tuple[Member, ...] = ((self.member.name, finding),)
         if isinstance(finding, Met):
             return NotMet(finding.reason, members)

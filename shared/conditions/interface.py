@@ -66,6 +66,17 @@ class Catalogued(Condition, Protocol):
     unknown_when: ClassVar[str]
 
 
+def ask(condition: Condition, case: Case) -> Finding:
+    """
+    What a condition answers on a case, asked once of each case however many rules have this very condition: a policy
+    holds conditions that are alike as one object. It is kept beside its answer, so that no other one gets its id.
+    """
+    kept = case.answers.get(id(condition))
+    if kept is None:
+        kept = case.answers[id(condition)] = (condition, condition.check(case))
+    return kept[1]
+
+
 def unknown(part: PartName, value: NotLooked | CouldNotLook) -> Unknown:
     """The Unknown for a part that is not there to be judged."""
     name = part.value.replace("_", " ")

@@ -8,13 +8,13 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field
 
 from shared.audit import LOOK_BACK
-from shared.audit_changes import Change, ChangeKind, changes
+from shared.audit_changes import Change, ChangeKind
 from shared.baseline import WEEK_HOURS
 from shared.case import PEOPLE_WINDOWS, Case, Known, PartName, PeopleWindow, window_of
 from shared.conditions.hours import Day, HoursOfDay, UtcOffset, is_in, local_text
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, both, is_unexpected, is_within
-from shared.conditions.records import BOTH, records_about, unread
+from shared.conditions.records import BOTH, changes_about, unread
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several
 from shared.own_week import is_odd
 
@@ -72,7 +72,7 @@ class ChangedAtOddHour:
         if not isinstance(case.identity, Known):
             return unknown(PartName.IDENTITY, case.identity)
         doubtful: Change | None = None
-        made = changes(records_about(case, case.identity.value))
+        made = changes_about(case, case.identity.value)
         for change in made if self.hours is not None or self.days is not None else ():
             answer = self._counts(change, case)
             if answer:

@@ -34,6 +34,9 @@ class NotLooked:
     """Nobody has asked for it yet."""
 
 
+NOT_LOOKED = NotLooked()
+
+
 @dataclass(frozen=True, slots=True)
 class CouldNotLook:
     """It was asked for in vain. `may_help_later` tells a passing fault from a refusal."""
@@ -583,24 +586,24 @@ class Case:
     subject: IdentityRef
     signals: tuple[Signal, ...]
     own_principals: frozenset[str] = field(default_factory=frozenset[str])  # Cordon's own object and client ids
-    identity: Part[IdentityState] = field(default_factory=NotLooked)
-    detections: Part[tuple[RiskDetection, ...]] = field(default_factory=NotLooked)
-    risk: Part[RiskState | None] = field(default_factory=NotLooked)
-    audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
-    grants: Part[Grants] = field(default_factory=NotLooked)
-    owners: Part[Owners] = field(default_factory=NotLooked)
-    grant_audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
-    domains: Part[frozenset[str]] = field(default_factory=NotLooked)
-    key_use: Part[KeyUse] = field(default_factory=NotLooked)
-    sign_ins: Part[SignInLog] = field(default_factory=NotLooked)
-    attempts: Part[SignInLog] = field(default_factory=NotLooked)
-    older_sign_ins: Part[SignInLog] = field(default_factory=NotLooked)
-    graph_activity: Part[GraphActivity] = field(default_factory=NotLooked)
-    people: Part[People] = field(default_factory=NotLooked)
-    people_day: Part[PeopleWindow] = field(default_factory=NotLooked)
-    people_week: Part[PeopleWindow] = field(default_factory=NotLooked)
-    people_fortnight: Part[PeopleWindow] = field(default_factory=NotLooked)
-    people_month: Part[PeopleWindow] = field(default_factory=NotLooked)
+    identity: Part[IdentityState] = NOT_LOOKED
+    detections: Part[tuple[RiskDetection, ...]] = NOT_LOOKED
+    risk: Part[RiskState | None] = NOT_LOOKED
+    audits: Part[tuple[AuditRecord, ...]] = NOT_LOOKED
+    grants: Part[Grants] = NOT_LOOKED
+    owners: Part[Owners] = NOT_LOOKED
+    grant_audits: Part[tuple[AuditRecord, ...]] = NOT_LOOKED
+    domains: Part[frozenset[str]] = NOT_LOOKED
+    key_use: Part[KeyUse] = NOT_LOOKED
+    sign_ins: Part[SignInLog] = NOT_LOOKED
+    attempts: Part[SignInLog] = NOT_LOOKED
+    older_sign_ins: Part[SignInLog] = NOT_LOOKED
+    graph_activity: Part[GraphActivity] = NOT_LOOKED
+    people: Part[People] = NOT_LOOKED
+    people_day: Part[PeopleWindow] = NOT_LOOKED
+    people_week: Part[PeopleWindow] = NOT_LOOKED
+    people_fortnight: Part[PeopleWindow] = NOT_LOOKED
+    people_month: Part[PeopleWindow] = NOT_LOOKED
     answers: dict[object, Any] = field(default_factory=dict[object, Any], init=False, compare=False, repr=False)
 
 

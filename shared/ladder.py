@@ -22,6 +22,7 @@ from shared.conditions.groups import leaves
 from shared.conditions.judging import is_unexpected
 from shared.entries import AccusationTold, GroundTold, LadderClimbed, RungPassed, SuspectTold
 from shared.identity import IdentityKind, canonical_guid
+from shared.once import once
 from shared.policy import ActionChoice, Policy, Verdict
 from shared.privileges import Privilege, Tier, Ungraded, app_role
 from shared.rungs import ACTIONS_OF, Ladder, Rung
@@ -122,6 +123,7 @@ def verdict_after(verdict: Verdict, climbed: Climbed) -> Verdict:
     return Verdict.ASK if verdict is Verdict.CONTAIN and not climbed.ends else verdict
 
 
+@once
 def expectation(policy: Policy) -> Callable[[Change], bool]:
     """
     Which changes a policy expects: by those of whom its conditions expect this kind, or declared in full.

@@ -39,6 +39,7 @@ _ORDER = tuple(PartName)
 _PEOPLE = frozenset({PartName.PEOPLE, *PEOPLE_WINDOWS})
 # Who stands behind an identity is told by these; they are read along with people, if nobody has asked for them yet.
 _TELL_PEOPLE = frozenset({PartName.IDENTITY, PartName.OWNERS, PartName.AUDITS, PartName.GRANT_AUDITS})
+_NOTHING = Gathered()
 _PUBLIC_KEYS_WITHIN = 2.0  # seconds
 _NO_AZURE = CouldNotLook("Azure around the directory is not configured (CORDON_ROTATOR_CLIENT_ID)")
 _NO_PRINCIPAL = CouldNotLook("the identity's object id is not known", may_help_later=True)
@@ -54,7 +55,7 @@ class Look:
         self._directory, self._clock, self._estate = directory, clock, estate
         self._locks: dict[PartName, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.subject = subject
-        self.gathered = Gathered()
+        self.gathered = _NOTHING
         self.begun_at: datetime = clock()
 
     @classmethod
@@ -193,6 +194,8 @@ def _unread(error: CordonError) -> CouldNotLook:
 
 def merge(older: Gathered, newer: Gathered) -> Gathered:
     """Take each part from the newer one, unless it was not asked for there."""
+    if older is _NOTHING:
+        return newer
     asked = {part: getattr(newer, part) for part in PartName}
     return replace(older, **{name: part for name, part in asked.items() if not isinstance(part, NotLooked)})
 

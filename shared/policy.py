@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 
@@ -172,6 +172,7 @@ class Policy:
     protected: tuple[Protected, ...]
     rules: tuple[Rule, ...]
     digest: str
+    answers: dict[object, Any] = field(default_factory=dict[object, Any], init=False, compare=False, repr=False)
 
     def waits_for(self, source: SourceName) -> bool:
         """Whether a rule asks for a signal of this source by its name: one that such a signal can wake."""

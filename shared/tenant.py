@@ -14,13 +14,13 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
 from shared.case import (
+    NOT_LOOKED,
     AuditRecord,
     Grants,
     GraphActivity,
     HolderKind,
     IdentityState,
     KeyUse,
-    NotLooked,
     Owners,
     Part,
     PartName,
@@ -59,27 +59,27 @@ RISK_POLICY = "Cordon: block workload identities at high risk"
 class Gathered:
     """The answer to one look: the parts that were asked for; a part that failed says why."""
 
-    identity: Part[IdentityState] = field(default_factory=NotLooked)
-    grants: Part[Grants] = field(default_factory=NotLooked)
-    owners: Part[Owners] = field(default_factory=NotLooked)
-    detections: Part[tuple[RiskDetection, ...]] = field(default_factory=NotLooked)
-    risk: Part[RiskState | None] = field(default_factory=NotLooked)
-    audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
-    grant_audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
-    domains: Part[frozenset[str]] = field(default_factory=NotLooked)  # verified, folded
-    key_use: Part[KeyUse] = field(default_factory=NotLooked)
-    sign_ins: Part[SignInLog] = field(default_factory=NotLooked)
-    attempts: Part[SignInLog] = field(default_factory=NotLooked)
-    older_sign_ins: Part[SignInLog] = field(default_factory=NotLooked)  # from Log Analytics alone
-    graph_activity: Part[GraphActivity] = field(default_factory=NotLooked)  # the same
-    ca_policy: Part[tuple[RiskPolicy, ...]] = field(default_factory=NotLooked)  # those with Cordon's name
-    vault_access: Part[Reach] = field(default_factory=NotLooked)  # from Azure, and not by Directory.look
-    public_keys: Part[Mapping[str, Mapping[str, str]]] = field(default_factory=NotLooked)  # by object: see the method
-    people: Part[People] = field(default_factory=NotLooked)  # these by Directory.look_at_people
-    people_day: Part[PeopleWindow] = field(default_factory=NotLooked)
-    people_week: Part[PeopleWindow] = field(default_factory=NotLooked)
-    people_fortnight: Part[PeopleWindow] = field(default_factory=NotLooked)
-    people_month: Part[PeopleWindow] = field(default_factory=NotLooked)
+    identity: Part[IdentityState] = NOT_LOOKED
+    grants: Part[Grants] = NOT_LOOKED
+    owners: Part[Owners] = NOT_LOOKED
+    detections: Part[tuple[RiskDetection, ...]] = NOT_LOOKED
+    risk: Part[RiskState | None] = NOT_LOOKED
+    audits: Part[tuple[AuditRecord, ...]] = NOT_LOOKED
+    grant_audits: Part[tuple[AuditRecord, ...]] = NOT_LOOKED
+    domains: Part[frozenset[str]] = NOT_LOOKED  # verified, folded
+    key_use: Part[KeyUse] = NOT_LOOKED
+    sign_ins: Part[SignInLog] = NOT_LOOKED
+    attempts: Part[SignInLog] = NOT_LOOKED
+    older_sign_ins: Part[SignInLog] = NOT_LOOKED  # from Log Analytics alone
+    graph_activity: Part[GraphActivity] = NOT_LOOKED  # the same
+    ca_policy: Part[tuple[RiskPolicy, ...]] = NOT_LOOKED  # those with Cordon's name
+    vault_access: Part[Reach] = NOT_LOOKED  # from Azure, and not by Directory.look
+    public_keys: Part[Mapping[str, Mapping[str, str]]] = NOT_LOOKED  # by object: see the method
+    people: Part[People] = NOT_LOOKED  # these by Directory.look_at_people
+    people_day: Part[PeopleWindow] = NOT_LOOKED
+    people_week: Part[PeopleWindow] = NOT_LOOKED
+    people_fortnight: Part[PeopleWindow] = NOT_LOOKED
+    people_month: Part[PeopleWindow] = NOT_LOOKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ of the objects that were changed, however long the log is. What is not certain i
 happens to show.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import cast
@@ -157,7 +157,7 @@ def _flag(value: object) -> object:
 
 
 @dataclass(slots=True)
-class _Past:
+class Past:
     """One property of one object."""
 
     first: int
@@ -165,12 +165,18 @@ class _Past:
     last: int
     passed: object = None  # what the last change left that the replay has passed; None: it has passed none
 
+    def at(self, ticks: int, shown: object) -> object:
+        """What was there at this moment, up to which the replay has come; `shown`: what the snapshot has."""
+        if self.last <= ticks:
+            return shown
+        return self.before if self.passed is None else self.passed
+
 
 @dataclass(slots=True)
 class Hindsight:
     """What the export tells of the past of each object. All of it is noted first; then the replay passes it by."""
 
-    pasts: dict[Key, _Past] = field(default_factory=dict[Key, _Past])
+    pasts: dict[Key, Past] = field(default_factory=dict[Key, Past])
     items: dict[tuple[str, str], set[str]] = field(default_factory=dict[tuple[str, str], set[str]])
 
     def note(self, record: AuditRecord, ticks: int) -> None:
@@ -185,7 +191,7 @@ class Hindsight:
     def _note(self, key: Key, first: int, before: object, last: int) -> None:
         past = self.pasts.get(key)
         if past is None:
-            self.pasts[key] = _Past(first, before, last)
+            self.pasts[key] = Past(first, before, last)
             self.items.setdefault(key[:2], set()).add(key[2])
             return
         if first < past.first:
@@ -200,9 +206,12 @@ class Hindsight:
     def at(self, key: Key, ticks: int, shown: object) -> object:
         """What was there at this moment, up to which the replay has come; `shown`: what the snapshot has."""
         past = self.pasts.get(key)
-        if past is None or past.last <= ticks:
-            return shown
-        return past.before if past.passed is None else past.passed
+        return shown if past is None else past.at(ticks, shown)
+
+    def pasts_of(self, ids: Iterable[str | None], properties: Iterable[str]) -> tuple[Past, ...]:
+        """Of these properties of these objects, where the log tells of any change of them."""
+        keys = [(id_, what, "") for id_ in ids if id_ for what in properties]
+        return tuple(self.pasts[key] for key in keys if key in self.pasts)
 
     def is_certain(self, object_id: str, what: str, ticks: int) -> bool:
         """Whether a property is as the snapshot shows it, where changes of it cannot be taken back."""

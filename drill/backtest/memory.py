@@ -27,6 +27,7 @@ from drill.backtest.hindsight import (
     SIGN_OUT,
     UNTOLD,
     Hindsight,
+    Past,
 )
 from drill.backtest.runs import to_ticks
 from drill.backtest.shapes import Sort
@@ -89,6 +90,18 @@ class _Kept:
 
 
 @dataclass(slots=True)
+class _Stated:
+    """An identity as it was once read, with what the log told then of every change of it: of that alone it is made."""
+
+    pasts: tuple[Past, ...]
+    told: tuple[object, ...]
+    part: Part[IdentityState]
+
+
+_ASKED_OF_STATE = (KEYS, ENABLED, FEDERATED, PUBLISHER, REDIRECT, IDENTIFIER, SIGN_OUT, DEACTIVATED)
+
+
+@dataclass(slots=True)
 class Memory:
     """Everything that could be looked at now. `look_back`: how far back the policy asks of the audit log."""
 
@@ -108,6 +121,7 @@ class Memory:
     _asked: frozenset[PartName] = frozenset()
     _steady: int | None = None  # how many are enabled of those that were never switched
     _switched: list[str] = field(default_factory=list[str])
+    _states: dict[str, _Stated] = field(default_factory=dict[str, _Stated])
 
     # Taking in, in the order of time
 
@@ -206,12 +220,23 @@ class Memory:
         return None
 
     def _identity(self, principal: str | None) -> Part[IdentityState]:
+        """Made once for as long as the log tells of no change: an identity is looked at far more often than that."""
         if self.snapshot.is_empty:
             return _NO_SNAPSHOT
         record = self.snapshot.principals.get(principal or "")
         if principal is None or record is None:
             return CouldNotLook("the exported service principals do not hold it: it was deleted since, or never there")
         application_id = self.snapshot.application_id(principal)
+        known = self._states.get(principal)
+        pasts = known.pasts if known else self.hindsight.pasts_of((principal, application_id), _ASKED_OF_STATE)
+        told = tuple(each.at(self._as_of, None) for each in pasts)
+        if known is None or known.told != told:
+            known = _Stated(pasts, told, self._read_identity(record, principal, application_id))
+            self._states[principal] = known
+        part = known.part
+        return Known(replace(part.value, read_at=self.now)) if isinstance(part, Known) else part
+
+    def _read_identity(self, record: JsonObject, principal: str, application_id: str | None) -> Part[IdentityState]:
         application = self.snapshot.applications.get(application_id) if application_id else None
         ticks = self._as_of
         enabled = self.hindsight.at((principal, ENABLED, ""), ticks, record.get("accountEnabled"))

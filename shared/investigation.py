@@ -5,7 +5,7 @@ It gathers what the policy's conditions ask for, cheapest part first, and stops 
 can no longer change: fast rules decide after one round trip.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias

@@ -31,7 +31,21 @@ def make_plan(
     Lay out what these actions come to for this identity, as it was read. `left_out` are actions that cannot
     run here at all, with the reason: they stand in the plan by name, and the others go on.
     """
-    left_out = left_out or {}
+    steps, not_done = lay_out(actions, state, means, left_out or {})
+    print_ = fingerprint(state)
+    return Planned(
+        hash=_hash([_hashed(step) for step in steps], print_),
+        fingerprint=print_,
+        steps=steps,
+        not_done=not_done,
+        expires_at=now + LIFE,
+    )
+
+
+def lay_out(
+    actions: Sequence[ActionChoice], state: IdentityState, means: Means, left_out: Mapping[str, NamedOutcome]
+) -> tuple[tuple[PlannedStep, ...], tuple[NamedOutcome, ...]]:
+    """The steps of such a plan and what is not done, without the hash by which somebody could approve it."""
     possible = [choice for choice in actions if choice.name not in left_out]
     means = replace(means, beside=frozenset(choice.name for choice in possible))
     steps: list[PlannedStep] = []
@@ -41,14 +55,7 @@ def make_plan(
         steps += planning.steps
         not_done += planning.not_done
     numbered = tuple(step.model_copy(update={"id": f"{n}-{step.id}"}) for n, step in enumerate(steps, start=1))
-    print_ = fingerprint(state)
-    return Planned(
-        hash=_hash([_hashed(step) for step in numbered], print_),
-        fingerprint=print_,
-        steps=numbered,
-        not_done=tuple(not_done),
-        expires_at=now + LIFE,
-    )
+    return numbered, tuple(not_done)
 
 
 def _planning(choice: ActionChoice, state: IdentityState, means: Means) -> Planning:

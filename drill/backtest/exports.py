@@ -144,23 +144,22 @@ class Export:
             return
         yield from self._lines(file, first, number)
 
-    def _lines(self, file: IO[bytes], line: bytes, number: int) -> Iterator[Found]:
-        while line:
-            if not line.isspace():
-                try:
-                    value = parse(line)
-                    if isinstance(value, dict) and _WRAPPERS.isdisjoint(cast("JsonObject", value)):
-                        yield Found(cast("JsonObject", value), "", number)
-                    else:
-                        for page in cast("list[object]", value if isinstance(value, list) else [value]):
-                            self._see_page(page)
-                        yield from unwrapped(cast("object", value), number)
-                except json.JSONDecodeError:
-                    self._note(number, "a line that is not JSON")
-                except ValueError as problem:
-                    self._note(number, f"a line that cannot be used: {problem}")
-            line = file.readline()
-            number += 1
+    def _lines(self, file: IO[bytes], first: bytes, number: int) -> Iterator[Found]:
+        for place, line in enumerate(chain((first,), file), start=number):
+            if line.isspace():
+                continue
+            try:
+                value = parse(line)
+                if isinstance(value, dict) and not ("value" in value or "records" in value or "tables" in value):
+                    yield Found(cast("JsonObject", value), "", place)
+                else:
+                    for page in cast("list[object]", value if isinstance(value, list) else [value]):
+                        self._see_page(page)
+                    yield from unwrapped(cast("object", value), place)
+            except json.JSONDecodeError:
+                self._note(place, "a line that is not JSON")
+            except ValueError as problem:
+                self._note(place, f"a line that cannot be used: {problem}")
 
     def _see_page(self, value: object) -> None:
         page = cast("JsonObject", value) if isinstance(value, dict) else {}
@@ -195,9 +194,6 @@ def _first_line(file: IO[bytes]) -> tuple[bytes, int]:
     while line and line.isspace():
         line, number = file.readline(_LONGEST_LINE), number + 1
     return line, number
-
-
-_WRAPPERS = frozenset({"value", "records", "tables"})
 
 
 def unwrapped(value: object, line: int, context: str = "") -> Iterator[Found]:

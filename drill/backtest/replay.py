@@ -30,7 +30,7 @@ from shared.identity import IdentityRef
 from shared.investigation import Investigation, choose_rung, investigate, with_case
 from shared.limits import WINDOW, Batch, Over, Spent, Window, deeds_of, judge
 from shared.muster import claimed, may_contain, reported_as
-from shared.plan import make_plan
+from shared.plan import lay_out
 from shared.policy import ActionChoice, Policy, Verdict
 from shared.preflight import why_nothing_contains
 from shared.protection import Doubt, why_protected, why_synchronises
@@ -145,7 +145,8 @@ class Judge:
             return None, "unknown-identity", "the identity could not be read"
         bare = Means("backtest", self._vault, own_ids=self._own_ids)
         means = await with_case(bare, found.decision.actions, found.look)
-        plan = make_plan(found.decision.actions, state, means, now)
+        steps, not_done = lay_out(found.decision.actions, state, means, {})
+        plan = Planned(hash="", fingerprint="", steps=steps, not_done=not_done)  # nobody is to approve it
         spared = why_protected(state, self._policy.protected, self._own_ids)
         synchronises = None if spared else why_synchronises(state, await found.look.grants())
         if spared or synchronises:
@@ -274,7 +275,8 @@ class Replay:
         ends = 0
         for number, entry in enumerate(self._sifted.runs.in_order(), start=1):
             if entry[0] >= ends:
-                await self._decide(ends)
+                if self._pending:
+                    await self._decide(ends)
                 ends = entry[0] // tick * tick + tick
                 if self._until and to_moment(entry[0]) >= self._until:
                     return

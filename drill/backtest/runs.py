@@ -8,10 +8,10 @@ writes them. The files are written and read by one process tree within one backt
 
 import heapq
 import marshal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import IO, Any, TypeAlias, cast
 
@@ -99,8 +99,7 @@ class Runs:
         return path
 
 
-def _key(entry: Entry) -> tuple[int, str, str]:
-    return entry[:3]
+_key: Callable[[Entry], tuple[int, str, str]] = itemgetter(slice(3))
 
 
 def _blocks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -150,7 +149,7 @@ def _read(file: IO[bytes], size: int) -> bytes:
 
 _APART = ("id", "at", "actor", "targets")
 _OF_RECORD = tuple(each.name for each in fields(AuditRecord) if each.init and each.name not in _APART)
-_OF_SIGN_IN = tuple(each.name for each in fields(SignIn) if each.name not in ("id", "at"))
+_OF_SIGN_IN = tuple(each.name for each in fields(SignIn))[2:]  # after id and time
 _said_of_record, _said_of_sign_in = attrgetter(*_OF_RECORD), attrgetter(*_OF_SIGN_IN)
 _said_of_actor = attrgetter(*(each.name for each in fields(AuditActor)))
 
@@ -188,4 +187,4 @@ def pack_sign_in(principal: str, record: SignIn) -> Plain:
 
 def unpack_sign_in(ticks: int, id_: str, content: Plain) -> SignIn:
     _, said = content
-    return SignIn(id=id_, at=to_moment(ticks), **dict(zip(_OF_SIGN_IN, said, strict=True)))
+    return SignIn(id_, to_moment(ticks), *said)

@@ -78,7 +78,10 @@ class Sifted:
     late_states: int = 0  # detections that were exported in a later state than their first
 
     def cover(self, sort: Sort) -> Cover:
-        return self.covers.setdefault(sort, Cover())
+        found = self.covers.get(sort)
+        if found is None:
+            found = self.covers[sort] = Cover()
+        return found
 
     def add(self, other: "Sifted") -> None:
         """What another process found in other files."""

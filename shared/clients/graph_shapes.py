@@ -66,7 +66,10 @@ def text_of(record: JsonObject, name: str) -> str:
 
 
 def optional_text_of(record: JsonObject, name: str) -> str | None:
-    return None if record.get(name) is None else text_of(record, name)
+    value = record.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise Unreadable(f"{name} is not there")
 
 
 def flag_of(record: JsonObject, name: str) -> bool:
@@ -132,9 +135,8 @@ def _sign_in(record: JsonObject) -> SignIn:
     code = status.get("errorCode") if isinstance(status, dict) else None
     if at is None or not isinstance(code, int) or isinstance(code, bool):
         raise Unreadable("a sign-in lacks its time or its error code")
-    key, federated = (
-        optional_text_of(record, name) for name in ("servicePrincipalCredentialKeyId", "federatedCredentialId")
-    )
+    key = optional_text_of(record, "servicePrincipalCredentialKeyId")
+    federated = optional_text_of(record, "federatedCredentialId")
     network, location = record.get("autonomousSystemNumber"), record.get("location")
     return SignIn(
         id=text_of(record, "id"),

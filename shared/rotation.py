@@ -23,6 +23,7 @@ from shared.entries import (
 from shared.journal import IncidentId
 from shared.rotation_sitting import Asked, Sitting, called_off, is_begun
 from shared.rotation_stages import StoreFailed
+from shared.secret_news import take_news
 from shared.signal import JsonObject
 from shared.standing import standing_plan
 from shared.store import WorkQueue
@@ -64,8 +65,9 @@ class Rotation:
         elif woken or self._is_due(chain):
             journal = secrets_of(self._incident.incident)
             await send_resume(self._desk, journal, lambda: self._send(RESUME_AFTER))
+            told_of = await take_news(self._desk.store.documents, self._incident.incident) if woken else None
             try:
-                await Sitting(self._desk, self._incident, chain, asked).work()
+                await Sitting(self._desk, self._incident, chain, asked, told_of=told_of).work()
             except StoreFailed as failed:
                 raise failed.error from failed
 

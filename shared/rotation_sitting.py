@@ -106,6 +106,12 @@ class Asked:
     options: RotationOptions
 
 
+def _again_at(chain: Chain) -> datetime | None:
+    """When the work goes on of itself, by the word of whoever put it down; None if nobody did."""
+    ended = chain.last(WorkEnded)
+    return ended.again_at if ended and chain.place(WorkEnded) > chain.place(WorkStarted) else None
+
+
 def called_off(incident: Chain) -> str | None:
     """Why nothing more is rotated: a person undoes or dismisses the incident."""
     begun, closed = incident.place(SecretsBegun), incident.last(Closed)
@@ -126,7 +132,17 @@ def is_begun(chain: Chain, incident: Chain) -> bool:
 class Sitting:
     """One slice of one rotation, from taking it in hand to putting it down."""
 
-    def __init__(self, desk: Desk, incident: Chain, chain: Chain, asked: Asked) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        incident: Chain,
+        chain: Chain,
+        asked: Asked,
+        *,
+        told_of: frozenset[SecretRef] | None = None,
+    ) -> None:
+        """`told_of`: it was woken because of these secrets; None: it comes at its own time, or for any of them."""
+        self._told_of, self._next = told_of, _again_at(chain)
         self._desk, self._incident, self._chain, self._asked = desk, incident, chain, asked
         self._switch = _SwitchWatch(desk)
         self._plans: dict[str, str] = {}  # the hash of the plan that holds a step, by step
@@ -468,6 +484,7 @@ class Sitting:
             progress=progress,
             held=held,
             other_hands=in_other_hands(self._chain.lines, self._desk.instance),
+            rested=self._rested(progress),
             expect_news=partial(wait_for_news, self._desk.store.documents, self._incident.incident),
         )
         until, known = self._desk.clock() + SLICE, self._chain.place(RotationApproved)
@@ -486,6 +503,17 @@ class Sitting:
         finally:
             await commits.settle()
         await self._put_down(slice_, progress, held)
+
+    def _rested(self, progress: dict[str, Progress]) -> dict[str, datetime]:
+        """Whoever was woken for some secrets looks at no others before their time: each look asks their vault."""
+        if self._told_of is None or self._next is None:
+            return {}
+        waiting = (
+            step
+            for step, planned in self._planned.items()
+            if planned.ref not in self._told_of and (planned.keys == "owner" or progress[step].awaits is not None)
+        )
+        return dict.fromkeys(waiting, self._next)
 
     def _in_turn(self, tier: int, board: Board) -> Check:
         async def check() -> None:

@@ -83,6 +83,7 @@ class Stages:
     progress: Mapping[str, Progress]
     held: frozenset[str]  # steps that wait for a person
     other_hands: dict[str, datetime]
+    rested: Mapping[str, datetime]  # until when an owner is left in peace, of whose secret no vault told
     expect_news: Callable[[SecretRef], Awaitable[None]]  # has the rotation woken by a new version of the secret
     _families: dict[tuple[str, str, int], list[str]] = field(default_factory=dict[tuple[str, str, int], list[str]])
     _rounds: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
@@ -95,6 +96,7 @@ class Stages:
     _making: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
+        self._looks.update(self.rested)
         for step, planned in self.planned.items():
             if planned.family is not None:
                 self._families.setdefault(planned.family, []).append(step)

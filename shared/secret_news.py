@@ -15,10 +15,11 @@ from typing import cast
 from shared.errors import Unreachable
 from shared.estate import SecretRef
 from shared.journal import IncidentId
-from shared.signal import JsonObject, SecretTouched
+from shared.signal import JsonObject, JsonValue, SecretTouched
 from shared.store import Documents, WorkQueue
 
 _WAITS, _WOKEN = "awaited-secrets", "woken-rotations"
+_NAMES, _MOST_NAMES = "secrets", 100
 _MOST = 20  # incidents that wait for one secret; the oldest are left to their own looks
 _APART = timedelta(seconds=30)  # between two wakings of one rotation
 _TRIES = 20
@@ -86,24 +87,71 @@ async def _forget(documents: Documents, incident: IncidentId, ref: SecretRef) ->
 
 
 async def send_secret_news(documents: Documents, queue: WorkQueue, touched: SecretTouched, now: datetime) -> None:
-    """Wake every rotation that waits for this secret. The message first: an event that comes twice does no harm."""
-    found = await documents.get(_WAITS, _key(SecretRef(touched.vault, touched.secret)))
+    """Wake every rotation that waits for this secret."""
+    ref = SecretRef(touched.vault, touched.secret)
+    found = await documents.get(_WAITS, _key(ref))
     for incident in _incidents(found.body) if found is not None else ():
-        await _wake(documents, queue, incident, now)
+        await _wake(documents, queue, incident, ref, now)
 
 
-async def _wake(documents: Documents, queue: WorkQueue, incident: IncidentId, now: datetime) -> None:
-    """At once; or, soon after it was woken, in a while. A waking that is still to come serves this event too."""
-    last = await documents.get(_WOKEN, incident)
-    at = datetime.fromisoformat(str(last.body["at"])) if last is not None else None
+async def take_news(documents: Documents, incident: IncidentId) -> frozenset[SecretRef] | None:
+    """
+    The secrets of which the vaults have told since it was asked last, for whoever was woken to look at these and at no
+    others. None: nobody knows which, so that it may be any.
+    """
+    for _ in range(_TRIES):
+        last = await documents.get(_WOKEN, incident)
+        if last is None or (named := _named(last.body)) is None:
+            return None
+        if not named or await documents.replace(_WOKEN, incident, {**last.body, _NAMES: []}, last.etag):
+            return frozenset(SecretRef(*each.split("/", 1)) for each in named)
+    return None
+
+
+async def _wake(documents: Documents, queue: WorkQueue, incident: IncidentId, ref: SecretRef, now: datetime) -> None:
+    """
+    At once; or, soon after it was woken, in a while. A waking that is still to come serves this event too. First which
+    secret it is, then the message, then the word of that: an event that comes twice does no harm.
+    """
+    at = await _note(documents, incident, ref, None)
     if at is not None and at > now:
         return
     due = now if at is None else max(now, at + _APART)
     await queue.send({"incident": incident, "because": "rotation", "woken": True}, due - now)
-    if last is None:
-        await documents.insert(_WOKEN, incident, {"at": due.isoformat()})
-    else:
-        await documents.replace(_WOKEN, incident, {"at": due.isoformat()}, last.etag)
+    await _note(documents, incident, None, due)
+
+
+async def _note(
+    documents: Documents, incident: IncidentId, ref: SecretRef | None, due: datetime | None
+) -> datetime | None:
+    """Add the secret to those that were told of, and say when it is woken; the moment that stood there."""
+    for _ in range(_TRIES):
+        last = await documents.get(_WOKEN, incident)
+        before: JsonObject = dict(last.body) if last is not None else {_NAMES: []}
+        body: JsonObject = {**before, _NAMES: _with(_named(before), ref)}
+        if due is not None:
+            body["at"] = due.isoformat()
+        done = (
+            await documents.insert(_WOKEN, incident, body)
+            if last is None
+            else await documents.replace(_WOKEN, incident, body, last.etag)
+        )
+        if done:
+            return datetime.fromisoformat(str(before["at"])) if "at" in before else None
+    raise Unreachable("noting that a vault told of a new version", "others changed the note without pause")
+
+
+def _with(named: frozenset[str] | None, ref: SecretRef | None) -> list[JsonValue] | None:
+    """None where nobody keeps count any more: then it may be any."""
+    if named is None or len(named) >= _MOST_NAMES:
+        return None
+    return [*sorted(named | {f"{ref.vault}/{ref.name}"} if ref else named)]
+
+
+def _named(body: JsonObject) -> frozenset[str] | None:
+    """Notes that are older than the names have none."""
+    names = body.get(_NAMES)
+    return frozenset(str(each) for each in names) if isinstance(names, list) else None
 
 
 def _waits(incidents: Sequence[IncidentId]) -> JsonObject:

@@ -8,7 +8,7 @@ import pytest
 from shared.entries import RotationEnded, WorkStarted
 from shared.estate import SecretRef
 from shared.journal import IncidentId
-from shared.secret_news import forget_news, read_touched, send_secret_news, wait_for_news
+from shared.secret_news import forget_news, read_touched, send_secret_news, take_news, wait_for_news
 from shared.signal import SecretTouched
 from tests.fakes import START
 from tests.rotation.world import RotationWorld, play, policy
@@ -86,6 +86,44 @@ def test_an_event_about_a_secret_that_nobody_waits_for_wakes_nobody(ref: SecretR
         await responder.receive_events([event(ref)])
 
         assert await world.store.queue.next_due() == due
+
+    play(story, text=ALL)
+
+
+def test_a_waking_looks_at_the_secret_that_it_tells_of_and_at_no_other() -> None:
+    """Hundreds may be waited for: an event about one of them asks the vaults once, and the others keep their time."""
+
+    async def story(world: RotationWorld) -> None:
+        waiting = [SecretRef("shop", f"s{number}") for number in range(12)]
+        version = {ref: world.secret(ref, f"who-knows-what-{ref.name}-opens", read=True).version for ref in waiting}
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=11))
+        due, asked = await world.store.queue.next_due(), list[SecretRef]()
+        world.vaults.on_versions = asked.append
+        first = waiting[0]
+        tags = {"cordon-old-is-dead": str(version[first])}
+        world.vaults.store(first, "the-owners-new-value", created=world.clock(), updated=world.clock(), tags=tags)
+        await responder.receive_events([event(first)])
+        await world.work_queue(responder, timedelta(seconds=5))
+
+        assert set(asked) == {first}
+        assert [r for r in (await world.secrets_chain()).records if r.data.get("stage") == "published"]
+
+        assert due is not None
+        await world.work_queue(responder, timedelta(minutes=6))
+        assert set(asked) == set(waiting)
+
+    play(story, text=ALL)
+
+
+def test_a_note_of_before_names_came_into_it_wakes_for_all() -> None:
+    """Written by an older version: which secret it was stands nowhere."""
+
+    async def story(world: RotationWorld) -> None:
+        await world.store.documents.insert("woken-rotations", INCIDENT, {"at": START.isoformat()})
+
+        assert await take_news(world.store.documents, INCIDENT) is None
 
     play(story, text=ALL)
 

@@ -69,12 +69,14 @@ class SlowVaults(FakeVaults):
 
     latency: float = 0.1
     touch: Touch = nothing_touched
+    on_versions: Callable[[SecretRef], None] = lambda ref: None
 
     async def secrets(self, vault: str) -> Part[tuple[SecretSeen, ...]]:
         await asyncio.sleep(self.latency)
         return await super().secrets(vault)
 
     async def versions(self, ref: SecretRef) -> Part[tuple[SecretSeen, ...]]:
+        self.on_versions(ref)
         await asyncio.sleep(self.latency)
         return await super().versions(ref)
 

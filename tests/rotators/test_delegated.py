@@ -1,12 +1,14 @@
 """Secrets that only their owners can rotate: asked, reminded, watched, and never called dead without their word."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from shared.errors import Unreachable
-from shared.estate import OPERATION_TAG, SecretSeen
+from shared.errors import PermissionMissing, Unreachable
+from shared.estate import OPERATION_TAG, SecretSeen, SecretValue
 from shared.rotators import rotator_named
 from shared.rotators.interface import Awaited, Minted
 from tests.fakes import START
@@ -102,6 +104,48 @@ async def test_only_a_new_version_of_somebody_else_is_his_answer() -> None:
     assert done is not None
     assert done.version == theirs.version
     assert done.value is None
+
+
+async def test_what_was_there_when_he_was_asked_is_no_answer_of_his() -> None:
+    """Nor is a version that was exposed since: it has to die itself."""
+    world = World()
+    rounds, awaited = await asked(world)
+    world.vaults.store(REF, "stored in the same moment as the newest", created=rounds.job.secret.created)
+    assert await answer(world, rounds, awaited) is None
+    theirs = owner_stores(world)
+    rounds.job = replace(rounds.job, exposed=(str(theirs.version), *rounds.job.exposed))
+
+    assert await answer(world, rounds, awaited) is None
+
+
+async def test_his_word_on_one_of_two_exposed_versions_is_none_on_the_other() -> None:
+    """Each has to be named."""
+    world = World()
+    rounds, awaited = await asked(world)
+    first = rounds.job.exposed[0]
+    rounds.job = replace(rounds.job, exposed=("e" * 32, first))
+    rounds.journal.keep("made", awaited.made)
+    owner_stores(world, tags={"cordon-old-is-dead": first})
+    assert (await rounds.verify()).answer == "unknown"
+    owner_stores(world, tags={"cordon-old-is-dead": "e" * 32})
+
+    assert (await rounds.verify()).answer == "held"
+
+
+async def test_a_source_that_cordon_may_not_read_leaves_it_to_the_owner() -> None:
+    """A tag may name any account: that Cordon has no right there is no reason to stop."""
+    world = World()
+    tags = {"ProviderAddress": STORAGE, "CredentialId": "key1", "cordon-rotator": "delegated"}
+    rounds, awaited = await asked(world, tags=tags)
+    owner_stores(world)
+    rounds.journal.keep("made", awaited.made)
+
+    async def refuse(resource: str, what: str) -> Mapping[str, SecretValue]:
+        raise PermissionMissing(doing="reading keys", needs="a role")
+
+    world.sources.keys = refuse
+
+    assert (await rounds.verify()).answer == "unknown"
 
 
 async def rotated_by_owner(world: World, **more: Any) -> Rounds:

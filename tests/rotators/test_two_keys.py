@@ -144,6 +144,87 @@ async def test_without_times_a_version_that_nobody_can_read_is_never_called_dead
     assert (await rounds.verify()).answer == "unknown"
 
 
+async def test_a_value_with_both_keys_is_of_neither() -> None:
+    """Which of them consumers use nobody can say, so that it is its owner's."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    both = f'{{"first": "{key(world, "key1")}", "second": "{key(world, "key2")}"}}'
+    rotator, _ = await served(world.means, store(world, both, tags={"ProviderAddress": STORAGE}))
+
+    assert rotator.name == "delegated"
+
+
+async def test_a_disabled_versions_tags_alone_move_no_key() -> None:
+    """Nothing that anybody can read is a key of the account that the tags name: it may be the wrong one."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    older = store(world, "whatever it was", enabled=False)
+    newest = store(world, FORM.format("b2YgYW5vdGhlciBhY2NvdW50IQ=="), created=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+
+    assert isinstance(await rounds.make(), Awaited)
+    assert world.writes.done == []
+
+
+async def test_what_consumers_use_stays_as_it_is_where_only_the_other_key_is_exposed() -> None:
+    """In whatever form they have it: nothing is published, and only the exposed key is made new."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    leaked = store(world, FORM.format(key(world, "key1")))
+    newest = store(world, f'{{"conn": "{key(world, "key2")}"}}', created=START)
+    rounds = await begin(world, newest, str(leaked.version))
+
+    assert (await rounds.whole()).answer == "held"
+    assert world.writes.done == ["regenerate key1"]
+    assert world.newest()[0].version == newest.version
+
+
+async def test_a_source_that_tells_no_times_any_more_has_made_nothing() -> None:
+    """A time that is missing is not another time: the idle key may be as old as the exposed one, and known."""
+    world = World()
+    source = world.sources.has(ACCOUNT, "key1", "key2")
+    rounds = await begin(world, store(world, FORM.format(key(world, "key1"))))
+    await rounds.before()
+    source.tells_times = False
+    await rounds.make()
+
+    assert world.writes.done == ["regenerate key2"]
+
+
+async def test_a_key_of_which_no_time_tells_any_more_is_taken_for_the_exposed_one() -> None:
+    """Nobody can compare it with the disabled version, and what is not known to be new is made new."""
+    world = World()
+    source = world.sources.has(ACCOUNT, "key1", "key2")
+    older = store(world, FORM.format(key(world, "key1")), enabled=False)
+    rounds = await begin(world, store(world, FORM.format(key(world, "key2")), created=START), str(older.version))
+    await rounds.before()
+    source.tells_times = False
+
+    assert (await rounds.whole()).answer == "unknown"
+    assert world.writes.done == ["regenerate key1"]
+
+
+async def test_an_older_value_of_unknown_form_is_not_dead_by_its_tags() -> None:
+    """It may hold more than the key that the tags name."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    older = store(world, '{"key": "gone", "and": "another"}')
+    newest = store(world, FORM.format(key(world, "key1")), created=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+
+    assert (await rounds.whole()).answer == "unknown"
+
+
+async def test_a_key_that_was_made_for_another_secret_of_the_account_is_not_given_to_who_may_only_read() -> None:
+    """Of one account they are, and of two pairs."""
+    world = World()
+    rounds = await begin(world, kind("cosmos-key").set_up(world))
+    rounds.job = replace(rounds.job, beside={"key": "secondary"})
+    await rounds.make()
+
+    assert world.writes.done == ["regenerate secondaryreadonly"]
+
+
 async def test_a_key_that_the_newest_version_holds_is_not_made_new() -> None:
     """Somebody put the exposed key back: his consumers would break, so a person decides."""
     world = World()

@@ -18,6 +18,8 @@ from shared.case import (
     FederatedCredential,
     Grants,
     GraphActivity,
+    GraphCalls,
+    GraphToken,
     Holder,
     HolderKind,
     IdentityState,
@@ -59,6 +61,7 @@ from shared.samples import (
     NEVER,
     UNREADABLE,
     Sample,
+    SampleActivity,
     SampleAudit,
     SampleCredential,
     SampleDetection,
@@ -66,6 +69,7 @@ from shared.samples import (
     SampleLog,
     SampleOwner,
     SampleSignIns,
+    SampleToken,
     SampleUsual,
     Unreadable,
 )
@@ -108,7 +112,7 @@ def case_of(sample: Sample) -> Case:
         domains=_part(sample.domains, frozenset),
         key_use=COULD_NOT_LOOK if sample.key_use else Known(_key_use(sample)),
         sign_ins=_part(sample.sign_ins, lambda log: _log(sample.now, log, refused=False)),
-        graph_activity=COULD_NOT_LOOK if sample.graph_activity else Known(_no_calls(sample)),
+        graph_activity=_part(sample.graph_activity, lambda found: _activity(sample, found)),
         older_sign_ins=_part(sample.sign_ins, lambda log: _log(sample.now, log, refused=False)),
         attempts=_part(sample.sign_ins, lambda log: _log(sample.now, log, refused=True)),
     )
@@ -125,8 +129,22 @@ def _with_people(sample: Sample, case: Case) -> Case:
     return replace(case, people=Known(known_people(people, case.now)), **windows)  # pyright: ignore[reportArgumentType]
 
 
-def _no_calls(sample: Sample) -> GraphActivity:
-    return GraphActivity((), (), sample.now - 2 * _KEPT)
+def _activity(sample: Sample, given: SampleActivity) -> GraphActivity:
+    now = sample.now
+    calls = tuple(GraphCalls("GET", each.path.lower(), 1, now - each.ago) for each in given.calls)
+    tokens = tuple(_token(sample, each, number) for number, each in enumerate(given.tokens, 1))
+    return GraphActivity(calls, tokens, now - 2 * _KEPT)
+
+
+def _token(sample: Sample, given: SampleToken, number: int) -> GraphToken:
+    """One that nobody signed in for was issued so long ago that its sign-in would be in the log by now."""
+    last = sample.now - given.ago
+    log = () if isinstance(sample.sign_ins, str) else _log(sample.now, sample.sign_ins, refused=False).records
+    found = next((each for each in log if each.at <= last), None) if given.of == "sign-in" else None
+    if found is not None and found.token_id:
+        return GraphToken(found.token_id, found.at, last, found.at, found.address)
+    issued = last - timedelta(hours=3)
+    return GraphToken(f"sample-of-nobody-{number}", issued, last, issued, None)
 
 
 def _part(given: T | Unreadable, make: Callable[[T], U]) -> Part[U]:
@@ -380,6 +398,7 @@ def _sign_in(id_: str, at: datetime, error: int, given: SampleSignIns, usual: Sa
     resource, network = of("resource"), of("network")
     return SignIn(
         id=f"sample-{id_}",
+        token_id=f"sample-token-{id_}" if error == 0 else None,
         at=at,
         error_code=error,
         address=of("address"),

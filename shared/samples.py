@@ -493,6 +493,42 @@ class SampleUserDetection:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleCall:
+    """A call to Graph in the identity's own name. The path may stand alone."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    path: Annotated[str, Field(pattern="^/[^?]{0,199}$")]
+    """Without version and query; ids in it are `*`."""
+    ago: Duration = _HOUR
+    """When it was made last."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleToken:
+    """A token with which Graph was called. Where it came from may stand alone."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    of: Literal["sign-in", "nobody"] = "sign-in"
+    """Of the newest sign-in of the sample before that, or of none that the log tells of."""
+    ago: Duration = _HOUR
+    """When Graph was called with it last."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleActivity:
+    """Graph's activity log, as far back as it is asked for."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    calls: Annotated[tuple[Annotated[SampleCall, Short("path")], ...], Few] = ()
+    """What was asked of Graph."""
+    tokens: Annotated[tuple[Annotated[SampleToken, Short("of")], ...], Few] = ()
+    """With which tokens."""
+
+
+@dataclass(frozen=True, slots=True)
 class SampleUserSignIn:
     """An interactive sign-in of a user. The country may stand alone."""
 
@@ -594,8 +630,8 @@ class Sample:
     """Who stands behind it, as far as it matters."""
     key_use: Unreadable | None = None
     """`unreadable` where Graph's report on the use of credentials cannot be read."""
-    graph_activity: Unreadable | None = None
-    """`unreadable` where Graph's activity log cannot be read; else it shows nothing."""
+    graph_activity: Annotated[SampleActivity | Unreadable, Readable(SampleActivity)] = SampleActivity()
+    """What Graph's activity log shows; left out: no call."""
     exposed: Annotated[tuple[Annotated[SampleExposure, Short("tier")], ...], Few] = ()
     """What other incidents found of its credentials."""
 

@@ -15,6 +15,7 @@ from shared.samples import Sample
 
 FILE = Path(__file__).parents[2] / "policies" / "default.yaml"
 SHIPPED = load_policy(FILE, policy_actions(), check_policy_action)
+MORE = load_policy(FILE.with_name("people-and-calls.yaml"), policy_actions(), check_policy_action)
 NAMES = ("block-sign-in", "replace-credentials")
 
 
@@ -49,17 +50,19 @@ def state(sample: str) -> IdentityState:
 
 
 @pytest.mark.parametrize(
-    "checked", check_samples(SHIPPED), ids=lambda each: f"{each.rule.name}:{each.sample.line}:{each.wanted}"
+    "checked",
+    [*check_samples(SHIPPED), *check_samples(MORE)],
+    ids=lambda each: f"{each.rule.name}:{each.sample.line}:{each.wanted}",
 )
 def test_the_shipped_policy_keeps_to_its_samples(checked: Checked) -> None:
     """Each in the words of its file; what came instead is told."""
     assert checked.problem is None
 
 
-@pytest.mark.parametrize("rule", SHIPPED.rules, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", [*SHIPPED.rules, *MORE.rules], ids=lambda rule: rule.name)
 def test_each_shipped_rule_says_what_it_is_for_and_what_it_is_not_for(rule: object) -> None:
     """One of each at least."""
-    found = next(each for each in SHIPPED.rules if each is rule)
+    found = next(each for each in (*SHIPPED.rules, *MORE.rules) if each is rule)
 
     assert found.samples.must_fire
     assert found.samples.must_not_fire

@@ -96,8 +96,11 @@ class Consented:
             if answer:
                 return Met(why)
             doubt = doubt or (why if answer is None else None)
-        if ConsentFlaw.MANY_USERS in self.findings and (reason := self._burst(consents)):
-            return Met(reason)
+        if ConsentFlaw.MANY_USERS in self.findings:
+            is_burst, reason = self._burst(consents)
+            if is_burst:
+                return Met(reason)
+            doubt = doubt or (reason if is_burst is None else None)
         if missing := unread(case, BOTH if self._needs_grants() else (PartName.AUDITS,)):
             return missing
         for found in self._looked_up(consents, records, case):
@@ -191,17 +194,32 @@ class Consented:
             yield ConsentFlaw.BROAD, f"gives {each.name} ({each.privilege.tier if each.privilege else ''}){whom}"
         if wide := [each.name for each in given if each.everybody and each.kind != "directory-role"]:
             yield ConsentFlaw.TENANT_WIDE, f"holds for the whole tenant: {', '.join(wide[:5])}"
-        if change.actor.user_id is None and (change.actor.principal_id or change.actor.client_id):
+        if _is_by_application(change):
             yield ConsentFlaw.BY_APPLICATION, "was given by an application and no person"
 
-    def _burst(self, consents: Sequence[Change]) -> str | None:
-        """At least so many different people within the time of a burst, wherever it begins."""
-        given = [(change.at, change.actor.user_id) for change in consents if change.actor.user_id]
+    def _burst(self, consents: Sequence[Change]) -> tuple[bool | None, str]:
+        """
+        At least so many different people within the time of a burst, wherever it begins. Each one whom the log does not
+        name may be another.
+        """
+        given = [(change.at, change.actor.user_id) for change in consents if not _is_by_application(change)]
+        maybe: tuple[bool | None, str] = False, ""
         for place, (begun, _) in enumerate(given):
-            people = {who for at, who in given[place:] if at - begun <= self.burst}
+            those = [who for at, who in given[place:] if at - begun <= self.burst]
+            people = {who for who in those if who}
             if len(people) >= self.users:
-                return f"{len(people)} people consented within {_minutes(self.burst)} from {utc(begun)} on"
-        return None
+                return True, f"{len(people)} people consented within {_minutes(self.burst)} from {utc(begun)} on"
+            if len(people) + those.count(None) >= self.users:
+                maybe = (
+                    None,
+                    f"the log does not name everybody who consented from {utc(begun)} on, and they may be many",
+                )
+        return maybe
+
+
+def _is_by_application(change: Change) -> bool:
+    actor = change.actor
+    return actor.user_id is None and bool(actor.principal_id or actor.client_id)
 
 
 def _told(change: Change) -> str:

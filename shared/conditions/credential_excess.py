@@ -43,8 +43,8 @@ class CredentialExcess:
         PartName.OLDER_SIGN_INS,
     )
     unknown_when: ClassVar[str] = (
-        "federated credentials could not be read, and there is no excess without them; or, for unused-for, no "
-        "source goes back so far"
+        "federated credentials could not be read, and there is no excess without them; for unused-for, no source goes "
+        "back so far; for valid-longer-than, one has no end"
     )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
@@ -76,6 +76,12 @@ class CredentialExcess:
             return disused
         if unread := _unread(holders):
             return unread
+        if self.valid_longer_than is not None:
+            endless = (
+                each for found in usable.values() for each in found if each.end is None and each.start is not None
+            )
+            if (each := next(endless, None)) is not None:
+                return Unknown(f"Graph does not tell until when {each.text} is valid")
         if disused:
             return disused
         count = sum(len(each) for each in usable.values())

@@ -69,6 +69,8 @@ class GrantedRecently:
                 doubt = doubt or _doubt(record, unread_)
         if missing := unread(case, self._parts()):
             return missing
+        if (unread_roles := self._unread_roles(case)) is not None:
+            return unread_roles
         if unexplained := next((role for role in dated if role.role_id not in told), None):
             doubt = doubt or f"{_of_role(unexplained)}, and the audit log does not show (yet) who gave it"
         return Unknown(doubt) if doubt else NotMet(f"nothing of this sort was given in {_hours(self.within)}")
@@ -80,6 +82,13 @@ class GrantedRecently:
         held = case.grants.value.app_roles
         roles = held.value if isinstance(held, Known) else ()
         return [role for role in roles if role.created and case.now - role.created <= self.within]
+
+    def _unread_roles(self, case: Case) -> Unknown | None:
+        """Without the roles that it holds, and their dates, nobody can tell that the log is late with one."""
+        if "app-role" not in self.kinds:
+            return None
+        part = case.grants.value.app_roles if isinstance(case.grants, Known) else case.grants
+        return None if isinstance(part, Known) else unknown(PartName.GRANTS, part)
 
     def _is_asked_for(self, kind: GrantKind, privilege: Privilege | Ungraded | None) -> bool:
         if kind not in self.kinds:

@@ -47,16 +47,24 @@ class TokenWithoutSignIn:
         used = [each for each in activity.tokens if case.now - each.last <= self.within]
         if not used:
             told = "Graph was not called with any token in this time"
-            doubt = fell_silent(activity) if activity.all_tokens else _NOT_ALL
+            doubt = self._missing_of(activity, case)
             return Unknown(doubt) if doubt else NotMet(told)
         if not isinstance(case.sign_ins, Known):
             return unknown(PartName.SIGN_INS, case.sign_ins)
         return self._compared(used, activity, case.sign_ins.value, case)
 
+    def _missing_of(self, activity: GraphActivity, case: Case) -> str | None:
+        """Why there may be more tokens than the log of calls tells."""
+        if not activity.all_tokens:
+            return _NOT_ALL
+        if activity.since > case.now - self.within:
+            return f"the log of calls to Graph begins at {utc(activity.since)} only"
+        return fell_silent(activity)
+
     def _compared(self, used: list[GraphToken], activity: GraphActivity, log: SignInLog, case: Case) -> Finding:
         known = {each.token_id.rstrip("=") for each in log.records if each.token_id and each.error_code == 0}
         untold = any(not each.token_id for each in log.records if each.error_code == 0)
-        doubt = fell_silent(activity) if activity.all_tokens else _NOT_ALL
+        doubt = self._missing_of(activity, case)
         for token in used:
             if token.id in known:
                 continue

@@ -300,3 +300,14 @@ def test_a_log_that_does_not_lead_to_what_is_held_lacks_something(who: Person, b
 
     assert isinstance(found, Unknown)
     assert "does not show (yet)" in found.reason
+
+
+def test_people_whom_the_log_does_not_name_may_be_many() -> None:
+    """Five consents in an hour by nobody knows whom are no proof of a burst, and none of its absence."""
+    consents = tuple(
+        audit("Consent to application", by=None, record=f"c{n}", ago=timedelta(minutes=10 * n + 1)) for n in range(5)
+    )
+    burst = Consented(findings=(ConsentFlaw.MANY_USERS,))
+
+    assert isinstance(burst.check(case(audits=consents)), Unknown)
+    assert isinstance(burst.check(case(audits=consents[:4])), NotMet)

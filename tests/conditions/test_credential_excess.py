@@ -54,7 +54,7 @@ def test_what_has_expired_or_serves_single_sign_on_does_not_count() -> None:
         (_secret(1, 10, since=720), Met),
         (replace(_secret(1, 10), start=None), NotMet),
         (replace(_secret(1, 10), start=START + YEAR, end=START + 2 * YEAR), Met),
-        (replace(_secret(1, 10), end=None), NotMet),
+        (replace(_secret(1, 10), end=None), Unknown),
     ],
 )
 def test_a_life_counts_from_its_begin_or_from_now(secret: Password, answer: type) -> None:
@@ -205,3 +205,12 @@ def test_a_log_that_has_fallen_silent_calls_no_credential_unused() -> None:
 
     assert isinstance(UNUSED.check(but(OLD, sign_ins=Known(silent))), Unknown)
     assert isinstance(UNUSED.check(but(OLD, sign_ins=Known(used))), NotMet)
+
+
+def test_a_secret_without_an_end_is_not_taken_for_a_short_one() -> None:
+    """Graph leaves it empty; federated trust has none either, and that is judged elsewhere."""
+    endless = replace(password(1), start=START - DAY, end=None)
+    longest = CredentialExcess(valid_longer_than=timedelta(days=90))
+
+    assert isinstance(longest.check(having(case(), payroll(application=[endless]))), Unknown)
+    assert isinstance(longest.check(having(case(), payroll(application=[federated(1)]))), NotMet)

@@ -163,3 +163,12 @@ def test_a_role_that_graph_dates_is_not_taken_for_a_gift_to_itself() -> None:
 
     assert isinstance(GrantedRecently(by_itself=True).check(holds), Unknown)
     assert isinstance(GrantedRecently(by_itself=True).check(but(holds, grant_audits=Known((given(),)))), NotMet)
+
+
+def test_without_the_roles_that_it_holds_a_late_log_is_not_called_clean() -> None:
+    """Their dates are what shows that the log lacks one."""
+    blind = holding(case(), Grants(UNREADABLE, Known(()), Known(())))
+
+    assert isinstance(GrantedRecently(kinds=("app-role",)).check(blind), Unknown)
+    assert isinstance(GrantedRecently(kinds=("app-role",)).check(but(case(), grants=UNREADABLE)), Unknown)
+    assert isinstance(GrantedRecently(kinds=("delegated",)).check(blind), NotMet)

@@ -116,3 +116,11 @@ def test_logs_that_have_fallen_silent_clear_nobody_of_the_time_since() -> None:
     assert isinstance(ASKED.check(late), Met)
     assert isinstance(ASKED.check(but(quiet, graph_activity=Known(silent))), Unknown)
     assert isinstance(ASKED.check(but(usual, graph_activity=Known(replace(silent, tokens=(token("A"),))))), Unknown)
+
+
+def test_a_log_of_calls_that_begins_too_late_is_no_quiet_one() -> None:
+    """It was switched on an hour ago; whoever called Graph before is not in it."""
+    young = GraphActivity((), (), START - HOUR)
+
+    assert isinstance(ASKED.check(but(seen(), graph_activity=Known(young))), Unknown)
+    assert isinstance(ASKED.check(but(seen(), graph_activity=Known(replace(young, tokens=(token("A"),))))), Unknown)

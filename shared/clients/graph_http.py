@@ -335,7 +335,7 @@ def _make_adapter(guard: Guard, base_url: str) -> "GraphRequestAdapter":
     from kiota_abstractions.authentication import AnonymousAuthenticationProvider
     from msgraph_core import GraphClientFactory  # pyright: ignore[reportMissingTypeStubs]
 
-    from shared.clients.graph_adapter import UntracedAdapter
+    from shared.clients.graph_adapter import untraced_adapter
 
     client = _Forgetful(
         transport=guard,
@@ -344,7 +344,7 @@ def _make_adapter(guard: Guard, base_url: str) -> "GraphRequestAdapter":
         timeout=httpx.Timeout(_SECONDS, connect=_CONNECT_SECONDS),
         headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "Cordon"},
     )
-    adapter = UntracedAdapter(
+    adapter = untraced_adapter()(
         AnonymousAuthenticationProvider(),
         GraphClientFactory.create_with_custom_middleware([], client=client),
     )

@@ -41,7 +41,7 @@ _LAZY = (
     "kiota_abstractions.authentication",
     "kiota_http.middleware",
     "kiota_abstractions.request_information",
-    "shared.clients.graph_adapter",
+    "msgraph.graph_request_adapter",
     "msgraph_core",
 )
 _YOUNG = 50_000  # objects that are made before the collector looks at them

@@ -8,6 +8,7 @@ contained: a mass is held back as a whole, before the first of it is touched, an
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -163,11 +164,12 @@ def _over(limits: Limits, window: Window, wanted: Spent, others: int, enabled: i
 def _over_deeds(limits: Limits, window: Window, wanted: Spent, others: int) -> str | None:
     """The others of a batch are taken to need as many actions as this one."""
     before = next((each.deeds for each in window.spent if each.principal_id == wanted.principal_id), frozenset[Deed]())
+    needs = Counter(deed.tier for deed in wanted.deeds - before)
+    let_through = Counter([deed.tier for each in window.spent for deed in each.deeds])
     for tier, limit in limits.actions_per_hour.by_tier().items():
-        new = _in_tier(wanted.deeds - before, tier)
+        new, done = needs[tier], let_through[tier]
         if not new:
             continue
-        done = _in_tier((deed for each in window.spent for deed in each.deeds), tier)
         if done + new * (others + 1) > limit:
             beside = f", the others of its batch would need {new * others}" if others else ""
             return (
@@ -175,10 +177,6 @@ def _over_deeds(limits: Limits, window: Window, wanted: Spent, others: int) -> s
                 f"{new} more{beside}, and the limit is {limit}"
             )
     return None
-
-
-def _in_tier(deeds: Iterable[Deed], tier: Tier) -> int:
-    return sum([deed.tier is tier for deed in deeds])
 
 
 def _counted(spent: int, others: int) -> str:

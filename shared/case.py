@@ -60,7 +60,10 @@ class PartName(StrEnum):
     RISK = "risk"  # the same bucket
     AUDITS = "audits"  # reports: 5 requests per 10 s
     GRANT_AUDITS = "grant_audits"  # the same bucket; records whose target is the API that was opened up
-    KEY_USE = "key_use"  # the same; a report of beta: when each credential was last used
+    SUSPECTS = "suspects"  # Cordon's own journal about workloads that changed it: a few reads of the store for each
+    ACTOR_RISK = "actor_risk"  # what Entra lists of those workloads: the bucket of identity protection, one for each
+    USER_RISK = "user_risk"  # the same of the people who changed it
+    KEY_USE = "key_use"  # the bucket of reports; one of beta: when each credential was last used
     SIGN_INS = "sign_ins"  # the same bucket, page after page: tokens that were issued, as far back as is kept
     ATTEMPTS = "attempts"  # the same; of the last day also what was refused
     OLDER_SIGN_INS = "older_sign_ins"  # Log Analytics: tokens that were issued, further back than Graph keeps or gives
@@ -85,6 +88,9 @@ CASE_PARTS = (
     PartName.RISK,
     PartName.AUDITS,
     PartName.GRANT_AUDITS,
+    PartName.SUSPECTS,
+    PartName.ACTOR_RISK,
+    PartName.USER_RISK,
     PartName.KEY_USE,
     PartName.SIGN_INS,
     PartName.ATTEMPTS,
@@ -531,6 +537,45 @@ class PeopleWindow:
     seen: tuple[SeenOfPerson, ...]
 
 
+class Suspicion(StrEnum):
+    """What an incident says about its identity. Values are the policy's words."""
+
+    CONTAINED = "contained"  # it was cut off, by a read, and that stands
+    ACCUSED = "accused"  # the verdict was to contain or to ask, and nothing is undone or dismissed
+    WATCHED = "watched"  # noted, decided in mode watch, or asked about because a rule could not be judged
+    CLEARED = "cleared"  # a person released it, or dismissed or declined what was to be done
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentStanding:
+    """
+    What one of Cordon's own incidents says about its identity now. `root` is the incident that the chain of changes
+    began with, `links` how many changes away from it this one is. `since`: where the identity is suspect only because
+    it was changed, when that was; what it did before that is its own. `at`: when a person cleared it.
+    """
+
+    incident: str
+    root: str
+    suspicion: Suspicion
+    links: int = 0
+    since: datetime | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """What Cordon's own journal says of each workload that made a change, by the id that the log names it by."""
+
+    incidents: Mapping[str, Part[tuple[IncidentStanding, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ActorRisk:
+    """What Entra lists of each actor, by the id that the log names it by; None: nothing."""
+
+    listed: Mapping[str, Part[RiskState | None]]
+
+
 @dataclass(frozen=True, slots=True)
 class KeyUse:
     """
@@ -593,6 +638,9 @@ class Case:
     grants: Part[Grants] = NOT_LOOKED
     owners: Part[Owners] = NOT_LOOKED
     grant_audits: Part[tuple[AuditRecord, ...]] = NOT_LOOKED
+    suspects: Part[Suspects] = NOT_LOOKED
+    actor_risk: Part[ActorRisk] = NOT_LOOKED
+    user_risk: Part[ActorRisk] = NOT_LOOKED
     domains: Part[frozenset[str]] = NOT_LOOKED
     key_use: Part[KeyUse] = NOT_LOOKED
     sign_ins: Part[SignInLog] = NOT_LOOKED

@@ -289,6 +289,21 @@ class Foreseen(Entry):
     notes: tuple[str, ...] = ()
 
 
+class RelatedTold(Detail):
+    """
+    A change of this identity by another one, of which an incident says that it is suspect. `root`: the incident with
+    which the chain of changes began; `links`: how many changes away from it `incident` is.
+    """
+
+    incident: str
+    root: str
+    links: int = 0
+    actor: str  # by the id that the audit log names it by
+    record_id: str
+    activity: str
+    at: datetime
+
+
 class Decided(Entry):
     """The verdict, which rule gave it, and what every rule before it answered."""
 
@@ -303,6 +318,7 @@ class Decided(Entry):
     signals: int | None = None  # how many of the incident's signals were looked at, oldest first; None: not said
     ladder: LadderClimbed | None = None  # None: the rule names its actions itself
     weighed: WeighedUp | None = None  # of what contains or asks; earlier versions did not weigh it up
+    related: tuple[RelatedTold, ...] = ()  # by which suspects it was changed, nearest to where it began first
 
 
 class Change(Detail):
@@ -625,6 +641,49 @@ class Published(Entry):
     id: str
 
 
+# What an incident's journal tells of the other identities that its own one changed
+
+
+class ChangedTold(Detail):
+    """An identity that was changed: by which record first, and the signal by which its own incident was told."""
+
+    principal_id: str | None = None
+    client_id: str | None = None
+    app_object_id: str | None = None
+    name: str | None = None  # the log's text
+    record_id: str
+    activity: str
+    at: datetime
+    records: int = 1  # how many of them
+    signal: str | None = None  # its record id; None: it was left to a person
+
+
+class FollowSet(Entry):
+    """What the identity changed is to be looked for: the plan with this hash cut it off."""
+
+    kind = "follow-set"
+    plan_hash: str
+
+
+class Followed(Entry):
+    """
+    What the identity changed from `since` until `until`, as the audit log showed it. `changed` are those whose
+    incidents were told; `left` more were left to a person, and `evidence` is the digest of the whole list. `not_known`
+    says what could not be looked at: an empty list is never a promise that it changed nobody.
+    """
+
+    kind = "followed"
+    plan_hash: str
+    root: str
+    links: int = 0  # from the root to this incident
+    since: datetime
+    until: datetime
+    changed: tuple[ChangedTold, ...] = ()
+    left: int = 0
+    evidence: str | None = None
+    not_known: tuple[str, ...] = ()
+
+
 # What an incident's journal tells of its exposed secrets; the rest is in a journal of their own
 
 
@@ -861,6 +920,8 @@ KINDS: tuple[type[Entry], ...] = (
     Escalated,
     Closed,
     Published,
+    FollowSet,
+    Followed,
     SecretsBegun,
     SecretsTurned,
     SecretsEnded,
@@ -885,6 +946,8 @@ KINDS: tuple[type[Entry], ...] = (
 BESIDE: tuple[type[Entry], ...] = (
     SignalJoined,
     SeenInLogs,
+    FollowSet,
+    Followed,
     SecretsBegun,
     SecretsTurned,
     SecretsEnded,

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from shared.accusation import accuse
 from shared.actions import parts_to_capture, parts_to_plan
 from shared.actions.interface import Means
+from shared.actors import Suspicions
 from shared.audit import GRANTS
 from shared.case import (
     CASE_PARTS,
@@ -100,15 +101,16 @@ async def investigate(
     *,
     deleted_first: bool = False,
     estate: Estate | None = None,
+    suspicions: Suspicions | None = None,
     may_act: bool = False,
 ) -> Investigation:
     """
     Gather and decide in turns. The identity itself is always read: nothing is contained unseen. One that is not
-    there is looked for among the deleted items, and one that is ordered from there, only there. `estate` goes with the
-    look to whoever acts by it. Where the plan may be carried out by this very look, what its pre-images need is read
-    along.
+    there is looked for among the deleted items, and one that is ordered from there, only there. `estate` and
+    `suspicions` go with the look to whoever acts by it. Where the plan may be carried out by this very look, what its
+    pre-images need is read along.
     """
-    look = Look(directory, subject, clock, estate)
+    look = Look(directory, subject, clock, estate, suspicions)
     case = Case(clock(), tenant_id, subject, tuple(signals), own_ids)
     decision = judge(policy, case)
     if deleted_first and (part := await _among_deleted(look)) is not None:
@@ -203,6 +205,9 @@ def _with(case: Case, gathered: Gathered) -> Case:
         grants=gathered.grants,
         owners=gathered.owners,
         grant_audits=gathered.grant_audits,
+        suspects=gathered.suspects,
+        actor_risk=gathered.actor_risk,
+        user_risk=gathered.user_risk,
         domains=gathered.domains,
         key_use=gathered.key_use,
         sign_ins=gathered.sign_ins,
@@ -225,6 +230,11 @@ def _read_for(case: Case, name: PartName) -> tuple[object, ...]:
     if name is PartName.OWNERS and owners is not None:
         state = known(case.identity)  # registered elsewhere, its application has no owners to be read here
         return (owners.principal,) if state and state.application is None else (owners.application, owners.principal)
+    if name is PartName.SUSPECTS and (suspects := known(case.suspects)) is not None:
+        return tuple(suspects.incidents.values())
+    if name in (PartName.ACTOR_RISK, PartName.USER_RISK):
+        risk = known(case.actor_risk if name is PartName.ACTOR_RISK else case.user_risk)
+        return (getattr(case, name.value),) if risk is None else tuple(risk.listed.values())
     if name is PartName.PEOPLE and (people := known(case.people)) is not None:
         each_of = ((each.account, each.risk, each.detections, each.roles) for each in people.persons)
         return tuple(part for parts in each_of for part in parts)

@@ -6,18 +6,21 @@ Steps that are captured or verified together share a look, so that one round tri
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from shared.actors import MOST_ACTORS, Actor, ActorKind, Suspicions, actors_in
 from shared.case import (
     PEOPLE_WINDOWS,
+    ActorRisk,
     CouldNotLook,
     Grants,
     HolderKind,
     IdentityState,
+    IncidentStanding,
     Known,
     NotLooked,
     Owners,
@@ -26,6 +29,7 @@ from shared.case import (
     RiskPolicy,
     RiskState,
     SignInLog,
+    Suspects,
 )
 from shared.clock import Clock
 from shared.errors import CannotBeRead, CordonError, TimeMayHelp, Unreachable
@@ -39,6 +43,11 @@ _ORDER = tuple(PartName)
 _PEOPLE = frozenset({PartName.PEOPLE, *PEOPLE_WINDOWS})
 # Who stands behind an identity is told by these; they are read along with people, if nobody has asked for them yet.
 _TELL_PEOPLE = frozenset({PartName.IDENTITY, PartName.OWNERS, PartName.AUDITS, PartName.GRANT_AUDITS})
+_OF_ACTORS = frozenset({PartName.SUSPECTS, PartName.ACTOR_RISK, PartName.USER_RISK})
+# Who changed it is told by these.
+_TELL_ACTORS = frozenset({PartName.IDENTITY, PartName.AUDITS, PartName.GRANT_AUDITS})
+_NO_JOURNAL = CouldNotLook("this look cannot ask Cordon's journal")
+_TOO_MANY = CouldNotLook(f"more than {MOST_ACTORS} actors changed it, and only those who did so last are looked at")
 _NOTHING = Gathered()
 _PUBLIC_KEYS_WITHIN = 2.0  # seconds
 _NO_AZURE = CouldNotLook("Azure around the directory is not configured (CORDON_ROTATOR_CLIENT_ID)")
@@ -51,8 +60,15 @@ class Look:
     part does not wait for another, which may have a quota to wait for.
     """
 
-    def __init__(self, directory: Directory, subject: IdentityRef, clock: Clock, estate: Estate | None = None) -> None:
-        self._directory, self._clock, self._estate = directory, clock, estate
+    def __init__(
+        self,
+        directory: Directory,
+        subject: IdentityRef,
+        clock: Clock,
+        estate: Estate | None = None,
+        suspicions: Suspicions | None = None,
+    ) -> None:
+        self._directory, self._clock, self._estate, self._suspicions = directory, clock, estate, suspicions
         self._locks: dict[PartName, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.subject = subject
         self.gathered = _NOTHING
@@ -69,21 +85,28 @@ class Look:
         return self._clock() - self.begun_at <= limit
 
     async def gather(self, parts: frozenset[PartName]) -> Gathered:
-        """Make sure that these parts were asked for, in one go. People are asked for after what tells who they are."""
+        """
+        Make sure that these parts were asked for, in one go. People and actors are asked for after what tells who they
+        are.
+        """
         if parts & _PEOPLE:
             parts = parts | _TELL_PEOPLE | {PartName.PEOPLE}
+        if parts & _OF_ACTORS:
+            parts = parts | _TELL_ACTORS
         if not (missing := self._missing(parts)):
             return self.gathered
         async with AsyncExitStack() as stack:
             for part in sorted(missing, key=_ORDER.index):  # in one order, so that nobody waits in a ring
                 await stack.enter_async_context(self._locks[part])
             missing = self._missing(parts)
-            if of_directory := missing - {PartName.VAULT_ACCESS} - _PEOPLE:
+            if of_directory := missing - {PartName.VAULT_ACCESS} - _PEOPLE - _OF_ACTORS:
                 found = await self._directory.look(self._subject_now(), of_directory)
                 self.gathered = merge(self.gathered, found)
             if of_people := missing & _PEOPLE:
                 found = await self._directory.look_at_people(self.gathered, of_people, self.begun_at)
                 self.gathered = merge(self.gathered, found)
+            if of_actors := missing & _OF_ACTORS:
+                self.gathered = await self._with_actors(of_actors)
             if PartName.VAULT_ACCESS in missing:
                 self.gathered = replace(self.gathered, vault_access=await self._read_vault_access())
         return self.gathered
@@ -167,6 +190,36 @@ class Look:
         except CordonError as error:
             return _unread(error)
 
+    async def _with_actors(self, parts: frozenset[PartName]) -> Gathered:
+        """
+        What is known of those who changed it: the journal's word, and Entra's. Whoever acted last comes first, and
+        of more than so many it is not looked at; where a list that tells of them is missing, that is its own gap.
+        """
+        logs, found = (self.gathered.audits, self.gathered.grant_audits), self.gathered
+        if not any(isinstance(log, Known) for log in logs):
+            later = any(isinstance(log, CouldNotLook) and log.may_help_later for log in logs)
+            why = CouldNotLook("the audit log could not be read, so nobody can tell who changed it", later)
+            return replace(found, **{part.value: why for part in parts})  # pyright: ignore[reportArgumentType]
+        actors = actors_in(found)
+        workloads = [each for each in actors if each.kind is not ActorKind.USER]
+        people = [each.id for each in actors if each.kind is ActorKind.USER]
+        if PartName.SUSPECTS in parts:
+            standings = {each.id: await self._standings(each.id) for each in workloads[:MOST_ACTORS]}
+            found = replace(found, suspects=Known(Suspects({**standings, **_beyond(w.id for w in workloads)})))
+        if PartName.ACTOR_RISK in parts:
+            listed = {each.id: await self._risk_of(each) for each in workloads[:MOST_ACTORS]}
+            found = replace(found, actor_risk=Known(ActorRisk({**listed, **_beyond(w.id for w in workloads)})))
+        if PartName.USER_RISK in parts:
+            asked = await self._directory.risk_of_users(people[:MOST_ACTORS])
+            found = replace(found, user_risk=Known(ActorRisk({**asked, **_beyond(people)})))
+        return found
+
+    async def _standings(self, actor: str) -> Part[tuple[IncidentStanding, ...]]:
+        return await _part(self._suspicions.of(actor)) if self._suspicions is not None else _NO_JOURNAL
+
+    async def _risk_of(self, actor: Actor) -> Part[RiskState | None]:
+        return (await self._directory.look(actor.subject, frozenset({PartName.RISK}))).risk
+
     async def _read_vault_access(self) -> Part[Reach]:
         principal = self._principal()
         if self._estate is None:
@@ -179,6 +232,11 @@ class Look:
     def _principal(self) -> PrincipalId | None:
         known = self.gathered.identity
         return known.value.identity.principal_id if isinstance(known, Known) else self.subject.principal_id
+
+
+def _beyond(actors: Iterable[str]) -> dict[str, CouldNotLook]:
+    """Those who are not looked at."""
+    return dict.fromkeys(list(actors)[MOST_ACTORS:], _TOO_MANY)
 
 
 async def _part(asking: Awaitable[T]) -> Part[T]:

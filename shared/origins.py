@@ -28,6 +28,7 @@ class Origin(StrEnum):
     AUDIT = "the audit log"
     SIGN_INS = "the sign-in log"
     EXPOSED = "an exposed secret"
+    INCIDENT = "another identity's incident"
     PERSON = "a person"
     STATE = "its configuration"
 
@@ -50,6 +51,8 @@ ORIGINS: Mapping[str, Origin | None] = {
     "token-without-sign-in": Origin.SIGN_INS,
     "rogue-application": Origin.PERSON,  # who keeps the list
     "credential-exposed": Origin.EXPOSED,
+    # It rests on what was seen of another identity; that somebody changed this one is the audit log's word.
+    "changed-by-suspect": Origin.INCIDENT,
     "redirect-uri": Origin.STATE,
     "identifier-uri": Origin.STATE,
     "credential-excess": Origin.STATE,

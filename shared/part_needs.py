@@ -54,6 +54,19 @@ PART_NEEDS: Mapping[PartName, PartNeeds] = {
     PartName.GRANT_AUDITS: PartNeeds(
         "the audit log's records of permissions that it was given, 7 days back", ("AuditLog.Read.All",), late=_LOG
     ),
+    PartName.SUSPECTS: PartNeeds("Cordon's own journal about the workloads that changed it", ()),
+    PartName.ACTOR_RISK: PartNeeds(
+        "the rows of those workloads in the list of risky workload identities",
+        ("IdentityRiskyServicePrincipal.Read.All",),
+        PREMIUM,
+        "the level reads hidden: rules that name one ask a person",
+    ),
+    PartName.USER_RISK: PartNeeds(
+        "the rows of the people who changed it in the list of risky users",
+        ("IdentityRiskyUser.Read.All",),
+        P2,
+        "the list of risky users is refused: rules on it ask a person",
+    ),
     PartName.KEY_USE: PartNeeds(
         "Graph's report on when each credential was last used (beta)",
         ("AuditLog.Read.All",),

@@ -19,8 +19,10 @@ from shared.case import (
     CouldNotLook,
     Known,
     NotLooked,
+    Part,
     Person,
     RiskDetection,
+    RiskState,
     SeenOfPerson,
     UserSignIn,
 )
@@ -162,15 +164,20 @@ def _standing(signs: Sequence[Sign]) -> Iterator[Sign]:
 
 
 def _at_risk(person: Person, levels: Sequence[str]) -> Found:
-    if not isinstance(person.risk, Known):
-        return Found(None, (f"the risk could not be read: {_why(person.risk)}",))
-    risk = person.risk.value
+    return judge_risk(person.risk, levels, "user")
+
+
+def judge_risk(part: Part[RiskState | None], levels: Sequence[str], whom: str) -> Found:
+    """Whether Entra lists somebody, a user or a workload, as at risk of one of these levels now."""
+    if not isinstance(part, Known):
+        return Found(None, (f"the risk could not be read: {_why(part)}",))
+    risk = part.value
     if risk is None or risk.state.casefold() in _ENDED:
         return Found(None, ())
     if (answer := _is_level(risk.level, levels)) is None:
         return Found(None, (f"Entra does not tell the level of the risk ({risk.level})",))
     since = f" since {_utc(risk.updated_at)}" if risk.updated_at else ""
-    return Found(f"Entra lists the user as {risk.state} ({risk.level}){since}" if answer else None, ())
+    return Found(f"Entra lists the {whom} as {risk.state} ({risk.level}){since}" if answer else None, ())
 
 
 def _account_off(person: Person) -> Found:

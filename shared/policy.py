@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +20,8 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter
 from shared.actions import contradiction
 from shared.actions.interface import Tier
 from shared.conditions import CONDITIONS, condition_named
-from shared.conditions.groups import All, AnyOf, Not
+from shared.conditions.changed_by_suspect import ChangedBySuspect
+from shared.conditions.groups import All, AnyOf, Not, leaves
 from shared.conditions.interface import Catalogued, Condition
 from shared.conditions.settings import SETTINGS, Guid
 from shared.conditions.signalled import Signalled, SourceName
@@ -173,6 +175,15 @@ class Policy:
     rules: tuple[Rule, ...]
     digest: str
     answers: dict[object, Any] = field(default_factory=dict[object, Any], init=False, compare=False, repr=False)
+
+    @property
+    def follows_changes(self) -> timedelta | None:
+        """
+        How far back a rule asks by whom an identity was changed at most. None: no rule does, so that nobody has to be
+        told of what a suspect changed.
+        """
+        asked = (leaf for rule in self.rules for leaf in leaves(rule.when) if isinstance(leaf, ChangedBySuspect))
+        return max((leaf.within for leaf in asked), default=None)
 
     def waits_for(self, source: SourceName) -> bool:
         """Whether a rule asks for a signal of this source by its name: one that such a signal can wake."""

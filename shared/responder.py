@@ -54,6 +54,7 @@ from shared.errors import (
     RivalActs,
     SequenceTaken,
 )
+from shared.following import follow
 from shared.forecast import LOG_WITHIN, foresee
 from shared.history import History
 from shared.hunting import consents_view, contacts_view, owners_view
@@ -70,6 +71,7 @@ from shared.policy import ActionChoice
 from shared.polling import Polling, Swept, digest_of
 from shared.preflight import why_nothing_contains
 from shared.protection import Doubt, why_protected, why_synchronises
+from shared.relations import case_of
 from shared.report import Report, make_report
 from shared.report.secrets import links_to, tell_secrets, view_of_secrets
 from shared.reservations import WindowUnreadable
@@ -255,6 +257,9 @@ class Responder:
         if because == "owners-silent":
             await self._with_chain(IncidentId(incident), lambda work: work.go_on_without_owners())
             return
+        if because == "follow":
+            await self._follow(IncidentId(incident))
+            return
         if because == "rotation":
             await self._rotate(IncidentId(incident), woken=message.get("woken") is True)
             return
@@ -315,6 +320,7 @@ class Responder:
             judge=order.decision,
             deleted_first=for_deleted(choice.name for choice in order.actions or ()),
             estate=desk.tenant.estate,
+            suspicions=desk.suspicions,
         )
         found = await choose_rung(found, desk.policy, desk.left_out)
         found = replace(found, decision=with_standing(found.decision, await self._what_stands(found)))
@@ -595,14 +601,16 @@ class Responder:
     async def _view(self, chain: Chain) -> IncidentView:
         view, story = view_of(chain.records, self._desk.clock()), await self._story(chain)
         told = tell_secrets(History(chain.lines), story, await self._led_to(story))
+        case = await case_of(self._desk.store, self._desk.clock, chain)
         if told is None:
-            return view
-        return view.model_copy(update={"secrets": view_of_secrets(told), "led_to": links_to(told)})
+            return view.model_copy(update={"case": case})
+        return view.model_copy(update={"secrets": view_of_secrets(told), "led_to": links_to(told), "case": case})
 
     async def report(self, id_: str) -> Report:
         chain = await self._known_chain(id_)
         story = await self._story(chain)
-        return make_report(chain.records, self._desk.clock(), story, await self._led_to(story))
+        case = await case_of(self._desk.store, self._desk.clock, chain)
+        return make_report(chain.records, self._desk.clock(), story, await self._led_to(story), case)
 
     async def _story(self, chain: Chain) -> RotationStory | None:
         """What the journal of the incident's secrets tells; None if there is none."""
@@ -738,6 +746,21 @@ class Responder:
                 await Rotation(await self._desk_now(), chain).advance(woken=woken)
             except RivalActs as rival:
                 log.info("%s", rival)
+
+    async def _follow(self, incident: IncidentId) -> None:
+        """
+        Look for what a contained identity had changed. It takes minutes, so that the incident stays free for its looks
+        meanwhile. While it is in hand here, a message is put off: if this process dies, that one goes on.
+        """
+        lock = self._in_hand.setdefault(IncidentId(f"{incident}.follow"), asyncio.Lock())
+        if lock.locked():
+            await self._desk.store.queue.send({"incident": incident, "because": "follow"}, RESUME_AFTER)
+            return
+        async with lock:
+            chain = await self._chain(incident)
+            found = await follow(replace(self._desk, own_ids=await self._own_ids()), chain)
+            if found:
+                await self._with_chain(incident, lambda work: work.note(*found))
 
     async def _chain(self, incident: IncidentId) -> Chain:
         return await read_noting(self._desk.store, incident, self._desk.clock)

@@ -39,6 +39,7 @@ from shared.case import (
 from shared.conditions.hours import is_in
 from shared.identity import IdentityKind, IdentityRef, WorkloadIdentity
 from shared.privileges import APP_ROLES, DIRECTORY_ROLES
+from shared.sample_actors import with_suspects
 from shared.sample_audits import (
     API,
     API_NAME,
@@ -116,7 +117,7 @@ def case_of(sample: Sample) -> Case:
         older_sign_ins=_part(sample.sign_ins, lambda log: _log(sample.now, log, refused=False)),
         attempts=_part(sample.sign_ins, lambda log: _log(sample.now, log, refused=True)),
     )
-    return _with_people(sample, case)
+    return _with_people(sample, with_suspects(sample, case))
 
 
 def _with_people(sample: Sample, case: Case) -> Case:

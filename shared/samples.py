@@ -479,6 +479,29 @@ class SampleExposure:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleSuspect:
+    """
+    What is known of somebody who changed the identity. What an incident says of it may stand alone: it is then the
+    application that `by: application` names in the records.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    incident: Literal["contained", "accused", "watched", "cleared"] | None = None
+    """What one of Cordon's incidents says of it; left out: there is none."""
+    id: Guid | None = None
+    """Its id, as the records name it; left out: that of `by: application`, of a person that of `by: stranger`."""
+    is_person: Flag = False
+    """Whether it is a person."""
+    links: Annotated[int, Field(strict=True, ge=0, le=10)] = 0
+    """How many changes away from the root of its case it is."""
+    since: Duration | None = None
+    """Since when it is suspect, where that is only because another suspect changed it."""
+    risk: Annotated[SampleRisk | Unreadable | None, Readable(Annotated[SampleRisk, Short("level")])] = None
+    """What Entra lists of it; left out: no risk."""
+
+
+@dataclass(frozen=True, slots=True)
 class SampleUserDetection:
     """A risk detection of a user. Its type may stand alone."""
 
@@ -575,6 +598,7 @@ class SamplePerson:
 Detections = tuple[SampleDetection, ...] | Unreadable
 Audits = tuple[SampleAudit, ...] | Unreadable
 SampleOwners = tuple[SampleOwner, ...] | Unreadable
+Suspicious = tuple[SampleSuspect, ...] | Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -634,6 +658,10 @@ class Sample:
     """What Graph's activity log shows; left out: no call."""
     exposed: Annotated[tuple[Annotated[SampleExposure, Short("tier")], ...], Few] = ()
     """What other incidents found of its credentials."""
+    suspects: Annotated[
+        Suspicious, Readable(Annotated[tuple[Annotated[SampleSuspect, Short("incident")], ...], Few])
+    ] = ()
+    """What is known of those who changed it; of whom it says nothing, nothing is known against."""
 
     def __post_init__(self) -> None:
         if self.kind in _OWN:

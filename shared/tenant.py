@@ -15,6 +15,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from shared.case import (
     NOT_LOOKED,
+    ActorRisk,
     AuditRecord,
     Grants,
     GraphActivity,
@@ -31,6 +32,7 @@ from shared.case import (
     RiskState,
     SignIn,
     SignInLog,
+    Suspects,
 )
 from shared.estate import Estate, Reach, SecretValue
 from shared.identity import AppObjectId, IdentityRef, PrincipalId
@@ -66,6 +68,9 @@ class Gathered:
     risk: Part[RiskState | None] = NOT_LOOKED
     audits: Part[tuple[AuditRecord, ...]] = NOT_LOOKED
     grant_audits: Part[tuple[AuditRecord, ...]] = NOT_LOOKED
+    suspects: Part[Suspects] = NOT_LOOKED  # from Cordon's own journal, and not by a directory
+    actor_risk: Part[ActorRisk] = NOT_LOOKED  # by a look at each of them
+    user_risk: Part[ActorRisk] = NOT_LOOKED  # by Directory.risk_of_users
     domains: Part[frozenset[str]] = NOT_LOOKED  # verified, folded
     key_use: Part[KeyUse] = NOT_LOOKED
     sign_ins: Part[SignInLog] = NOT_LOOKED
@@ -298,6 +303,13 @@ class Directory(Protocol):
         Read the parts about people, by what was gathered about their identity before: who owns it, and who changed it.
         A window of the look-back is of those who are known in `people`, and is counted back from `now`. Never raises
         for a part that fails. Reads within a budget of people, requests and time, and says what it left out.
+        """
+        ...
+
+    async def risk_of_users(self, users: Sequence[str]) -> Mapping[str, Part[RiskState | None]]:
+        """
+        What Entra lists of each of these users, by object id; None: nothing. Never raises for one that fails. Reads
+        within a budget of time, and says of those who were left out that it did not look.
         """
         ...
 

@@ -118,6 +118,40 @@ class LinkView(View):
     because: str
 
 
+class LinkedView(View):
+    """By which incident's identity another one was changed, and by which record of the audit log."""
+
+    incident: str
+    record: str
+    activity: str
+    at: datetime
+
+
+class MemberView(View):
+    """
+    One identity of a case, with its own incident: its plan, approval and undo are its own.
+    """
+
+    incident: str
+    opened_at: datetime
+    principal_id: str | None
+    name: str | None
+    status: Status
+    verdict: str | None
+    rule: str | None
+    plan_hash: str | None
+    changed_by: tuple[LinkedView, ...]
+
+
+class CaseView(View):
+    """One attack that went from identity to identity, the one with which it began first."""
+
+    root: str
+    members: tuple[MemberView, ...]
+    left_to_a_person: int  # changed identities beyond what Cordon follows by itself
+    not_known: tuple[str, ...]
+
+
 class IncidentView(View):
     """One incident in short; `status` is derived from the journal at the moment of asking."""
 
@@ -144,6 +178,7 @@ class IncidentView(View):
     secrets: SecretsView | None = None  # of one incident that is asked for; lists leave it out
     caused_by: tuple[LinkView, ...] = ()  # incidents that exposed a credential of this identity
     led_to: tuple[LinkView, ...] = ()  # incidents of identities whose credentials this one exposed; not in lists
+    case: CaseView | None = None  # the chain of changes that it belongs to, with every identity in it; not in lists
 
 
 class DamagedView(View):

@@ -16,9 +16,10 @@ from shared.actions.interface import Means
 from shared.actions.people import for_deleted, people_needed, same_person
 from shared.audit import is_counter_move
 from shared.azure_standing import AzureStanding
-from shared.case import AuditRecord, CouldNotLook, IdentityState, Known, Part, PartName
+from shared.case import AuditRecord, Case, CouldNotLook, IdentityState, Known, Part, PartName
 from shared.chain import Chain, Line
 from shared.clock import Clock
+from shared.conditions.changed_by_suspect import related
 from shared.contacts import NOBODY, Contacts
 from shared.counter_evidence import weigh_up
 from shared.damage import read_noting
@@ -32,6 +33,7 @@ from shared.entries import (
     Decided,
     Entry,
     Escalated,
+    FollowSet,
     Foreseen,
     HeldBack,
     Intended,
@@ -43,6 +45,7 @@ from shared.entries import (
     PlannedStep,
     Rechecked,
     RechecksSet,
+    RelatedTold,
     SecretsBegun,
     SecretsEnded,
     SignalJoined,
@@ -86,6 +89,7 @@ from shared.precedence import Precedence
 from shared.preflight import outcomes, why_nothing_contains
 from shared.protection import Doubt, why_ids_protected, why_protected, why_synchronises
 from shared.readiness import ReadinessCheck
+from shared.relations import note_member
 from shared.reservations import Ahead, Reservations, Turn
 from shared.sign_ins import LOOKS, call_for, look_at_sign_ins, tell_token
 from shared.signal import JsonObject
@@ -109,6 +113,7 @@ from shared.standing import (
     waiting_plan,
 )
 from shared.store import Store
+from shared.suspicion import JournalSuspicions, origin_of, remember
 from shared.tenant import Tenant
 from shared.together import together
 from shared.undo import Undoing, ordered_steps, steps_to_undo
@@ -166,6 +171,11 @@ class Desk:
             return {}
         return outcomes(await self.readiness.blocked([choice.name for choice in choices]))
 
+    @property
+    def suspicions(self) -> JournalSuspicions:
+        """Cordon's own journal, to be asked about whoever changed an identity."""
+        return JournalSuspicions(self.store, self.clock)
+
     async def recall_readiness(self) -> None:
         """Bring to mind what preflight found, so that nobody waits for it when a plan is made."""
         if self.readiness is not None:
@@ -221,6 +231,7 @@ class Work:
             if await self._undo_if_ordered():
                 plan, done = await self._decide_and_do()
                 await self._end(plan, done=done)
+                await self._note_suspicion()
         await self._leave_the_muster()
         await self._desk.outbox.publish_due(self._chain)
         await self._count_matches()
@@ -240,6 +251,15 @@ class Work:
             for record, decided in self._chain.told(Decided):
                 liveness.note(self._incident, record.sequence, record.time, decided)
             await liveness.keep()
+
+    async def _note_suspicion(self) -> None:
+        """Behind all else: where this incident is found again by whoever asks about its identity, and its case."""
+        chain, desk = self._chain, self._desk
+        decided = chain.last(Decided)
+        if decided is None or decided.verdict not in ("contain", "ask") or desk.policy.follows_changes is None:
+            return
+        await remember(desk.store.documents, self._incident, known_ids(chain))
+        await note_member(desk.store.documents, origin_of(History(chain.lines)).root, self._incident)
 
     async def _leave_the_muster(self) -> None:
         """Who is decided holds up nobody else any more. What joined another incident is decided there."""
@@ -518,6 +538,7 @@ class Work:
             desk.clock,
             deleted_first=order is not None and for_deleted(choice.name for choice in order.actions or ()),
             estate=desk.tenant.estate,
+            suspicions=desk.suspicions,
             may_act=self._mode == "act",
             **extra,
         )
@@ -664,6 +685,23 @@ class Work:
             signals=sum(1 for _ in self._chain.all(SignalJoined)),
             ladder=as_told(found.climbed) if found.climbed else None,
             weighed=weigh_up(self._desk.policy, found.case, decision),
+            related=self._related(found.case),
+        )
+
+    def _related(self, case: Case) -> tuple[RelatedTold, ...]:
+        found = related(case, self._desk.policy.follows_changes or timedelta())
+        return tuple(
+            RelatedTold(
+                incident=each.standing.incident,
+                root=each.standing.root,
+                links=each.standing.links,
+                actor=each.actor.id,
+                record_id=each.record.id,
+                activity=each.record.activity_as_sent.strip(),
+                at=each.record.at,
+            )
+            for each in found
+            if each.standing.incident != self._incident
         )
 
     def _unread(self, part: Part[IdentityState]) -> tuple[Entry, ...]:
@@ -945,6 +983,7 @@ class Work:
             await self._set_rechecks()
         if plan is not None and not switched_off:
             await self._set_off_rotation(plan)
+            await self._set_off_following(plan)
         if (done and not undecided) or switched_off:
             await self._chain.write(WorkEnded())
             return
@@ -984,6 +1023,20 @@ class Work:
             return
         await self._send(timedelta(), because="rotation")
         await self._chain.write(SecretsBegun(plan_hash=plan.hash))
+
+    async def _set_off_following(self, plan: Planned) -> None:
+        """What it changed before it was cut off is looked for, if a rule asks for such changes. As with a rotation."""
+        chain, cuts = self._chain, any(step.contains for step in plan.steps)
+        begun = chain.place(FollowSet) > chain.place(Planned)
+        if begun or not cuts or self._desk.policy.follows_changes is None or not self._is_cut_off(plan):
+            return
+        await self._send(timedelta(), because="follow")
+        await chain.write(FollowSet(plan_hash=plan.hash))
+
+    async def note(self, *entries: Entry) -> None:
+        """What was found out beside the work."""
+        await self._chain.write(*entries)
+        await self._desk.outbox.publish_due(self._chain)
 
     def _is_cut_off(self, plan: Planned) -> bool:
         """Every containing step is proven or given up, and one of them holds, if there are any."""

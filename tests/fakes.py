@@ -248,6 +248,7 @@ class FakeDirectory:
     older_sign_ins: Part[SignInLog] = NO_SIGN_INS
     graph_activity: Part[GraphActivity] = NO_ACTIVITY
     people: Mapping[PartName, object] = field(default_factory=lambda: dict(NOBODY))
+    actor_risk: Mapping[str, Part[RiskState | None]] = field(default_factory=dict[str, Part[RiskState | None]])
     effects: list[str] = field(default_factory=list[str])
     looks: int = 0
     lag: int = 0
@@ -264,6 +265,8 @@ class FakeDirectory:
     async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
         if subject.client_id == CORDON_CLIENT:
             return Gathered(identity=Known(_cordon_itself(self.state)))
+        if parts == frozenset({PartName.RISK}) and (listed := self.actor_risk.get(subject.principal_id or "")):
+            return Gathered(risk=listed)
         other = self.others.get(subject.client_id) if subject.client_id is not None else None
         self.looks += other is None
         shown: dict[PartName, Callable[[], object]] = {
@@ -289,6 +292,9 @@ class FakeDirectory:
     async def look_at_people(self, gathered: Gathered, parts: frozenset[PartName], now: datetime) -> Gathered:
         found: dict[str, Any] = {part.value: self.people[part] for part in parts}
         return Gathered(**found)
+
+    async def risk_of_users(self, users: Sequence[str]) -> Mapping[str, Part[RiskState | None]]:
+        return {user: self.actor_risk.get(user, Known(None)) for user in users}
 
     async def find_deleted(self, subject: IdentityRef) -> IdentityState | None:
         return replace(self.state, deleted_at=START, read_at=self.clock()) if self.deleted else None

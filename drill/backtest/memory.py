@@ -215,6 +215,10 @@ class Memory:
         """People, their risk and their sign-ins are in logs that are not read here."""
         return Gathered(**{part.value: _part(None, part) for part in parts})  # pyright: ignore[reportArgumentType]
 
+    async def risk_of_users(self, users: Sequence[str]) -> Mapping[str, Part[RiskState | None]]:
+        """The same."""
+        return dict.fromkeys(users, CouldNotLook("a backtest does not replay the risk of users"))
+
     async def find_deleted(self, subject: IdentityRef) -> IdentityState | None:
         """What was deleted meanwhile is not in the export."""
         return None

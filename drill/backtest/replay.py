@@ -20,13 +20,13 @@ from drill.backtest.shapes import Sort
 from drill.backtest.sieve import Say, Sifted
 from shared.actions.interface import Means
 from shared.audit import is_followed
-from shared.case import AuditRecord, Case, NotLooked, PartName
+from shared.case import AuditRecord, Case, IncidentStanding, NotLooked, PartName, Suspicion
 from shared.conditions.interface import Unknown
 from shared.conditions.settings import asks_audit_log
 from shared.decision import Decision, Weighing, weigh
 from shared.entries import NamedOutcome, Planned
 from shared.errors import MalformedSignal
-from shared.identity import IdentityRef
+from shared.identity import IdentityRef, PrincipalId
 from shared.investigation import Investigation, choose_rung, investigate, with_case
 from shared.limits import WINDOW, Batch, Over, Spent, Window, deeds_of, judge
 from shared.muster import claimed, may_contain, reported_as
@@ -116,7 +116,21 @@ class Judge:
             self._memory.tenant_id,
             lambda: now,
             self._weighed,
+            suspicions=self,
         )
+
+    async def of(self, actor: str) -> tuple[IncidentStanding, ...]:
+        """
+        As `Suspicions`, by where the actor stands in this replay. What it had changed before it was contained is not
+        followed, nor how many links away from a root it is.
+        """
+        subject = IdentityRef(principal_id=PrincipalId(actor))
+        found = (self._standing.get(each) for each in (self._memory.snapshot.principal_id(subject), actor) if each)
+        standing = next((each for each in found if each is not None), None)
+        if standing is None or not (standing.contained or standing.asked_by):
+            return ()
+        suspicion = Suspicion.CONTAINED if standing.contained else Suspicion.ACCUSED
+        return (IncidentStanding("of this replay", "of this replay", suspicion),)
 
     def _weighed(self, policy: Policy, case: Case) -> Decision:
         """

@@ -5,7 +5,7 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from shared.case import HolderKind, IdentityState, PartName
+from shared.case import HolderKind, IdentityState, Part, PartName, RiskState
 from shared.clients.answers import Call
 from shared.clients.deleted_items import DeletedItems
 from shared.clients.graph_http import GraphHttp
@@ -73,6 +73,10 @@ class GraphDirectory:
     async def look_at_people(self, gathered: Gathered, parts: frozenset[PartName], now: datetime) -> Gathered:
         """See `Directory`."""
         return await PeopleLook(self._reader, gathered, now, self._cloud).look(parts)
+
+    async def risk_of_users(self, users: Sequence[str]) -> Mapping[str, Part[RiskState | None]]:
+        """See `Directory`."""
+        return await PeopleLook(self._reader, Gathered(), self._reader.clock(), self._cloud).risks(users)
 
     async def find_deleted(self, subject: IdentityRef) -> IdentityState | None:
         """See `Directory`."""

@@ -2,6 +2,7 @@
 
 from shared.case import PartName
 from shared.conditions.audit_activity import AuditShows
+from shared.conditions.changed_by_suspect import ChangedBySuspect
 from shared.conditions.consent import Consented
 from shared.conditions.credential_added import CredentialAdded
 from shared.conditions.credential_excess import CredentialExcess
@@ -62,6 +63,7 @@ CONDITIONS: tuple[type[Catalogued], ...] = (
     RoleUnnecessary,
     TokenWithoutSignIn,
     RogueApplication,
+    ChangedBySuspect,
 )
 
 

@@ -10,7 +10,13 @@ from shared.conditions.interface import Finding, Met, NotMet
 from shared.conditions.settings import SETTINGS, Several
 
 SourceName: TypeAlias = Literal[
-    "directory-audit", "risk-detection", "risky-service-principal", "exposed-secret", "sign-in", "manual"
+    "directory-audit",
+    "risk-detection",
+    "risky-service-principal",
+    "exposed-secret",
+    "suspect-change",
+    "sign-in",
+    "manual",
 ]
 
 

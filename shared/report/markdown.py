@@ -13,6 +13,7 @@ from shared.report.model import (
     Altered,
     ConditionTold,
     Credential,
+    MemberTold,
     Moment,
     NotDone,
     Report,
@@ -107,6 +108,38 @@ def _who(report: Report) -> Iterator[str]:
     if report.caused_by:
         yield ""
     yield from (f"- Follows from incident {code(each.incident)}: {plain(each.because)}" for each in report.caused_by)
+    yield from _case(report)
+
+
+def _case(report: Report) -> Iterator[str]:
+    """The other identities of the same attack; each has an incident and a report of its own."""
+    if report.case is None:
+        return
+    case = report.case
+    yield ""
+    told = f"One attack, {len(case.members)} identities, each with its own plan, approval and undo."
+    yield f"{told} It began with the first:"
+    yield ""
+    yield from _table(
+        ("Identity", "Incident", "State", "Changed by", "By which record"), [_of_case(e) for e in case.members]
+    )
+    if case.left_to_a_person or case.not_known:
+        yield ""
+    if case.left_to_a_person:
+        yield f"- {case.left_to_a_person} more changed identities were left to a person."
+    yield from (f"- Not known: {plain(why)}" for why in case.not_known)
+
+
+def _of_case(member: MemberTold) -> tuple[str, ...]:
+    by = "<br>".join(code(each.incident) for each in member.changed_by)
+    records = "<br>".join(f"{plain(e.activity)} ({utc(e.at)}, {code(e.record)})" for e in member.changed_by)
+    return (
+        plain(member.name or member.principal_id or "not known", _NAME),
+        code(member.incident),
+        member.status.value.replace("-", " "),
+        by or "it began here",
+        records or "",
+    )
 
 
 def _whom_to_call(call: WhoToCall) -> Iterator[str]:

@@ -342,6 +342,38 @@ class CauseTold(Told):
     because: str
 
 
+class LinkedTold(Told):
+    """By which incident's identity another one was changed, and by which record of the audit log."""
+
+    incident: str
+    record: str
+    activity: str
+    at: datetime
+
+
+class MemberTold(Told):
+    """One identity of a case, with its own incident: its plan, approval and undo are its own."""
+
+    incident: str
+    opened_at: datetime
+    principal_id: str | None
+    name: str | None
+    status: Status
+    verdict: str | None
+    rule: str | None
+    plan_hash: str | None
+    changed_by: tuple[LinkedTold, ...]
+
+
+class CaseTold(Told):
+    """One attack that went from identity to identity, the one with which it began first."""
+
+    root: str
+    members: tuple[MemberTold, ...]
+    left_to_a_person: int
+    not_known: tuple[str, ...]
+
+
 class Appendix(Told):
     """What identifies the evidence."""
 
@@ -382,4 +414,5 @@ class Report(Told):
     undone: Undone | None = None
     secrets: SecretsTold | None = None  # None: nobody asked for their rotation
     caused_by: tuple[CauseTold, ...] = ()
+    case: CaseTold | None = None  # None: no other identity is known to belong to it
     appendix: Appendix

@@ -12,6 +12,8 @@ from shared.entries import (
     Decided,
     Entry,
     Escalated,
+    Followed,
+    FollowSet,
     Foreseen,
     HeldBack,
     Intended,
@@ -68,7 +70,7 @@ def accepted_at(history: History) -> datetime | None:
 
 def _tell(line: Line) -> str:
     told = _tell_way(line) or _tell_step(line.entry) or _tell_undo(line.entry)
-    told = told or _tell_secrets(line.entry) or _tell_end(line.entry)
+    told = told or _tell_secrets(line.entry) or _tell_followed(line.entry) or _tell_end(line.entry)
     return told or line.entry.kind
 
 
@@ -87,7 +89,9 @@ def _tell_way(line: Line) -> str | None:
             return _tell_look(seen)
         case Decided() as decided:
             rung = f", up to {decided.ladder.rung or 'no rung'}" if decided.ladder else ""
-            return f"Decided: {decided.verdict}, by rule “{decided.rule}”{rung}."
+            by = ", ".join(each.incident for each in decided.related)
+            changed = f" It was changed by the identity of {by}." if by else ""
+            return f"Decided: {decided.verdict}, by rule “{decided.rule}”{rung}.{changed}"
         case Planned() as plan:
             return f"Planned {len(plan.steps)} step(s), {len(plan.not_done)} not possible or needed; hash {plan.hash}."
         case Foreseen() as foreseen:
@@ -187,6 +191,19 @@ def _tell_question(asked: OwnerAsked) -> str:
     then = "contain" if asked.then == "contain" else "call responders"
     named = ", ".join(whom) or "nobody whom the list or the directory names"
     return f"Asked whoever answers for it ({named}) until {utc(asked.until)}; without an answer: {then}.{unread}"
+
+
+def _tell_followed(entry: Entry) -> str | None:
+    match entry:
+        case FollowSet():
+            return "What the identity changed before it was cut off is looked for."
+        case Followed() as followed:
+            told = f"{len(followed.changed)} identities that it changed since {utc(followed.since)} have incidents"
+            left = f"; {followed.left} more are left to a person" if followed.left else ""
+            missing = "".join(f" Not known: {sentence(why)}" for why in followed.not_known)
+            return f"{told}{left}.{missing}"
+        case _:
+            return None
 
 
 def _tell_end(entry: Entry) -> str | None:

@@ -7,6 +7,8 @@ from shared.entries import (
     Applied,
     Change,
     ConditionAnswer,
+    Followed,
+    FollowSet,
     Foreseen,
     Intended,
     Investigated,
@@ -33,6 +35,7 @@ from shared.report.model import (
     Altered,
     Answer,
     Appendix,
+    CaseTold,
     CauseTold,
     ConditionTold,
     EvidenceTold,
@@ -51,10 +54,13 @@ from shared.report.tokens import tell_tokens
 from shared.report.undoing import tell_undo
 from shared.report.undone import tell_undone
 from shared.rotation_story import RotationStory
+from shared.views import CaseView
 
 # Records that leave a contained incident as it is, however many of them there are.
 _SAYS_NOTHING = (
     SignalJoined,
+    FollowSet,
+    Followed,
     SeenInLogs,
     SignInsSeen,
     Foreseen,
@@ -71,10 +77,12 @@ def make_report(
     now: datetime,
     story: RotationStory | None = None,
     led_to: Mapping[str, str] | None = None,
+    case: CaseView | None = None,
 ) -> Report:
     """
     Tell the incident as its journal stands. Pure; the same records and time give the same report. `story` is what the
-    journal of its secrets tells, if it has one; `led_to` the incidents that its accusations opened, by record id.
+    journal of its secrets tells, if it has one; `led_to` the incidents that its accusations opened, by record id;
+    `case` what the journals of all identities tell that one attack went through.
 
     Raises NotFound for no records, JournalDamaged for kinds that this version does not know.
     """
@@ -109,6 +117,7 @@ def make_report(
         undone=tell_undone(history),
         secrets=secrets,
         caused_by=tuple(CauseTold(incident=e.incident, because=e.because) for e in tell_causes(history)),
+        case=CaseTold.model_validate(case.model_dump()) if case else None,
         appendix=_tell_appendix(history),
     )
 

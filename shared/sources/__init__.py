@@ -8,12 +8,14 @@ from shared.sources.own_doing import is_own_doing as is_own_doing
 from shared.sources.risk_detection import RiskDetectionSource
 from shared.sources.risky_service_principal import RiskyServicePrincipal
 from shared.sources.sign_in import SignInSource
+from shared.sources.suspect_change import SuspectChange
 
 SOURCES: tuple[Source, ...] = (
     RiskyServicePrincipal(),
     RiskDetectionSource(),
     DirectoryAudit(),
     ExposedSecret(),
+    SuspectChange(),
     SignInSource(),
     Manual(),
 )

@@ -33,6 +33,8 @@ from shared.investigation import Investigation, investigate
 from shared.policy import Policy, load_policy
 from shared.signal import Signal
 from shared.sources import source_named
+from shared.store import memory_store
+from shared.suspicion import JournalSuspicions
 from tests.clients.fake_graph import seeded
 from tests.clients.test_tenant import SETTINGS
 
@@ -129,10 +131,15 @@ async def _look_into(
         random=seeded(),
     )
     subject, own = IdentityRef(PrincipalId(principal)), frozenset(each.object_id for each in tenant.cordon.values())
-    first = await investigate(clients.directory, shipped(), subject, (), own, tenant.state.id, clock)
+    journal = JournalSuspicions(memory_store(clock), clock)  # nothing has happened before
+    first = await investigate(
+        clients.directory, shipped(), subject, (), own, tenant.state.id, clock, suspicions=journal
+    )
     assert first.state is not None
     heard = [each for each in _signals(tenant, clock()) if is_about(each.subject, first.state)]
-    return await investigate(clients.directory, shipped(), subject, heard * times, own, tenant.state.id, clock)
+    return await investigate(
+        clients.directory, shipped(), subject, heard * times, own, tenant.state.id, clock, suspicions=journal
+    )
 
 
 def _signals(tenant: PracticeTenant, now: datetime) -> Iterable[Signal]:

@@ -208,8 +208,8 @@ def test_what_excuses_or_classifies_is_no_witness() -> None:
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        ("independent: 7", "independent is a number from 2 to 6"),
-        ("independent: two", "independent is a number from 2 to 6"),
+        ("independent: 8", "independent is a number from 2 to 7"),
+        ("independent: two", "independent is a number from 2 to 7"),
         ("independent: 3", "asks for 3 independent sources, and its conditions come from 1"),
     ],
 )

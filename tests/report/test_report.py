@@ -466,7 +466,7 @@ def test_the_json_names_its_version_and_keeps_its_names() -> None:
     names = (
         "reportVersion incident writtenAt status headline nothingChanged containedSince lookedAt mode who call todo "
         "timeline why done seenInPractice ahead notDone credentials tokens undo undone "
-        "secrets causedBy appendix forecast"
+        "secrets causedBy case appendix forecast"
     )
     assert set(told) == set(names.split())
     assert json.loads(json.dumps(told)) == told

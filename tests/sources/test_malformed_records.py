@@ -16,6 +16,7 @@ from tests.fakes import TENANT_ID
 from tests.sources.records import audit, changed, detection, diagnostic, read, risky, sign_in
 from tests.sources.test_exposed_secret import record as exposed_record
 from tests.sources.test_manual import order
+from tests.sources.test_suspect_change import record as suspect_record
 
 FOREIGN = "bbbbbbbb-0000-4000-8000-000000000002"
 
@@ -113,6 +114,7 @@ SHAPES: dict[str, Callable[[], JsonObject]] = {
     "risky-service-principal": risky,
     "directory-audit": lambda: audit(properties=[changed("KeyDescription", [], ["x"])]),
     "exposed-secret": exposed_record,
+    "suspect-change": suspect_record,
     "sign-in": sign_in,
     "manual": lambda: order(actions=[{"block-sign-in": {}}]),
 }

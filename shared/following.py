@@ -1,0 +1,260 @@
+"""
+What a contained identity had changed: the audit log is gone through once, and each identity that it strengthened gets
+an incident of its own.
+
+The reading is bounded in pages, identities, links and incidents of a case; whatever lies beyond is told and left to a
+person. A signal for each identity comes first, the word of it last: whoever was killed in between does it again, and a
+signal that was sent is known.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from shared.actors import actor_of
+from shared.audit import LOOK_BACK, concerns_workloads, is_echo, read_audit, subject_of
+from shared.audit_changes import ChangeKind, kinds_of
+from shared.case import AuditRecord
+from shared.chain import Chain
+from shared.conditions.changed_by_suspect import takes_away
+from shared.entries import ChangedTold, Entry, Escalated, Followed, FollowSet, SignalJoined
+from shared.errors import CordonError, MalformedSignal, TimeMayHelp
+from shared.history import History
+from shared.identity import IdentityRef
+from shared.relations import MOST_MEMBERS, members_of, note_member
+from shared.signal import JsonObject, NotASignal, Signal
+from shared.sources import source_named
+from shared.sources.suspect_change import SuspectChange, changed_by
+from shared.standing import known_ids
+from shared.standing import subject_of as identity_of
+from shared.suspicion import Origin, origin_of
+from shared.untrusted import one_line
+from shared.work import Desk
+
+MOST_TOLD = 25  # identities that one incident tells of by itself
+MOST_LINKS = 4  # changes away from where it began; the next is a person's to follow
+MOST_PAGES = 100  # of the audit log: some minutes at its quota
+BEFORE = timedelta(hours=24)  # so long before the first signal it may have been in other hands
+_SLICE = timedelta(hours=1)  # the newest; each one before it is twice as long
+
+_GRAVEST = (
+    ChangeKind.CREDENTIALS,
+    ChangeKind.OWNERS,
+    ChangeKind.GRANTS,
+    ChangeKind.CONSENT,
+    ChangeKind.LIFECYCLE,
+    ChangeKind.CONFIGURATION,
+    ChangeKind.RISK,
+)
+
+
+@dataclass(slots=True)
+class _Read:
+    """What the audit log shows, and what it does not."""
+
+    changed: dict[IdentityRef, list[AuditRecord]] = field(default_factory=dict[IdentityRef, list[AuditRecord]])
+    not_known: list[str] = field(default_factory=list[str])
+    pages: int = 0
+
+
+async def follow(desk: Desk, chain: Chain) -> tuple[Entry, ...]:
+    """
+    Tell the incidents of those whom this one's identity changed; give the entries that say so, for whoever writes to
+    its journal. None of them if there is nothing to be followed (any more).
+
+    Raises TimeMayHelp errors where the log or the store may answer later.
+    """
+    asked = chain.last(FollowSet)
+    if asked is None or chain.place(Followed) > chain.place(FollowSet):
+        return ()
+    history, now = History(chain.lines), desk.clock()
+    origin = origin_of(history)
+    since = _since(chain, origin, now)
+    read = await _read_log(desk, frozenset(known_ids(chain)), since, now)
+    found = sorted((_of(each, records) for each, records in read.changed.items()), key=_gravity)
+    told, left = await _tell(desk, chain, origin, found)
+    listed = [each.told.model_dump(mode="json") for each in found]
+    evidence = await desk.store.evidence.keep(json.dumps(listed).encode()) if left else None
+    entry = Followed(
+        plan_hash=asked.plan_hash,
+        root=origin.root,
+        links=origin.links,
+        since=since,
+        until=now,
+        changed=tuple(told),
+        left=len(left),
+        evidence=evidence,
+        not_known=tuple(read.not_known),
+    )
+    return (entry, *_call(entry, left, origin))
+
+
+def _since(chain: Chain, origin: Origin, now: datetime) -> datetime:
+    """Where it was changed by a suspect first, from then on; else from a day before the first word of it."""
+    first = min((signal.observed_at for signal in chain.all(SignalJoined)), default=now)
+    return max(origin.since or min(first, now) - BEFORE, now - LOOK_BACK)
+
+
+# Reading
+
+
+async def _read_log(desk: Desk, own: frozenset[str], since: datetime, until: datetime) -> _Read:
+    """Backwards from now: if the budget ends first, what is missing is the oldest."""
+    read, end, length = _Read(), until, _SLICE
+    while end > since:
+        begin = max(end - length, since)
+        try:
+            async for page in desk.tenant.feeds.audits(begin, end):
+                read.pages += 1
+                _take(read, page, own)
+                if read.pages >= MOST_PAGES:
+                    whole = f"{end:%Y-%m-%d %H:%M} UTC"
+                    read.not_known.append(f"the audit log holds so much that before {whole} it was not read whole")
+                    return read
+        except CordonError as error:
+            if isinstance(error, TimeMayHelp):
+                raise
+            read.not_known.append(f"the audit log could not be read: {error}")
+            return read
+        end, length = begin, length * 2
+    return read
+
+
+def _take(read: _Read, page: Sequence[JsonObject], own: frozenset[str]) -> None:
+    for raw in page:
+        if not concerns_workloads(raw):
+            continue
+        try:
+            record = read_audit(raw)
+        except MalformedSignal as problem:
+            read.not_known.append(one_line(f"a record of the audit log could not be read: {problem.why}", 200))
+            continue
+        actor, subject = actor_of(record.actor), subject_of(record)
+        if actor is None or actor.id not in own or subject is None or not _strengthens(record):
+            continue
+        if own.isdisjoint(each for each in (subject.principal_id, subject.client_id, subject.app_object_id) if each):
+            read.changed.setdefault(subject, []).append(record)
+
+
+def _strengthens(record: AuditRecord) -> bool:
+    return record.result != "failure" and not takes_away(record) and not is_echo(record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """One identity, with the record that is told of it: the gravest, and of several the first."""
+
+    subject: IdentityRef
+    record: AuditRecord
+    told: ChangedTold
+
+
+def _of(subject: IdentityRef, records: Sequence[AuditRecord]) -> _Changed:
+    unique = {record.id: record for record in records}
+    record = min(unique.values(), key=lambda each: (_rank(each), each.at, each.id))
+    name = next((target.display_name for target in record.targets if target.display_name), None)
+    told = ChangedTold(
+        principal_id=subject.principal_id,
+        client_id=subject.client_id,
+        app_object_id=subject.app_object_id,
+        name=name,
+        record_id=record.id,
+        activity=record.activity_as_sent.strip(),
+        at=record.at,
+        records=len(unique),
+    )
+    return _Changed(subject, record, told)
+
+
+def _rank(record: AuditRecord) -> int:
+    return min(_GRAVEST.index(kind) for kind in kinds_of(record))
+
+
+def _gravity(changed: _Changed) -> tuple[int, float, str]:
+    return _rank(changed.record), -changed.record.at.timestamp(), changed.record.id
+
+
+# Telling
+
+
+async def _tell(
+    desk: Desk, chain: Chain, origin: Origin, found: Sequence[_Changed]
+) -> tuple[list[ChangedTold], list[_Changed]]:
+    """The incidents are told all together, so that the limits see them as one batch."""
+    room = MOST_MEMBERS - len(await members_of(desk.store.documents, origin.root))
+    signals: list[Signal] = []
+    told, left = list[ChangedTold](), list[_Changed]()
+    for each in found:
+        signal = _signal(desk, chain, origin, each)
+        known = await desk.inbox.joined(SuspectChange.name, signal.record_id)
+        if known is None and (origin.links >= MOST_LINKS or len(told) >= MOST_TOLD or len(signals) >= room):
+            left.append(each)
+            continue
+        if known is None:
+            signals.append(signal)
+        told.append(each.told.model_copy(update={"signal": signal.record_id}))
+    if signals:
+        await desk.inbox.take(signals)
+    await _note(desk, origin, told)
+    return told, left
+
+
+async def _note(desk: Desk, origin: Origin, told: Sequence[ChangedTold]) -> None:
+    for each in told:
+        incident = await desk.inbox.joined(SuspectChange.name, str(each.signal))
+        if incident is not None:
+            await note_member(desk.store.documents, origin.root, incident)
+
+
+def _signal(desk: Desk, chain: Chain, origin: Origin, changed: _Changed) -> Signal:
+    record, identity = changed.record, identity_of(chain)
+    made = changed_by(
+        changed.subject,
+        incident=chain.incident,
+        root=origin.root,
+        links=origin.links,
+        actor=str(identity.principal_id or identity.client_id),
+        record=record.id,
+        activity=record.activity_as_sent,
+        at=record.at,
+    )
+    found = source_named(SuspectChange.name).read(made, desk.tenant_id)
+    if isinstance(found, NotASignal):
+        raise MalformedSignal(source=SuspectChange.name, why=found.why)
+    return found
+
+
+def _call(entry: Followed, left: Sequence[_Changed], origin: Origin) -> Iterator[Escalated]:
+    """One call for all that is left."""
+    if left:
+        named = ", ".join(_name(each.told) for each in left[:5])
+        bound = (
+            f"it is {origin.links} changes away from incident {origin.root}"
+            if origin.links >= MOST_LINKS
+            else f"Cordon follows {MOST_TOLD} of one identity and {MOST_MEMBERS} of one case"
+        )
+        yield Escalated(
+            reason=(
+                f"Since {entry.since:%Y-%m-%d %H:%M} UTC it changed {len(entry.changed) + len(left)} identities. "
+                f"{len(entry.changed)} have incidents of their own; {len(left)} were not followed: {bound}."
+            ),
+            todo=(
+                f"Look at the {len(left)} others, {named} first: evidence {entry.evidence} lists all. Order what has "
+                "to be contained by hand: POST /api/incidents."
+            ),
+        )
+    elif entry.not_known:
+        yield Escalated(
+            reason=f"What this identity changed is not known whole: {'; '.join(entry.not_known[:3])}.",
+            todo="Look in the audit log for what it changed before it was cut off, and order what has to be contained.",
+        )
+
+
+def _name(told: ChangedTold) -> str:
+    ids: Mapping[str, str | None] = {
+        "service principal": told.principal_id,
+        "client": told.client_id,
+        "application": told.app_object_id,
+    }
+    return next(f"{kind} {id_}" for kind, id_ in ids.items() if id_)

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
-from shared.case import AuditRecord, IdentityState, NotLooked, Part, PartName
+from shared.case import AuditRecord, Grants, IdentityState, NotLooked, Part, PartName
 from shared.entries import NamedOutcome, PlannedStep, WriteOutcome
 from shared.look import Look
 from shared.signal import JsonObject, JsonValue
@@ -42,6 +42,7 @@ class Means:
     now: datetime | None = None  # the moment of the look
     accused: Part[frozenset[str]] = field(default_factory=NotLooked)  # credential ids that detections name
     audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
+    grants: Part[Grants] = field(default_factory=NotLooked)  # for the plan to show; what goes is read once more
     estate: bool = False  # whether Cordon can reach vaults and the services behind their secrets
 
 

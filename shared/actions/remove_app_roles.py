@@ -11,6 +11,7 @@ from shared.actions.interface import Means, Planning, Tier
 from shared.actions.removing import Held, RemovesGrants, each, plan_removal
 from shared.case import AppRole, Grants, IdentityState, Part, PartName
 from shared.entries import PlannedStep
+from shared.privileges import app_role
 from shared.signal import JsonObject
 from shared.tenant import RemoveAppRole
 
@@ -40,6 +41,7 @@ class RemoveAppRoles(RemovesGrants):
             state,
             options,
             what=self.noun,
+            holding=self.holding(means),
             dates="one without a date counts as added",
             breaks=(
                 "Calls that need these roles fail once the present tokens end: tokens issued before keep their roles "
@@ -55,6 +57,7 @@ class RemoveAppRoles(RemovesGrants):
 
 
 def _as_held(role: AppRole) -> Held:
+    known = app_role(role.role_id)
     return Held(
         id=role.id,
         what=f"app role {role.role_id} on {role.resource_id}",
@@ -66,4 +69,5 @@ def _as_held(role: AppRole) -> Held:
             "resourceDisplayName": role.resource_name,
             "createdDateTime": role.created.isoformat() if role.created else None,
         },
+        named=f"{known.name} of {role.resource_name}" if known else role.resource_name,
     )

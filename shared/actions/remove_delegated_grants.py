@@ -40,6 +40,7 @@ class RemoveDelegatedGrants(RemovesGrants):
             state,
             options,
             what=self.noun,
+            holding=self.holding(means),
             dates="Graph gives no date of a grant, so all of them count as added",
             breaks=(
                 "People who use the application are asked for consent again, or refused; tokens issued before keep "
@@ -67,4 +68,5 @@ def _as_held(grant: DelegatedGrant) -> Held:
             "resourceId": grant.resource_id,
             "scope": grant.scope,
         },
+        named=grant.scope,
     )

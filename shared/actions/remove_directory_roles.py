@@ -40,6 +40,7 @@ class RemoveDirectoryRoles(RemovesGrants):
             state,
             options,
             what=self.noun,
+            holding=self.holding(means),
             dates="Graph gives no date of an assignment, so all of them count as added",
             breaks=(
                 "Administration that this identity does stops. Roles that it has through a group, or is only "
@@ -68,4 +69,5 @@ def _as_held(role: DirectoryRole) -> Held:
             "directoryScopeId": role.scope,
             "appScopeId": role.app_scope,
         },
+        named=role.role_name,
     )

@@ -11,19 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal, TypeVar
 
-from shared.actions.interface import Applied, Before, Drift, Earlier, Planning, Proof, WayBack
+from shared.actions.interface import Applied, Before, Drift, Earlier, Means, Planning, Proof, WayBack
 from shared.actions.writes import outcome_of
-from shared.case import CouldNotLook, Grants, HolderKind, IdentityState, Known, NotLooked, Part
+from shared.case import CouldNotLook, Grants, HolderKind, IdentityState, Known, NotLooked, Part, PartName
 from shared.clock import read_duration
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.identity import IdentityKind
 from shared.look import Look, no_image, why_unread
 from shared.signal import JsonObject
 from shared.tenant import AccessWrite, GiveBack, Tenant
+from shared.untrusted import one_line
 
 T = TypeVar("T")
 
 ADDED_SINCE = "added-since"
+_SHOWN = 20  # grants that a plan names
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Held:
     what: str  # for people
     created: datetime | None  # None: Graph does not say, and then it counts as new
     image: JsonObject
+    named: str | None = None  # what people call it, as far as it is known; the tenant's text
 
 
 class RemovesGrants(ABC):
@@ -77,6 +80,18 @@ class RemovesGrants(ABC):
                 read_duration(options[ADDED_SINCE])
             except ValueError as problem:
                 raise ValueError(f"the option added-since of {self.name} {problem}") from None
+
+    def parts_to_plan(self, options: JsonObject) -> frozenset[PartName]:
+        """They are read before the first cut in any case, for directory synchronisation is never touched."""
+        return frozenset({PartName.GRANTS})
+
+    def holding(self, means: Means) -> Part[tuple[Held, ...]]:
+        """What the plan can show of what the identity holds of this sort."""
+        match means.grants:
+            case Known(grants):
+                return self.held(grants)
+            case NotLooked() | CouldNotLook() as unread:
+                return unread
 
     async def capture(self, step: PlannedStep, earlier: Earlier, look: Look) -> Before:
         """What is there now, and what of it goes. `since` is fixed by the first round: later ones do not move it."""
@@ -186,10 +201,11 @@ def plan_removal(
     options: JsonObject,
     *,
     what: str,
+    holding: Part[tuple[Held, ...]],
     dates: str,
     breaks: str,
 ) -> Planning:
-    """The one step of such an action; `dates` says which dates Graph gives."""
+    """The one step of such an action; `dates` says which dates Graph gives, `holding` what is held as it is planned."""
     identity = state.identity
     if outcome := not_ours_to_take(name, identity.kind):
         return Planning(not_done=(outcome,))
@@ -202,7 +218,9 @@ def plan_removal(
         target_id=identity.principal_id,
         target_name=identity.display_name,
         describe=f"Remove {which} that this service principal holds. What it holds is read when the step begins.",
-        changes=(Change(property=what, before="as found", after=f"none of the last {length}" if length else "none"),),
+        changes=(
+            Change(property=what, before=_shown(holding), after=f"none of the last {length}" if length else "none"),
+        ),
         options=dict(options),
         permissions=permissions,
         reversible=True,
@@ -211,6 +229,24 @@ def plan_removal(
         touches=(f"grants:{identity.principal_id}",),
     )
     return Planning((step,))
+
+
+def _shown(holding: Part[tuple[Held, ...]]) -> str:
+    """What is held, in one line for people."""
+    match holding:
+        case Known(()):
+            return "none"
+        case Known(held):
+            more = f"; and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
+            return "; ".join(map(_name_of, held[:_SHOWN])) + more
+        case NotLooked():
+            return "as found"
+        case CouldNotLook(why):
+            return f"not known: {one_line(why, 200)}"
+
+
+def _name_of(held: Held) -> str:
+    return one_line(f"{held.what} ({one_line(held.named, 200)})" if held.named else held.what, 400)
 
 
 def not_ours_to_take(name: str, kind: IdentityKind) -> NamedOutcome | None:

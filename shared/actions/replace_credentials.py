@@ -16,7 +16,17 @@ from typing import ClassVar
 
 from shared.actions.credentials_back import name_back, not_back, plan_made, plan_removed, writes_back
 from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier, WayBack
-from shared.case import CouldNotLook, Holder, HolderKind, IdentityState, Known, NotLooked, PartName
+from shared.case import (
+    CouldNotLook,
+    Holder,
+    HolderKind,
+    IdentityState,
+    Key,
+    Known,
+    NotLooked,
+    PartName,
+    Password,
+)
 from shared.credentials import (
     InDoubt,
     Sorted,
@@ -55,6 +65,7 @@ _BLOCK, _NO_APPLICATION = "block-sign-in", "no-application-here"
 _OPTIONS = {"new-certificate", "only", "signing-keys"}
 _SIGNING = ("ask", "keep", "remove")
 _ACCUSED = "accused"
+_SHOWN = 20  # credentials that a plan names
 _MOST = 100  # credentials named in one choice; Graph holds about as many on one object
 
 
@@ -225,9 +236,9 @@ def _removal(holder: Holder, state: IdentityState, only: frozenset[str] | None, 
         target_name=state.identity.display_name,
         describe=_describe_removal(holder, found, locked, going),
         changes=(
-            _change("passwordCredentials", found.passwords, holder.passwords),
-            _change("keyCredentials", found.keys, holder.keys),
-            _change("federatedIdentityCredentials", found.federated, whole.federated),
+            _change("passwordCredentials", _ids_of(found.passwords), _ids_of(holder.passwords)),
+            _change("keyCredentials", _ids_of(found.keys), _ids_of(holder.keys)),
+            _trusts(found, whole),
         ),
         options={
             "part": _REMOVE,
@@ -258,8 +269,26 @@ def _describe_removal(holder: Holder, found: Sorted, locked: bool, going: frozen
     return f"Remove {what} from the {holder.kind.value.replace('-', ' ')}.{kept}{lock}"
 
 
-def _change(name: str, removed: Sequence[object], there: Sequence[object]) -> Change:
-    return Change(property=name, before=f"{len(there)} entries", after=f"{len(there) - len(removed)} entries")
+def _change(name: str, removed: Sequence[str], there: Sequence[str]) -> Change:
+    staying = [each for each in there if each not in removed]
+    return Change(property=name, before=_entries(there), after=_entries(staying))
+
+
+def _entries(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+    return f"{len(ids)} entries: {', '.join(ids[:_SHOWN])}{more}" if ids else "none"
+
+
+def _ids_of(credentials: Sequence[Key] | Sequence[Password]) -> list[str]:
+    return [each.key_id for each in credentials]
+
+
+def _trusts(removed: Sorted, whole: Sorted) -> Change:
+    """Named by Graph's ids, for their names are their makers' text. What could not be read is not called none."""
+    name = "federatedIdentityCredentials"
+    if whole.unread is not None:
+        return Change(property=name, before=f"not known: {whole.unread}", after="none that is chosen")
+    return _change(name, [each.id for each in removed.federated], [each.id for each in whole.federated])
 
 
 def _renewal(state: IdentityState, means: Means, only: frozenset[str] | None) -> PlannedStep | NamedOutcome:

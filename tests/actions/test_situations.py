@@ -9,7 +9,7 @@ from drill.virtual_time import run, virtual_clock
 from shared.actions import ACTIONS, action_named
 from shared.actions.no_way_back import NoWayBack
 from shared.actions.people import for_deleted
-from shared.case import Grants, IdentityState, Known, Owners, RiskState
+from shared.case import CouldNotLook, Grants, IdentityState, Known, Owners, Part, RiskState
 from shared.chain import Chain
 from shared.entries import Applied, Planned, StepStopped
 from shared.errors import (
@@ -123,6 +123,25 @@ def test_every_action_has_its_word_for_every_kind_of_identity(name: str, column:
         assert not plan.steps
         assert expected in {each.outcome for each in plan.not_done}
     assert all(each.reason for each in plan.not_done)
+
+
+def test_a_plan_names_what_it_takes_and_never_calls_none_what_was_not_read() -> None:
+    """Whoever approves it reads which credentials and grants go, and which could not be looked at."""
+    state, unread = identity(), CouldNotLook("the log is away")
+    assert state.application is not None
+    blind = replace(state, application=replace(state.application, federated=unread))
+
+    def before(name: str, shown: IdentityState = state, grants: Part[Grants] = GRANTS) -> str:
+        plan = make_plan([ActionChoice(name, {})], shown, replace(MEANS, grants=grants), START)
+        return " | ".join(change.before for change in plan.steps[0].changes)
+
+    assert all(each.key_id in before("replace-credentials") for each in state.application.passwords)
+    assert "not known: the log is away" in before("replace-credentials", blind)
+    assert app_role(1).role_id in before("remove-app-roles")
+    assert delegated(2).scope in before("remove-delegated-grants")
+    assert directory_role(3).role_id in before("remove-directory-roles")
+    assert "not known: the log is away" in before("remove-app-roles", grants=unread)
+    assert before("remove-app-roles", grants=Known(Grants(Known(()), Known(()), Known(())))) == "none"
 
 
 @pytest.mark.parametrize("name", NAMES)

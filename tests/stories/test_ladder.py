@@ -144,7 +144,7 @@ def test_hidden_risk_never_takes_the_mild_rung() -> None:
     entry = play(story, STATE, policy=by_audit)
     assert entry is not None
     assert entry.ladder is not None
-    assert entry.ladder.rung == "replace-all"
+    assert entry.ladder.rung == "disable"
     assert "withholds" in entry.ladder.passed[0].why
 
 

@@ -184,6 +184,30 @@ async def test_a_value_that_is_no_secret_of_the_application_lets_none_die() -> N
     assert set(held(world)) == {ONE, TWO}
 
 
+async def test_a_newest_version_that_is_not_surely_the_applications_is_not_stored_over() -> None:
+    """An older one surely leaked; but whoever reads the newest needs what is in it, which nobody knows."""
+    world = World()
+    world.directory.state = application(password(1), password(2))
+    older = store(world)
+    tags = {"ProviderAddress": PAYROLL_CLIENT, "CredentialId": TWO}
+    newest = world.vaults.store(REF, "opens-something-else", tags=tags, created=START, updated=START)
+    rounds = await begin(world, newest, str(newest.version), str(older.version))
+
+    assert isinstance(await rounds.make(), Awaited)
+    assert world.writes.done == []
+
+
+async def test_a_secret_that_was_gone_and_is_there_is_seen_to_live() -> None:
+    """A late replica did not show it: the last read counts."""
+    world = World()
+    world.directory.state = application(password(2))
+    rounds = await begin(world, store(world))
+    assert (await rounds.whole()).answer == "held"
+    world.directory.state = application(password(1), password(2))
+
+    assert (await rounds.verify()).answer == "not-held"
+
+
 async def test_secrets_that_begin_alike_are_told_apart_by_nobody() -> None:
     """Three characters fit two of them: removing the one that the tag names might leave the exposed one alive."""
     world = World()

@@ -26,6 +26,7 @@ logs:
     {others}
     - {{id: s2, createdDateTime: "2026-03-01T20:00:00Z", servicePrincipalId: 5b0a11de-e222-4e2b-9c55-6f0d3b8e2a03, uniqueTokenIdentifier: two, resourceId: 00000003-0000-0000-c000-000000000000}}
   graphActivity:
+    - {{TimeGenerated: "2026-03-01T01:00:00Z", ServicePrincipalId: 5b0a11de-e333-4e2b-9c55-6f0d3b8e2a03, SignInActivityId: before, RequestUri: "https://graph.microsoft.com/v1.0/users"}}
     - {{TimeGenerated: "2026-03-01T20:05:00Z", ServicePrincipalId: 5b0a11de-e111-4e2b-9c55-6f0d3b8e2a03, SignInActivityId: one, RequestUri: "https://graph.microsoft.com/v1.0/users"}}
     - {{TimeGenerated: "2026-03-01T21:05:00Z", ServicePrincipalId: 5b0a11de-e111-4e2b-9c55-6f0d3b8e2a03, SignInActivityId: forged, RequestUri: "https://graph.microsoft.com/v1.0/users"}}
     - {{TimeGenerated: "2026-03-01T20:05:00Z", ServicePrincipalId: 5b0a11de-e222-4e2b-9c55-6f0d3b8e2a03, SignInActivityId: two, RequestUri: "https://graph.microsoft.com/v1.0/users"}}

@@ -199,8 +199,8 @@ def test_limits_are_on_where_the_file_does_not_mention_them() -> None:
         (
             ["when: sign-in-blocked", "verdict: watch", "colour: red"],
             (
-                "policy.yaml:6: unknown key “colour”; there is name, when, verdict, actions, ladder, independent and "
-                "samples"
+                "policy.yaml:6: unknown key “colour”; there is name, when, verdict, actions, ladder, independent, "
+                "ask-owners and samples"
             ),
         ),
     ],

@@ -24,7 +24,7 @@ tenant:
   users: [{{id: 77777777-f333-4000-8000-000000000001, displayName: Owner, userPrincipalName: owner@contoso.example}}]
   owners: {{a0a7c1de-f333-4e2b-9c55-6f0d3b8e2a01: [77777777-f333-4000-8000-000000000001]}}
 workloads:
-  - {{identity: 5b0a11de-f333-4e2b-9c55-6f0d3b8e2a03, every: PT4H, since: P9D, from: PT3H}}
+  - {{identity: 5b0a11de-f333-4e2b-9c55-6f0d3b8e2a03, every: PT3H, since: P4D, from: PT3H}}
 timeline:
   - at: PT2M
     signIns:
@@ -33,7 +33,7 @@ timeline:
         resourceDisplayName: https://vault.azure.net
         resourceId: cfa8b339-82a2-471a-a3c9-0fc0be7a4093
 run:
-  until: PT70M
+  until: PT30M
   mode: act
   policy:
     version: 1
@@ -43,13 +43,13 @@ run:
           all: [{{signalled: {{sources: [sign-in]}}}}, {{new-sign-in: {{features: [resource]}}}}]
         verdict: ask
         actions: [block-sign-in]
-        ask-owners: {{after: PT30M, then: {then}}}
+        ask-owners: {{after: PT5M, then: {then}}}
 """
 
 
 @pytest.mark.parametrize(("then", "enabled"), [("contain", False), ("escalate", True)])
 def test_a_new_resource_is_asked_about_and_silence_ends_as_the_rule_says(then: str, enabled: bool) -> None:
-    """The poll finds the sign-in, the question names the owner by id, and half an hour later time decides."""
+    """The poll finds the sign-in, the question names the owner by id, and five minutes later time decides."""
     result = run_scenario(read_scenario(SCENE.format(then=then).encode(), SHIPPED / "second-look.yaml"))
     asked = [event for event in result.events_out if event["type"] == "Cordon.Owner.Asked"]
 

@@ -194,7 +194,9 @@ class Judge:
 
 def in_short(weighing: Weighing) -> Decision:
     """What `decide` makes of it, without the words."""
-    return Decision(weighing.verdict, weighing.rule, weighing.actions, (), weighing.wants, weighing.ladder)
+    return Decision(
+        weighing.verdict, weighing.rule, weighing.actions, (), weighing.wants, weighing.ladder, weighing.settling
+    )
 
 
 async def _nothing_left_out(_: Sequence[ActionChoice]) -> Mapping[str, NamedOutcome]:

@@ -48,7 +48,7 @@ def backtest(choices: Choices) -> list[Row]:
             _rate(largest),
             _against_parsing(place / str(sizes[-1]), largest),
             _growth("records", {size: each["sift"] + each["replay"] for size, each in found.items()}),
-            _growth("rules", _by_rules(place, place / str(sizes[-2]), choices.pick((5, 10), (20, 40, 80)))),
+            _growth("rules", _by_rules(place, place / str(sizes[-2]), choices.pick((5, 10), (15, 30, 60)))),
             _memory(found),
         ]
 

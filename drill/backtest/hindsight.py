@@ -8,7 +8,7 @@ of the objects that were changed, however long the log is. What is not certain i
 happens to show.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import cast
@@ -208,10 +208,12 @@ class Hindsight:
         past = self.pasts.get(key)
         return shown if past is None else past.at(ticks, shown)
 
-    def pasts_of(self, ids: Iterable[str | None], properties: Iterable[str]) -> tuple[Past, ...]:
-        """Of these properties of these objects, where the log tells of any change of them."""
-        keys = [(id_, what, "") for id_ in ids if id_ for what in properties]
-        return tuple(self.pasts[key] for key in keys if key in self.pasts)
+    def by_object(self) -> dict[str, list[Past]]:
+        """Everything that the log tells of the past of each object."""
+        found = dict[str, list[Past]]()
+        for (id_, _, _), past in self.pasts.items():
+            found.setdefault(id_, []).append(past)
+        return found
 
     def is_certain(self, object_id: str, what: str, ticks: int) -> bool:
         """Whether a property is as the snapshot shows it, where changes of it cannot be taken back."""

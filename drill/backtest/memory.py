@@ -98,9 +98,6 @@ class _Stated:
     part: Part[IdentityState]
 
 
-_ASKED_OF_STATE = (KEYS, ENABLED, FEDERATED, PUBLISHER, REDIRECT, IDENTIFIER, SIGN_OUT, DEACTIVATED)
-
-
 @dataclass(slots=True)
 class Memory:
     """Everything that could be looked at now. `look_back`: how far back the policy asks of the audit log."""
@@ -122,6 +119,7 @@ class Memory:
     _steady: int | None = None  # how many are enabled of those that were never switched
     _switched: list[str] = field(default_factory=list[str])
     _states: dict[str, _Stated] = field(default_factory=dict[str, _Stated])
+    _pasts: dict[str, list[Past]] | None = None
 
     # Taking in, in the order of time
 
@@ -232,13 +230,19 @@ class Memory:
             return CouldNotLook("the exported service principals do not hold it: it was deleted since, or never there")
         application_id = self.snapshot.application_id(principal)
         known = self._states.get(principal)
-        pasts = known.pasts if known else self.hindsight.pasts_of((principal, application_id), _ASKED_OF_STATE)
+        pasts = known.pasts if known else self._pasts_of(principal, application_id)
         told = tuple(each.at(self._as_of, None) for each in pasts)
         if known is None or known.told != told:
             known = _Stated(pasts, told, self._read_identity(record, principal, application_id))
             self._states[principal] = known
         part = known.part
         return Known(replace(part.value, read_at=self.now)) if isinstance(part, Known) else part
+
+    def _pasts_of(self, *ids: str | None) -> tuple[Past, ...]:
+        """Of whatever the log tells of these objects: what an identity is read by cannot be left out."""
+        if self._pasts is None:
+            self._pasts = self.hindsight.by_object()
+        return tuple(past for id_ in ids if id_ for past in self._pasts.get(id_, ()))
 
     def _read_identity(self, record: JsonObject, principal: str, application_id: str | None) -> Part[IdentityState]:
         application = self.snapshot.applications.get(application_id) if application_id else None

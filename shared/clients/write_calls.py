@@ -10,6 +10,7 @@ from typing import TypeAlias
 from shared.case import HolderKind
 from shared.clients.answers import Call, Method
 from shared.clients.pacing import DIRECTORY_WRITES
+from shared.clients.text import fit
 from shared.identity import canonical_guid
 from shared.signal import JsonObject, JsonValue
 from shared.tenant import (
@@ -126,23 +127,29 @@ def _giving(write: GiveBack, root: str) -> Call:
         case "app-role":
             names = {"resourceId": taken["resourceId"], "appRoleId": taken["appRoleId"]}
             path, needs = f"/servicePrincipals/{object_id}/appRoleAssignments", GIVE_APP_ROLES
+            which = f" {names['appRoleId']} on {names['resourceId']}"
             body: JsonObject = {"principalId": object_id, **names}
         case "delegated-grant":
             path, needs = "/oauth2PermissionGrants", WRITE_DELEGATED
+            which = f" on {taken['resourceId']}"
             body = {"clientId": object_id, **_said(taken, "consentType", "principalId", "resourceId", "scope")}
         case "directory-role":
             path, needs = "/roleManagement/directory/roleAssignments", WRITE_ROLES
             scopes = _said(taken, "directoryScopeId", "appScopeId")
+            which = f" {taken['roleDefinitionId']}"
             body = {"principalId": object_id, "roleDefinitionId": taken["roleDefinitionId"], **scopes}
         case "owner":
             path, needs = f"{_object(write)}/owners/$ref", f"{WRITE_DIRECTORY} with Directory.Read.All"
             owner = canonical_guid(str(taken["id"]))
+            which = f" {owner}"
             body = {"@odata.id": f"{root}/directoryObjects/{owner}"}
         case "federated":
             path, needs = f"{_object(write)}/federatedIdentityCredentials", WRITE_DIRECTORY
+            which = f" {taken['id']}" if "id" in taken else ""
             body = _said(taken, "name", "issuer", "subject", "audiences", "description", "claimsMatchingExpression")
     what = write.kind.replace("-", " ")
-    return Call("POST", path, f"giving {what} back to {object_id}", needs, body=body, quota=DIRECTORY_WRITES)
+    doing = fit(f"giving {what}{which} back to {object_id}")
+    return Call("POST", path, doing, needs, body=body, quota=DIRECTORY_WRITES)
 
 
 def _said(taken: JsonObject, *names: str) -> JsonObject:

@@ -5,8 +5,8 @@ import pytest
 from shared.case import HolderKind
 from shared.clients.graph import GraphDirectory
 from shared.settings import ENDPOINTS, Cloud
-from shared.tenant import GiveBack, WriteDone
-from tests.clients.fake_graph import OTHER, PRINCIPAL, TENANT, FakeGraph, in_turn, names, ok, play
+from shared.tenant import GiveBack, WriteDone, WriteRefused
+from tests.clients.fake_graph import OTHER, PRINCIPAL, TENANT, FakeGraph, error, in_turn, names, ok, play
 
 
 def given_back(url: str) -> object:
@@ -40,3 +40,17 @@ def test_the_link_leads_to_a_stand_in_as_well() -> None:
     link = {"@odata.id": f"http://127.0.0.1:8806/v1.0/directoryObjects/{OTHER}"}
 
     assert given_back("http://127.0.0.1:8806/") == link
+
+
+def test_what_cannot_be_given_back_is_named() -> None:
+    """Its owner was deleted meanwhile: whoever reads of the refusal knows which of several it is about."""
+
+    async def story() -> object:
+        give = GiveBack("owner", HolderKind.SERVICE_PRINCIPAL, PRINCIPAL, {"id": OTHER})
+        (result,) = await FakeGraph(in_turn(error(404, "Request_ResourceNotFound"))).directory().write_access((give,))
+        return result
+
+    refused = play(story)
+
+    assert isinstance(refused, WriteRefused)
+    assert f"giving owner {OTHER} back to {PRINCIPAL}" in str(refused.error)

@@ -223,7 +223,8 @@ class Planner:
         return tuple(each for each in exposed if each.version in new)
 
     def _unless_dying_already(self, step: str, ref: SecretRef, versions: Sequence[str]) -> Sequence[str]:
-        before = self.known[step_of(ref, round_of(step) - 1)].exposed if round_of(step) > 1 else ()
+        earlier = (self.known.get(step_of(ref, number)) for number in range(1, round_of(step)))
+        before = {version for each in earlier if each is not None for version in each.exposed}
         return [each for each in versions if each not in before]
 
     async def _choose(self, seen: SecretSeen) -> tuple[Rotator, Serves]:

@@ -189,6 +189,26 @@ def test_what_is_read_again_with_an_old_token_is_rotated_again() -> None:
     play(story, text=ALL)
 
 
+def test_a_third_round_asks_no_proof_of_what_the_first_one_let_die() -> None:
+    """The thief reads each new version, for as long as his token lives: what died first was disabled long ago."""
+
+    async def story(world: RotationWorld) -> None:
+        world.generated_secret(CONN, read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=3))
+        for minutes in (35, 120):
+            world.read(CONN, world.made(CONN)[-1].version or "", world.clock())
+            await world.work_queue(responder, timedelta(minutes=minutes))
+
+        assert len(world.made(CONN)) == 3
+        ended = (await world.secrets_chain()).last(RotationEnded)
+        assert ended is not None
+        assert (ended.whole, ended.counts) == (True, {"rotated": 3})
+
+    play(story, text=ALL)
+
+
 def test_two_secrets_with_the_two_keys_of_one_account_end_on_one_living_key() -> None:
     """Neither rotation kills what the other has just published; both exposed keys are dead."""
 

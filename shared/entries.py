@@ -400,7 +400,8 @@ class Approved(Entry):
 class OwnerAsked(Entry):
     """
     Whoever answers for the identity is asked about the waiting plan with this hash, until then; `then` is what follows
-    without an answer. Owners by the directory, teams by the operator's list.
+    without an answer. Owners by the directory, teams by the operator's list. `due`: until when they were asked at
+    first, before the plan was made anew; None: it is the first question, or an older version wrote it.
     """
 
     kind = "owner-asked"
@@ -411,6 +412,7 @@ class OwnerAsked(Entry):
     owners: tuple[OwnerTold, ...] = ()
     owners_unread: tuple[str, ...] = ()
     teams: tuple[TeamTold, ...] = ()
+    due: datetime | None = None
 
 
 class Intended(Entry):

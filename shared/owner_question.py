@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import AfterValidator, ConfigDict, WithJsonSchema
 
 from shared.conditions.settings import DURATION_SCHEMA, SETTINGS, Duration
-from shared.entries import OwnerAsked, OwnerTold, RuleAnswer, TeamTold
+from shared.entries import Escalated, OwnerAsked, OwnerTold, RuleAnswer, TeamTold
 
 SHORTEST, LONGEST = timedelta(minutes=5), timedelta(hours=24)
 AGAIN = timedelta(minutes=5)  # what is left at the least for the answer to a plan that was made anew
@@ -63,11 +63,12 @@ def ask(
 ) -> OwnerAsked:
     """
     The question. Whoever makes new signals cannot put the answer off for ever: an open question's time goes on, but
-    for a few minutes to look at a plan that was made anew.
+    for a few minutes, once, to look at a plan that was made anew.
     """
-    until = now + choice.after
+    until, due = now + choice.after, None
     if earlier is not None:
-        until = min(until, max(earlier.until, now + AGAIN))
+        due = earlier.due or earlier.until
+        until = max(now, min(until, due + AGAIN, max(earlier.until, now + AGAIN)))
     return OwnerAsked(
         plan_hash=plan_hash,
         rule=rule,
@@ -76,7 +77,18 @@ def ask(
         owners=owners,
         owners_unread=unread,
         teams=teams,
+        due=due,
     )
+
+
+def silence_of(asked: OwnerAsked) -> str:
+    """What is said when its time is over."""
+    return f"Owners were asked until {asked.until:%Y-%m-%d %H:%M} UTC, and nobody has answered."
+
+
+def is_call_about(call: Escalated, asked: OwnerAsked) -> bool:
+    """Whether responders were called because nobody answered this question; other calls answer nothing."""
+    return call.reason.startswith(silence_of(asked))
 
 
 def text_of(asked: OwnerAsked, incident: str, principal: str | None, client: str | None) -> str:

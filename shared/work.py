@@ -82,7 +82,7 @@ from shared.look import Look
 from shared.muster import Muster
 from shared.orders import Order, chosen, dismissed_because, order_in, standing_choices, with_standing
 from shared.outbox import Outbox
-from shared.owner_question import BY_POLICY, ask, is_met
+from shared.owner_question import BY_POLICY, ask, is_call_about, is_met, silence_of
 from shared.plan import LIFE, fingerprint, make_plan
 from shared.policy import ActionChoice, Policy, Verdict
 from shared.precedence import Precedence
@@ -203,6 +203,7 @@ class Work:
     def __init__(self, desk: Desk, chain: Chain) -> None:
         self._desk, self._chain = desk, chain
         self._planned_at: int | None = None  # the place of the plan that is looked at, where it is not the newest
+        self._puts_off = False  # what was approved could not be read just now
 
     @property
     def _incident(self) -> IncidentId:
@@ -495,10 +496,13 @@ class Work:
         """
         A person let this plan go. If the identity is no longer what it was made for, it is made anew and waits.
         """
-        look = self._execution().new_look()
+        look, approved = self._execution().new_look(), self._chain.last(Approved)
+        by_policy = approved is not None and approved.by_policy  # nobody has confirmed it, so that the limits hold
         part = await read_identity(look, deleted_first=for_deleted(step.action for step in plan.steps))
         if not isinstance(part, Known):
-            await self._chain.write(*self._unread(part))
+            self._puts_off = isinstance(part, CouldNotLook) and part.may_help_later and attempts_left(self._chain)
+            if not self._puts_off:
+                await self._chain.write(*self._unread(part))
             return None, None
         refused = self._refuse(part.value, plan) or await self._spare_synchronisation(part.value, look)
         refused = refused or self._is_one_person(plan)
@@ -508,10 +512,9 @@ class Work:
         if fingerprint(part.value) != plan.fingerprint:
             anew = await self._plan(chosen(self._chain), part.value, look)
             why = "The identity has changed since the plan was made; it was made anew."
-            await self._chain.write(anew, self._held("verdict", why, _approve(anew)))
+            called = (Escalated(reason=f"Nobody has answered. {why}", todo=_approve(anew)),) if by_policy else ()
+            await self._chain.write(anew, self._held("verdict", why, _approve(anew)), *called)
             return None, None
-        approved = self._chain.last(Approved)
-        by_policy = approved is not None and approved.by_policy  # nobody has confirmed it, so that the limits hold
         over = await self._over_limit(part.value, plan, confirmed=not by_policy)
         if over and by_policy:
             await self._chain.write(over)
@@ -607,8 +610,6 @@ class Work:
         rule = next((each for each in self._desk.policy.rules if each.name == decision.rule), None)
         if rule is None or rule.ask_owners is None or held is None or held.by not in ("mode", "verdict"):
             return None
-        earlier = self._chain.last(OwnerAsked)
-        open_still = earlier is not None and earlier.rule == rule.name and self._desk.clock() < earlier.until
         owners, unread = owners_told(await found.look.owners())
         asked = ask(
             rule.ask_owners,
@@ -616,13 +617,31 @@ class Work:
             rule=rule.name,
             met=is_met(decision.rules, rule.name),
             now=self._desk.clock(),
-            earlier=earlier if open_still else None,
+            earlier=self._open_question(rule.name),
             owners=owners or (),
             unread=unread,
             teams=self._seen(found).contacts,
         )
         await self._send(asked.until - self._desk.clock(), because="owners-silent")
         return asked
+
+    def _open_question(self, rule: str) -> OwnerAsked | None:
+        """
+        The newest question of this rule, until somebody has answered it or it came to something. That its time is over
+        alone does not end it: whoever makes news just then would be given the whole time once more.
+        """
+        calls = list[Escalated]()
+        for line in reversed(self._chain.lines):
+            match line.entry:
+                case OwnerAsked() as asked if asked.rule == rule:
+                    return None if any(is_call_about(call, asked) for call in calls) else asked
+                case Approved(by_policy=False) | Intended() | Closed() | UndoOrdered():
+                    return None
+                case Escalated() as call:
+                    calls.append(call)
+                case _:
+                    pass
+        return None
 
     async def go_on_without_owners(self) -> None:
         """
@@ -633,12 +652,15 @@ class Work:
         asked = chain.last(OwnerAsked)
         if asked is None or plan is None or plan.hash != asked.plan_hash:
             return
-        if chain.place(Escalated) > chain.place(OwnerAsked) or chain.place(Approved) > chain.place(OwnerAsked):
+        if chain.place(Decided) > chain.place(OwnerAsked) or not is_decided(chain):
+            return  # another rule decided since, or there is news: whatever is decided on them asks, or does not
+        called = any(is_call_about(call, asked) for call in chain.all(Escalated))
+        if called or chain.place(Approved) > chain.place(OwnerAsked):
             return
         if now < asked.until:
             await self._send(asked.until - now, because="owners-silent")
             return
-        why = f"Owners were asked until {asked.until:%Y-%m-%d %H:%M} UTC, and nobody has answered."
+        why = silence_of(asked)
         if asked.then == "contain" and self._mode == "act":
             reason = f"{why} Rule {asked.rule} contains then."
             answer: Entry = Approved(plan_hash=plan.hash, by=BY_POLICY, reason=reason, by_policy=True)
@@ -962,7 +984,7 @@ class Work:
             await self._chain.write(WorkEnded())
             await self._close("dismissed", why)
             return
-        undecided = plan is None and not is_decided(self._chain)
+        undecided = plan is None and (self._puts_off or not is_decided(self._chain))
         stopped = self._chain.last(HeldBack)
         switched_off = (
             stopped is not None

@@ -9,7 +9,7 @@ import pytest
 
 from shared.case import CouldNotLook, Known, Owner, Owners, Part
 from shared.contacts import read_contacts
-from shared.entries import Approved, Closed, Escalated, HeldBack, Intended, OwnerAsked
+from shared.entries import Approved, Closed, Decided, Escalated, HeldBack, Intended, OwnerAsked
 from shared.errors import PolicyWrong
 from shared.incident import Status
 from shared.limits import Spent
@@ -221,6 +221,113 @@ def test_new_signals_do_not_put_the_answer_off() -> None:
         await until(world, 125)
 
         assert last.until == START + timedelta(hours=2)
+        assert not world.directory.state.enabled
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
+def test_news_every_few_minutes_do_not_put_the_answer_off_either() -> None:
+    """A few minutes for a plan that was made anew are given once, and not again with each signal."""
+
+    async def story(world: World) -> None:
+        responder = await hear(world)
+        for number, minute in enumerate(range(116, 131, 3), start=2):
+            await until(world, minute)
+            await world.hear_of_leak(responder, number)
+        await until(world, 131)
+
+        assert not world.directory.state.enabled
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
+def test_a_signal_that_comes_when_the_time_is_over_does_not_start_it_anew() -> None:
+    """The message that ends the wait may be late; what comes between is decided on, and no more time is given."""
+
+    async def story(world: World) -> None:
+        responder = await hear(world)
+        await asyncio.sleep(timedelta(hours=2, seconds=1).total_seconds())
+        await world.hear_of_leak(responder, 2)
+        await until(world, 126)
+
+        assert not world.directory.state.enabled
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
+def test_silence_says_nothing_where_another_rule_has_decided_since() -> None:
+    """The plans may be the same to the letter; but this rule contains nobody for want of an answer."""
+    other = """
+  - name: odd
+    when: {risk-detection: {types: [adminConfirmedServicePrincipalCompromised]}}
+    verdict: ask
+    actions: [block-sign-in]
+"""
+
+    async def story(world: World) -> None:
+        responder = await hear(world)
+        await until(world, 60)
+        (found,) = world.directory.detections
+        world.directory.detections = (replace(found, type="adminConfirmedServicePrincipalCompromised"),)
+        await world.hear_of_leak(responder, 2)
+        await until(world, 150)
+        decided = (await world.chain()).last(Decided)
+
+        assert decided is not None
+        assert decided.rule == "odd"
+        assert world.directory.effects == []
+        assert (await world.chain()).last(Approved) is None
+
+    play(story, KNOWN, policy=CONTAINING + other)
+
+
+def test_a_call_about_something_else_is_no_answer() -> None:
+    """Whoever makes Cordon call somebody would otherwise end the question."""
+
+    async def story(world: World) -> None:
+        await hear(world)
+        await (await world.chain()).write(Escalated(reason="Another identity has this one's name.", todo="Look."))
+        await until(world, 125)
+
+        assert not world.directory.state.enabled
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
+def test_a_read_that_fails_when_the_time_is_over_is_tried_again() -> None:
+    """A fault that passes by itself must not turn into a question that nobody hears."""
+
+    async def story(world: World) -> None:
+        await hear(world)
+        await until(world, 119)
+        world.directory.unreadable = CouldNotLook("Graph answers 503", may_help_later=True)
+        await until(world, 120.3)
+        in_between = list(world.directory.effects)
+        world.directory.unreadable = None
+        await until(world, 125)
+
+        assert in_between == []
+        assert not world.directory.state.enabled
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
+def test_an_identity_that_changed_before_the_time_was_over_is_told_and_contained_by_the_next_word_of_it() -> None:
+    """A credential that is added in the last minute must not keep it from being cut off unheard."""
+
+    async def story(world: World) -> None:
+        responder = await hear(world)
+        await until(world, 119)
+        world.directory.state = payroll(application=[password(1), password(2)])
+        await until(world, 121)
+        chain = await world.chain()
+        calls = [each.reason for each in chain.all(Escalated)]
+        effects = list(world.directory.effects)
+        await world.hear_of_leak(responder, 2)
+        await until(world, 126)
+
+        assert effects == []
+        assert ["changed" in each for each in calls] == [True]
         assert not world.directory.state.enabled
 
     play(story, KNOWN, policy=CONTAINING)

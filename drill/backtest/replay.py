@@ -26,7 +26,7 @@ from shared.conditions.settings import asks_audit_log
 from shared.decision import Decision, Weighing, weigh
 from shared.entries import NamedOutcome, Planned
 from shared.errors import MalformedSignal
-from shared.identity import IdentityRef, PrincipalId
+from shared.identity import ClientId, IdentityRef
 from shared.investigation import Investigation, choose_rung, investigate, with_case
 from shared.limits import WINDOW, Batch, Over, Spent, Window, deeds_of, judge
 from shared.muster import claimed, may_contain, reported_as
@@ -56,6 +56,7 @@ class _Standing:
     contained_until: datetime | None = None
     contained: bool = False  # at any time before
     asked_by: set[str] = field(default_factory=set[str])  # rules that have asked about it
+    accused: bool = False  # one of them knew of something, and did not only ask for want of it
 
 
 _OPEN = Decision(Verdict.ASK, "nothing was looked at", (), (), frozenset({PartName.IDENTITY}))
@@ -103,6 +104,7 @@ class Judge:
         let_through = decision.verdict is Verdict.CONTAIN and plan is not None and held is None
         repeated = standing.contained if let_through else asked_before
         self.tally.add(_decided(found, key, first, now, plan, held_by, held, hung_on, repeated=repeated))
+        standing.accused = standing.accused or _accuses(self._weighing)
         self._settle(standing, decision.verdict, decision.rule, now, let_through=let_through)
 
     async def _investigate(self, subject: IdentityRef, signals: Sequence[Signal], now: datetime) -> Investigation:
@@ -124,12 +126,13 @@ class Judge:
         As `Suspicions`, by where the actor stands in this replay. What it had changed before it was contained is not
         followed, nor how many links away from a root it is.
         """
-        subject = IdentityRef(principal_id=PrincipalId(actor))
-        found = (self._standing.get(each) for each in (self._memory.snapshot.principal_id(subject), actor) if each)
+        of_client = self._memory.snapshot.principal_id(IdentityRef(client_id=ClientId(actor)))
+        found = (self._standing.get(each) for each in (of_client, actor) if each)
         standing = next((each for each in found if each is not None), None)
         if standing is None or not (standing.contained or standing.asked_by):
             return ()
-        suspicion = Suspicion.CONTAINED if standing.contained else Suspicion.ACCUSED
+        asked = Suspicion.ACCUSED if standing.accused else Suspicion.WATCHED
+        suspicion = Suspicion.CONTAINED if standing.contained else asked
         return (IncidentStanding("of this replay", "of this replay", suspicion),)
 
     def _weighed(self, policy: Policy, case: Case) -> Decision:
@@ -241,6 +244,15 @@ def _hung_on(weighing: Weighing | None) -> Iterator[Undone]:
     for looked in weighing.looked:
         if looked.rule.name == weighing.rule and isinstance(looked.finding, Unknown):
             yield from _unknown_in(looked.rule.when.name, looked.finding)
+
+
+def _accuses(weighing: Weighing | None) -> bool:
+    """As `shared.suspicion` reads it in a journal: who was asked only because nothing is known accuses nobody."""
+    if weighing is None or weighing.verdict is not Verdict.ASK:
+        return weighing is not None and weighing.verdict is Verdict.CONTAIN
+    deciding = [looked.finding for looked in weighing.looked if looked.rule.name == weighing.rule]
+    lacks_a_witness = any(name == "independent" for each in deciding for name, _ in each.members)
+    return lacks_a_witness or not all(isinstance(each, Unknown) for each in deciding)
 
 
 def _unknown_in(check: str, finding: Unknown) -> Iterator[Undone]:

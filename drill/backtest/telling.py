@@ -17,6 +17,7 @@ _LIMITS_OF_IT = (
     "Signals are decided at the end of their minute. Live, records come minutes to hours late, and so does a decision.",
     "Vaults, what lay in them, and who else is exposed by it are not in these logs; steps for that are planned live.",
     "Detections that were raised before the export begins are not seen.",
+    "Nobody is asked: a rule that contains when owners stay silent is told as one that asks. No sign-in wakes a rule.",
 )
 
 

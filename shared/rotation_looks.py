@@ -82,6 +82,7 @@ class Planner:
     spared: Mapping[str, str]  # steps that an earlier look has spared, and why
     since: datetime  # the moment from which on reads count
     dead_by: datetime  # by then no token of the identity opens a vault any more
+    dead: Callable[[SecretRef], Awaitable[Mapping[str, str]]]  # versions that other incidents have proven dead
 
     async def add(self, exposure: Exposure) -> Additions:
         room = asyncio.Semaphore(_AT_ONCE)
@@ -169,6 +170,10 @@ class Planner:
             return _Found(step, later=why) if passing else _Found(step, stopped=f"Its versions cannot be read: {why}")
         found = versions_exposed(exposed, part.value, untold_since=untold_since)
         versions = self._unless_of_earlier_round(step, exposed.ref, found)
+        try:
+            versions, gone, told = await self._unless_proven_dead(step, exposed, part.value, versions)
+        except TimeMayHelp as error:
+            return _Found(step, later=str(error))
         if not part.value or not versions:
             return _Found(step, spared=_ALL_DISABLED)
         try:
@@ -179,8 +184,8 @@ class Planner:
         if spared is not None:
             return _Found(step, spared=spared)
         dying = [each.version for each in versions if each.version is not None]
-        dying += self._unless_dying_already(step, exposed.ref, versions_gone(exposed, part.value))
-        return _Found(step, self._plan(step, exposed, part.value[0], dying, rotator, serves))
+        planned = self._plan(step, exposed, part.value[0], [*dying, *gone], rotator, serves)
+        return _Found(step, replace(planned, why=f"{planned.why}{told}"))
 
     def _plan(
         self,
@@ -215,6 +220,27 @@ class Planner:
         disabling = next(each for each in self.rotators if each.name == _DISABLING)
         serves = Serves("", "", "no rotator recognises it, and the policy has such secrets disabled")
         return disabling, serves, "unrecognised" if self.options.unrecognised == "ask" else None
+
+    async def _unless_proven_dead(
+        self, step: str, exposed: Exposed, shown: Sequence[SecretSeen], versions: Sequence[SecretSeen]
+    ) -> tuple[Sequence[SecretSeen], Sequence[str], str]:
+        """
+        What is left of the versions, and of those that are gone; and what to say of the others. A version that the
+        vault gives out is looked at afresh, whoever has proven what of it.
+        """
+        gone = self._unless_dying_already(step, exposed.ref, versions_gone(exposed, shown))
+        if not gone and all(each.enabled for each in versions):
+            return versions, gone, ""
+        dead = await self.dead(exposed.ref)
+        left = [each for each in versions if each.enabled or each.version not in dead]
+        if not left:  # all of it is disabled: a person is told, as of any secret that gives nothing out
+            return versions, gone, ""
+        ours = [
+            *(each.version or "" for each in versions if each not in left),
+            *(each for each in gone if each in dead),
+        ]
+        told = "".join(f"; its version {each} was proven dead by incident {dead[each]}" for each in ours)
+        return left, [each for each in gone if each not in dead], told
 
     def _unless_of_earlier_round(
         self, step: str, ref: SecretRef, exposed: Sequence[SecretSeen]

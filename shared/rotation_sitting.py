@@ -15,6 +15,7 @@ from typing import Literal, cast
 from shared.actions.rotate_secrets import RotationOptions
 from shared.case import CouldNotLook, Known
 from shared.chain import Chain, Stepped
+from shared.dead_versions import known_dead, note_dead
 from shared.entries import (
     Closed,
     Entry,
@@ -281,6 +282,7 @@ class Sitting:
             spared=self._spared(),
             since=self._since,
             dead_by=self._chain.records[0].time + LAST_LOOK,
+            dead=partial(known_dead, self._desk.store.documents),
         )
 
     def _spared(self) -> dict[str, str]:
@@ -486,6 +488,7 @@ class Sitting:
             other_hands=in_other_hands(self._chain.lines, self._desk.instance),
             rested=self._rested(progress),
             expect_news=partial(wait_for_news, self._desk.store.documents, self._incident.incident),
+            note_dead=partial(note_dead, self._desk.store.documents, self._incident.incident),
         )
         until, known = self._desk.clock() + SLICE, self._chain.place(RotationApproved)
         slice_ = Slice(

@@ -85,6 +85,7 @@ class Stages:
     other_hands: dict[str, datetime]
     rested: Mapping[str, datetime]  # until when an owner is left in peace, of whose secret no vault told
     expect_news: Callable[[SecretRef], Awaitable[None]]  # has the rotation woken by a new version of the secret
+    note_dead: Callable[[SecretRef, Sequence[str]], Awaitable[None]]  # keeps for other incidents what is proven dead
     _families: dict[tuple[str, str, int], list[str]] = field(default_factory=dict[tuple[str, str, int], list[str]])
     _rounds: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
     _minted: dict[str, Minted] = field(default_factory=dict[str, Minted])
@@ -436,6 +437,7 @@ class Stages:
 
     async def _disable(self, step: str) -> None:
         planned, progress = self.planned[step], self.progress[step]
+        await self._keep_proof(step)
         if self.options.disable_old == "never" and planned.keys != "none":
             await self._write(step, SecretDone(stage="disabled", note="the policy leaves old versions enabled"))
             return
@@ -456,6 +458,16 @@ class Stages:
             return
         await self._check_disabled(step, versions)
         await self._write(step, SecretDone(stage="disabled", note=note))
+
+    async def _keep_proof(self, step: str) -> None:
+        """Before it is disabled, and cannot be compared any more: another incident may be about the same version."""
+        planned, verified = self.planned[step], self.progress[step].verified
+        if verified is None or verified.answer != "held" or verified.by != "read":
+            return
+        try:
+            await self.note_dead(planned.ref, planned.exposed)
+        except TimeMayHelp as error:
+            raise StoreFailed(error) from error
 
     def _twins(self, step: str, seen: Sequence[SecretSeen]) -> tuple[frozenset[str], str | None]:
         """

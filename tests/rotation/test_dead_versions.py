@@ -1,0 +1,108 @@
+"""What one incident has proven dead, another one that is about the same secret need not prove again."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.dead_versions import known_dead, note_dead
+from shared.entries import RotationEnded
+from shared.estate import SecretRef
+from shared.journal import IncidentId
+from shared.store import memory_store
+from tests.fakes import START
+from tests.rotation.world import RotationWorld, play, policy
+
+CONN = SecretRef("shop", "conn")
+ALL = policy(ask="[]")
+EARLIER = IncidentId("20260301-000000000001")
+
+
+async def play_out(world: RotationWorld) -> RotationEnded:
+    responder = world.instance()
+    await world.hear_of_leak(responder)
+    await world.work_queue(responder)
+    ended = (await world.secrets_chain()).last(RotationEnded)
+    assert ended is not None
+    return ended
+
+
+def disabled_yesterday(world: RotationWorld) -> str:
+    """A secret whose version that the identity read was replaced and disabled, as another incident leaves it."""
+    first = world.storage_secret(CONN, "acct01", read=True)
+    world.vaults.held[CONN] = [(replace(first, enabled=False, updated=START - timedelta(days=1)), "a-key-of-once")]
+    world.storage_secret(CONN, "acct01", "key2")
+    return str(first.version)
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_a_disabled_version_that_another_incident_has_proven_dead_needs_no_second_proof(proven: bool) -> None:
+    """Two identities read it: without that word the second one's rotation ended as not proven each time."""
+
+    async def story(world: RotationWorld) -> None:
+        version = disabled_yesterday(world)
+        if proven:
+            await note_dead(world.store.documents, EARLIER, CONN, [version])
+        ended = await play_out(world)
+
+        assert (ended.whole, ended.counts) == ((True, {"rotated": 1}) if proven else (False, {"not-proven": 1}))
+
+    play(story, text=ALL)
+
+
+def test_what_a_vault_gives_out_again_is_looked_at_afresh() -> None:
+    """Whoever enabled it since may have made its value count again."""
+
+    async def story(world: RotationWorld) -> None:
+        seen = world.storage_secret(CONN, "acct01", read=True)
+        exposed = world.enabled(CONN)[0]
+        await note_dead(world.store.documents, EARLIER, CONN, [str(seen.version)])
+        await play_out(world)
+
+        assert not world.is_alive(exposed)
+
+    play(story, text=ALL)
+
+
+@pytest.mark.parametrize("disable_old", ["after-grace", "never"])
+def test_what_a_read_has_proven_dead_is_kept_for_others(disable_old: str) -> None:
+    """Its value is not."""
+
+    async def story(world: RotationWorld) -> None:
+        seen = world.storage_secret(CONN, "acct01", read=True)
+        await play_out(world)
+        incident = (await world.chain()).incident
+
+        assert await known_dead(world.store.documents, CONN) == {str(seen.version): incident}
+
+    play(story, text=policy(ask="[]", disable_old=disable_old))
+
+
+def test_an_owners_word_is_no_proof_for_others() -> None:
+    """It is that of whoever may write in the vault."""
+
+    async def story(world: RotationWorld) -> None:
+        seen = world.secret(CONN, "who-knows-what-this-opens", read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=90))
+        tags = {"cordon-old-is-dead": str(seen.version)}
+        world.vaults.store(CONN, "the-owners-new-value", created=world.clock(), updated=world.clock(), tags=tags)
+        await world.work_queue(responder)
+
+        assert len(world.enabled(CONN)) == 1
+        assert await known_dead(world.store.documents, CONN) == {}
+
+    play(story, text=ALL)
+
+
+@pytest.mark.anyio
+async def test_several_incidents_keep_what_each_has_proven() -> None:
+    """The first one's word stands."""
+    documents, later = memory_store(lambda: START).documents, IncidentId("20260302-000000000002")
+    await note_dead(documents, EARLIER, CONN, ["one"])
+    await note_dead(documents, later, CONN, ["two"])
+    await note_dead(documents, later, CONN, ["one", "two"])
+
+    assert await known_dead(documents, CONN) == {"one": EARLIER, "two": later}
+    assert await known_dead(documents, SecretRef("shop", "other")) == {}

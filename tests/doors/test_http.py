@@ -511,7 +511,7 @@ async def test_the_tenant_at_large_is_asked_for_page_by_page(responder: FakeResp
     consents = await answer("GET", "/api/consents")
 
     assert read(owners) == {"applications": [], "next": "more"}
-    assert read(consents) == {"candidates": [], "lookedAt": 100, "next": None}
+    assert read(consents) == {"candidates": [], "uncounted": [], "lookedAt": 100, "next": None}
     assert responder.asked == [("owners", ("registered", 5, "a+b=")), ("consents", (100, None))]
     assert (await answer("GET", "/api/owners?after=a%20b")).status_code == 400
     assert (await answer("GET", "/api/owners?listing=all")).status_code == 400

@@ -35,6 +35,8 @@ from shared.work import Desk
 MOST_TOLD = 25  # identities that one incident tells of by itself
 MOST_LINKS = 4  # changes away from where it began; the next is a person's to follow
 MOST_PAGES = 100  # of the audit log: some minutes at its quota
+_MOST_ASKED = 4 * MOST_TOLD  # identities of which the inbox is asked whether they were told of before
+_MOST_GAPS = 20  # kinds of what could not be read that the journal names
 BEFORE = timedelta(hours=24)  # so long before the first signal it may have been in other hands
 _SLICE = timedelta(hours=1)  # the newest; each one before it is twice as long
 
@@ -85,9 +87,17 @@ async def follow(desk: Desk, chain: Chain) -> tuple[Entry, ...]:
         changed=tuple(told),
         left=len(left),
         evidence=evidence,
-        not_known=tuple(read.not_known),
+        not_known=tuple(_gaps(read.not_known)),
     )
     return (entry, *_call(entry, left, origin))
+
+
+def _gaps(not_known: Sequence[str]) -> Iterator[str]:
+    """Each once, and no more than a journal's entry has room for."""
+    unique = list(dict.fromkeys(not_known))
+    yield from unique[:_MOST_GAPS]
+    if len(unique) > _MOST_GAPS:
+        yield f"and {len(unique) - _MOST_GAPS} more of the sort"
 
 
 def _since(chain: Chain, origin: Origin, now: datetime) -> datetime:
@@ -185,10 +195,14 @@ async def _tell(
     room = MOST_MEMBERS - len(await members_of(desk.store.documents, origin.root))
     signals: list[Signal] = []
     told, left = list[ChangedTold](), list[_Changed]()
-    for each in found:
+    for place, each in enumerate(found):
+        is_over = origin.links >= MOST_LINKS or len(told) >= MOST_TOLD or len(signals) >= room
+        if is_over and place >= _MOST_ASKED:  # whoever changed ten thousands must not keep the worst from being told
+            left.append(each)
+            continue
         signal = _signal(desk, chain, origin, each)
         known = await desk.inbox.joined(SuspectChange.name, signal.record_id)
-        if known is None and (origin.links >= MOST_LINKS or len(told) >= MOST_TOLD or len(signals) >= room):
+        if known is None and is_over:
             left.append(each)
             continue
         if known is None:

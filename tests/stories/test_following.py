@@ -1,6 +1,7 @@
 """What a contained identity had changed is followed: bounded, once, and told as one case."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -28,6 +29,7 @@ from shared.journal import IncidentId
 from shared.signal import JsonObject, Signal
 from shared.sources import source_named
 from shared.sources.suspect_change import changed_by
+from shared.store import Document, MemoryDocuments
 from shared.suspicion import JournalSuspicions, Origin, origin_of
 from tests.conditions.cases import added
 from tests.fakes import PAYROLL, PAYROLL_CLIENT, START, password, payroll
@@ -150,6 +152,45 @@ def test_of_five_hundred_some_are_followed_and_one_call_tells_of_the_rest() -> N
         assert len(await world.store.documents.query("incidents")) == 1 + MOST_TOLD
         assert world.directory.effects[0] == "accountEnabled=False"
         assert sum(1 for effect in world.directory.effects if effect == "accountEnabled=False") == 1
+
+    play(story, STATE, policy=ASKING)
+
+
+class Counting(MemoryDocuments):
+    """Counts how often it is asked whether somebody was told of."""
+
+    asked = 0
+
+    async def get(self, partition: str, key: str) -> Document | None:
+        self.asked += partition == "inbox-suspect-change"
+        return await super().get(partition, key)
+
+
+def test_thousands_of_small_changes_do_not_keep_the_worst_from_being_told() -> None:
+    """The store is asked about the worst alone: asked for each, a message's time would be over before anybody is."""
+
+    async def story(world: World) -> None:
+        world.store = replace(world.store, documents=Counting())
+        world.feeds.log = [record(number) for number in range(800)]
+        followed = (await contain(world)).last(Followed)
+
+        assert followed is not None
+        assert (len(followed.changed), followed.left) == (MOST_TOLD, 800 - MOST_TOLD)
+        assert isinstance(world.store.documents, Counting)
+        assert world.store.documents.asked < 300
+
+    play(story, STATE, policy=ASKING)
+
+
+def test_records_that_cannot_be_read_are_told_by_number_where_they_are_many() -> None:
+    """A journal's entry is small; what does not fit into it would never be written."""
+
+    async def story(world: World) -> None:
+        world.feeds.log = [replace_in(record(number), initiatedBy=f"n{number}") for number in range(300)]
+        followed = (await contain(world)).last(Followed)
+
+        assert followed is not None
+        assert 0 < len(followed.not_known) < 30
 
     play(story, STATE, policy=ASKING)
 

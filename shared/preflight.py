@@ -200,6 +200,12 @@ def why_nothing_contains(plan: Planned) -> str | None:
     return f"Nothing of this plan would contain the identity, because its actions cannot run here. {said}"
 
 
+def why_nothing_is_done(plan: Planned) -> str | None:
+    """Why the plan has no step, or None if it has one."""
+    reasons = "; ".join(f"{outcome.action}: {outcome.reason}" for outcome in plan.not_done)
+    return None if plan.steps else f"None of the actions is to be done here. {reasons}".strip()
+
+
 def outcomes(blocked: Sequence[Readiness]) -> dict[str, NamedOutcome]:
     """The actions that a plan leaves out, each with the name of its first obstacle."""
     return {

@@ -69,7 +69,7 @@ from shared.orders import Order, standing_choices, with_standing
 from shared.plan import make_plan
 from shared.policy import ActionChoice
 from shared.polling import Polling, Swept, digest_of
-from shared.preflight import why_nothing_contains
+from shared.preflight import why_nothing_contains, why_nothing_is_done
 from shared.protection import Doubt, why_protected, why_synchronises
 from shared.relations import case_of
 from shared.report import Report, make_report
@@ -340,6 +340,7 @@ class Responder:
             held = (
                 spared
                 or why_nothing_contains(plan)
+                or why_nothing_is_done(plan)
                 or ("mode watch: Cordon changes nothing" if desk.mode == "watch" else None)
             )
         return Preview(
@@ -502,8 +503,8 @@ class Responder:
 
     async def undo(self, id_: str, wanted: UndoOrdered) -> IncidentView:
         """
-        Take an order to undo an incident in; it is worked off the queue. What was still to be done, and every
-        later look, ends with it.
+        Take an order to undo an incident in; it is worked off the queue. What was still to be done ends with it, and
+        so does every later look at what the order names.
 
         A closed incident has let its ids go; they come back to it, so that signals meanwhile join it. Raises
         RequestConflicts in clear words where it cannot be, NotFound if there is no such incident.

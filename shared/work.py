@@ -86,7 +86,7 @@ from shared.owner_question import BY_POLICY, ask, is_call_about, is_met, silence
 from shared.plan import LIFE, fingerprint, make_plan
 from shared.policy import ActionChoice, Policy, Verdict
 from shared.precedence import Precedence
-from shared.preflight import outcomes, why_nothing_contains
+from shared.preflight import outcomes, why_nothing_contains, why_nothing_is_done
 from shared.protection import Doubt, why_ids_protected, why_protected, why_synchronises
 from shared.readiness import ReadinessCheck
 from shared.relations import note_member
@@ -765,8 +765,8 @@ class Work:
         if cannot_run:
             log.error("incident %s is not contained: %s", self._incident, cannot_run)
             return self._held("preflight", cannot_run, "Mend that, then order the incident again; nothing was changed.")
-        if not plan.steps:
-            return self._held("preflight", _why_nothing(plan), _OTHERWISE)
+        if nothing := why_nothing_is_done(plan):
+            return self._held("preflight", nothing, _OTHERWISE)
         if self._mode == "watch":
             return self._held("mode", "Mode watch: Cordon decides and changes nothing.")
         return None
@@ -1307,11 +1307,6 @@ _BY_HAND = "Decide yourself and act in the Entra admin centre; Cordon will not."
 
 
 _OTHERWISE = "Order another action, or do by hand in the Entra admin centre what is still wanted."
-
-
-def _why_nothing(plan: Planned) -> str:
-    reasons = "; ".join(f"{outcome.action}: {outcome.reason}" for outcome in plan.not_done)
-    return f"None of the actions is to be done here. {reasons}".strip()
 
 
 def _second_person(by: str | None, plan: Planned) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from shared.actions import ACTIONS, check_policy_action
 from shared.case import CouldNotLook
-from shared.entries import Approved, Closed, Decided, Planned, Verified
+from shared.entries import Approved, Closed, Decided, HeldBack, Planned, Verified
 from shared.errors import PolicyWrong, RequestConflicts, RequestRefused
 from shared.identity import IdentityRef
 from shared.incident import Status
@@ -110,6 +110,22 @@ def test_the_preview_of_a_restoration_is_held_back_by_nothing_that_the_order_is_
         assert preview.plan is not None
         assert preview.plan.steps
         assert preview.held_back is None
+
+    play(story, STATE)
+
+
+def test_what_comes_to_nothing_says_why_in_the_preview_and_in_the_incident() -> None:
+    """It is not deleted, so there is nothing to restore: that is no reason to send anybody to do it by hand."""
+
+    async def story(world: World) -> None:
+        preview = await world.instance().preview(order("restore-application"))
+        await done(world, world.instance(), "restore-application")
+        held = (await world.chain()).last(HeldBack)
+
+        assert preview.held_back is not None
+        assert held is not None
+        assert "It is not deleted" in preview.held_back
+        assert "It is not deleted" in held.reason
 
     play(story, STATE)
 

@@ -95,7 +95,7 @@ def find_exposure(gathered: Gathered) -> Exposure:
         missing=missing,
         reach=gathered.reach,
         unlogged=judge.unlogged,
-        dark=frozenset(_dark(gathered, judge.reads.values())),
+        dark=frozenset(_dark(gathered)),
     )
 
 
@@ -233,10 +233,15 @@ def _unlogged(gathered: Gathered) -> Iterable[tuple[str, str]]:
             yield name, part.value.gap
 
 
-def _dark(gathered: Gathered, reads: Iterable[SecretRead]) -> Iterable[str]:
-    """The vaults of which nobody will know who reads what from now on."""
+def _dark(gathered: Gathered) -> Iterable[str]:
+    """
+    The vaults of which nobody will know who reads what from now on. A read without a name says so also where the
+    identity is known to have read that secret before: who reads its next version such a log would not tell.
+    """
     yield from (name for name, part in gathered.logged.items() if isinstance(part, Known) and part.value.dark)
-    yield from (each.secret.vault for each in reads if each.reader == NOBODY)
+    reads, reached = gathered.reads, {each.vault.name for each in gathered.reach.vaults}
+    nameless = (each.secret.vault for each in reads.value if each.reader == NOBODY) if isinstance(reads, Known) else ()
+    yield from (name for name in nameless if name in reached)
 
 
 def _unseen(gathered: Gathered) -> Iterable[str]:

@@ -223,6 +223,13 @@ def test_a_read_of_nobody_s_says_nothing_more_of_what_the_identity_read() -> Non
     assert not is_read_again(replace(found.secrets[0], reads=replace(rows[0], unnamed=True)), "v2", T0)
 
 
+def test_a_log_that_names_nobody_tells_of_no_later_read_either() -> None:
+    """Also where the identity is known to have read that secret while the log still named its readers."""
+    rows = (read("shop", "a", reader=NOBODY), read("shop", "a"), read("far", "a", reader=NOBODY))
+
+    assert find_exposure(gathered(reached("shop"), reads=Known(rows))).dark == {"shop"}
+
+
 def test_what_could_be_taken_by_a_deployment_is_told_as_that() -> None:
     """No log names who had it read, so that a quiet log is not called a proof."""
     way = replace(grant("shop", reads=False), by_deployment=True)

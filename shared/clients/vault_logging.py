@@ -160,9 +160,11 @@ class VaultLogging:
         if since < now - KEPT:
             return Logging("Azure tells for 90 days only who wrote its diagnostic settings", dark=False)
         changes = [each for each in await self._changes_near(vault, since) if _changes_logging(each, vault)]
-        if any(not _of_setting(changes, each, vault) for each in settings):
+        written = [_of_setting(changes, each, vault) for each in settings]
+        if not all(written):
             return Logging()
-        moments = [each.at for each in changes]
+        settled = min(each[-1].at for each in written)  # since then one of them is as it is now, whatever others are
+        moments = [each.at for each in changes if each.at <= settled]
         records = await workspaces.records_of(vault.name, since)
         dark = now - moments[-1] < _FOLLOWED
         for start, end in pairwise([since, *moments]):

@@ -1,6 +1,6 @@
 """Whether a vault's reads were logged all the while: by the settings, who wrote them when, and the log itself."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -235,10 +235,29 @@ def test_a_vault_that_was_deleted_and_recovered_did_not_log_all_the_while() -> N
     with_estate(story, azure())
 
 
-def event_of(desk: Desk, path: str) -> dict[str, Any]:
+def event_of(desk: Desk, path: str, *, seconds: int = 0) -> dict[str, Any]:
     """Somebody wrote a setting ten days ago."""
-    at = datetime(2026, 2, 20, tzinfo=UTC)
+    at = datetime(2026, 2, 20, tzinfo=UTC) + timedelta(seconds=seconds)
     return event(desk.tenant.state, at, "Microsoft.Insights/DiagnosticSettings/Write", path)
+
+
+@pytest.mark.parametrize(("seconds", "logged"), [(5, True), (-5, False)])
+def test_once_our_setting_is_as_it_is_now_others_may_be_written_as_often_as_they_are(
+    seconds: int, logged: bool
+) -> None:
+    """A deployment writes two in one go. What was written before ours may have been what logged until then."""
+    archive = {"name": "archive", "workspaceId": None, "storageAccountId": "/subscriptions/x/y"}
+
+    async def story(estate: Estate, desk: Desk) -> None:
+        settings = f"{desk.tenant.state.vaults['shop'].resource_id}/providers/Microsoft.Insights/diagnosticSettings"
+        desk.tenant.state.azure.activity.load(
+            [event_of(desk, f"{settings}/audit"), event_of(desk, f"{settings}/archive", seconds=seconds)]
+        )
+        found = known(await estate.access.logged(SHOP, SINCE))
+
+        assert (found == Logging()) is logged
+
+    with_estate(story, azure(diagnostics=[{"name": "audit"}, archive]), logs=of_others("2026-02-10T08:00:00Z"))
 
 
 def test_what_is_switched_on_during_the_look_is_dark_for_a_while() -> None:

@@ -661,7 +661,7 @@ class Work:
             await self._send(asked.until - now, because="owners-silent")
             return
         why = silence_of(asked)
-        if asked.then == "contain" and self._mode == "act":
+        if asked.then == "contain" and self._mode == "act" and self._still_contains_on_silence(asked.rule):
             reason = f"{why} Rule {asked.rule} contains then."
             answer: Entry = Approved(plan_hash=plan.hash, by=BY_POLICY, reason=reason, by_policy=True)
         else:
@@ -675,6 +675,11 @@ class Work:
             await self.advance("owners-silent")
         else:
             await self._desk.outbox.publish_due(chain)
+
+    def _still_contains_on_silence(self, name: str) -> bool:
+        """The policy may have changed since they were asked: it can stop what follows, and never widen it."""
+        rule = next((each for each in self._desk.policy.rules if each.name == name), None)
+        return rule is not None and rule.ask_owners is not None and rule.ask_owners.then == "contain"
 
     def _seen(self, found: Investigation) -> Investigated:
         """The case for the journal, with whom to call by the operator's list."""

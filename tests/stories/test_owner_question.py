@@ -281,6 +281,23 @@ def test_silence_says_nothing_where_another_rule_has_decided_since() -> None:
     play(story, KNOWN, policy=CONTAINING + other)
 
 
+@pytest.mark.parametrize("policy", [ESCALATING, CONTAINING.replace("name: suspicious", "name: renamed")])
+def test_silence_contains_only_where_the_policy_says_so_still(policy: str) -> None:
+    """Whoever has taken that out of the file meanwhile must not see it happen."""
+
+    async def story(world: World) -> None:
+        await hear(world)
+        await until(world, 60)
+        world.policy = read_policy(policy, "story.yaml", ["block-sign-in"])
+        await until(world, 130)
+        chain = await world.chain()
+
+        assert world.directory.effects == []
+        assert len([*chain.all(Escalated)]) == 1
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
 def test_a_call_about_something_else_is_no_answer() -> None:
     """Whoever makes Cordon call somebody would otherwise end the question."""
 

@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import TypeGuard, cast
 from weakref import WeakValueDictionary
@@ -392,6 +392,7 @@ class Responder:
         _check(order)
         _check_name(order)
         await self._refuse_what_cannot_run(order)
+        await self._refuse_to_dismiss_what_stands(order)
         if order.plan_hash is not None:
             _compare(order.plan_hash, await self.preview(order, with_forecast=False))
         found = source_named("manual").read(order.record(), self._desk.tenant_id)
@@ -400,6 +401,16 @@ class Responder:
         signal = replace(found, observed_at=self._desk.clock())
         await self._desk.inbox.take((signal,))
         return await self._desk.inbox.incident_of(signal)
+
+    async def _refuse_to_dismiss_what_stands(self, order: Order) -> None:
+        """As with a verdict: a plan of the dismissal alone would end the looks at it."""
+        if [choice.name for choice in order.actions or ()] != ["dismiss-risk"]:
+            return
+        ids = [id_ for id_ in (order.subject.principal_id, order.subject.client_id, order.subject.app_object_id) if id_]
+        watching, holders = await asyncio.gather(watched_by(self._desk, ids), self._desk.inbox.holders(ids))
+        for chain in (watching, *[await self._chain(holder) for holder in holders]):
+            if chain:
+                _check_nothing_stands(chain, self._desk.clock())
 
     async def approve(
         self,
@@ -456,11 +467,7 @@ class Responder:
         chain = await self._known_chain(id_)
         if verdict == "compromised":
             return await self._confirm(chain, reason, by)
-        if standing := what_stands(chain.records, self._desk.clock()):
-            raise RequestConflicts(
-                f"Dismissing does not undo, and {', '.join(standing)} stands. Order the undo first (POST "
-                f"/api/incidents/{id_}/undo), then dismiss. Nothing was changed."
-            )
+        _check_nothing_stands(chain, self._desk.clock())
         return await self._dismiss(chain, reason, by)
 
     async def _confirm(self, chain: Chain, reason: str, by: str) -> IncidentView:
@@ -863,6 +870,14 @@ def _check_name(order: Order) -> None:
     for choice in order.actions or ():
         if people_needed((choice.name,)) and order.by == UNNAMED:
             raise RequestRefused(f"{choice.name} needs `by`: who asks for it is journaled. Nothing was ordered.")
+
+
+def _check_nothing_stands(chain: Chain, now: datetime) -> None:
+    if standing := what_stands(chain.records, now):
+        raise RequestConflicts(
+            f"Dismissing does not undo, and {', '.join(standing)} stands. Order the undo first (POST "
+            f"/api/incidents/{chain.incident}/undo), then dismiss. Nothing was changed."
+        )
 
 
 def _check_second_person(chain: Chain, plan: Planned, by: str) -> None:

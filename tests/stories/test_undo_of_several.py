@@ -6,8 +6,11 @@ import pytest
 
 from shared.entries import Rechecked, UndoOrdered
 from shared.errors import RequestConflicts, Unreachable
+from shared.identity import IdentityRef
 from shared.incident import Status, status_of, what_stands
-from tests.fakes import password, payroll
+from shared.orders import Order
+from shared.policy import ActionChoice
+from tests.fakes import PAYROLL, password, payroll
 from tests.stories.test_fight import enable, heard, record
 from tests.stories.world import World, play
 
@@ -274,5 +277,21 @@ def test_a_rest_that_cannot_be_contained_again_at_once_is_tried_again() -> None:
         await world.work_queue(world.instance(), timedelta(minutes=20))
 
         assert not world.directory.state.enabled
+
+    play(story, STATE, policy=WATCHING)
+
+
+def test_an_order_to_dismiss_is_refused_while_something_stands() -> None:
+    """As a verdict is: a plan of the dismissal alone would end the looks at the roles that were taken."""
+
+    async def story(world: World) -> None:
+        id_ = await contained(world, 1, SOON)
+        await undo_only(world, id_, "block-sign-in")
+        subject, dismiss = IdentityRef(principal_id=PAYROLL), ActionChoice("dismiss-risk", {})
+
+        with pytest.raises(RequestConflicts, match="remove-app-roles stands"):
+            await world.instance().order(Order(subject, "it is harmless", "Ada", (dismiss,), None, "order-1"))
+        await undo_only(world, id_, "remove-app-roles")
+        assert await world.instance().order(Order(subject, "it is harmless", "Ada", (dismiss,), None, "order-2"))
 
     play(story, STATE, policy=WATCHING)

@@ -10,7 +10,7 @@ and after. What a workspace lets in, keeps and had room for is looked at as well
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from urllib.parse import unquote
@@ -51,7 +51,7 @@ class VaultLogging:
     def __init__(self, reader: Arm, workspaces: Workspaces | None) -> None:
         self._reader, self._workspaces = reader, workspaces
         self._activity = ActivityLog(reader)
-        self._gaps = Memo[str | None](reader.http.clock, _FRESH)
+        self._gaps = Memo[Logging](reader.http.clock, _FRESH)
         self._customer_ids: dict[str, str] = {}  # of workspaces, by ARM id; they never change
 
     async def logged(self, vault: VaultSeen, since: datetime) -> Logging:
@@ -68,10 +68,12 @@ class VaultLogging:
         if not ours or workspaces is None:
             return Logging(NO_LOG, dark=True)
         gaps = {each.workspace: await self._gap_of(each.workspace, since, workspaces) for each in ours}
-        whole = [each for each in ours if gaps[each.workspace] is None]
-        if not whole:
-            return Logging(next(gap for gap in gaps.values() if gap), dark=True)
-        return await self._through(vault, whole, since, workspaces)
+        if whole := [each for each in ours if gaps[each.workspace].gap is None]:
+            return await self._through(vault, whole, since, workspaces)
+        if short := [each for each in ours if not gaps[each.workspace].dark]:
+            later = await self._through(vault, short, since, workspaces)
+            return replace(gaps[short[0].workspace], dark=later.dark)
+        return next(iter(gaps.values()))
 
     # --- the setting of now ----------------------------------------------------------------------------------
 
@@ -104,24 +106,28 @@ class VaultLogging:
 
     # --- the workspace ---------------------------------------------------------------------------------------
 
-    async def _gap_of(self, workspace: str, since: datetime, workspaces: Workspaces) -> str | None:
+    async def _gap_of(self, workspace: str, since: datetime, workspaces: Workspaces) -> Logging:
         return await self._gaps.get((workspace, since), lambda: self._gap_in(workspace, since, workspaces))
 
-    async def _gap_in(self, workspace: str, since: datetime, workspaces: Workspaces) -> str | None:
-        """Why the workspace need not hold all that was sent to it since then; None: it does."""
+    async def _gap_in(self, workspace: str, since: datetime, workspaces: Workspaces) -> Logging:
+        """
+        Why the workspace need not hold all that was sent to it since then. What it only forgets too soon it holds for
+        the time of a rotation: that is not dark.
+        """
         properties = await self._workspace(workspace)
         name = workspace.rpartition("/")[2]
         if (rule := optional_text_of(properties, "defaultDataCollectionRuleResourceId")) and await self._filters(rule):
-            return f"a data collection rule of workspace {name} may keep records of vaults out of it"
-        days = await self._days_kept(workspace, properties)
-        if days < (self._activity.now - since).days:
-            return f"workspace {name} keeps records of vaults for {days} days only"
+            return Logging(
+                f"a data collection rule of workspace {name} may keep records of vaults out of it", dark=True
+            )
         lost = await workspaces.lost(await self._customer_id(workspace), since)
         if lost is not None:
-            return (
-                f"workspace {name} took nothing in for a while: its daily cap was reached, last at {_told(lost.newest)}"
-            )
-        return None
+            why = f"took nothing in for a while: its daily cap was reached, last at {_told(lost.newest)}"
+            return Logging(f"workspace {name} {why}", dark=True)
+        days = await self._days_kept(workspace, properties)
+        if days < (self._activity.now - since).days:
+            return Logging(f"workspace {name} keeps records of vaults for {days} days only", dark=days < 1)
+        return Logging()
 
     async def _filters(self, rule: str) -> bool:
         """Whether a workspace's rule may leave out records of ours: it says what it takes of each table."""

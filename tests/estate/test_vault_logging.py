@@ -318,3 +318,15 @@ def test_a_workspace_that_forgets_filters_or_is_full_does_not_hold_all_reads(
     found = logging(azure(workspace=workspace))
 
     assert (found.gap is None) if why is None else (why in str(found.gap))
+    assert found.dark is (why is not None and "days only" not in why)
+
+
+@pytest.mark.parametrize(("written", "dark"), [("2026-02-28T10:00:00Z", False), ("2026-03-02T02:30:00Z", True)])
+def test_a_workspace_that_keeps_little_tells_what_is_read_from_now_on(written: str, dark: bool) -> None:
+    """Else all in its vaults would be rotated twice; unless the setting itself is not followed yet."""
+    found = logging(
+        azure(workspace={"retentionInDays": 7}, diagnostics=False, diagnosticsHistory=history((written, True)))
+    )
+
+    assert "for 7 days only" in str(found.gap)
+    assert found.dark is dark

@@ -254,6 +254,7 @@ def _form_of_samples() -> "TypeAdapter[Sample]":
 
 
 _ASK_OWNERS = TypeAdapter(AskOwners)
+_LETS_GO = "dismiss-risk"
 _TOP = ("version", "limits", "protected", "rules")
 _RULE = ("name", "when", "verdict", "actions", "ladder", "independent", "ask-owners", "samples")
 _SAMPLES = ("must-fire", "must-not-fire", "must-ask")
@@ -389,7 +390,7 @@ class _Reading:
         if verdict is None or when is None:
             return None
         independent = self._independent(name, verdict, when, entries.get("independent"))
-        owners = self._ask_owners(name, verdict, entries.get("ask-owners"))
+        owners = self._ask_owners(name, verdict, actions, entries.get("ask-owners"))
         return Rule(name, when, verdict, actions, samples, node.line, ladder, independent, owners)
 
     def _name(self, node: Node, entry: Entry | None, lines: dict[str, int]) -> str:
@@ -590,13 +591,19 @@ class _Reading:
             return asked
         return 1
 
-    def _ask_owners(self, name: str, verdict: Verdict, entry: Entry | None) -> AskOwners | None:
+    def _ask_owners(
+        self, name: str, verdict: Verdict, actions: Sequence[ActionChoice], entry: Entry | None
+    ) -> AskOwners | None:
         if entry is None:
             return None
         if verdict is not Verdict.ASK:
             self.mistakes.note(entry.line, f"rule {name} says {verdict}; ask-owners is for rules that ask")
             return None
-        return self.mistakes.checked(_ASK_OWNERS, entry.node, f"ask-owners of rule {name}", entry.line)
+        found = self.mistakes.checked(_ASK_OWNERS, entry.node, f"ask-owners of rule {name}", entry.line)
+        if found is not None and found.then == "contain" and any(each.name == _LETS_GO for each in actions):
+            told = f"rule {name} would dismiss the risk if nobody answers: silence clears nobody; write then: escalate"
+            self.mistakes.note(entry.line, told)
+        return found
 
     # Samples
 

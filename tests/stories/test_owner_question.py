@@ -371,3 +371,12 @@ def test_only_a_rule_that_asks_asks_owners() -> None:
     """A rule that contains does not wait."""
     with pytest.raises(PolicyWrong, match="ask-owners is for rules that ask"):
         read_policy(ESCALATING.replace("verdict: ask", "verdict: contain"), "story.yaml", ["block-sign-in"])
+
+
+def test_silence_dismisses_no_risk() -> None:
+    """Whoever keeps owners from answering would clear himself."""
+    text = CONTAINING.replace("block-sign-in", "dismiss-risk")
+    with pytest.raises(PolicyWrong, match="silence clears nobody"):
+        read_policy(text, "story.yaml", ["dismiss-risk"])
+
+    assert read_policy(text.replace("then: contain", "then: escalate"), "story.yaml", ["dismiss-risk"])

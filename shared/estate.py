@@ -74,6 +74,7 @@ class Grant:
     grants_itself: bool  # it does not, but whoever has it can give it to themselves, or take them another way
     image: JsonObject
     by_deployment: bool = False  # of those: not the right to read, but a deployment that reads for them
+    until: datetime | None = None  # when it was taken away again; None: it is held
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ class Reach:
     """
     What the identity can get at. `unseen` names what could not be looked at, each with its reason; `passing` are
     those of them that a later look may see, `blind` those that say only that there may be more subscriptions than
-    `subscriptions`, which the reader sees. `accepted` is what a policy declares instead of a look.
+    `subscriptions`, which the reader sees. `accepted` is what a policy declares instead of a look. `scopes` are
+    those of the roles by which it could get at the secrets of whatever vault is there; None: not known.
     """
 
     vaults: tuple[Reached, ...]
@@ -99,6 +101,7 @@ class Reach:
     blind: tuple[str, ...] = ()
     subscriptions: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
+    scopes: tuple[str, ...] | None = None
 
 
 NO_LOG = "reads in this vault are not logged to a workspace that Cordon reads"
@@ -123,6 +126,7 @@ class DeletedVault:
     name: str
     subscription: str
     deleted: datetime
+    id: str | None = None  # its ARM id in lower case; None: not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +199,13 @@ class VaultLogs(Protocol):
 class Access(Protocol):
     """Who may what on the vaults: Resource Graph and ARM."""
 
-    async def reach(self, principal: PrincipalId, groups: Part[tuple[str, ...]]) -> Reach:
-        """Vaults whose secrets the identity or one of its groups can read, or can give itself to read."""
+    async def reach(
+        self, principal: PrincipalId, groups: Part[tuple[str, ...]], since: datetime | None = None
+    ) -> Reach:
+        """
+        Vaults whose secrets the identity or one of its groups can read, or can give itself to read. With `since` also
+        those by a role that was taken away after that: each such grant says until when it was held.
+        """
         ...
 
     async def logged(self, vault: VaultSeen, since: datetime) -> Part[Logging]:

@@ -84,13 +84,16 @@ async def _deleted(
 def _with_taken(now: Reach, images: Iterable[JsonObject]) -> Reach:
     """What the identity reaches, and what it reached before its access was taken away."""
     found = {each.vault.id: each for each in now.vaults}
+    scopes = now.scopes
     for image in images:
         ways = [held.grant for name in ("removing", "keeping") for held in held_in(image, name)]
+        if scopes is not None:
+            scopes = (*scopes, *(each.scope for each in ways))
         for vault in vaults_in(image):
             opens = tuple(grant for grant in ways if _covers(grant, vault))
             if opens:
                 found[vault.id] = _both(found.get(vault.id), Reached(vault, opens, _only(vault, opens)))
-    return replace(now, vaults=tuple(found.values()))
+    return replace(now, vaults=tuple(found.values()), scopes=scopes)
 
 
 def _covers(grant: Grant, vault: VaultSeen) -> bool:
@@ -107,8 +110,8 @@ def _only(vault: VaultSeen, grants: Sequence[Grant]) -> frozenset[str]:
 def _both(one: Reached | None, other: Reached) -> Reached:
     if one is None:
         return other
-    known = {(each.id, each.holder) for each in one.grants}
-    grants = (*one.grants, *(each for each in other.grants if (each.id, each.holder) not in known))
+    known = {(each.id, each.holder, each.role) for each in one.grants}
+    grants = (*one.grants, *(each for each in other.grants if (each.id, each.holder, each.role) not in known))
     return Reached(one.vault, grants, one.only | other.only if one.only and other.only else frozenset())
 
 
@@ -118,7 +121,7 @@ async def _reach(estate: Estate, directory: Directory, accused: Accused) -> Reac
         groups = Known(await directory.transitive_groups(accused.principal_id))
     except CordonError as error:
         groups = CouldNotLook(str(error), may_help_later=isinstance(error, TimeMayHelp))
-    return await estate.access.reach(accused.principal_id, groups)
+    return await estate.access.reach(accused.principal_id, groups, accused.since)
 
 
 async def _reads_by(estate: Estate, accused: Accused) -> Part[tuple[SecretRead, ...]]:

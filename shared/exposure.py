@@ -186,7 +186,9 @@ class _Judge:
         reached = self.reached.get(ref.vault)
         ways = _ways(reached, ref) if reached else ()
         if any(way.reads for way in ways) and ref.vault in self.unlogged:
-            why = f"the identity can read it, and nobody can say that it did not: {self.unlogged[ref.vault]}"
+            held = tuple(way.until for way in ways if way.reads)
+            can = "can read it" if not all(held) else f"could read it until {_time(max(at for at in held if at))}"
+            why = f"the identity {can}, and nobody can say that it did not: {self.unlogged[ref.vault]}"
             return Exposed(seen, 1, why)
         if ref.vault in self.read_vaults:
             return Exposed(seen, 2, "it lies in a vault from which the identity read other secrets")
@@ -254,21 +256,35 @@ def _unseen(gathered: Gathered) -> Iterable[str]:
     for name, part in sorted(gathered.deleted.items()):  # who may not list what is there is told that alone
         if not isinstance(part, Known) and isinstance(gathered.secrets.get(name), Known):
             yield f"the deleted secrets of vault {name}: {_why(part)}"
-    yield from _unseen_vaults(gathered.deleted_vaults)
+    yield from _unseen_vaults(gathered.deleted_vaults, gathered.reach.scopes)
     for name, part in sorted(gathered.logged.items()):
         if not isinstance(part, Known):
             yield f"whether reads in vault {name} are logged: {_why(part)}"
 
 
-def _unseen_vaults(part: Part[tuple[DeletedVault, ...]]) -> Iterable[str]:
+def _unseen_vaults(part: Part[tuple[DeletedVault, ...]], scopes: tuple[str, ...] | None) -> Iterable[str]:
+    """Only those that the identity could have reached, where it is known what it reached."""
     if not isinstance(part, Known):
         yield f"vaults that were deleted: {_why(part)}"
         return
     for each in part.value:
+        if scopes is not None and not any(_may_have_covered(scope, each) for scope in scopes):
+            continue
         yield (
             f"vault {each.name} of subscription {each.subscription} was deleted at {_time(each.deleted)}: nobody can "
             "tell what was in it and who could read it, unless it is recovered"
         )
+
+
+def _may_have_covered(scope: str, vault: DeletedVault) -> bool:
+    """
+    By a role above it, or on it. What is below a management group is not known of a vault that is gone; nor is its
+    resource group, where its id is not told.
+    """
+    if not scope.startswith("/subscriptions/"):
+        return True
+    within = vault.id or f"/subscriptions/{vault.subscription}"
+    return f"{within}/".startswith(f"{scope}/") or f"{scope}/".startswith(f"{within}/")
 
 
 def _tell_missing(read: SecretRead) -> str:
@@ -291,7 +307,11 @@ def _tell_reads(reads: SecretRead) -> str:
 def _tell_ways(ways: tuple[Grant, ...], unlogged: str | None) -> str:
     """Only what decides: who can read need not give itself anything."""
     reading = tuple(way for way in ways if way.reads)
-    told = _some(tuple(dict.fromkeys(f"{way.role} at {way.scope}" for way in reading or ways)))
+    told = _some(tuple(dict.fromkeys(map(_tell_way, reading or ways))))
+    if all(way.until for way in reading or ways):
+        could = "read it" if reading else "take it"
+        doubt = "; the log shows no read" if unlogged is None else f"; whether it did is not known: {unlogged}"
+        return f"the identity cannot read it any more, but could {could}, by {told}{doubt}"
     if reading:
         return f"the identity can read it, by {told}; the log shows no read"
     doubt = f"; whether it did is not known: {unlogged}" if unlogged else ""
@@ -301,6 +321,11 @@ def _tell_ways(ways: tuple[Grant, ...], unlogged: str | None) -> str:
             f"{doubt}"
         )
     return f"the identity cannot read it, but can give itself the right, by {told}{doubt}"
+
+
+def _tell_way(way: Grant) -> str:
+    held = f", held until {_time(way.until)}" if way.until else ""
+    return f"{way.role} at {way.scope}{held}"
 
 
 def _some(names: tuple[str, ...]) -> str:

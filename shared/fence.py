@@ -164,8 +164,10 @@ class FencedAccess:
     inner: Access
     check: Check
 
-    async def reach(self, principal: PrincipalId, groups: Part[tuple[str, ...]]) -> Reach:
-        return await self.inner.reach(principal, groups)
+    async def reach(
+        self, principal: PrincipalId, groups: Part[tuple[str, ...]], since: datetime | None = None
+    ) -> Reach:
+        return await self.inner.reach(principal, groups, since)
 
     async def logged(self, vault: VaultSeen, since: datetime) -> Part[Logging]:
         return await self.inner.logged(vault, since)

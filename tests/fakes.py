@@ -748,7 +748,9 @@ class FakeAccess:
     effects: list[str] = field(default_factory=list[str])
     before_write: Callable[[Grant], None] = lambda grant: None
 
-    async def reach(self, principal: PrincipalId, groups: Part[tuple[str, ...]]) -> Reach:
+    async def reach(
+        self, principal: PrincipalId, groups: Part[tuple[str, ...]], since: datetime | None = None
+    ) -> Reach:
         holders = (principal, *(groups.value if isinstance(groups, Known) else ()))
         shown = self.grants if self.lagging is None else self.lagging
         found = [

@@ -37,7 +37,8 @@ It works on any event loop; under `drill.virtual_time.run` it takes no time. It 
 login.microsoftonline.com, picked by the Host header or X-Original-Host. A request to 127.0.0.1 is taken for Graph.
 
 `azure` takes subscriptions (`subscriptionId`, `managementGroupAncestorsChain`), roleDefinitions, roleAssignments
-(`principalId`, `roleDefinitionId` or `roleDefinitionName`, `scope`), `permissions` ({reader|executor|rotator:
+(`principalId`, `roleDefinitionId` or `roleDefinitionName`, `scope`; `removedAt`: held until then, before the drill, as
+the activity log tells), `permissions` ({reader|executor|rotator:
 [assignments]}: what Cordon may do instead of its usual roles at the root management group), workspaces,
 `entraDiagnosticSettings` ({workspaceId, logs: [{category, enabled}], since}: without any, no workspace gets Entra's
 logs), vaults

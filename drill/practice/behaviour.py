@@ -35,6 +35,9 @@ class Behaviour:
     operation: Span = (5.0, 40.0)  # a new Cosmos key, a database server's new password
     resource_graph_delay: float = 120.0  # Resource Graph shows what was so long ago; unverified how long
     activity_delay: Span = (120.0, 600.0)  # until a write is in the activity log
+    activity_bodies: bool = (
+        True  # unverified: that the activity log tells whose a role assignment was, and in which events
+    )
     activity_group_in_any_case: bool = False  # unverified: whether the activity log's filter minds capitals
     diagnostics_delay: Span = (60.0, 1800.0)  # until a vault logs as its setting says; documented: up to 90 min
     event_delay: Span = (1.0, 15.0)  # until Event Grid delivers what a vault tells; unverified: not published

@@ -4,14 +4,16 @@ Resource Manager for what counts now and for every change. Facts: azure 3.3 to 3
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from shared.case import CouldNotLook, Known, NotLooked, Part
+from shared.clients.activity_log import KEPT, ActivityLog, Written
 from shared.clients.arm import Arm, Call
 from shared.clients.azure_answers import as_part, readable
 from shared.clients.graph_shapes import Unreadable, flag_of, objects_of, optional_text_of, text_of
+from shared.clients.past_roles import UNTIL, Untold, held_before, taken_away
 from shared.clients.resource_graph import READER, ResourceGraph
 from shared.clients.roles import (
     Role,
@@ -41,6 +43,7 @@ _SUBSCRIPTIONS = "2022-12-01"
 _ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
 _DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
 _OPENED = ("enabledForTemplateDeployment", "enabledForDeployment", "enabledForDiskEncryption")
+_MANAGEMENT_GROUPS = "/providers/microsoft.management/managementgroups/"
 _SHOWN = 20  # subscriptions in a sentence
 _HOW_TO_SEE = (
     "Assign the role Reader to the identity of CORDON_READER_CLIENT_ID at the scope "
@@ -62,6 +65,19 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True)
+class _Past:
+    """
+    Roles that were held, in Resource Graph's columns, and what of the past could not be looked at. `blind` of those are
+    logs of management groups above all that a reader sees who may not read at the root.
+    """
+
+    rows: tuple[JsonObject, ...] = ()
+    unseen: tuple[str, ...] = ()
+    passing: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class _Blind:
     """Why there may be more than the reader sees, and the subscriptions that it does see."""
 
@@ -79,31 +95,41 @@ class AzureAccess:
         self, graph: ResourceGraph, reader: Arm, writer: Arm | None, tenant_id: str, workspaces: Workspaces | None
     ) -> None:
         self._graph, self._reader, self._writer = graph, reader, writer
-        self._tenant_id, self._logging = tenant_id, VaultLogging(reader, workspaces)
+        self._tenant_id, self._activity = tenant_id, ActivityLog(reader)
+        self._logging = VaultLogging(reader, workspaces)
 
     # --- what is within reach ------------------------------------------------------------------------------
 
-    async def reach(self, principal: PrincipalId, groups: Part[tuple[str, ...]]) -> Reach:
+    async def reach(
+        self, principal: PrincipalId, groups: Part[tuple[str, ...]], since: datetime | None = None
+    ) -> Reach:
         """See `Access`."""
         holders = (canonical_guid(principal), *(groups.value if isinstance(groups, Known) else ()))
         vaults, assignments, blind = await together(
             as_part(self._vaults()), as_part(self._graph.assignments(holders)), self._blind_spots()
         )
-        roles = await self._roles_of(assignments)
+        spots = blind.value if isinstance(blind, Known) else _Blind()
+        given = assignments.value if isinstance(assignments, Known) else []
+        past = _Past()
+        if since is not None and isinstance(vaults, Known):
+            past = await self._past(vaults.value, given, holders, since, spots)
+        roles = await self._roles_of(given + list(past.rows))
         parts: tuple[tuple[str, Any], ...] = (
             ("the groups that the identity is in, and what they reach", groups),
             ("the vaults of the tenant", vaults),
             ("the roles that the identity has", assignments),
             ("what its roles allow", roles),
         )
-        unseen = (*(why for what, part in parts for why in _why_unseen(what, part)), *_why_blind(blind))
+        unseen = (*(why for what, part in parts for why in _why_unseen(what, part)), *_why_blind(blind), *past.unseen)
         passing = (
             *(why for what, part in parts if _may_pass(part) for why in _why_unseen(what, part)),
             *(_why_blind(blind) if _may_pass(blind) else ()),
+            *past.passing,
         )
         if not isinstance(vaults, Known):
             return Reach((), unseen, passing)
-        given = assignments.value if isinstance(assignments, Known) else []
+        is_open = bool(past.unseen) or any(not isinstance(part, Known) for _, part in parts)
+        given = given + list(past.rows)
         known: Mapping[str, Role] = roles.value if isinstance(roles, Known) else {}
         doing = "telling what the identity reaches"
         try:
@@ -112,17 +138,61 @@ class AzureAccess:
             return Reach((), (*unseen, str(error)), passing)
         reached = sorted((each for each in found if each.grants), key=lambda each: each.vault.id)
         unknown = _unknown_roles(given, known) if isinstance(roles, Known) else ()
-        spots = blind.value if isinstance(blind, Known) else _Blind()
-        return Reach(tuple(reached), (*unseen, *unknown), passing, spots.why, spots.subscriptions)
+        return Reach(
+            tuple(reached),
+            (*unseen, *unknown),
+            passing,
+            (*spots.why, *past.blind),
+            spots.subscriptions,
+            scopes=None if is_open else tuple(_scopes(given, known)),
+        )
 
     async def _vaults(self) -> list[_Row]:
         rows = await self._graph.vaults()
         return readable("listing the vaults of the tenant", lambda: [_row(each) for each in rows])
 
-    async def _roles_of(self, assignments: Part[list[JsonObject]]) -> Part[Mapping[str, Role]]:
-        if not isinstance(assignments, Known):
-            return Known({})  # that they are not known is said already
-        wanted = sorted({str(each.get("roleId")) for each in assignments.value if _is_guid(each.get("roleId"))})
+    async def _past(
+        self,
+        vaults: Sequence[_Row],
+        now: Sequence[JsonObject],
+        holders: Sequence[str],
+        since: datetime,
+        spots: _Blind,
+    ) -> _Past:
+        """
+        What was held at or above one of these vaults. One list for each subscription that has a vault, and for each
+        management group above one.
+        """
+        subscriptions = sorted({f"/subscriptions/{each.vault.subscription}" for each in vaults})
+        groups = sorted({f"{_MANAGEMENT_GROUPS}{name}" for each in vaults for name in each.chain})
+        places = (*subscriptions, *groups)
+        logs = await together(*(as_part(self._role_log(place, since)) for place in places))
+        untold: list[Untold] = []
+        told: list[tuple[JsonObject, datetime]] = []
+        past = _Past()
+        for place, log in zip(places, logs, strict=True):
+            if not isinstance(log, Known):
+                past = _with_unread(past, place, log, blind=bool(spots.why) and place in groups)
+                continue
+            for each in taken_away(log.value):
+                if isinstance(each, Untold):
+                    untold.append(each)
+                else:
+                    told.append(each)
+        rows = tuple(row for row in held_before(told, now, holders) if _counts(str(row["scope"]), vaults))
+        why = (_tell_untold(each) for each in untold if _covers_any(each.scope, vaults))
+        return replace(past, rows=rows, unseen=(*past.unseen, *dict.fromkeys(why)))
+
+    async def _role_log(self, place: str, since: datetime) -> tuple[Written, ...]:
+        if since < self._activity.now - KEPT:
+            doing = "reading which roles were taken away"
+            raise PlatformRefused(doing=doing, code="too-long-ago", why="Azure tells that for 90 days only.")
+        return await self._activity.of_roles(place, since)
+
+    async def _roles_of(self, assignments: Sequence[JsonObject]) -> Part[Mapping[str, Role]]:
+        if not assignments:
+            return Known({})
+        wanted = sorted({str(each.get("roleId")) for each in assignments if _is_guid(each.get("roleId"))})
 
         async def read() -> Mapping[str, Role]:
             rows = await self._graph.definitions(wanted)
@@ -272,6 +342,53 @@ def _unknown_roles(given: Iterable[JsonObject], known: Mapping[str, Role]) -> It
             yield f"what role {each.get('roleId')} allows at {each.get('scope')}: its definition is not shown"
 
 
+def _with_unread(past: _Past, place: str, log: Part[tuple[Written, ...]], *, blind: bool) -> _Past:
+    """
+    `blind`: it is of a management group, and the reader has no right at the root: then a refusal says again only that
+    he does not see what is above.
+    """
+    why = tuple(_why_unseen(f"which roles were taken away in {place}", log))
+    refused = blind and not _may_pass(log)
+    return replace(
+        past,
+        unseen=(*past.unseen, *why),
+        passing=(*past.passing, *(why if _may_pass(log) else ())),
+        blind=(*past.blind, *(why if refused else ())),
+    )
+
+
+def _covers_any(scope: str, vaults: Iterable[_Row]) -> bool:
+    return any(covers(scope, each.vault, each.chain) for each in vaults)
+
+
+def _counts(scope: str, vaults: Iterable[_Row]) -> bool:
+    """Whether a vault is there, or may have been."""
+    return _may_hold_vaults(scope) or _covers_any(scope, vaults)
+
+
+def _may_hold_vaults(scope: str) -> bool:
+    """What is above single resources, and what is one that is a vault."""
+    place = scope.removeprefix(_MANAGEMENT_GROUPS)
+    return "/providers/" not in place or "/providers/microsoft.keyvault/vaults/" in place
+
+
+def _tell_untold(untold: Untold) -> str:
+    at = untold.at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return f"whose role it was that was taken away at {at} at {untold.scope}: Azure's activity log does not say it"
+
+
+def _scopes(given: Iterable[JsonObject], roles: Mapping[str, Role]) -> Iterator[str]:
+    """
+    The scopes of roles by which their holder gets at secrets of a vault of either kind, of which nothing more is known.
+    """
+    for each in given:
+        role, scope = roles.get(str(each.get("roleId")).lower()), str(each.get("scope")).lower().rstrip("/")
+        if not _may_hold_vaults(scope):
+            continue
+        if role is None or role.reads_values() or role.gives_itself(rbac=False) or role.deploys():
+            yield scope or "/"
+
+
 def _row(record: JsonObject) -> _Row:
     chain = objects_of(record, "chain") if record.get("chain") else []
     policies = objects_of(record, "ap") if record.get("ap") else []
@@ -357,6 +474,7 @@ def _by_role(vault: VaultSeen, given: JsonObject, role: Role, *, opened: bool) -
             grants_itself=grants_itself or by_deployment,
             image=_image(given, condition),
             by_deployment=by_deployment,
+            until=datetime.fromisoformat(str(given[UNTIL])) if UNTIL in given else None,
         )
 
 
@@ -392,7 +510,8 @@ def _by_policy(vault: VaultSeen, entry: JsonObject) -> Grant:
 def _deleted_vault(subscription: str, row: JsonObject) -> DeletedVault:
     deleted = datetime.fromisoformat(text_of(_object(row, "properties"), "deletionDate"))
     moment = deleted.astimezone(UTC) if deleted.tzinfo else deleted.replace(tzinfo=UTC)
-    return DeletedVault(text_of(row, "name").lower(), subscription, moment)
+    id_ = optional_text_of(_object(row, "properties"), "vaultId")
+    return DeletedVault(text_of(row, "name").lower(), subscription, moment, id_.lower() if id_ else None)
 
 
 def _is_set(record: JsonObject, name: str) -> bool:

@@ -18,6 +18,8 @@ from shared.signal import JsonObject
 
 KEPT = timedelta(days=89)  # ninety, without the hours in which the oldest go
 _VERSION = "2015-04-01"
+_GROUPS_VERSION = "2017-03-01-preview"  # the only one that is documented for management groups
+_GROUPS = "/providers/microsoft.management/managementgroups/"
 _VALUES = "/providers/Microsoft.Insights/eventtypes/management/values"
 _SELECT = "eventDataId,eventTimestamp,operationName,operationId,status,authorization,resourceId,properties"
 _FRESH = timedelta(seconds=60)  # one reading serves the many who ask in one look
@@ -26,7 +28,10 @@ _FAILED, _STARTED = "failed", "started"
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One write that was carried out, or may have been. Operation and resource are in lower case."""
+    """
+    One write that was carried out, or may have been. Operation and resource are in lower case; `properties` are those
+    of its beginning as well, where that is told.
+    """
 
     at: datetime
     operation: str
@@ -52,18 +57,30 @@ class ActivityLog:
         subscription. They are asked for both ways: whether a filter minds capitals is not documented, and whoever
         writes a setting chooses how he spells its group.
         """
-        by_group = await self._written(subscription, f"resourceGroupName eq '{group}'", since)
-        by_provider = await self._written(subscription, "resourceProvider eq 'Microsoft.Insights'", since)
+        place = f"/subscriptions/{subscription}"
+        by_group = await self._written(place, f"resourceGroupName eq '{group}'", since)
+        by_provider = await self._written(place, "resourceProvider eq 'Microsoft.Insights'", since)
         return tuple(sorted({each.key: each for each in (*by_group, *by_provider)}.values(), key=lambda each: each.at))
 
-    async def _written(self, subscription: str, which: str, since: datetime) -> tuple[Written, ...]:
-        return await self._kept.get((subscription, which, since), lambda: self._read(subscription, which, since))
+    async def of_roles(self, place: str, since: datetime) -> tuple[Written, ...]:
+        """
+        What was written of roles, the oldest first. `place` is the ARM id of a subscription, whose log tells of all
+        below it; or of a management group, whose log tells of itself alone.
+        """
+        found = await self._written(place, "resourceProvider eq 'Microsoft.Authorization'", since)
+        return tuple(sorted(found, key=lambda each: each.at))
 
-    async def _read(self, subscription: str, which: str, since: datetime) -> tuple[Written, ...]:
-        doing = f"reading what was changed in subscription {subscription}"
+    async def _written(self, place: str, which: str, since: datetime) -> tuple[Written, ...]:
+        return await self._kept.get((place, which, since), lambda: self._read(place, which, since))
+
+    async def _read(self, place: str, which: str, since: datetime) -> tuple[Written, ...]:
+        of_group = place.lower().startswith(_GROUPS)
+        kind = "management group" if of_group else "subscription"
+        doing = f"reading what was changed in {kind} {place.rpartition('/')[2]}"
         times = f"eventTimestamp ge '{_iso(since)}' and eventTimestamp le '{_iso(self.now)}'"
         query = f"$filter={quote(f'{times} and {which}', safe='')}&$select={_SELECT}"
-        rows = await self._reader.list(Call(f"/subscriptions/{subscription}", _VERSION, doing, READER, _VALUES, query))
+        version = _GROUPS_VERSION if of_group else _VERSION
+        rows = await self._reader.list(Call(place, version, doing, READER, _VALUES, query))
         return readable(doing, lambda: tuple(_written(rows)))
 
 
@@ -72,18 +89,23 @@ def _written(rows: Sequence[JsonObject]) -> Iterable[Written]:
     Writes with the moment at which they ended. That one was begun is left out where its end is told: it is one write.
     """
     ended = {_operation_id(row) for row in rows if _status(row) != _STARTED}
+    begun = {_operation_id(row): _properties(row) for row in rows if _status(row) == _STARTED}
     for row in rows:
         status = _status(row)
         if status == _FAILED or (status == _STARTED and _operation_id(row) in ended):
             continue
-        properties = row.get("properties")
         yield Written(
             at=_moment(row),
             operation=_value(row, "operationName"),
             resource=_resource(row),
-            properties=properties if isinstance(properties, dict) else {},
+            properties={**begun.get(_operation_id(row), {}), **_properties(row)},
             key=text_of(row, "eventDataId"),
         )
+
+
+def _properties(row: JsonObject) -> JsonObject:
+    properties = row.get("properties")
+    return properties if isinstance(properties, dict) else {}
 
 
 def _operation_id(row: JsonObject) -> tuple[str, str, str]:

@@ -145,7 +145,9 @@ class FakeAccess:
     blind: tuple[str, ...] = ()
     subscriptions: tuple[str, ...] = ()
 
-    async def reach(self, principal: PrincipalId, groups: Part[tuple[str, ...]]) -> Reach:
+    async def reach(
+        self, principal: PrincipalId, groups: Part[tuple[str, ...]], since: datetime | None = None
+    ) -> Reach:
         reached = tuple(Reached(seen_vault(name), (_grant(name),)) for name in self.vaults)
         return Reach(reached, (*self.unseen, *self.blind), blind=self.blind, subscriptions=self.subscriptions)
 

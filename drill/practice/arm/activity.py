@@ -28,7 +28,7 @@ def event(
     path: str,
     *,
     by: tuple[str, str] = ("somebody", ""),
-    done: bool = True,
+    status: str = "Succeeded",
     more: JsonObject | None = None,
 ) -> JsonObject:
     """One event. `by` are the caller's object id and client id, `path` the ARM id of what was written to."""
@@ -41,7 +41,7 @@ def event(
         "operationName": {"value": operation},
         "operationId": state.chance.guid("operation"),
         "authorization": {"action": operation, "scope": path},
-        "status": {"value": "Succeeded" if done else "Failed"},
+        "status": {"value": status},
         "caller": by[0],
         "claims": {"appid": by[1]},
         "resourceId": path,

@@ -10,6 +10,7 @@ from drill.practice.arm.roles import GIVE_ROLES, TAKE_ROLES, RoleDefinition
 from drill.practice.arm.shapes import GUID, bad_body, follows_at, listed, properties_of
 from drill.practice.arm.state import Assignment
 from drill.practice.directory import SERVICE_PRINCIPAL
+from drill.practice.shapes import JsonObject
 from drill.practice.state import TenantState
 from drill.practice.web import NO_CONTENT, Answer, Refusal, Request, Route
 
@@ -57,6 +58,7 @@ def put_assignment(state: TenantState, request: Request, scope: str, name: str) 
     principal_id = str(given.get("principalId", ""))
     _check(state, role, principal_id, given.get("principalType"))
     made_id = f"{scope.rstrip('/')}/providers/Microsoft.Authorization/roleAssignments/{name}"
+    request.log_bodies["requestbody"] = _ordered(scope, name, given)
     known = state.azure.find_assignment(made_id)
     if known:
         return _same(known, role, principal_id)
@@ -73,6 +75,12 @@ def put_assignment(state: TenantState, request: Request, scope: str, name: str) 
     )
     state.azure.assignments.append(made)
     return Answer(201, made.shown())
+
+
+def _ordered(scope: str, name: str, given: JsonObject) -> JsonObject:
+    """The order as the activity log spells it: with capitals."""
+    properties = {key[:1].upper() + key[1:]: value for key, value in given.items() if value is not None}
+    return {"Id": name, "Properties": {**properties, "Scope": scope or "/"}}
 
 
 def _check(state: TenantState, role: str, principal_id: str, principal_type: object) -> None:
@@ -111,6 +119,7 @@ def delete_assignment(state: TenantState, request: Request, scope: str, name: st
         found = _living(state, scope, name)
     except Refusal:
         return Answer(NO_CONTENT)
+    request.log_bodies["responseBody"] = found.shown()
     found.removed_at = state.now
     found.rules_until = state.now + timedelta(seconds=follows_at(state))
     return Answer(200, found.shown())

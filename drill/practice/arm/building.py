@@ -1,10 +1,13 @@
 """Azure from the `azure` part of a scenario: subscriptions and their management groups, roles and who has them."""
 
+import json
 import re
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, cast
 
+from drill.practice.arm.activity import event
 from drill.practice.arm.roles import CORDON, RoleDefinition
 from drill.practice.arm.sources import KINDS, Source, new_source
 from drill.practice.arm.state import LONG_AGO, Assignment, DeletedVault, EntraSetting, Lock, Subscription, Workspace
@@ -35,6 +38,7 @@ _ASSIGNMENT_KEYS = (
     "roleDefinitionName",
     "scope",
     "condition",
+    "removedAt",
 )
 _DEFINITION_KEYS = ("id", "name", "roleName", "type", "permissions", "assignableScopes", "description")
 _WORKSPACE_KEYS = (
@@ -204,12 +208,16 @@ def _definition(given: JsonObject) -> RoleDefinition:
 
 
 def assignment(state: TenantState, given: JsonObject) -> Assignment:
-    """One that has always been there."""
+    """
+    One that has always been there; with `removedAt` one that was, until that moment before the drill, of which the
+    activity log tells.
+    """
     known_keys(given, _ASSIGNMENT_KEYS, "azure.roleAssignments")
     scope = str(given.get("scope", "/")).rstrip("/") or "/"
     name = str(given.get("name") or state.chance.guid("role assignment"))
     made_id = f"{scope.rstrip('/')}/providers/Microsoft.Authorization/roleAssignments/{name}"
-    return Assignment(
+    removed = read_time(str(given["removedAt"])) if "removedAt" in given else None
+    made = Assignment(
         id=str(given.get("id") or made_id),
         scope=scope,
         principal_id=str(given["principalId"]),
@@ -218,7 +226,18 @@ def assignment(state: TenantState, given: JsonObject) -> Assignment:
         condition=cast("str | None", given.get("condition")),
         created_at=LONG_AGO,
         rules_from=LONG_AGO,
+        removed_at=removed,
+        rules_until=removed,
     )
+    if removed is not None:
+        _log_removal(state, made, removed)
+    return made
+
+
+def _log_removal(state: TenantState, gone: Assignment, at: datetime) -> None:
+    told = {"responseBody": json.dumps(gone.shown())} if state.behaviour.activity_bodies else {}
+    more: JsonObject = {"properties": {"statusCode": "OK", "eventCategory": "Administrative", **told}}
+    state.azure.activity.load([event(state, at, "Microsoft.Authorization/roleAssignments/delete", gone.id, more=more)])
 
 
 def type_of(state: TenantState, principal_id: str) -> str:

@@ -5,8 +5,10 @@ A path ends in `/providers/NAMESPACE/type/name/…`; what stands before it is th
 the call is about: a management group, a subscription, a resource group, a resource.
 """
 
+import json
 import math
 import re
+from http import HTTPStatus
 
 from drill.practice.arm import activity, assignments, keys, resource_graph, subscriptions, vaults
 from drill.practice.arm.access import is_allowed
@@ -109,16 +111,22 @@ class ArmGate:
         }
 
     def observe(self, state: TenantState, request: Request, status: int | None) -> None:
-        """Writes stand in the activity log, refused ones too."""
+        """Writes stand in the activity log, refused ones too: of roles when they began as well, with the order."""
         if request.method == "GET" or not request.operation or request.operation == resource_graph.OPERATION:
             return
+        bodies = {name: json.dumps(body) for name, body in request.log_bodies.items()}
+        if not state.behaviour.activity_bodies:
+            bodies.clear()
         more: JsonObject = {
+            "operationId": state.chance.guid("operation"),
             "subStatus": {"value": str(status)},
             "httpRequest": {"method": request.method, "clientIpAddress": request.address},
         }
-        caller = (request.principal_id, request.app_id)
-        made = event(state, state.now, request.operation, request.path, by=caller, done=request.applied, more=more)
-        state.azure.activity.add(made, state.now, state.chance.between("activity", state.behaviour.activity_delay))
+        if (order := bodies.pop("requestbody", None)) is not None:
+            begun: JsonObject = {"eventCategory": "Administrative", "requestbody": order}
+            _log(state, request, "Started", {**more, "properties": begun})
+        told = {"statusCode": _status_code(status), "eventCategory": "Administrative", **bodies}
+        _log(state, request, "Succeeded" if request.applied else "Failed", {**more, "properties": told})
 
     def refusal(self, state: TenantState, request: Request, refusal: Refusal) -> Answer:
         headers = {
@@ -127,6 +135,18 @@ class ArmGate:
         }
         error = {"code": refusal.code, "message": refusal.message}
         return Answer(refusal.status, {"error": error}, {**headers, **refusal.headers})
+
+
+def _log(state: TenantState, request: Request, status: str, more: JsonObject) -> None:
+    caller = (request.principal_id, request.app_id)
+    made = event(state, state.now, request.operation, request.path, by=caller, status=status, more=more)
+    state.azure.activity.add(made, state.now, state.chance.between("activity", state.behaviour.activity_delay))
+
+
+def _status_code(status: int | None) -> str:
+    """In .NET's word: OK, NoContent."""
+    words = HTTPStatus(status).phrase.split() if status is not None else []
+    return "".join(word[:1].upper() + word[1:] for word in words)
 
 
 def _refuse_locked(state: TenantState, request: Request) -> None:

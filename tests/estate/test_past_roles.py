@@ -9,9 +9,11 @@ import pytest
 from drill.practice import Behaviour
 from drill.practice.arm.building import DEFAULT_SUBSCRIPTION
 from drill.practice.arm.roles import BUILT_IN
+from shared.actions.vault_grants import HeldGrant, vault_image
 from shared.estate import Estate, Grant
 from shared.exposing import look_for_exposure
 from shared.exposure import Exposure
+from shared.signal import JsonObject
 from tests.estate.desk import OTHER_SUBSCRIPTION, OUTER, SUBSCRIPTION, vault_id, with_estate
 from tests.estate.test_exposing import ACCUSED, CORP, NESTED, azure, expose, tiers, vault, wired
 from tests.practice.desk import PRINCIPAL, Desk, payroll
@@ -224,3 +226,28 @@ def test_while_the_roles_are_not_known_every_deleted_vault_counts() -> None:
     found = exposed_by(more={"deletedVaults": [lost]}, faults=[fault])
 
     assert any(each.startswith("vault lost") for each in found.unseen)
+
+
+def test_what_cordon_itself_cut_leads_to_a_deleted_vault_as_before() -> None:
+    """The look comes after the cut, and the log of it later still."""
+    lost = {"name": "lost", "subscription": SUBSCRIPTION, "deletedAt": "2026-02-25T00:00:00Z"}
+    role = {"principalId": PRINCIPAL, "roleDefinitionName": "Key Vault Secrets User", "scope": WHOLE}
+
+    async def story(estate: Estate, desk: Desk) -> None:
+        before = await look_for_exposure(estate, wired(desk).directory, ACCUSED)
+        (held_by,) = (HeldGrant(each.grants[0], each.vault) for each in before.reach.vaults)
+        await estate.access.remove_grant(held_by.grant)
+        await asyncio.sleep(600)
+        image: JsonObject = {"vaults": [vault_image(held_by.vault)], "removing": [held_by.image]}
+
+        after = await look_for_exposure(estate, wired(desk).directory, ACCUSED, taken=[image])
+
+        assert [each.partition(" of ")[0] for each in after.unseen] == ["vault lost"]
+
+    late = Behaviour.gentle(activity_delay=(900.0, 900.0))
+    with_estate(
+        story,
+        azure(SHOP, roleAssignments=[role], deletedVaults=[lost]),
+        behaviour=late,
+        tenant=payroll(groups=NESTED),
+    )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.clock import Clock
-from shared.errors import CordonError, MalformedSignal
+from shared.errors import CordonError, MalformedSignal, Throttled
 from shared.familiar import Familiar
 from shared.inbox import Inbox
 from shared.signal import JsonObject, NotASignal, PolicyTouched, Signal
@@ -31,6 +31,7 @@ from shared.windows import (
     due_windows,
     is_ahead,
     is_deep,
+    newest_behind,
     not_too_far,
     pending,
 )
@@ -116,14 +117,21 @@ class Polling:
         something for the first time. Nothing is read where no rule waits for a sign-in.
 
         The first sweep learns: what the day before it holds is no news. What lies more than a week behind, because
-        the poll was off, is left to whoever reads one identity's log.
+        the poll was off, is left to whoever reads one identity's log. Where an older stretch cannot be read, the newest
+        is all the same: one workload's flood, of more than one answer holds, would otherwise hide everybody's for days.
         """
         if not self._sign_ins_too:
             return Swept()
         now = self._clock()
         coverage, learned = not_too_far(await self.coverage("sign-ins"), now), await self._learned_until(now)
         reading = _SignInReading(self._feeds, Familiar(self._documents, self._clock), learned)
-        return await self._sweep_log("sign-ins", coverage, lambda window: self._read_sign_ins(window, reading))
+        try:
+            return await self._sweep_log("sign-ins", coverage, lambda window: self._read_sign_ins(window, reading))
+        except CordonError as error:
+            behind = await self.coverage("sign-ins")
+            if not isinstance(error, Throttled) and (newest := newest_behind(behind, now)) is not None:
+                await self._read_sign_ins(newest, reading)  # and nothing is marked as read
+            raise
 
     async def _sweep_log(self, feed: str, coverage: Coverage, read: ReadWindow) -> Swept:
         swept, begun = Swept(), self._clock()

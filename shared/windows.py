@@ -98,6 +98,13 @@ def not_too_far(coverage: Coverage, now: datetime) -> Coverage:
     return replace(coverage, watermark=oldest)
 
 
+def newest_behind(coverage: Coverage, now: datetime) -> Window | None:
+    """The newest stretch, where what is not read yet begins before it."""
+    end = now - SETTLE
+    start = end - CHUNK
+    return Window(start, end) if coverage.watermark is not None and coverage.watermark < start else None
+
+
 def is_ahead(moment: datetime | None, now: datetime) -> bool:
     """Whether a mark lies so far ahead of the clock that one of two clocks must have been wrong."""
     return moment is not None and moment > now + SKEW

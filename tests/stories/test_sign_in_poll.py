@@ -1,14 +1,16 @@
 """A poll of all sign-ins: what shows something for the first time is a signal, and nothing else is."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
 
 import pytest
 
-from shared.errors import Unreachable
+from shared.errors import IncompleteAnswer, Unreachable
 from shared.incident import Status
 from shared.signal import JsonObject, JsonValue
-from tests.fakes import PAYROLL, START, payroll
+from shared.tenant import SignInType
+from tests.fakes import PAYROLL, START, FakeFeeds, payroll
 from tests.sources.records import sign_in
 from tests.stories.world import POLICY, World, play
 
@@ -189,5 +191,37 @@ def test_a_sweep_makes_no_more_news_than_it_may_and_the_next_goes_on() -> None:
             counts.append(await opened(world))
 
         assert counts == [100, 200, 240]
+
+    play(story, payroll(), policy=WAITING)
+
+
+class Flooded(FakeFeeds):
+    """So many sign-ins at one moment that no answer holds them."""
+
+    async def all_sign_ins(
+        self, type_: SignInType, since: datetime, until: datetime
+    ) -> AsyncIterator[Sequence[JsonObject]]:
+        if since <= START + timedelta(minutes=20) < until:
+            raise IncompleteAnswer("Not done: there are more than one answer holds.")
+        async for page in super().all_sign_ins(type_, since, until):
+            yield page
+
+
+def test_a_stretch_that_cannot_be_read_does_not_hide_what_comes_after_it() -> None:
+    """One workload's flood would blind the poll for everybody; the stretch stays unread, and is told as such."""
+
+    async def story(world: World) -> None:
+        world.feeds = Flooded(everybodys=[at(-600), at(-5)])
+        await sweep_later(world, 0)
+        world.feeds.everybodys += [at(110, ipAddress="203.0.113.99"), at(111, ipAddress="198.51.100.66")]
+        for minutes in (30, 120):
+            with pytest.raises(IncompleteAnswer):
+                await sweep_later(world, minutes)
+        (view,) = [each for each in (await world.instance().health()).coverage if each.feed == "sign-ins"]
+
+        assert await opened(world) == 1
+        assert view.read_until is not None
+        assert view.read_until <= START + timedelta(minutes=20)
+        assert "the last sweep stopped early" in str(view.pending)
 
     play(story, payroll(), policy=WAITING)

@@ -649,13 +649,17 @@ class Work:
         carries a plan out without a person, and then within the limits; otherwise responders are called, once.
         """
         chain, plan, now = self._chain, waiting_plan(self._chain), self._desk.clock()
-        asked = chain.last(OwnerAsked)
+        asked, approved = chain.last(OwnerAsked), chain.last(Approved)
+        if approved is not None and approved.by_policy and chain.place(Approved) > chain.place(OwnerAsked):
+            await self.advance("owners-silent")  # whoever wrote that may have been killed before it was carried out
+            return
         if asked is None or plan is None or plan.hash != asked.plan_hash:
             return
         if chain.place(Decided) > chain.place(OwnerAsked) or not is_decided(chain):
             return  # another rule decided since, or there is news: whatever is decided on them asks, or does not
         called = any(is_call_about(call, asked) for call in chain.all(Escalated))
         if called or chain.place(Approved) > chain.place(OwnerAsked):
+            await self._desk.outbox.publish_due(chain)
             return
         if now < asked.until:
             await self._send(asked.until - now, because="owners-silent")

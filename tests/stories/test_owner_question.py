@@ -298,6 +298,23 @@ def test_silence_contains_only_where_the_policy_says_so_still(policy: str) -> No
     play(story, KNOWN, policy=CONTAINING)
 
 
+def test_whoever_is_killed_after_the_word_that_nobody_answered_is_picked_up() -> None:
+    """The message comes again, and finds the plan let go and nothing of it done."""
+
+    async def story(world: World) -> None:
+        await hear(world)
+        await until(world, 119)
+        chain = await world.chain()
+        asked = chain.last(OwnerAsked)
+        assert asked is not None
+        await chain.write(Approved(plan_hash=asked.plan_hash, by="the policy", reason="nobody", by_policy=True))
+        await until(world, 121)
+
+        assert not world.directory.state.enabled
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
 def test_a_call_about_something_else_is_no_answer() -> None:
     """Whoever makes Cordon call somebody would otherwise end the question."""
 

@@ -43,7 +43,7 @@ from shared.estate import OPERATION_TAG, SecretRef, SecretSeen
 from shared.refusals import refusal_name, todo_for
 from shared.rotation_commit import Commits
 from shared.rotation_order import Standing
-from shared.rotation_plan import PlannedSecret
+from shared.rotation_plan import MOST_ROUNDS, PlannedSecret, operation_of, step_of
 from shared.rotation_progress import Progress
 from shared.rotators.interface import Awaited, Job, Minted, Rotator, RotatorMeans
 from shared.rotators.tags import carried, expiry
@@ -157,7 +157,23 @@ class Stages:
             return (Standing.RESTS, look) if look > now else (Standing.READY, None)
         if self._is_behind(step):
             return Standing.BEHIND, None
+        graces = [due for other in self.family(step) if (due := self._others_grace_over(other)) and due > now]
+        if graces and progress.before is None:
+            return Standing.RESTS, max(graces)
         return self._stand_behind_earlier(step)
+
+    def _others_grace_over(self, step: str) -> datetime | None:
+        """
+        Until then consumers may still hold the key of before that another incident has just replaced: it is the idle
+        one by now, and would be made new under them.
+        """
+        planned = self.planned[step]
+        operation = planned.seen.tags.get(OPERATION_TAG)
+        if operation is None or planned.keys != "two":
+            return None
+        rounds = range(1, MOST_ROUNDS + 1)
+        ours = {operation_of(self.incident, step_of(planned.ref, number)) for number in rounds}
+        return planned.seen.created + self.options.grace if operation not in ours else None
 
     def _is_behind(self, step: str) -> bool:
         """One of a family makes what is new; when that is published, the others may take it all at once."""

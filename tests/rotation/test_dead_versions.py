@@ -8,6 +8,7 @@ import pytest
 from shared.dead_versions import known_dead, note_dead
 from shared.entries import RotationEnded
 from shared.estate import SecretRef
+from shared.incident import Status
 from shared.journal import IncidentId
 from shared.store import memory_store
 from tests.fakes import START
@@ -76,6 +77,31 @@ def test_what_a_read_has_proven_dead_is_kept_for_others(disable_old: str) -> Non
         assert await known_dead(world.store.documents, CONN) == {str(seen.version): incident}
 
     play(story, text=policy(ask="[]", disable_old=disable_old))
+
+
+def test_what_another_incident_has_just_published_has_its_grace_first() -> None:
+    """Who still holds the key of before would lose it under his hands: it is the idle one now."""
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(CONN, "acct01", "key1", read=True)
+        before = world.enabled(CONN)[0]
+        second = world.storage_secret(CONN, "acct01", "key2", read=True)
+        published = world.clock()
+        tags = {**second.tags, "cordon-operation": "0" * 32}
+        held = world.vaults.held[CONN]
+        at = held.index(next(each for each in held if each[0].version == second.version))
+        held[at] = (replace(second, created=published, updated=published, tags=tags), held[at][1])
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=14))
+        alive_in_grace = world.is_alive(before)
+        await world.work_queue(responder)
+
+        assert alive_in_grace
+        assert not world.is_alive(before)
+        assert await world.status() is Status.CONTAINED
+
+    play(story, text=ALL)
 
 
 def test_an_owners_word_is_no_proof_for_others() -> None:

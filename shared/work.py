@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from shared.actions import parts_to_plan
 from shared.actions.interface import Means
 from shared.actions.people import for_deleted, people_needed, same_person
 from shared.audit import is_counter_move
@@ -28,6 +29,7 @@ from shared.entries import (
     SIGNING_KEYS_IN_DOUBT,
     Applied,
     Approved,
+    Change,
     Closed,
     CounterMove,
     Decided,
@@ -509,8 +511,8 @@ class Work:
         if refused:
             await self._chain.write(refused)
             return None, None
-        if fingerprint(part.value) != plan.fingerprint:
-            anew = await self._plan(chosen(self._chain), part.value, look)
+        anew = await self._plan_of_drifted(part.value, plan, look)
+        if anew is not None:
             why = "The identity has changed since the plan was made; it was made anew."
             called = (Escalated(reason=f"Nobody has answered. {why}", todo=_approve(anew)),) if by_policy else ()
             await self._chain.write(anew, self._held("verdict", why, _approve(anew)), *called)
@@ -520,6 +522,14 @@ class Work:
             await self._chain.write(over)
             return None, None
         return plan, look
+
+    async def _plan_of_drifted(self, state: IdentityState, plan: Planned, look: Look) -> Planned | None:
+        """The plan made anew where the identity is no longer what this one shows, with its grants; None if it is."""
+        drifted = fingerprint(state) != plan.fingerprint
+        if not drifted and not _grants_shown(plan):
+            return None
+        anew = await self._plan(chosen(self._chain), state, look)
+        return anew if drifted or _grants_shown(anew) != _grants_shown(plan) else None
 
     async def _plan(self, choices: Sequence[ActionChoice], state: IdentityState, look: Look) -> Planned:
         desk = self._desk
@@ -1323,6 +1333,11 @@ def _second_person(by: str | None, plan: Planned) -> str:
         f"Somebody other than {by or 'who ordered it'} looks at the plan and approves it: POST "
         f"/api/incidents/ID/approval with planHash {plan.hash}."
     )
+
+
+def _grants_shown(plan: Planned) -> list[tuple[str, tuple[Change, ...]]]:
+    """What a plan tells of the grants that it takes: no fingerprint of the identity covers them."""
+    return [(s.id, s.changes) for s in plan.steps if PartName.GRANTS in parts_to_plan(s.action, s.options)]
 
 
 def _approve(plan: Planned) -> str:

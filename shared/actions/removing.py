@@ -236,7 +236,8 @@ def _shown(holding: Part[tuple[Held, ...]]) -> str:
     match holding:
         case Known(()):
             return "none"
-        case Known(held):
+        case Known(unsorted):
+            held = sorted(unsorted, key=lambda each: each.id)  # Graph's order is none
             more = f"; and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
             return "; ".join(map(_name_of, held[:_SHOWN])) + more
         case NotLooked():

@@ -6,13 +6,14 @@ from datetime import timedelta
 
 import pytest
 
+from shared.case import Known
 from shared.entries import Closed, Decided, HeldBack, Intended, Planned
 from shared.errors import PermissionMissing, RequestConflicts, RequestRefused, Unreachable
 from shared.identity import IdentityKind, IdentityRef
 from shared.incident import Status
 from shared.orders import Order
 from shared.policy import ActionChoice
-from tests.fakes import PAYROLL, PAYROLL_APP, START, FakeVault, certificate, password, payroll
+from tests.fakes import NO_GRANTS, PAYROLL, PAYROLL_APP, START, FakeVault, app_role, certificate, password, payroll
 from tests.stories.world import POLICY, World, play
 
 STATE = payroll(application=[password(1)])
@@ -400,6 +401,35 @@ def test_an_approved_plan_that_has_drifted_is_made_anew_and_waits() -> None:
         assert await world.status() is Status.AWAITING_APPROVAL
 
     play(story, STATE, policy=ASKING)
+
+
+def test_a_grant_that_comes_while_the_plan_waits_is_shown_before_it_is_taken() -> None:
+    """The plan names what it takes; whoever approved one role has not approved two."""
+    taking = ASKING.replace("replace-credentials]", "remove-app-roles]")
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        world.directory.grants = Known(replace(NO_GRANTS.value, app_roles=Known((app_role(1), app_role(2)))))
+        await world.hear_of_leak(responder)
+        first = (await world.chain()).last(Planned)
+        assert first is not None
+        more = (app_role(3), app_role(2), app_role(1))
+        world.directory.grants = Known(replace(NO_GRANTS.value, app_roles=Known(more)))
+        await responder.approve((await world.chain()).incident, first.hash, approved=True, reason="seen", by="owner")
+        await world.work_queue(responder, timedelta(minutes=1))
+        second = (await world.chain()).last(Planned)
+        effects, waiting = [*world.directory.effects], await world.status()
+        assert second is not None
+        world.directory.grants = Known(replace(NO_GRANTS.value, app_roles=Known(more[::-1])))  # no order is promised
+        await responder.approve((await world.chain()).incident, second.hash, approved=True, reason="seen", by="owner")
+        await world.work_queue(responder, timedelta(minutes=1))
+
+        assert (effects, waiting) == ([], Status.AWAITING_APPROVAL)
+        assert "role-3" not in str(first)
+        assert [effect for effect in world.directory.effects if "role" in effect] != []
+        assert await world.status() is Status.CONTAINED
+
+    play(story, STATE, policy=taking)
 
 
 def test_an_expired_plan_cannot_be_approved() -> None:

@@ -24,10 +24,10 @@ def _by_kind(all_: Iterable[Cell]) -> list[Cell]:
     return sorted(all_, key=lambda cell: cell.strikes[0].kind)
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(2))
 def test_a_sample_of_the_matrix_is_green(part: int) -> None:
     """Every kind of fault, spread over all calls, with the same instance and with a rival going on."""
-    chosen = _by_kind(cells(record()))[part * 32 :: max(1, 131 // DEPTH)]
+    chosen = _by_kind(cells(record()))[part * 65 :: max(1, 131 // DEPTH)]
 
     wrong = [f"{cell}: {violation}" for cell in chosen for violation in play_cell(cell).violations]
 
@@ -35,10 +35,9 @@ def test_a_sample_of_the_matrix_is_green(part: int) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("part", range(2))
-def test_a_sample_of_the_undo_is_green(part: int) -> None:
+def test_a_sample_of_the_undo_is_green() -> None:
     """A person orders the way back of the reference history, and a fault strikes while it is carried out."""
-    chosen = _by_kind(cells(record_undo(), undo=True))[part * 53 :: max(1, 149 // DEPTH)]
+    chosen = _by_kind(cells(record_undo(), undo=True))[:: max(1, 149 // DEPTH)]
 
     wrong = [f"{cell}: {violation}" for cell in chosen for violation in play_cell(cell).violations]
 

@@ -41,11 +41,11 @@ def _check(result: Result) -> None:
     assert Scanner(result.canaries).find(result.as_json() + result.as_markdown()) is None
 
 
-@pytest.mark.parametrize("share", range(4 * DEPTH))
+@pytest.mark.parametrize("share", range(3 * DEPTH))
 def test_a_process_killed_at_any_write_is_made_up_for(share: int) -> None:
     """Points spread over the whole drill; the end is what it would have been."""
     points = undisturbed().points
-    number = points[(share * len(points)) // (4 * DEPTH)].number
+    number = points[(share * len(points)) // (3 * DEPTH)].number
 
     _check(run_scenario(load_scenario(SCENARIO), kill_at=frozenset({number})))
 

@@ -48,9 +48,9 @@ def test_undisturbed_all_is_well() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("moment", range(1, MOMENTS + 1))
+@pytest.mark.parametrize("moment", range(1, MOMENTS + 1, 3))
 def test_killed_at_any_moment_it_comes_to_the_same_end(moment: int) -> None:
-    """Around each append and each write: another instance goes on, and nothing is made twice or left alive."""
+    """Each third moment around appends and writes: another instance goes on, nothing is made twice or left alive."""
     killer, found = killed_at(moment)
 
     assert killer.died_at

@@ -104,6 +104,16 @@ def test_the_narration_tells_the_story_to_a_stranger() -> None:
     assert places == sorted(places)
 
 
+def test_what_the_readme_shows_of_the_first_run_is_what_one_sees() -> None:
+    """Each line that it quotes is in the run, in this order."""
+    quoted = (_ROOT / "README.md").read_text("utf-8").split("```text\n")[1].split("```")[0].splitlines()
+    told = "\n".join(_played("leaked-secret")[1])
+    places = [told.find(line) for line in quoted]
+
+    assert [line for line, place in zip(quoted, places, strict=True) if place < 0] == []
+    assert places == sorted(places)
+
+
 def test_the_same_seed_leaves_the_same_trace_in_another_process(tmp_path: Path) -> None:
     """Byte for byte, although each process orders its sets otherwise; both run a copy that nobody edits meanwhile."""
     for name in ("shared", "drill", "functions", "policies"):

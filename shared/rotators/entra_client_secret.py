@@ -21,7 +21,7 @@ from typing import ClassVar
 from shared.actions.interface import Applied, Proof
 from shared.case import CouldNotLook, HolderKind, IdentityState, Known, PartName, Password
 from shared.entries import WriteOutcome
-from shared.errors import CannotBeRead, CordonError, Gone, OperatorMustAct, PlatformRefused, Unreachable
+from shared.errors import CannotBeRead, CordonError, Gone, Unreachable
 from shared.estate import SecretRef, SecretSeen
 from shared.identity import ClientId, IdentityRef
 from shared.refusals import refusal_name
@@ -107,8 +107,8 @@ class EntraClientSecret(OrOwner):
         """See `OrOwner`."""
         try:
             found = await _compare(job, await _look(job, means), await versions_of(job, means), means)
-        except (Gone, OperatorMustAct, PlatformRefused):
-            return None
+        except Gone:
+            return None  # without its application it opens nothing
         return f"client secret {found.live[0]} is on the application still" if found.live else None
 
     async def mint(self, job: Job, before: JsonObject, means: RotatorMeans) -> Minted:

@@ -2,8 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 
 from shared.actions.interface import Applied, Proof
+from shared.errors import OperatorMustAct, PlatformRefused
 from shared.estate import SecretSeen, SecretValue
 from shared.rotators.delegated import Delegated
 from shared.rotators.interface import Awaited, Job, Minted, RotatorMeans, Serves, ServesNot
@@ -39,7 +41,10 @@ class OrOwner(ABC):
         ...
 
     async def alive(self, job: Job, means: RotatorMeans) -> str | None:
-        """Of a secret that was left to the owner: what shows that the exposed value opens its source still."""
+        """
+        Of a secret that was left to the owner: what shows that the exposed value opens its source still. Raises what
+        keeps it from looking.
+        """
         return None
 
     async def recognise(self, secret: SecretSeen, value: SecretValue, means: RotatorMeans) -> Serves | ServesNot:
@@ -69,9 +74,16 @@ class OrOwner(ABC):
     async def verify(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Proof:
         if is_owners(before):
             proof = await _OWNER.verify(job, before, made, means)
-            alive = await self.alive(job, means) if proof.answer != "not-held" else None
-            return Proof("not-held", alive) if alive is not None else proof
+            return proof if proof.answer == "not-held" else await self._compared(proof, job, means)
         return await self.prove(job, before, made, means)
+
+    async def _compared(self, proof: Proof, job: Job, means: RotatorMeans) -> Proof:
+        """The owner's answer, held against the source; that nobody may look there is said beside his word."""
+        try:
+            alive = await self.alive(job, means)
+        except (OperatorMustAct, PlatformRefused) as error:
+            return replace(proof, why=f"{proof.why}; it could not be compared with its source: {error}")
+        return Proof("not-held", alive) if alive is not None else proof
 
 
 def is_owners(before: JsonObject) -> bool:

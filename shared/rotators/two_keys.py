@@ -16,7 +16,7 @@ from typing import ClassVar, TypeAlias
 
 from shared.actions.interface import Applied, Proof
 from shared.entries import WriteOutcome
-from shared.errors import Gone, OperatorMustAct, OutcomeUnknown, PlatformRefused, TimeMayHelp
+from shared.errors import Gone, OutcomeUnknown, PlatformRefused, TimeMayHelp
 from shared.estate import SecretSeen, SecretValue
 from shared.rotators.by_shape import may_tell_by_shape, providers_in, with_rules
 from shared.rotators.fallback import OrOwner
@@ -89,10 +89,7 @@ class TwoKeys(OrOwner):
 
     async def alive(self, job: Job, means: RotatorMeans) -> str | None:
         """See `OrOwner`."""
-        try:
-            keys = await means.estate.sources.keys(job.serves.resource, self.what)
-        except (OperatorMustAct, PlatformRefused):
-            return None
+        keys = await means.estate.sources.keys(job.serves.resource, self.what)
         values = await values_of(job, await versions_of(job, means), means)
         alive = next((name for name, key in keys.items() if values.exposes(self.what, key)), None)
         source = f"{self.what} {_short(job.serves.resource)}"

@@ -582,3 +582,24 @@ async def test_a_version_that_nobody_can_read_any_more_is_not_dead_because_no_ke
     await world.vaults.set_enabled(REF, str(older.version), False)
 
     assert (await rounds.whole()).answer == "unknown"
+
+
+async def test_that_an_owners_word_could_not_be_held_against_its_source_is_said_beside_it() -> None:
+    """His word stands, and whoever reads it is told which right would have shown whether it is true."""
+    world = World()
+    world.sources.has(ACCOUNT, "key1", "key2")
+    rounds = await begin(world, store(world, f'{{"conn": "{key(world, "key1")}"}}'))
+    awaited = await rounds.make()
+    assert isinstance(awaited, Awaited)
+    said = {"cordon-old-is-dead": rounds.job.exposed[0]}
+    world.vaults.store(REF, "new", created=START + timedelta(minutes=9), tags=said)
+    rounds.journal.keep("made", awaited.made)
+
+    async def refuse(resource: str, what: str) -> dict[str, SecretValue]:
+        raise PermissionMissing(doing="reading the keys", needs="Storage Account Key Operator Service Role")
+
+    world.sources.keys = refuse
+    proof = await rounds.verify()
+
+    assert proof.answer == "held"
+    assert "Storage Account Key Operator Service Role" in proof.why

@@ -99,7 +99,8 @@ class Gap:
 class Suspect:
     """
     A credential that is named, by its key id or the id of a federated one. `holder` None: no object of the identity
-    here holds it (any more). `removable`: it authenticates the workload, and serves nothing else.
+    here holds it (any more). `removable`: it authenticates the workload, and serves nothing else. `alone`: no other
+    credential has its id; whoever writes a certificate chooses the id, and may choose that of a rightful secret.
     """
 
     credential_id: str
@@ -109,6 +110,7 @@ class Suspect:
     object_id: str | None = None
     removable: bool = False
     start: datetime | None = None
+    alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,7 @@ class _Weighing:
     state: IdentityState
     is_expected: Callable[[Change], bool]
     held: dict[str, _Held] = field(default_factory=dict[str, _Held])
+    twice: set[str] = field(default_factory=set[str])  # ids that several credentials have
     named: dict[str, list[Ground]] = field(default_factory=lambda: defaultdict(list))
     unnamed: list[Ground] = field(default_factory=list[Ground])
     elsewhere: list[Novelty] = field(default_factory=list[Novelty])
@@ -204,7 +207,8 @@ class _Weighing:
 
     def accusation(self) -> Accusation:
         for holder in self.state.holders:
-            self.held |= {each.id: each for each in _held(holder)}
+            for each in _held(holder):
+                self._hold(each)
             if not isinstance(holder.federated, Known):
                 said = f"the federated credentials of the {_words(holder.kind)} could not be read"
                 self.unknown.append(Gap("credentials", f"{said}: {_why(holder.federated)}"))
@@ -216,11 +220,19 @@ class _Weighing:
         unknown = tuple(dict.fromkeys(self.unknown))
         return Accusation(suspects, _few(self.unnamed), tuple(self.elsewhere[:_MOST]), unknown, self.compared)
 
+    def _hold(self, found: _Held) -> None:
+        """A signing key and its password share an id by nature, and neither of them is removable."""
+        other = self.held.get(found.id)
+        if other is not None and (other.removable or found.removable):
+            self.twice.add(found.id)
+        self.held[found.id] = found
+
     def _suspect(self, id_: str, grounds: Sequence[Ground]) -> Suspect:
         found = self.held.get(id_)
         if found is None:
             return Suspect(id_, _few(grounds))
-        return Suspect(id_, _few(grounds), found.type, found.holder, found.object_id, found.removable, found.start)
+        told, alone = _few(grounds), id_ not in self.twice
+        return Suspect(id_, told, found.type, found.holder, found.object_id, found.removable, found.start, alone)
 
     def _hear_orders(self) -> None:
         for signal in self.case.signals:
@@ -263,11 +275,15 @@ class _Weighing:
             self.elsewhere.append(Novelty(change.at, change.kinds, Ground("audit", record.id, said), _gives(change)))
 
     def _id_of(self, key: AddedCredential) -> str:
-        """Of a federated credential the log tells the name; Graph's id is what can be removed."""
-        if key.type == "federated":
-            named = (each.id for each in self.held.values() if each.type == "federated" and each.name == key.key_id)
-            return next(named, key.key_id.lower())
-        return key.key_id.lower()
+        """
+        Of a federated credential the log tells the name; Graph's id is what can be removed. The name is its maker's
+        text, so of one that nobody holds (any more) it is never taken for an id: it may be another credential's.
+        """
+        if key.type != "federated":
+            return key.key_id.lower()
+        trusts = [each for each in self.held.values() if each.type == "federated"]
+        named = (each.id for each in trusts if key.key_id in (each.name, each.id))
+        return next(named, f"federated: {key.key_id}")
 
     def _is_itself(self, change: Change) -> bool:
         actor, identity = change.actor, self.state.identity

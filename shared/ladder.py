@@ -206,6 +206,8 @@ def _why_not_removable(suspect: Suspect, footing: Footing) -> str | None:
         )
     if suspect.holder is not None and not suspect.removable:
         return f"credential {suspect.credential_id} serves single sign-on or encryption as well"
+    if not suspect.alone:
+        return f"another credential has the id {suspect.credential_id} too, and would go with it"
     return None
 
 

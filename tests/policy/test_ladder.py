@@ -22,17 +22,19 @@ from shared.identity import IdentityKind
 from shared.ladder import Climbed, Footing, as_told, climb, expectation, verdict_after
 from shared.policy import ActionChoice, Verdict, read_policy
 from shared.rungs import DEFAULT, Ladder, Rung
+from shared.signal import JsonValue
 from tests.conditions.cases import PIPELINE, STRANGER, UNREADABLE, added, audit, but, case, detection, having, holding
 from tests.fakes import (
     PAYROLL,
     START,
     app_role,
+    certificate,
     directory_role,
     password,
     payroll,
     risk_policy,
 )
-from tests.policy.test_accusation import BUSY, EDITED, NAMING, ROGUE, STATE, abused
+from tests.policy.test_accusation import BUSY, EDITED, HOME, NAMING, ROGUE, STATE, STILL_BUSY, abused
 from tests.policy.test_baseline import HOUR, daily, log
 
 TIER_ZERO = replace(app_role(1), role_id="1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9")  # Application.ReadWrite.All
@@ -116,6 +118,32 @@ def test_a_credential_that_nobody_holds_and_only_sign_ins_tell_of_is_not_called_
     assert found.accusation.one_explains_all is True
     assert found.rung is Rung.REPLACE_ALL
     assert "there is nothing to remove" in why(found)[Rung.REMOVE_ONE][1]
+
+
+def test_a_name_that_is_the_rightful_secrets_id_does_not_take_that_secret() -> None:
+    """A federated credential's name is its maker's choice; it is gone again, and only its record is left."""
+    name: JsonValue = {
+        "displayName": "FederatedIdentityCredentials",
+        "oldValue": "[]",
+        "newValue": f'[{{"Name":"{BUSY.key_id}"}}]',
+    }
+    record = audit("Update application", [name], on="Application")
+    of = but(having(case(audits=(record,)), payroll(application=[BUSY])), sign_ins=Known(log(STILL_BUSY, *HOME)))
+    found = climbed(of)
+
+    assert found.rung is Rung.REPLACE_ALL
+    assert all(BUSY.key_id not in str(each.actions) for _, each in found.passed)
+
+
+def test_a_certificate_under_the_rightful_secrets_id_does_not_take_that_secret() -> None:
+    """Whoever writes a certificate chooses its id; by that id both would go, so it is not called removing just one."""
+    twin = replace(certificate(5), key_id=BUSY.key_id, start=START - HOUR)
+    record = added(BUSY.key_id, type_="AsymmetricX509Cert")
+    of = having(abused(STILL_BUSY, detections=()), payroll(application=[BUSY], principal=[twin]))
+    found = climbed(but(of, audits=Known((record,))))
+
+    assert found.rung is Rung.REPLACE_ALL
+    assert "another credential has the id" in why(found)[Rung.REMOVE_ONE][1]
 
 
 @pytest.mark.parametrize(

@@ -404,8 +404,10 @@ def _left_by_undo(history: History) -> Iterator[str]:
 
 
 def _calls(history: History) -> Iterator[str]:
-    """Calls for a person since the last time that a person answered with an approval."""
-    answered = history.place(Approved, UndoOrdered)
+    """Calls for a person since the last time that a person answered; that nobody did, and policy went on, is none."""
+    answers = (line for line in history.lines if isinstance(line.entry, Approved) and not line.entry.by_policy)
+    answered = max((line.record.sequence for line in answers), default=-1)
+    answered = max(answered, history.place(UndoOrdered))
     for line in history.lines:
         if isinstance(line.entry, Escalated) and line.record.sequence > answered:
             yield line.entry.todo

@@ -315,8 +315,8 @@ def test_whoever_is_killed_after_the_word_that_nobody_answered_is_picked_up() ->
     play(story, KNOWN, policy=CONTAINING)
 
 
-def test_a_call_about_something_else_is_no_answer() -> None:
-    """Whoever makes Cordon call somebody would otherwise end the question."""
+def test_a_call_about_something_else_is_no_answer_and_silence_answers_no_call() -> None:
+    """Whoever makes Cordon call somebody would otherwise end the question; and what he was called for stays to be done."""
 
     async def story(world: World) -> None:
         await hear(world)
@@ -324,6 +324,7 @@ def test_a_call_about_something_else_is_no_answer() -> None:
         await until(world, 125)
 
         assert not world.directory.state.enabled
+        assert "Look." in (await world.instance().incident((await world.chain()).incident)).todo
 
     play(story, KNOWN, policy=CONTAINING)
 

@@ -31,6 +31,7 @@ class Doubt:
     """Whether an identity is protected could not be told: it is not touched, and a person is asked."""
 
     why: str
+    may_help_later: bool = False  # nobody has to be asked yet
 
 
 def why_synchronises(state: IdentityState, grants: Part[Grants]) -> str | Doubt | None:
@@ -42,25 +43,28 @@ def why_synchronises(state: IdentityState, grants: Part[Grants]) -> str | Doubt 
     if state.identity.client_id in _SYNC_CLIENTS:
         return _SYNCHRONISES
     if not isinstance(grants, Known):
-        return Doubt(_unread("what it holds", grants))
+        return _doubt("what it holds", grants)
     app_roles, directory_roles = grants.value.app_roles, grants.value.directory_roles
     if isinstance(app_roles, Known) and any(role.role_id == _SYNC_APP_ROLE for role in app_roles.value):
         return _SYNCHRONISES
     if isinstance(directory_roles, Known) and any(role.role_id in _SYNC_ROLES for role in directory_roles.value):
         return _SYNCHRONISES
     if not isinstance(app_roles, Known):
-        return Doubt(_unread("its app roles", app_roles))
+        return _doubt("its app roles", app_roles)
     if not isinstance(directory_roles, Known):
-        return Doubt(_unread("its directory roles", directory_roles))
+        return _doubt("its directory roles", directory_roles)
     return None
 
 
 _SYNCHRONISES = "it carries directory synchronisation, and every hybrid identity of the tenant depends on it"
 
 
-def _unread(what: str, part: CouldNotLook | NotLooked) -> str:
+def _doubt(what: str, part: CouldNotLook | NotLooked) -> Doubt:
     said = part.why if isinstance(part, CouldNotLook) else "nobody looked"
-    return f"{what} could not be read ({said}), so it cannot be told whether directory synchronisation depends on it"
+    return Doubt(
+        f"{what} could not be read ({said}), so it cannot be told whether directory synchronisation depends on it",
+        may_help_later=isinstance(part, CouldNotLook) and part.may_help_later,
+    )
 
 
 def why_protected(state: IdentityState, protected: Iterable[Protected], own_ids: frozenset[str]) -> str | None:

@@ -205,7 +205,7 @@ class Work:
     def __init__(self, desk: Desk, chain: Chain) -> None:
         self._desk, self._chain = desk, chain
         self._planned_at: int | None = None  # the place of the plan that is looked at, where it is not the newest
-        self._puts_off = False  # what was approved could not be read just now
+        self._puts_off = False  # what has to be known before a plan goes on could not be read just now
 
     @property
     def _incident(self) -> IncidentId:
@@ -507,6 +507,8 @@ class Work:
                 await self._chain.write(*self._unread(part))
             return None, None
         refused = self._refuse(part.value, plan) or await self._spare_synchronisation(part.value, look)
+        if self._puts_off:
+            return None, None
         refused = refused or self._is_one_person(plan)
         if refused:
             await self._chain.write(refused)
@@ -603,6 +605,8 @@ class Work:
             return None
         plan = await self._plan(found.decision.actions, found.state, found.look)
         held = await self._hold_back(found.state, found, plan, order, ahead)
+        if self._puts_off:
+            return None
         if held and held.by == "mode" and self._mode == "watch":
             await self._close("watched", "mode watch: decided, and nothing was changed", *entries, decided, plan, held)
             return None
@@ -799,11 +803,15 @@ class Work:
         return self._held("verdict", "One person ordered and approved it.", _second_person(ordered_by, plan))
 
     async def _spare_synchronisation(self, state: IdentityState, look: Look) -> HeldBack | None:
-        """Directory synchronisation is never touched; where it cannot be told, nothing is touched either."""
+        """
+        Directory synchronisation is never touched; where it cannot be told, nothing is touched either. A passing
+        fault is nobody's business yet: as with every other read, the next attempt looks again.
+        """
         if state.deleted_at is not None:  # what is deleted holds nothing that could be read, and synchronises nothing
             return None
         found = why_synchronises(state, await look.grants())
         if isinstance(found, Doubt):
+            self._puts_off = found.may_help_later and attempts_left(self._chain)
             return self._held("protected", f"Nothing was changed: {found.why}.", _MEND_AND_ORDER)
         return self._held("protected", f"This identity is never touched: {found}.", _BY_HAND) if found else None
 
@@ -1028,7 +1036,9 @@ class Work:
         if (done and not undecided) or switched_off:
             await self._chain.write(WorkEnded())
             return
-        await self._try_later("what the policy asks for could not be read" if undecided else "not every step is proven")
+        await self._try_later(
+            "what has to be known first could not be read" if undecided else "not every step is proven"
+        )
 
     def _dismissed_by_rule(self, plan: Planned) -> str | None:
         """Why the incident is over, if a rule asked for the dismissal of its risk alone, and that is proven."""

@@ -1,11 +1,12 @@
 """Whom Cordon never touches, told by ids; and what it does where that cannot be told."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from shared.case import CouldNotLook, DirectoryRole, Grants, Known, Part
-from shared.entries import HeldBack
+from shared.entries import Decided, HeldBack
 from shared.identity import ClientId
 from shared.incident import Status
 from shared.protection import Doubt, why_synchronises
@@ -74,3 +75,66 @@ def test_neither_synchronisation_nor_a_doubt_is_touched(grants: Known[Grants], m
         assert await world.status() is Status.NEEDS_ATTENTION
 
     play(story, STATE, mode=mode)
+
+
+LATE = CouldNotLook("Graph is throttling", may_help_later=True)
+
+
+@pytest.mark.parametrize("grants", [LATE, _grants(LATE)])
+def test_a_grants_read_that_fails_in_passing_costs_half_a_minute_and_not_the_containment(grants: Part[Grants]) -> None:
+    """Throttling is no reason to wake somebody: it is looked at again, and contained then."""
+
+    async def story(world: World) -> None:
+        none, world.directory.grants = world.directory.grants, grants
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        early = (list(world.directory.effects), await world.status())
+        world.directory.grants = none
+        await world.work_queue(responder, timedelta(minutes=1))
+
+        assert early == ([], Status.OPEN)
+        assert not world.directory.state.enabled
+        assert (await world.chain()).last(HeldBack) is None
+
+    play(story, STATE)
+
+
+def test_a_grants_read_that_never_comes_back_is_left_to_a_person() -> None:
+    """Attempts have an end, and nothing was touched meanwhile."""
+
+    async def story(world: World) -> None:
+        world.directory.grants = LATE
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder)
+        held = (await world.chain()).last(HeldBack)
+
+        assert world.directory.effects == []
+        assert held is not None
+        assert held.by == "protected"
+        assert await world.status() is Status.NEEDS_ATTENTION
+
+    play(story, STATE)
+
+
+def test_an_approval_outlives_a_grants_read_that_fails_in_passing() -> None:
+    """The person's word is not used up by it: the plan is carried out when the read comes back."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        chain = await world.chain()
+        plan = (await responder.incident(chain.incident)).plan_hash
+        none, world.directory.grants = world.directory.grants, LATE
+        await responder.approve(chain.incident, plan or "", approved=True, reason="ours", by="duty")
+        await world.work_queue(responder, timedelta(seconds=10))
+        early = list(world.directory.effects)
+        world.directory.grants = none
+        await world.work_queue(responder, timedelta(minutes=1))
+        decided = [*(await world.chain()).all(Decided)]
+
+        assert early == []
+        assert not world.directory.state.enabled
+        assert len(decided) == 1
+
+    play(story, STATE, mode="ask")

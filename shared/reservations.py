@@ -31,6 +31,7 @@ log = logging.getLogger("cordon")
 
 _PARTITION = "limits"
 _COUNT_LIVES = timedelta(hours=1)
+_COUNT_STANDS_IN = timedelta(hours=24)  # where it cannot be counted afresh; a tenant's size moves slower than that
 _PAUSES = (1.0, 3.0)  # seconds between attempts to count
 _PATIENCE = 20  # looks at the list, a second apart, for others to be decided before a batch is held back
 
@@ -205,15 +206,24 @@ class Reservations:
         return await self.documents.replace(_PARTITION, "identities", body, document.etag)
 
     async def _count_enabled(self) -> int | None:
-        """The tenant's enabled service principals, at most an hour old where they can be counted."""
+        """
+        The tenant's enabled service principals, at most an hour old where they can be counted. Where they cannot, an
+        older count stands in for a day, or whoever uses up Graph's quota would keep everybody from being contained;
+        one that is older still says nothing about the tenant of now.
+        """
         document, now = await self.documents.get(_PARTITION, "enabled"), self.clock()
-        if document and now - datetime.fromisoformat(str(document.body["at"])) < _COUNT_LIVES:
-            return int(str(document.body["count"]))
+        kept = _read_count(document.body) if document else None
+        if kept and now - kept.at < _COUNT_LIVES:
+            return kept.count
         try:
             count = await self._ask_count()
         except CordonError as error:
-            log.warning("the enabled service principals could not be counted: %s", error)
-            return int(str(document.body["count"])) if document else None
+            stands_in = kept is not None and now - kept.at < _COUNT_STANDS_IN
+            said = (
+                f"the {kept.count} of {kept.at:%Y-%m-%d %H:%M} UTC stand in" if kept and stands_in else "nobody knows"
+            )
+            log.warning("the enabled service principals could not be counted (%s): %s", said, error)
+            return kept.count if kept and stands_in else None
         body: JsonObject = {"at": now.isoformat(), "count": count}
         if document:
             await self.documents.replace(_PARTITION, "enabled", body, document.etag)
@@ -229,6 +239,21 @@ class Reservations:
             except TimeMayHelp:
                 await asyncio.sleep(pause)
         return await self.directory.count_enabled_principals()
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    at: datetime
+    count: int
+
+
+def _read_count(body: JsonObject) -> _Count | None:
+    """The count as it was kept; None for what is none, which is counted afresh."""
+    try:
+        return _Count(datetime.fromisoformat(str(body["at"])), int(str(body["count"])))
+    except (KeyError, ValueError) as problem:
+        log.warning("the row limits/enabled holds no count and is written anew: %r", problem)
+        return None
 
 
 def read_window(body: JsonObject) -> Window:

@@ -288,3 +288,39 @@ def test_a_count_that_fails_for_a_moment_asks_nobody() -> None:
         assert await world.status() is Status.CONTAINED
 
     play(story, STATE)
+
+
+@pytest.mark.parametrize(("hours", "status"), [(23.9, Status.CONTAINED), (24, Status.AWAITING_APPROVAL)])
+def test_an_old_count_stands_in_for_a_day_and_no_longer(hours: float, status: Status) -> None:
+    """Throttling keeps nobody from being contained; what the tenant's size was last month is not known to be it."""
+
+    async def story(world: World) -> None:
+        at = (world.clock() - timedelta(hours=hours)).isoformat()
+        await world.store.documents.insert("limits", "enabled", {"at": at, "count": 400})
+
+        async def fail(name: str) -> None:
+            if name == "count":
+                raise Unreachable("counting the enabled service principals", "503")
+
+        troubled = hooked(world, fail)
+        await troubled.hear_of_leak(troubled.instance())
+        await troubled.work_queue(troubled.instance())
+
+        assert await world.status() is status
+
+    play(story, STATE)
+
+
+def test_a_count_that_cannot_be_understood_is_counted_afresh() -> None:
+    """A damaged row must not fail every containment from now on."""
+
+    async def story(world: World) -> None:
+        await world.store.documents.insert("limits", "enabled", {"at": "yesterday", "count": None})
+        await world.hear_of_leak(world.instance())
+        kept = await world.store.documents.get("limits", "enabled")
+
+        assert not world.directory.state.enabled
+        assert kept is not None
+        assert kept.body["count"] == 500
+
+    play(story, STATE)

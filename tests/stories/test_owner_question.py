@@ -316,7 +316,7 @@ def test_whoever_is_killed_after_the_word_that_nobody_answered_is_picked_up() ->
 
 
 def test_a_call_about_something_else_is_no_answer_and_silence_answers_no_call() -> None:
-    """Whoever makes Cordon call somebody would otherwise end the question; and what he was called for stays to be done."""
+    """Whoever makes Cordon call somebody would otherwise end the question; what he was called for stays to be done."""
 
     async def story(world: World) -> None:
         await hear(world)

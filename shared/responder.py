@@ -261,7 +261,8 @@ class Responder:
             await self._follow(IncidentId(incident))
             return
         if because == "rotation":
-            await self._rotate(IncidentId(incident), woken=message.get("woken") is True)
+            woken, at = message.get("woken") is True, message.get("at")
+            await self._rotate(IncidentId(incident), woken=woken, at=at if isinstance(at, str) else None)
             return
         if because != "recheck":
             await self._advance(IncidentId(incident), because)
@@ -735,11 +736,11 @@ class Responder:
             except RivalActs as rival:
                 log.info("%s", rival)
 
-    async def _rotate(self, incident: IncidentId, *, woken: bool) -> None:
+    async def _rotate(self, incident: IncidentId, *, woken: bool, at: str | None) -> None:
         """
         Work on an incident's secrets for a while. It has a journal of its own, so that the incident itself stays
         free for its looks. While it is in hand here, a message is put off: if this process dies, that one goes on.
-        `woken`: a vault told of a new version that it waits for.
+        `woken`: a vault told of a new version that it waits for; `at`: when the message was to come.
         """
         lock = self._in_hand.setdefault(secrets_of(incident), asyncio.Lock())
         if lock.locked():
@@ -751,7 +752,7 @@ class Responder:
                 log.warning("a message names incident %s, which has no journal; it is dropped", incident)
                 return
             try:
-                await Rotation(await self._desk_now(), chain).advance(woken=woken)
+                await Rotation(await self._desk_now(), chain).advance(woken=woken, at=at)
             except RivalActs as rival:
                 log.info("%s", rival)
 

@@ -6,7 +6,7 @@ any line: the message that goes on was sent before it began, and the journal say
 """
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.actions.rotate_secrets import NAME, RotationOptions
 from shared.chain import Chain
@@ -26,7 +26,7 @@ from shared.rotation_stages import StoreFailed
 from shared.secret_news import take_news
 from shared.signal import JsonObject
 from shared.standing import standing_plan
-from shared.store import WorkQueue
+from shared.store import LONGEST_DELAY, WorkQueue
 from shared.work import LEASE, RESUME_AFTER, Desk, send_resume
 
 log = logging.getLogger("cordon")
@@ -45,10 +45,11 @@ class Rotation:
     def __init__(self, desk: Desk, incident: Chain) -> None:
         self._desk, self._incident = desk, incident
 
-    async def advance(self, *, woken: bool = False) -> None:
+    async def advance(self, *, woken: bool = False, at: str | None = None) -> None:
         """
         Work for one slice: look who read what, plan, carry out what may be; then say when it goes on. `woken`: a vault
-        told of a new version that may be the one that is waited for, so that it is looked at before its time.
+        told of a new version that may be the one that is waited for, so that it is looked at before its time. `at`:
+        the moment at which the message was to come, by the clock of whoever sent it.
 
         Called again and again by its own messages until it has ended. Raises RivalActs where another instance is
         at it, and what the store raises when nothing can be written.
@@ -70,6 +71,8 @@ class Rotation:
                 await Sitting(self._desk, self._incident, chain, asked, told_of=told_of).work()
             except StoreFailed as failed:
                 raise failed.error from failed
+        elif at is not None and at == _goes_on_at(chain):
+            await send_rotation(self._desk.store.queue, self._incident.incident, self._left(at), at=at)
 
     def _asked(self) -> Asked | None:
         """What the plan that set it off asks for; or the plan that stands, if the word of that was lost."""
@@ -91,8 +94,8 @@ class Rotation:
 
     def _is_due(self, chain: Chain) -> bool:
         """
-        Whether anything is to be done now. A message that comes early is dropped: whoever put the work down has
-        sent the one that goes on before.
+        Whether anything is to be done now. A message that comes early is dropped, for there is another one that goes
+        on: all but that one itself.
         """
         ended = chain.last(WorkEnded)
         if not is_begun(chain, self._incident):
@@ -103,11 +106,27 @@ class Rotation:
         news = answered or called_off(self._incident) is not None  # a person lets secrets go, or declines them
         return news or (ended.more and (ended.again_at is None or ended.again_at <= self._desk.clock()))
 
+    def _left(self, at: str) -> timedelta:
+        """How long it is until then by our clock, which may be behind the one by which the message was sent."""
+        return min(max(datetime.fromisoformat(at) - self._desk.clock(), timedelta()), LONGEST_DELAY)
+
     async def _send(self, delay: timedelta) -> None:
         await send_rotation(self._desk.store.queue, self._incident.incident, delay)
 
 
-async def send_rotation(queue: WorkQueue, incident: IncidentId, delay: timedelta, *, woken: bool = False) -> None:
-    """Have a rotation go on after the delay. A message that comes before its time is dropped, unless it is `woken`."""
+def _goes_on_at(chain: Chain) -> str | None:
+    """The moment for which the message was sent that goes on with what was put down last."""
+    ended = chain.last(WorkEnded)
+    return ended.again_at.isoformat() if ended is not None and ended.again_at is not None else None
+
+
+async def send_rotation(
+    queue: WorkQueue, incident: IncidentId, delay: timedelta, *, woken: bool = False, at: str | None = None
+) -> None:
+    """
+    Have a rotation go on after the delay. A message that comes before its time is dropped, unless it is `woken`, or
+    the one that was sent for `at`.
+    """
     message: JsonObject = {"incident": incident, "because": "rotation"}
-    await queue.send({**message, "woken": True} if woken else message, delay)
+    message |= {"woken": True} if woken else {}
+    await queue.send(message if at is None else {**message, "at": at}, delay)

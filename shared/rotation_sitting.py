@@ -641,7 +641,7 @@ class Sitting:
             await self._chain.write(WorkEnded())
         else:
             delay = max(timedelta(), again_at - self._desk.clock())
-            message = {"incident": self._incident.incident, "because": "rotation"}
+            message = {"incident": self._incident.incident, "because": "rotation", "at": again_at.isoformat()}
             await self._desk.store.queue.send(message, min(delay, LONGEST_DELAY))
             await self._chain.write(WorkEnded(more=True, again_at=again_at))
         await self._desk.outbox.publish_due(self._incident)

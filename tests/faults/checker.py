@@ -125,6 +125,9 @@ def _lost(chronicle: Chronicle, expected: Expected) -> Iterator[Violation]:
         end = status_of(records, records[-1].time + timedelta(hours=6))
         if _is_joined(records):
             continue
+        word = status_of(records, records[0].time)  # while nobody can be late yet: what it says of itself
+        if word not in RESTING:
+            yield Violation("lost", f"incident {incident} is left by everybody while it is {word.value}")
         if end not in RESTING or end not in expected.ends:
             last = ", ".join(record.kind for record in records[-4:])
             yield Violation("lost", f"incident {incident} ends {end.value} after {last}")

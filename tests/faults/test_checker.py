@@ -219,6 +219,16 @@ def test_what_is_planted_is_found(name: str) -> None:
     assert kind in {violation.kind for violation in check(chronicle, Expected(), canary=CANARY)}
 
 
+def test_whoever_is_left_by_everybody_is_lost_also_where_a_person_may_be_called() -> None:
+    """That its silence is noticed hours later is no call: a history that may end with one must not hide it."""
+    chronicle = play_cell(Cell((), "same")).chronicle
+    expected = Expected(frozenset({Status.CONTAINED, Status.NEEDS_ATTENTION}))
+
+    _cut(chronicle)
+
+    assert "lost" in {violation.kind for violation in check(chronicle, expected)}
+
+
 def test_too_many_restarts_are_found() -> None:
     """Two restarts are allowed, a third is not."""
     chronicle = play_cell(Cell((), "same")).chronicle

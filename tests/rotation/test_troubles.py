@@ -134,6 +134,24 @@ def test_two_instances_that_get_the_same_messages_make_everything_once() -> None
     play(story, text=ALL)
 
 
+def test_a_message_that_comes_to_a_clock_that_is_behind_is_not_the_last_one() -> None:
+    """One instance says when it goes on; the one that is handed the message finds it too early, and lets it wait."""
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(CONN, "acct01", read=True)
+        behind = replace(world, clock=lambda: world.clock() - timedelta(seconds=2)).instance("two")
+        await world.hear_of_leak(world.instance())
+        await world.work_queue(world.instance(), timedelta(minutes=5))
+        await world.work_queue(behind)
+        ended = (await world.secrets_chain()).last(RotationEnded)
+
+        assert ended is not None
+        assert ended.whole
+        assert await world.status() is Status.CONTAINED
+
+    play(story, text=ALL)
+
+
 def test_the_stop_switch_stops_before_the_next_effect_and_its_release_goes_on() -> None:
     """Nothing is written while it is set; ten minutes after its release at the latest the rotation goes on."""
 

@@ -8,7 +8,7 @@ another round for what the identity has read again, together with all that holds
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from shared.actions.rotate_secrets import RotationOptions
@@ -38,6 +38,7 @@ _OWNERS, _DISABLING = "delegated", "disable-version"
 _ONCE_MORE = "once more, for a token of its own may have lived when it was changed first"
 _DELETED = "It was deleted: nothing can be rotated in a secret that is not there, and what its value opens may be open."
 _ALL_DISABLED = "it has no version that gives its value to anybody"  # which a later look may find otherwise
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _CHOSEN = "cordon-rotator"  # the tag by which somebody chose a rotator
 
 Spare = Callable[[SecretRef, str, Serves], Awaitable[str | None]]
@@ -87,18 +88,20 @@ class Planner:
     async def add(self, exposure: Exposure) -> Additions:
         room = asyncio.Semaphore(_AT_ONCE)
 
-        async def look(step: str, exposed: Exposed) -> _Found:
+        async def look(exposed: Exposed) -> _Found | None:
             async with room:
+                step = await self._new_step(exposed, exposure.dark)
                 untold = exposed.ref.vault in exposure.unlogged
-                return await self._look(step, exposed, self.since if untold else None)
+                return await self._look(step, exposed, self.since if untold else None) if step is not None else None
 
-        new = [(step, each) for each in exposure.secrets if (step := self._new_step(each, exposure.dark)) is not None]
-        found = await together(*(look(step, each) for step, each in new))
+        looked = zip(exposure.secrets, await together(*map(look, exposure.secrets)), strict=True)
+        new = [(each, exposed) for exposed, each in looked if each is not None]
+        found = [each for each, _ in new]
         planned = [each.planned for each in found if each.planned is not None]
         raised = [each for exposed in exposure.secrets if (each := self._raised(exposed)) is not None]
         return Additions(
             planned=in_order([*raised, *self._in_rounds(planned)]),
-            read_again=tuple(step for step, each in new if round_of(step) > 1 and each.reads is not None),
+            read_again=tuple(each.step for each, of in new if round_of(each.step) > 1 and of.reads is not None),
             spared={each.step: each.spared for each in found if each.spared and each.step not in self.spared},
             stopped={each.step: each.stopped for each in found if each.stopped},
             later={each.step: each.later for each in found if each.later},
@@ -106,7 +109,7 @@ class Planner:
 
     # What is new
 
-    def _new_step(self, exposed: Exposed, dark: frozenset[str]) -> str | None:
+    async def _new_step(self, exposed: Exposed, dark: frozenset[str]) -> str | None:
         """The step under which this secret is to be planned now; None if nothing is new about it."""
         if (
             exposed.tier not in self.options.tiers
@@ -119,10 +122,28 @@ class Planner:
         progress = self.progress.get(newest.step, Progress())
         if progress.version is None:
             return None
-        published = progress.done_at["published"]
-        if not is_read_again(exposed, progress.version, published) and not self._may_be_read(exposed, dark, published):
+        again = await self._is_read_again(newest, progress, exposed)
+        if not again and not self._may_be_read(exposed, dark, progress.done_at["published"]):
             return None
         return self._unless_stopped(step_of(exposed.ref, round_of(newest.step) + 1))
+
+    async def _is_read_again(self, newest: PlannedSecret, progress: Progress, exposed: Exposed) -> bool:
+        version, reads = progress.version, exposed.reads
+        if version is None or version in newest.exposed or reads is None:  # nothing new was published, or read
+            return False
+        if is_read_again(exposed, version, progress.done_at["published"]):
+            return True
+        unnamed = reads.unnamed or not reads.versions
+        return unnamed and is_read_again(exposed, version, await self._stored_at(exposed, version))
+
+    async def _stored_at(self, exposed: Exposed, version: str) -> datetime:
+        """
+        Since when it was there to be read. The journal tells that later than the vault: an owner's version when it was
+        looked for, and ours, after a crash, by as much as that took. Where the vault does not tell, it was long ago.
+        """
+        part = await self._versions(exposed.ref)
+        shown = part.value if isinstance(part, Known) else ()
+        return next((each.created for each in shown if each.version == version), _LONG_AGO)
 
     def _may_be_read(self, exposed: Exposed, dark: frozenset[str], published: datetime) -> bool:
         """

@@ -47,7 +47,6 @@ from shared.rotation_plan import MOST_ROUNDS, PlannedSecret, operation_of, step_
 from shared.rotation_progress import Progress
 from shared.rotators.interface import Awaited, Job, Minted, Rotator, RotatorMeans
 from shared.rotators.tags import carried, expiry
-from shared.signal import JsonObject
 
 log = logging.getLogger("cordon")
 
@@ -176,9 +175,9 @@ class Stages:
         return planned.seen.created + self.options.grace if operation not in ours else None
 
     def _is_behind(self, step: str) -> bool:
-        """One of a family makes what is new; when that is published, the others may take it all at once."""
+        """One of a family makes what is new; when that is published, those whom it serves may take it all at once."""
         others = [other for other in self.family(step) if other != step]
-        if any(self._made_for_family(other) is not None for other in others):
+        if self._made_beside(step) is not None:
             return False
         if any(other in self._making or self._is_unpublished(other) for other in others):
             return True
@@ -195,10 +194,15 @@ class Stages:
         return progress.next_stage == "made" and progress.awaits is None and not waits
 
     def _stand_behind_earlier(self, step: str) -> tuple[Standing, datetime | None]:
-        """A source's earlier round ends first: what it still has to let die may be what this one makes new."""
+        """
+        A source's earlier round ends first: what it still has to let die may be what this one makes new. Where nothing
+        but an owner's word is waited for, nothing is let die: he is asked for what was read since, at once.
+        """
         round_ = self.planned[step].round
         for other in self.beside(step):
             progress = self.progress[other]
+            if self._waits_for_owner(other) and "published" in progress.done:
+                continue
             if self.planned[other].round < round_ and progress.stopped is None and not self._is_through(other):
                 standing, until = self.stand(other)
                 return (standing, until) if standing in (Standing.RESTS, Standing.HELD) else (Standing.BEHIND, None)
@@ -321,9 +325,9 @@ class Stages:
                 pass
 
     async def _make(self, step: str) -> None:
-        progress, job = self.progress[step], self._job(step)
+        progress = self.progress[step]
         await self._look_before(step)
-        minted = await self._rotator(step).make(job, progress.before or {}, self._means(step))
+        minted = await self._rotator(step).make(self._job(step), progress.before or {}, self._means(step))
         if isinstance(minted, Awaited):
             await self._await_owner(step, minted)
         else:
@@ -604,20 +608,23 @@ class Stages:
         return self.rotators[self.planned[step].rotator]
 
     def _job(self, step: str) -> Job:
-        planned = self.planned[step]
-        job = planned.job(self.incident, self.options)
-        for other in self.family(step):
-            if other != step and (made := self._made_for_family(other)) is not None:
-                version = self.progress[other].version
-                return replace(
-                    job, beside=made, beside_at=(self.planned[other].ref, version) if version is not None else None
-                )
-        return job
+        job, other = self.planned[step].job(self.incident, self.options), self._made_beside(step)
+        if other is None:
+            return job
+        made, version = self.progress[other].made, self.progress[other].version
+        return replace(job, beside=made, beside_at=(self.planned[other].ref, version) if version is not None else None)
 
-    def _made_for_family(self, step: str) -> JsonObject | None:
-        """What this one has made new at the source."""
+    def _made_beside(self, step: str) -> str | None:
+        """Who of its family has made and published what this one gets as well; not known before it was looked at."""
+        before, rotator = self.progress[step].before, self._rotator(step)
+        if before is None:
+            return None
+        others = (other for other in self.family(step) if other != step and self._has_published(other))
+        return next((other for other in others if rotator.serves_too(before, self.progress[other].made)), None)
+
+    def _has_published(self, step: str) -> bool:
         progress = self.progress[step]
-        return progress.made if "published" in progress.done and progress.awaits is None else None
+        return "published" in progress.done and progress.awaits is None
 
     async def _versions(self, step: str) -> tuple[SecretSeen, ...]:
         part = await self.means.estate.vaults.versions(self.planned[step].ref)

@@ -22,6 +22,10 @@ class ByTheVault:
         """The versions that are there: what a crash has made since is new among them."""
         return {"versions": [each.version for each in await versions_of(job, means)]}
 
+    def serves_too(self, before: JsonObject, made: JsonObject) -> bool:
+        """See `Rotator`. No two secrets of a vault hold the same."""
+        return False
+
     async def awaited(
         self, job: Job, made: JsonObject, versions: Sequence[SecretSeen], means: RotatorMeans
     ) -> Minted | None:

@@ -66,6 +66,10 @@ class Delegated:
         escalate_after = ESCALATE_AFTER if how else timedelta()
         return Awaited({**before, "how": [*how]}, why, LOOK_AGAIN, REMIND_AFTER, escalate_after)
 
+    def serves_too(self, before: JsonObject, made: JsonObject) -> bool:
+        """See `Rotator`. What an owner made for one secret is his to store in others."""
+        return False
+
     async def awaited(
         self, job: Job, made: JsonObject, versions: Sequence[SecretSeen], means: RotatorMeans
     ) -> Minted | None:

@@ -134,6 +134,10 @@ class EntraClientSecret(OrOwner):
             tags={spelled(job.secret, CREDENTIAL): made.key_id},
         )
 
+    def serves_too(self, before: JsonObject, made: JsonObject) -> bool:
+        """See `Rotator`. Not of a secret that was gone already, and not one that the other secret exposes."""
+        return made.get("keyId") is not None and made["keyId"] not in texts(before.get("exposed"))
+
     async def _the_same(
         self, job: Job, beside: JsonObject, ref: SecretRef, version: str, means: RotatorMeans
     ) -> Minted:

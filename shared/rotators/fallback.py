@@ -61,6 +61,10 @@ class OrOwner(ABC):
             return await _OWNER.make(job, before, means)
         return await self.mint(job, before, means)
 
+    def serves_too(self, before: JsonObject, made: JsonObject) -> bool:
+        """See `Rotator`. Where there is but one credential, what was made for one secret is made for all."""
+        return True
+
     async def awaited(
         self, job: Job, made: JsonObject, versions: Sequence[SecretSeen], means: RotatorMeans
     ) -> Minted | None:

@@ -59,7 +59,8 @@ class Job:
     again at both ends after a crash. `exposed` are the ids of the versions that must die, newest first.
 
     Several secrets can hold credentials of one source: those with the same rotator and `serves.resource`. What was
-    made for the first of them serves all (`beside` is its `made`), for a second new key would kill the first.
+    made for one of them serves the others (`beside` is its `made`, if `serves_too` says so), for a second new key would
+    kill the first.
     `before` is asked for each before anything is made for the first, and nothing is retired at the source before
     each of them is published and has had its grace. Then `retire` and `verify` are called once for each key of the
     source that any of them, or an older version of them, exposed (`serves.key`); a key that `made` has renewed is
@@ -148,6 +149,13 @@ class Rotator(Protocol):
         Make the new credential, or find the one that an attempt with the same `before` has made. May run again
         after a crash at any line, also after `published`; it never makes a second one where the first is usable.
         Raises OutcomeUnknown, Throttled, Unreachable for later, and what a person must mend as it is.
+        """
+        ...
+
+    def serves_too(self, before: JsonObject, made: JsonObject) -> bool:
+        """
+        Whether what was `made` for another secret of the source is what the secret with this `before` gets as well. A
+        source may have keys of two sorts, and of a secret that was dead already nothing was made. Pure.
         """
         ...
 

@@ -133,7 +133,7 @@ class TwoKeys(OrOwner):
         versions = await versions_of(job, means)
         key = _key_to_publish(job, before)
         if key is None:  # what consumers use now is not exposed
-            return Minted({"key": before.get("used")}, version=versions[0].version)
+            return Minted({"used": before.get("used")}, version=versions[0].version)
         if published := made_by_us(job, versions):
             return Minted({"key": key}, version=published.version)
         fresh = await self._fresh(job, before, key, means)
@@ -146,6 +146,10 @@ class TwoKeys(OrOwner):
             value=SecretValue(form.holding(fresh.reveal())),
             tags={spelled(job.secret, CREDENTIAL): key} if tag(job.secret, PROVIDER) else {},
         )
+
+    def serves_too(self, before: JsonObject, made: JsonObject) -> bool:
+        """See `Rotator`. Who may only read gets no key by which to write, nor the other way round."""
+        return made.get("key") is not None and made["key"] in (before.get("idle"), before.get("used"))
 
     async def _fresh(self, job: Job, before: JsonObject, key: str, means: RotatorMeans) -> SecretValue:
         """The idle key, made new by this operation: now, or before a crash."""

@@ -132,8 +132,9 @@ class FakeLogs:
 
 
 def _read(row: tuple[SecretRef, str, datetime, str]) -> SecretRead:
+    """Without a version it was of what was the newest then."""
     ref, version, at, reader = row
-    return SecretRead(ref, (version,), at, at, 1, ("203.0.113.7",), reader)
+    return SecretRead(ref, (version,) if version else (), at, at, 1, ("203.0.113.7",), reader, unnamed=not version)
 
 
 @dataclass

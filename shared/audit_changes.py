@@ -75,7 +75,7 @@ _ACTIVITIES: Mapping[ChangeKind, tuple[str, ...]] = {
 _KINDS = {normalise_activity(activity): kind for kind, activities in _ACTIVITIES.items() for activity in activities}
 _CREDENTIAL_PROPERTIES = frozenset({"keydescription", "federatedidentitycredentials"})
 _ECHOES = frozenset({"included updated properties"})
-_AT_ONCE = timedelta(minutes=15)  # the records of one change are written within seconds
+AT_ONCE = timedelta(minutes=15)  # the records of one change are written within seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def _apart(records: list[AuditRecord]) -> Iterator[list[AuditRecord]]:
     ordered = sorted(records, key=lambda record: record.at)
     part = ordered[:1]
     for record in ordered[1:]:
-        if record.at - part[0].at > _AT_ONCE:
+        if record.at - part[0].at > AT_ONCE:
             yield part
             part = []
         part.append(record)

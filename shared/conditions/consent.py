@@ -9,8 +9,8 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field
 
 from shared.audit import LOOK_BACK
-from shared.audit_changes import Change, ChangeKind
-from shared.audit_grants import Given, Giving, giving, is_by_admin
+from shared.audit_changes import AT_ONCE, Change, ChangeKind
+from shared.audit_grants import DELEGATED_GIVEN, Given, Giving, giving, is_by_admin
 from shared.case import AuditRecord, Case, Known, PartName, PeopleWindow, window_of
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, both, is_unexpected, is_within
@@ -45,7 +45,7 @@ class Consented:
     application now, each of their own, and nobody gave it for everybody. `without-role` is asked for by name: it looks
     up whether a person who consented for the whole tenant held a role for that at the time, by the roles held now and
     what the log tells of them since, once the log has had its quarter of an hour. The consent and the grants that it
-    makes are one change.
+    makes are one change; a delegated grant that is written without any consent, as PowerShell does, counts as one.
     """
 
     name: ClassVar[str] = "consent"
@@ -87,8 +87,8 @@ class Consented:
         records = records_about(case, case.identity.value)
         consents = [
             change
-            for change in changes_about(case, case.identity.value)
-            if ChangeKind.CONSENT in change.kinds and case.now - change.at <= self.within
+            for change in _consents(changes_about(case, case.identity.value))
+            if case.now - change.at <= self.within
         ]
         doubt: str | None = None
         for change in consents:
@@ -215,6 +215,23 @@ class Consented:
                     f"the log does not name everybody who consented from {utc(begun)} on, and they may be many",
                 )
         return maybe
+
+
+def _consents(made: Sequence[Change]) -> list[Change]:
+    """
+    Consents, and the delegated grants that somebody wrote without one: Graph takes those directly. A grant of a
+    consent's correlation id comes of it; whoever calls chooses that id, so only about the same time.
+    """
+    agreed = [change for change in made if ChangeKind.CONSENT in change.kinds]
+    known = [(record.correlation_id, change.at) for change in agreed for record in change.records]
+    alone = [
+        change
+        for change in made
+        if ChangeKind.CONSENT not in change.kinds
+        and any(record.activity == DELEGATED_GIVEN for record in change.records)
+        and not any(id_ == change.records[0].correlation_id and abs(at - change.at) <= AT_ONCE for id_, at in known)
+    ]
+    return sorted([*agreed, *alone], key=lambda change: change.at)
 
 
 def _is_by_application(change: Change) -> bool:

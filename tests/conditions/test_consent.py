@@ -115,6 +115,44 @@ def test_the_grant_that_a_consent_makes_tells_what_is_new() -> None:
     assert isinstance(Consented((ConsentFlaw.BROAD,)).check(case(audits=(bare,))), NotMet)
 
 
+def granted(scope: str = "Mail.ReadWrite", correlation: str = "c-2", **more: str) -> AuditRecord:
+    """A delegated grant for everybody, as whoever writes it through Graph or PowerShell leaves it in the log."""
+    properties = [
+        prop("DelegatedPermissionGrant.Scope", f" {scope}"),
+        prop("DelegatedPermissionGrant.ConsentType", "AllPrincipals"),
+        prop("ServicePrincipal.ObjectID", PAYROLL),
+    ]
+    return audit(
+        "Add delegated permission grant",
+        properties,
+        id_=GRAPH,
+        record="Directory_3",
+        correlation=correlation,
+        **more,  # pyright: ignore[reportArgumentType]
+    )
+
+
+def test_a_grant_that_is_written_without_a_consent_is_one() -> None:
+    """Graph takes the grant itself, and then no record is called a consent."""
+    of = case(given=(granted(user=STRANGER),))
+    finding = Consented((ConsentFlaw.BROAD,)).check(of)
+
+    assert isinstance(finding, Met)
+    assert "gives Mail.ReadWrite (data) for the whole tenant" in finding.reason
+    assert isinstance(Consented((ConsentFlaw.BROAD,), by_other_than=(STRANGER,)).check(of), NotMet)
+
+
+def test_the_grant_of_a_consent_is_judged_by_who_consented() -> None:
+    """The log may name the service for it; a day later it is no part of that consent, whatever id its writer chose."""
+    workflow = replace(WIDE, correlation_id="c-2")
+    rule = Consented((ConsentFlaw.BROAD,), by_other_than=(str(WIDE.actor.user_id),))
+    at_once = granted(by="00000003-0000-0000-c000-000000000000")
+    later = replace(at_once, at=WIDE.at + timedelta(minutes=40))
+
+    assert isinstance(rule.check(case(audits=(workflow,), given=(at_once,))), NotMet)
+    assert isinstance(rule.check(case(audits=(workflow,), given=(later,))), Met)
+
+
 def test_who_may_consent_is_named_by_id() -> None:
     """A workflow's administrator is left alone; anybody else is not."""
     ours = Consented(by_other_than=(USER,))
@@ -168,12 +206,14 @@ def test_it_asks_for_the_records_it_needs() -> None:
 
 
 def test_a_grant_of_another_change_is_not_the_consents() -> None:
-    """Else a harmless consent would be blamed for whatever was given beside it."""
+    """Else a harmless consent would be blamed for whatever somebody gave beside it, who is expected to."""
     harmless = replace(PLAIN, correlation_id="c-1")
     properties = [prop("DelegatedPermissionGrant.Scope", " Mail.ReadWrite"), prop("ServicePrincipal.ObjectID", PAYROLL)]
     apart = audit("Add delegated permission grant", properties, id_=GRAPH, record="Directory_2", correlation="c-2")
 
-    assert isinstance(Consented((ConsentFlaw.BROAD,)).check(case(audits=(harmless,), given=(apart,))), NotMet)
+    rule = Consented((ConsentFlaw.BROAD,), by_other_than=(STRANGER,))
+
+    assert isinstance(rule.check(case(audits=(harmless,), given=(apart,))), NotMet)
 
 
 ROLE, CHANGES = "62e90394-69f5-4237-9190-012177145e10", "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3"  # global, application

@@ -62,7 +62,7 @@ def joined(newer: SignInLog, older: SignInLog) -> SignInLog:
     records = sorted((*newer.records, *more), key=lambda each: each.at, reverse=True)
     meet = older.until is None or older.until >= newer.since
     longer = older if meet and older.since < newer.since else newer
-    return replace(longer, records=tuple(records), until=newer.until)
+    return replace(longer, records=tuple(records), until=newer.until, unread=newer.unread + older.unread)
 
 
 @lru_cache(maxsize=4)  # several conditions of a policy ask the same log the same thing

@@ -438,8 +438,9 @@ class SignInLog:
     What the sign-in log shows of a workload, newest first, and from when on it was read whole: a budget of pages and
     of time may end the reading early, and a log holds what its licence keeps. `until` is set where it is whole up to
     then only, because nothing has come in since, for longer than is usual there: what is of later is not known.
-    `instead_of` is why Graph did not answer, where another source did. One log is equal to itself alone, so that what
-    is learned from it can be kept beside it.
+    `hole` is when a silence began that `since` is the end of: older records may be there, and are not all. `unread`
+    is how many records of the time could not be read. `instead_of` is why Graph did not answer, where another source
+    did. One log is equal to itself alone, so that what is learned from it can be kept beside it.
     """
 
     records: tuple[SignIn, ...]
@@ -448,6 +449,8 @@ class SignInLog:
     source: LogSource = LogSource.GRAPH
     instead_of: str | None = None
     until: datetime | None = None
+    hole: datetime | None = None
+    unread: int = 0
 
 
 class Way(StrEnum):
@@ -611,7 +614,8 @@ class GraphToken:
 class GraphActivity:
     """
     What a workload asked of Graph in its own name, from `since` on: calls, and the tokens of the last days. A busy one
-    makes more than is read: then what is not in a list may have been all the same. `until` as in a sign-in log.
+    makes more than is read: then what is not in a list may have been all the same. `until` and `hole` as in a sign-in
+    log.
     """
 
     calls: tuple[GraphCalls, ...]
@@ -620,6 +624,7 @@ class GraphActivity:
     all_calls: bool = True
     all_tokens: bool = True
     until: datetime | None = None
+    hole: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ Everything that can go wrong, sorted by who must act.
     │   ├── Unreachable          no answer, and nothing was changed
     │   ├── OutcomeUnknown       no answer to a write: it may or may not have happened
     │   └── IncompleteAnswer     a list that stops before its end is not a list
+    ├── PartLost               a stretch of a log that no later try will tell of; the rest was given
     ├── PlatformRefused        the object cannot be changed in this way: a named outcome
     │   ├── InstanceLocked       the application's instance lock protects the property
     │   ├── CannotBeRead         what a change starts from is refused to us, so nothing is changed
@@ -33,7 +34,7 @@ Messages say what was not done, what state things are in, and what to do next. T
 secret, and tenant text in them is escaped by whoever prints it.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 
 class CordonError(Exception):
@@ -166,6 +167,16 @@ class OutcomeUnknown(TimeMayHelp):
 
 class IncompleteAnswer(TimeMayHelp):
     """A paged list broke off, looped, or pointed to another host. It is never taken as complete."""
+
+
+class PartLost(CordonError):
+    """Stretches of a log (since, until) that no later try will tell of; everything else was given before."""
+
+    def __init__(self, doing: str, stretches: tuple[tuple[datetime, datetime], ...], why: str) -> None:
+        begin, end = stretches[0][0], stretches[-1][1]
+        told = f"{begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+        super().__init__(f"Not done: {doing} of all of {told}: {why}. Look at that time by hand.")
+        self.stretches, self.why = stretches, why
 
 
 class PlatformRefused(CordonError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.clock import Clock
-from shared.errors import CordonError, MalformedSignal, Throttled
+from shared.errors import CordonError, MalformedSignal, PartLost, Throttled
 from shared.familiar import Familiar
 from shared.inbox import Inbox
 from shared.signal import JsonObject, NotASignal, PolicyTouched, Signal
@@ -26,6 +26,7 @@ from shared.windows import (
     AGES,
     SETTLE,
     Coverage,
+    Lost,
     Window,
     due_blocks,
     due_windows,
@@ -34,6 +35,7 @@ from shared.windows import (
     newest_behind,
     not_too_far,
     pending,
+    with_lost,
 )
 
 _SWEEP = timedelta(minutes=4)  # a timer function may run ten minutes; what is left waits for the next
@@ -214,14 +216,26 @@ class Polling:
         swept = Swept()
         try:
             for type_ in _SIGN_IN_TYPES:
-                async for page in reading.feeds.all_sign_ins(type_, window.start, window.end):
-                    swept = swept.plus(await self._take(source_named("sign-in"), page, reading))
-                    await reading.familiar.keep()
-                    if reading.news >= _MOST_NEWS:
-                        return replace(swept, complete=False)
+                swept = swept.plus(await self._read_sign_ins_of(type_, window, reading))
+                if not swept.complete:
+                    break
         except CordonError as error:
             await self._note_trouble("sign-ins", error)
             raise
+        return swept
+
+    async def _read_sign_ins_of(self, type_: SignInType, window: Window, reading: "_SignInReading") -> Swept:
+        """What will never be read of it is noted and passed over: waiting for it would keep all that comes after."""
+        swept = Swept()
+        try:
+            async for page in reading.feeds.all_sign_ins(type_, window.start, window.end):
+                swept = swept.plus(await self._take(source_named("sign-in"), page, reading))
+                await reading.familiar.keep()
+                if reading.news >= _MOST_NEWS:
+                    return replace(swept, complete=False)
+        except PartLost as lost:
+            more, now = [Lost(start, end, lost.why) for start, end in lost.stretches], self._clock()
+            await self._update("sign-ins", lambda c: with_lost(c, more, now))
         return swept
 
     async def _take(self, source: Source, page: Sequence[JsonObject], reading: "_SignInReading | None" = None) -> Swept:

@@ -5,11 +5,11 @@ A window is closed on the left and open on the right, in the log's own time (UTC
 moves over windows that were read to their last page.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from shared.signal import JsonObject
+from shared.signal import JsonObject, JsonValue
 
 OVERLAP = timedelta(minutes=5)  # what every sweep reads again: the published latency of audit records
 DEEP_OVERLAP = timedelta(minutes=60)  # what a sweep reads again now and then: latencies that were seen
@@ -21,6 +21,7 @@ BLOCK = timedelta(hours=1)  # what the reconciliation reads again
 AGES = (timedelta(hours=3), timedelta(hours=12), timedelta(hours=36))  # and how old the block is then
 SKEW = timedelta(minutes=2)  # how far the clocks of two instances may differ
 LOOK_BACK = timedelta(days=7)  # after a clock that was wrong: as far as every tenant keeps its log
+_MOST_LOST = 50  # stretches that are remembered, the newest
 MARKS_BACK = timedelta(days=2)  # and so far with the blocks that are read again: more than the oldest age
 
 
@@ -36,6 +37,18 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A stretch of a log that was passed over, because no later try will tell of it."""
+
+    start: datetime
+    end: datetime
+    why: str
+
+    def __str__(self) -> str:
+        return f"{Window(self.start, self.end)} was not read whole, and will not be: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """How far a log is read. `reconciled` holds, for each age, up to where blocks were read again at that age."""
 
@@ -45,6 +58,7 @@ class Coverage:
     trouble: str | None = None  # why the last sweep stopped early
     trouble_since: datetime | None = None
     records: int = field(default=0)
+    lost: tuple["Lost", ...] = ()  # oldest first, no two of them meet
 
     def as_json(self) -> JsonObject:
         return {
@@ -54,6 +68,7 @@ class Coverage:
             "trouble": self.trouble,
             "troubleSince": _text(self.trouble_since),
             "records": self.records,
+            "lost": [[each.start.isoformat(), each.end.isoformat(), each.why] for each in self.lost],
         }
 
     @staticmethod
@@ -68,7 +83,19 @@ class Coverage:
             trouble=trouble if isinstance(trouble, str) else None,
             trouble_since=_time(body.get("troubleSince")),
             records=records if isinstance(records, int) else 0,
+            lost=tuple(_lost(body.get("lost"))),
         )
+
+
+def with_lost(coverage: Coverage, more: Iterable[Lost], now: datetime) -> Coverage:
+    """The same, passing over these too. Stretches that meet are one; those of more than a week ago are forgotten."""
+    merged: list[Lost] = []
+    for each in sorted((*coverage.lost, *more), key=lambda each: (each.start, each.end)):
+        if merged and each.start <= merged[-1].end:
+            merged[-1] = replace(merged[-1], end=max(merged[-1].end, each.end), why=each.why)
+        elif each.end > now - LOOK_BACK:
+            merged.append(each)
+    return replace(coverage, lost=tuple(merged[-_MOST_LOST:]))
 
 
 def due_windows(coverage: Coverage, now: datetime) -> Iterator[Window]:
@@ -139,6 +166,7 @@ def pending(coverage: Coverage, now: datetime) -> tuple[str, ...]:
         said.append(f"the log is marked as read until {coverage.watermark:%Y-%m-%d %H:%M} UTC, which is to come")
     elif now - coverage.watermark > SETTLE + timedelta(minutes=10):
         said.append(f"{Window(coverage.watermark, now)} is not read yet")
+    said += map(str, coverage.lost)
     said += [f"{window} is due to be read again" for _, window in due_blocks(coverage, now)]
     if coverage.trouble:
         said.append(f"the last sweep stopped early: {coverage.trouble}")
@@ -150,6 +178,13 @@ def _chunks(start: datetime, end: datetime) -> Iterator[Window]:
         stop = min(start + CHUNK, end)
         yield Window(start, stop)
         start = stop
+
+
+def _lost(given: JsonValue) -> Iterator[Lost]:
+    for each in given if isinstance(given, list) else ():
+        if isinstance(each, list):
+            start, end, why = map(str, each)
+            yield Lost(datetime.fromisoformat(start), datetime.fromisoformat(end), why)
 
 
 def _hour(moment: datetime) -> datetime:

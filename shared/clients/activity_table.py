@@ -61,10 +61,9 @@ class ActivityTable:
         return self._workspaces.nobody_writes(TABLE, since)
 
     async def _of(self, workspace: str, principal: str, held: Held, now: datetime) -> GraphActivity:
-        since = max(now - CALLS_BACK, held.oldest)
         doing = f"asking workspace {workspace} what {principal} asked of Graph"
         calls, tokens = await together(
-            self._workspaces.rows(workspace, _query("graph-calls", principal, since, _CALLS), doing),
+            self._workspaces.rows(workspace, _query("graph-calls", principal, now - CALLS_BACK, _CALLS), doing),
             self._workspaces.rows(workspace, _query("graph-tokens", principal, now - TOKENS_BACK, _TOKENS), doing),
         )
         return readable(
@@ -72,10 +71,11 @@ class ActivityTable:
             lambda: GraphActivity(
                 calls=tuple(_call(row) for row in calls),
                 tokens=tuple(_token(row) for row in tokens if row.get("token")),
-                since=since,
+                since=max(now - CALLS_BACK, held.oldest),
                 all_calls=len(calls) < MOST_PATHS,
                 all_tokens=len(tokens) < MOST_TOKENS and all(row.get("token") for row in tokens),
                 until=held.until,
+                hole=held.hole,
             ),
         )
 

@@ -59,8 +59,7 @@ class AuditTable:
             why = f"its records stopped at {held.until:%Y-%m-%d %H:%M} UTC, and nothing is known of the time after"
             raise IncompleteAnswer(f"Not done: {doing}: {why}.")
         if held.oldest > since:
-            why = f"they begin at {held.oldest:%Y-%m-%d %H:%M} UTC, and nothing is known of the time before"
-            raise IncompleteAnswer(f"Not done: {doing}: {why}.")
+            raise IncompleteAnswer(f"Not done: {doing}: {held.begins}.")
         if len(rows) >= MOST:
             raise IncompleteAnswer(f"Not done: {doing}: there are more than {MOST}.")
         return readable(doing, lambda: [_record(row) for row in rows])

@@ -121,7 +121,8 @@ class GraphFeeds:
             first = await self._first(call, self._sign_in_options())
         except CordonError as error:
             managed = type_ == "managedIdentity"
-            yield await self._logs.everybody(error, call.doing, since, until, managed=managed)
+            async for page in self._logs.everybody(error, call.doing, since, until, managed=managed):
+                yield page
             return
         async for page in self._http.pages(call, first):
             last = page

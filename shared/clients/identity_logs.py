@@ -3,7 +3,7 @@ One interface over the sources of an identity's logs: Graph where it answers, an
 or keeps too little. A tenant with or without the licence, or a workspace, gets what can be had.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -115,8 +115,10 @@ class IdentityLogs:
             raise graph
         found = await self.sign_ins.read(principal, since, managed=managed, code=code)
         match found:
-            case Known(log) if log.since <= since and (log.until is None or log.records):
+            case Known(log) if log.since <= since and (log.records or (log.until is None and not log.unread)):
                 return log.records
+            case Known(log) if log.since <= since and log.unread:
+                raise _neither(doing, graph, f"{log.unread} record(s) could not be read", may_help_later=False)
             case Known(log) if log.until is not None:
                 raise _neither(doing, graph, f"they end at {log.until:%Y-%m-%d %H:%M} UTC", may_help_later=True)
             case Known(log):
@@ -128,14 +130,14 @@ class IdentityLogs:
 
     async def everybody(
         self, graph: CordonError, doing: str, since: datetime, until: datetime, *, managed: bool
-    ) -> Sequence[JsonObject]:
+    ) -> AsyncIterator[Sequence[JsonObject]]:
         """All workloads' sign-ins of this time, in Graph's shape, where Graph has refused. See `tokens`."""
         if self.sign_ins is None:
             raise graph
-        found = await self.sign_ins.everybody(since, until, managed=managed)
-        match found:
-            case Known(records):
-                return records
+        match await self.sign_ins.having(since, until, managed=managed):
+            case Known(having):
+                async for page in self.sign_ins.everybody(having, since, until, managed=managed):
+                    yield page
             case CouldNotLook(why, later):
                 raise _neither(doing, graph, why, may_help_later=later or isinstance(graph, TimeMayHelp))
             case NotLooked():

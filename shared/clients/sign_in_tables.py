@@ -6,29 +6,30 @@ record on. Which columns a table has grows with time; those that the documents d
 are there (facts: graph 3).
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from shared.case import CouldNotLook, Known, LogSource, Part, SignIn, SignInLog
-from shared.clients.azure_answers import as_part, readable
+from shared.clients.azure_answers import as_part
 from shared.clients.graph_shapes import Unreadable, guid_of, optional_text_of, text_of
-from shared.clients.workspaces import Workspaces, kusto_time, moment_of
-from shared.errors import IncompleteAnswer
+from shared.clients.workspaces import Held, Workspaces, kusto_time, moment_of
+from shared.errors import IncompleteAnswer, PartLost
 from shared.identity import canonical_guid, shown_at_sign_in
 from shared.signal import JsonObject
 from shared.together import together
 
 MOST = 20_000  # rows of one answer: the service gives 500,000 or 64 MB at the most
+_SHORTEST = timedelta(minutes=1)  # of what is asked for by halves
 _TABLES = {False: "AADServicePrincipalSignInLogs", True: "AADManagedIdentitySignInLogs"}
-_COLUMNS = f"""| top {MOST} by TimeGenerated desc
-| extend place=parse_json(tostring(LocationDetails))
-| project at=TimeGenerated, id=Id, sp=ServicePrincipalId, code=ResultType, ip=IPAddress, \
-key=ServicePrincipalCredentialKeyId, thumbprint=ServicePrincipalCredentialThumbprint, federated=FederatedCredentialId, \
-kind=tostring(column_ifexists('ClientCredentialType', '')), resource=ResourceDisplayName, \
-resourceId=ResourceIdentity, network=tostring(column_ifexists('AutonomousSystemNumber', '')), \
-country=tostring(place.countryOrRegion), agent=tostring(column_ifexists('UserAgent', '')), token=UniqueTokenIdentifier
-"""
+
+
+@dataclass(frozen=True, slots=True)
+class Having:
+    """Workspaces that have the newest of a time, and what the one that reaches back furthest holds."""
+
+    workspaces: tuple[str, ...]
+    held: Held
 
 
 class SignInTables:
@@ -55,37 +56,63 @@ class SignInTables:
             return CouldNotLook(why, may_help_later=any(each.may_help_later for each in failed))
         return self._workspaces.nobody_writes(table, since)
 
-    async def everybody(self, since: datetime, until: datetime, *, managed: bool) -> Part[Sequence[JsonObject]]:
+    async def having(self, since: datetime, until: datetime, *, managed: bool) -> Part[Having]:
         """
-        All workloads' records of since <= t < until, in Graph's shape, of the workspaces that have the whole of this
-        time: Entra sends a category as a whole, so one is enough. Unknown where none has, because nothing is sent
-        there, or not any more, or where there are more than one answer holds.
+        The workspaces that have a time until its end: Entra sends a category as a whole, so one is enough. Unknown
+        where none has, because nothing is sent there, or not any more.
         """
         table = _TABLES[managed]
-        asked = [as_part(self._everybody_in(each, table, since, until)) for each in self._workspaces.ids]
-        parts: tuple[Part[Sequence[JsonObject] | None], ...] = await together(*asked)
-        held = [part.value for part in parts if isinstance(part, Known) and part.value is not None]
+        asked = [as_part(self._held_until(each, table, since, until)) for each in self._workspaces.ids]
+        parts: tuple[Part[Held | None], ...] = await together(*asked)
+        held = {
+            id_: part.value
+            for id_, part in zip(self._workspaces.ids, parts, strict=True)
+            if isinstance(part, Known) and part.value is not None
+        }
         if held:
-            return Known([*{str(record["id"]): record for records in held for record in records}.values()])
+            return Known(Having(tuple(held), min(held.values(), key=lambda each: each.oldest)))
         failed = [part for part in parts if isinstance(part, CouldNotLook)]
         return failed[0] if failed else self._workspaces.nobody_writes(table, since)
 
-    async def _everybody_in(
-        self, workspace: str, table: str, since: datetime, until: datetime
-    ) -> Sequence[JsonObject] | None:
-        doing = f"asking workspace {workspace} for all sign-ins"
-        held, rows = await together(
-            self._workspaces.held(workspace, table, since),
-            self._workspaces.rows(workspace, _query_all(table, since, until), doing),
-        )
-        if held is None:
-            return None
-        if held.until is not None and held.until < until:
+    async def everybody(
+        self, having: Having, since: datetime, until: datetime, *, managed: bool
+    ) -> AsyncIterator[Sequence[JsonObject]]:
+        """
+        All workloads' records of since <= t < until, in Graph's shape, of these workspaces. A time that holds more than
+        one answer does is asked for by halves. Raises PartLost at the end, when all else was given, for minutes of
+        which that is true all the same, and for what is older than the records are whole.
+        """
+        table, asked, lost = _TABLES[managed], [(since, until)], list[tuple[datetime, datetime]]()
+        while asked:
+            begin, end = asked.pop()
+            rows = await together(*(self._all_in(each, table, begin, end) for each in having.workspaces))
+            is_whole = all(len(each) < MOST for each in rows)
+            if not is_whole and end - begin > _SHORTEST:
+                middle = (begin + (end - begin) / 2).replace(microsecond=0)
+                asked += [(begin, middle), (middle, end)]
+                continue
+            yield _each_once([record for records in rows for record in records])
+            if not is_whole:
+                lost.append((begin, end))
+        why = [f"more than {MOST} came in a minute"] if lost else []
+        if having.held.oldest > since:
+            lost.append((since, min(until, having.held.oldest)))
+            why.append(f"of the records in Log Analytics: {having.held.begins}")
+        if lost:
+            raise PartLost("reading all sign-ins", tuple(sorted(lost)), "; ".join(why))
+
+    async def _held_until(self, workspace: str, table: str, since: datetime, until: datetime) -> Held | None:
+        """None: nobody sends the table's records there (any more). Raises where they ended before this time did."""
+        held = await self._workspaces.held(workspace, table, since)
+        if held is not None and held.until is not None and held.until < until:
             why = f"Its records stopped at {held.until:%Y-%m-%d %H:%M} UTC, and nothing is known of the time after"
-            raise IncompleteAnswer(f"Not done: {doing}. {why}.")
-        if len(rows) >= MOST:
-            raise IncompleteAnswer(f"Not done: {doing}. More than {MOST} came between {since} and {until}.")
-        return readable(doing, lambda: [_as_graph(row) for row in rows])
+            raise IncompleteAnswer(f"Not done: asking workspace {workspace} for all sign-ins. {why}.")
+        return held
+
+    async def _all_in(self, workspace: str, table: str, since: datetime, until: datetime) -> Sequence[JsonObject]:
+        doing = f"asking workspace {workspace} for all sign-ins"
+        rows = await self._workspaces.rows(workspace, _query_all(table, since, until), doing)
+        return [_as_graph(row) for row in rows]
 
     async def _one(self, workspace: str, table: str, query: str, principal: str, since: datetime) -> SignInLog | None:
         """One workspace's; None if nobody sends the table's records there (any more)."""
@@ -96,11 +123,30 @@ class SignInTables:
         )
         if held is None:
             return None
-        records = readable(doing, lambda: [_sign_in(row, principal) for row in rows])
-        records.sort(key=lambda each: each.at, reverse=True)
-        cut_short = len(records) >= MOST
+        read = [_sign_in_or_none(row, principal) for row in rows]
+        records = sorted((each for each in read if each is not None), key=lambda each: each.at, reverse=True)
+        unread, cut_short = len(read) - len(records), len(rows) >= MOST
+        if cut_short and not records:
+            raise IncompleteAnswer(f"Not done: {doing}. None of {unread} records can be read.")
         begun = records[-1].at if cut_short else max(since, held.oldest)
-        return SignInLog(tuple(records), begun, cut_short, LogSource.WORKSPACE, until=held.until)
+        hole = held.hole if begun == held.oldest else None
+        return SignInLog(tuple(records), begun, cut_short, LogSource.WORKSPACE, None, held.until, hole, unread)
+
+
+def _each_once(records: Sequence[JsonObject]) -> list[JsonObject]:
+    """What has no id is told as often as it came."""
+    return [*{str(record["id"] or f"without-{n}"): record for n, record in enumerate(records)}.values()]
+
+
+def _columns() -> str:
+    return f"""| top {MOST} by TimeGenerated desc
+| extend place=parse_json(tostring(LocationDetails))
+| project at=TimeGenerated, id=Id, sp=ServicePrincipalId, code=ResultType, ip=IPAddress, \
+key=ServicePrincipalCredentialKeyId, thumbprint=ServicePrincipalCredentialThumbprint, federated=FederatedCredentialId, \
+kind=tostring(column_ifexists('ClientCredentialType', '')), resource=ResourceDisplayName, \
+resourceId=ResourceIdentity, network=tostring(column_ifexists('AutonomousSystemNumber', '')), \
+country=tostring(place.countryOrRegion), agent=tostring(column_ifexists('UserAgent', '')), token=UniqueTokenIdentifier
+"""
 
 
 def _query(table: str, principal: str, since: datetime, code: int | None) -> str:
@@ -108,36 +154,39 @@ def _query(table: str, principal: str, since: datetime, code: int | None) -> str
     return (
         f"// cordon:sign-ins\nlet sp='{principal}'; let codes=dynamic({codes}); let t0={kusto_time(since)};\n{table}\n"
         "| where TimeGenerated >= t0 and ServicePrincipalId =~ sp\n"
-        f"| where array_length(codes) == 0 or ResultType in (codes)\n{_COLUMNS}"
+        f"| where array_length(codes) == 0 or ResultType in (codes)\n{_columns()}"
     )
 
 
 def _query_all(table: str, since: datetime, until: datetime) -> str:
     return (
         f"// cordon:all-sign-ins\nlet t0={kusto_time(since)}; let t1={kusto_time(until)};\n{table}\n"
-        f"| where TimeGenerated >= t0 and TimeGenerated < t1\n{_COLUMNS.rstrip()}, app=AppId, "
+        f"| where TimeGenerated >= t0 and TimeGenerated < t1\n{_columns().rstrip()}, app=AppId, "
         "name=ServicePrincipalName\n"
     )
 
 
 def _as_graph(row: JsonObject) -> JsonObject:
-    """A row as Graph would tell it, so that one source reads both."""
-    network = text_of(row, "network")
+    """
+    A row as Graph would tell it, so that one source reads both. What is odd about it stays so: the source sets that
+    record aside with the reason, and the rest of the page counts.
+    """
+    code, network = str(row.get("code")), str(row.get("network"))
     return {
-        "id": text_of(row, "id"),
-        "createdDateTime": moment_of(row, "at").isoformat(),
-        "servicePrincipalId": text_of(row, "sp"),
-        "servicePrincipalName": _text(row, "name"),
-        "appId": _text(row, "app"),
-        "status": {"errorCode": int(text_of(row, "code"))},
-        "ipAddress": _text(row, "ip"),
-        "servicePrincipalCredentialKeyId": _text(row, "key"),
-        "federatedCredentialId": _text(row, "federated"),
-        "resourceId": _text(row, "resourceId"),
-        "resourceDisplayName": _text(row, "resource"),
+        "id": row.get("id"),
+        "createdDateTime": row.get("at"),
+        "servicePrincipalId": row.get("sp") or "not told",  # without any it would pass for a person's
+        "servicePrincipalName": row.get("name") or None,
+        "appId": row.get("app") or None,
+        "status": {"errorCode": int(code) if code.isdecimal() else code},
+        "ipAddress": row.get("ip") or None,
+        "servicePrincipalCredentialKeyId": row.get("key") or None,
+        "federatedCredentialId": row.get("federated") or None,
+        "resourceId": row.get("resourceId") or None,
+        "resourceDisplayName": row.get("resource") or None,
         "autonomousSystemNumber": int(network) if network.isdecimal() else None,
-        "location": {"countryOrRegion": _text(row, "country")},
-        "userAgent": _text(row, "agent"),
+        "location": {"countryOrRegion": row.get("country") or None},
+        "userAgent": row.get("agent") or None,
     }
 
 
@@ -153,7 +202,15 @@ def _joined(logs: Sequence[SignInLog]) -> SignInLog:
             whole = replace(log, until=whole.until)
     found = {record.id: record for log in logs for record in log.records}
     records = sorted(found.values(), key=lambda each: each.at, reverse=True)
-    return replace(whole, records=tuple(records))
+    return replace(whole, records=tuple(records), unread=max(log.unread for log in logs))
+
+
+def _sign_in_or_none(row: JsonObject, principal: str) -> SignIn | None:
+    """None for a row that cannot be read: the others are told, and that there is one more."""
+    try:
+        return _sign_in(row, principal)
+    except (Unreadable, ValueError, LookupError, TypeError):
+        return None
 
 
 def _sign_in(row: JsonObject, principal: str) -> SignIn:

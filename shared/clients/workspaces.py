@@ -8,8 +8,9 @@ and checked names.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from shared.case import CouldNotLook
 from shared.clients.azure_answers import Order, Reply, readable
@@ -20,6 +21,7 @@ from shared.clients.patience import Trouble, persist
 from shared.errors import IncompleteAnswer, PlatformRefused
 from shared.identity import canonical_guid
 from shared.signal import JsonObject, JsonValue
+from shared.together import together
 
 LOG_READER = "the role Log Analytics Reader on the workspace"
 # A table that has been silent for this long is not written to any more, however seldom it was.
@@ -27,7 +29,11 @@ _SILENT = timedelta(days=2)
 _VAULT = re.compile(r"[a-z0-9-]{3,24}")
 _LATE = timedelta(hours=2)  # how late a record may be where all is well; seen are 15 to 30 minutes
 _TWICE = 2  # the usual silence: as long again is still no sign that the records have stopped
-_FORTNIGHT = timedelta(days=15)  # of which two weekends are a part, by which the usual silence is told
+_OTHERS = 2  # silences half as long, which make one usual
+_PAUSE = timedelta(minutes=30)  # without a record, ends a stretch; the question below says the same
+_HOLE = timedelta(hours=1)  # between two stretches: shorter ones are nothing to wonder at
+_PACE = timedelta(days=24)  # of which three weekends are a part, by which the usual silence is told
+_LEAST_TICKS = 50  # of ten minutes with a record: fewer have no pace that a hole could break
 _QUERIES = Quota("log queries", 200, 30.5)  # per identity; facts: azure 3.4
 
 
@@ -35,12 +41,33 @@ _QUERIES = Quota("log queries", 200, 30.5)  # per identity; facts: azure 3.4
 class Held:
     """
     The time that a table's records in a workspace speak of. `until` is set where they have stopped for longer than
-    they usually do, which a person may have brought about: nothing is known of the time after.
+    they usually do, which a person may have brought about: nothing is known of the time after. `hole` is the newest
+    time in which they had stopped and came again, and `oldest` its end: what is older is not whole.
     """
 
     oldest: datetime
     newest: datetime
     until: datetime | None = None
+    hole: datetime | None = None
+
+    @property
+    def begins(self) -> str:
+        """Why it does not tell of what was before."""
+        if self.hole is None:
+            return f"they begin at {self.oldest:%Y-%m-%d %H:%M} UTC, and nothing is known of the time before"
+        return (
+            f"nothing of anybody came in from {self.hole:%Y-%m-%d %H:%M} UTC to {self.oldest:%Y-%m-%d %H:%M} UTC, "
+            "which is unusual there, so what happened then is not known"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Time without a pause. `ticks`: how many ten minutes of it hold a record."""
+
+    begun: datetime
+    ended: datetime
+    ticks: int
 
 
 class Workspaces:
@@ -77,22 +104,24 @@ class Workspaces:
 
     async def held(self, workspace: str, table: str, since: datetime) -> Held | None:
         """
-        What a workspace has of a table from `since` on, or from two weeks ago, of anybody; None: nothing, or nothing
+        What a workspace has of a table from `since` on, or from three weeks ago, of anybody; None: nothing, or nothing
         lately. A table that nobody sends records to is as empty as one in which nothing happened, so emptiness alone
-        proves nothing. Whether records still come is told by how the table ticks: the longest silence but one, so that
-        a single break is not taken for a habit, and a weekend is.
+        proves nothing. Whether records came all the time is told by how the table ticks: a silence is usual if two
+        others are half as long, so that a single break is not taken for a habit, and a weekend is. When the workspace
+        was full, no habit explains it.
         """
         doing = f"asking workspace {workspace} how far back its {table} goes"
         query = (
-            f"// cordon:coverage\nlet t0={kusto_time(min(since, self.now - _FORTNIGHT))};\n{table}\n"
+            f"// cordon:coverage\nlet t0={kusto_time(min(since, self.now - _PACE))};\n{table}\n"
             "| where TimeGenerated >= t0\n"
             "| summarize begun=min(TimeGenerated), ended=max(TimeGenerated) by bin(TimeGenerated, 10m)\n"
-            "| sort by begun asc\n| extend pause=toreal((begun-prev(ended))/1s)\n"
-            "| summarize oldest=min(begun), newest=max(ended), pauses=make_list(pause)\n"
-            "| extend pauses=array_sort_desc(pauses)\n| project oldest, newest, quiet=toreal(pauses[1])\n"
+            "| sort by begun asc\n| extend stretch=row_cumsum(iff(begun-prev(ended) > 30m, 1, 0))\n"
+            "| summarize begun=min(begun), ended=max(ended), ticks=count() by stretch\n"
+            "| project begun, ended, ticks\n"
         )
-        rows = await self.rows(workspace, query, doing)
-        return readable(doing, lambda: _held(rows, self.now))
+        rows, full = await together(self.rows(workspace, query, doing), self.lost(workspace, since))
+        stretches = readable(doing, lambda: sorted(map(_stretch, rows), key=lambda each: each.begun))
+        return _held(stretches, full.newest if full else None, self.now)
 
     async def lost(self, workspace: str, since: datetime) -> Held | None:
         """
@@ -155,18 +184,37 @@ def _span(rows: Sequence[JsonObject]) -> Held | None:
     return Held(moment_of(rows[0], "oldest"), moment_of(rows[0], "newest"))
 
 
-def _held(rows: Sequence[JsonObject], now: datetime) -> Held | None:
-    """`quiet`, in seconds, is null while there are no two pauses."""
-    span = _span(rows)
-    if span is None:
+def _stretch(row: JsonObject) -> _Stretch:
+    ticks = row.get("ticks")
+    if not isinstance(ticks, int) or isinstance(ticks, bool):
+        raise Unreadable("ticks is not a number")
+    return _Stretch(moment_of(row, "begun"), moment_of(row, "ended"), ticks)
+
+
+def _held(stretches: Sequence[_Stretch], full: datetime | None, now: datetime) -> Held | None:
+    """`full` is when the workspace took nothing more in, the last time."""
+    if not stretches or now - (newest := stretches[-1].ended) > _SILENT:
         return None
-    newest, quiet = span.newest, rows[0].get("quiet")
-    if quiet is not None and (not isinstance(quiet, int | float) or isinstance(quiet, bool) or quiet < 0):
-        raise Unreadable("quiet is no length of time")
-    if now - newest > _SILENT:
-        return None
-    ticks = now - newest <= max(_LATE, _TWICE * timedelta(seconds=quiet or 0))
-    return replace(span, until=None if ticks else newest)
+    pauses = sorted((after.begun - before.ended for before, after in pairwise(stretches)), reverse=True)
+    usual = pauses[1] if len(pauses) > 1 else timedelta()
+    ticks = now - newest <= max(_LATE, _TWICE * usual)
+    stopped = not ticks or (full is not None and newest <= full + _PAUSE)
+    oldest, hole = _whole_from(stretches, pauses, full)
+    return Held(oldest, newest, newest if stopped else None, hole)
+
+
+def _whole_from(
+    stretches: Sequence[_Stretch], pauses: Sequence[timedelta], full: datetime | None
+) -> tuple[datetime, datetime | None]:
+    """Where the newest hole ends, and where it began; else the beginning. `pauses`: the longest first."""
+    if full is not None and full >= stretches[-1].begun:
+        return full, None
+    third = pauses[_OTHERS] if len(pauses) > _OTHERS else timedelta()
+    usual = max(_HOLE, _TWICE * third) if sum(each.ticks for each in stretches) >= _LEAST_TICKS else timedelta.max
+    for before, after in reversed([*pairwise(stretches)]):
+        if after.begun - before.ended > usual or (full is not None and before.begun <= full):
+            return after.begun, before.ended
+    return stretches[0].begun, None
 
 
 def _rows(body: JsonObject) -> list[JsonObject]:

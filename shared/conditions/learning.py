@@ -52,15 +52,27 @@ def learned(
     return Unknown(found.why) if isinstance(found, TooShort) else (log, found)
 
 
-def begins_late(log: SignInLog) -> str:
+def begins_late(log: SignInLog | GraphActivity) -> str:
     """Why a log does not tell of all the time that is asked about."""
-    if log.cut_short:
+    what = "sign-in log" if isinstance(log, SignInLog) else "log of calls to Graph"
+    if isinstance(log, SignInLog) and log.cut_short:
         return "the sign-in log could not be read far enough back: there are too many records in it"
-    return f"the sign-in log begins at {utc(log.since)} only"
+    if log.hole is not None:
+        return (
+            f"the {what} has a hole from {utc(log.hole)} to {utc(log.since)}: nothing of anybody came in then, which "
+            "is unusual there, and it is whole since then only"
+        )
+    return f"the {what} begins at {utc(log.since)} only"
 
 
 def fell_silent(log: SignInLog | GraphActivity) -> str | None:
-    """Why what a log does not show may have happened all the same: its records have stopped; None if they go on."""
-    if log.until is None:
-        return None
-    return f"the log is known until {utc(log.until)} only: nothing of anybody has come in since, which is unusual there"
+    """
+    Why what a log does not show may have happened all the same: its records have stopped, or one of them cannot be
+    read; None if they go on.
+    """
+    if log.until is not None:
+        stopped = "nothing of anybody has come in since, which is unusual there"
+        return f"the log is known until {utc(log.until)} only: {stopped}"
+    if isinstance(log, SignInLog) and log.unread:
+        return f"{log.unread} record(s) of the sign-in log could not be read"
+    return None

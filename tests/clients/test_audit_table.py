@@ -103,3 +103,12 @@ def test_a_log_that_is_not_whole_is_unknown_with_both_reasons(
     for part in (found.audits, found.grant_audits):
         assert "AuditLog.Read.All" in why(part)
         assert told in why(part)
+
+
+def test_a_hole_in_the_records_of_a_week_is_no_quiet_time() -> None:
+    """They came again; what somebody did in between is not known, and from when to when is told."""
+    whole = ticking()
+    held = [each for number, each in enumerate(whole) if not 20 < number < 26]
+
+    assert "from 2026-03-01 01:00 UTC to 2026-03-01 07:00 UTC" in why(look(MAY[:2], held).audits)
+    assert isinstance(look(MAY[:2], whole).audits, Known)

@@ -10,7 +10,8 @@ import pytest
 from drill.practice import Behaviour, Credential, CredentialKind
 from shared.case import CouldNotLook, KeyUse, Known, LogSource, Part, PartName, SignInLog
 from shared.clients.workspaces import kusto_time
-from shared.errors import CordonError
+from shared.conditions.learning import fell_silent
+from shared.errors import CordonError, PartLost
 from shared.identity import PrincipalId, shown_at_sign_in
 from shared.tenant import Gathered
 from tests.clients.fake_graph import START
@@ -363,3 +364,61 @@ def test_a_key_id_of_zeros_alone_names_no_credential() -> None:
     assert shown_at_sign_in("00000000-0000-0000-0000-000000000000", None) is None
     assert shown_at_sign_in("00000000-0000-0000-0000-000000000000", SECRET) == SECRET
     assert shown_at_sign_in(SECRET, None) == shown_at_sign_in(SECRET, "") == SECRET
+
+
+OTHER = "0c0c0c0c-0000-4000-8000-00000000eeee"
+
+
+def read_all(held: list[dict[str, Any]], into: list[str], azure: dict[str, Any] = EXPORTED) -> None:
+    """As `polled`; what came before an error is kept in `into`."""
+
+    async def story(place: Place) -> None:
+        async for page in place.tenant.feeds.all_sign_ins("servicePrincipal", START - DAY / 3, START - HOUR):
+            into.extend(str(each["id"]) for each in page)
+
+    at(story, UNLICENSED, azure=azure, logs={"signIns": held}, workspaces=None, behaviour=Behaviour.gentle())
+
+
+def test_a_flood_of_sign_ins_hides_only_its_own_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one answer does not hold is asked for by halves; a minute that is too full is named, the rest is told."""
+    monkeypatch.setattr("shared.clients.sign_in_tables.MOST", 5)
+    flood = [signed_in(100 + n, 3 * HOUR + n * timedelta(seconds=1), servicePrincipalId=OTHER) for n in range(12)]
+    spread = [signed_in(200 + n, 5 * HOUR + n * timedelta(minutes=5), servicePrincipalId=OTHER) for n in range(12)]
+    told: list[str] = []
+
+    with pytest.raises(PartLost, match="more than 5 came in a minute") as lost:
+        read_all([*flood, *spread, *ticking(HOUR, timedelta()), *HELD], told)
+    assert {*(f"s{200 + n}" for n in range(12)), "s4", "s5"} <= {*told}
+    assert sum((end - begin for begin, end in lost.value.stretches), timedelta()) <= timedelta(minutes=1)
+
+
+def test_a_poll_of_a_time_before_the_records_begin_tells_which_time_that_is() -> None:
+    """Entra sends nothing of the time before its setting, and what nobody looked at was not quiet."""
+    told: list[str] = []
+
+    with pytest.raises(PartLost, match="they begin at 2026-03-01 22:00 UTC") as lost:
+        read_all(ticking(HOUR, timedelta(), 6)[:6], told)
+    assert lost.value.stretches == ((START - DAY / 3, START - 5 * HOUR),)
+    assert told == ["s1002", "s1003", "s1004", "s1005"]
+
+
+ODD = signed_in(7, DAY / 6, servicePrincipalCredentialKeyId=None, status={"errorCode": "no number"})
+
+
+def test_one_odd_record_does_not_hide_the_others() -> None:
+    """It is handed on to the source, which sets it aside and says why; who signed in beside it is seen."""
+    assert {"s4", "s5", "s7"} <= {*polled(UNLICENSED, [*HELD, ODD, *ticking(HOUR, timedelta())])}
+
+
+def test_of_an_identity_s_log_with_an_odd_record_the_rest_is_told_and_how_much_is_not() -> None:
+    """What the others show counts; what they do not show, the odd one may have been."""
+
+    async def story(place: Place) -> Gathered:
+        return await place.tenant.directory.look(REF, SIGN_INS)
+
+    logs = {"signIns": [*HELD, ODD]}
+    found = at(story, UNLICENSED, azure=EXPORTED, logs=logs, workspaces=None, behaviour=Behaviour.gentle())
+    log = log_of(found.attempts)
+
+    assert ([each.id for each in log.records], log.unread) == (["s4", "s3"], 1)
+    assert "could not be read" in str(fell_silent(log))

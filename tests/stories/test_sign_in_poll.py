@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.errors import IncompleteAnswer, Unreachable
+from shared.errors import IncompleteAnswer, PartLost, Unreachable
 from shared.incident import Status
 from shared.signal import JsonObject, JsonValue
 from shared.tenant import SignInType
@@ -223,5 +223,24 @@ def test_a_stretch_that_cannot_be_read_does_not_hide_what_comes_after_it() -> No
         assert view.read_until is not None
         assert view.read_until <= START + timedelta(minutes=20)
         assert "the last sweep stopped early" in str(view.pending)
+
+    play(story, payroll(), policy=WAITING)
+
+
+def test_what_will_never_be_read_is_named_and_holds_up_nothing() -> None:
+    """The hole of an export: coverage says which time was passed over, and the poll goes on after it."""
+
+    async def story(world: World) -> None:
+        hole = (START - timedelta(hours=3), START - timedelta(hours=2))
+        world.feeds.sign_ins_fail = PartLost("reading all sign-ins", (hole,), "nothing came in")
+        await sweep_later(world, 0)
+        world.feeds.sign_ins_fail = None
+        world.feeds.everybodys = [at(3)]
+        await sweep_later(world, 10)
+        (view,) = [each for each in (await world.instance().health()).coverage if each.feed == "sign-ins"]
+
+        assert view.read_until == START + timedelta(minutes=9)
+        assert [each for each in view.pending if "2026-03-02 00:00 to 2026-03-02 01:00 UTC was not read" in each]
+        assert await opened(world) == 1
 
     play(story, payroll(), policy=WAITING)

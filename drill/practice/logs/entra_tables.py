@@ -5,8 +5,8 @@ nothing at all where there is no setting: the table is there and empty.
     // cordon:coverage
     let t0=datetime(…);
     TABLE
-    …                                   one row, of nulls where the table holds nothing; `quiet`: the longest
-                                        silence but one between its ticks of ten minutes, in seconds
+    …                                   a row for each stretch of ten minutes with records, of which no two are half
+                                        an hour apart: begun, ended, ticks; none where the table holds nothing
 
     // cordon:sign-ins
     let sp='…'; let codes=dynamic(["0"]); let t0=datetime(…);
@@ -35,7 +35,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
 from typing import TypeAlias
 
 from drill.practice.arm.state import Workspace
@@ -54,8 +53,8 @@ _AUDITS = "AuditLogs"
 _TABLES = (*_SIGN_INS, _ACTIVITY, _AUDITS)
 _CALL_COLUMNS = {"method": "string", "path": "string", "calls": "long", "last": "datetime"}
 _TOKEN_COLUMNS = {"token": "string", "first": "datetime", "last": "datetime", "issued": "datetime", "ip": "string"}
-_COVERAGE_COLUMNS = {"oldest": "datetime", "newest": "datetime", "quiet": "real"}
-_TICK = 600  # seconds of a bin
+_COVERAGE_COLUMNS = {"begun": "datetime", "ended": "datetime", "ticks": "long"}
+_TICK, _PAUSE = 600, 1800  # seconds of a bin, and between stretches
 _SIGN_IN_COLUMNS = {
     "at": "datetime",
     **dict.fromkeys(
@@ -81,19 +80,19 @@ _SIGN_IN_COLUMNS = {
 
 
 def _coverage(state: TenantState, query: str, workspaces: Iterable[Workspace], span: _Span) -> Sequence[Row]:
-    times = [kept.at for kept in _held(state, table_of(query, _TABLES), query, workspaces, span)]
-    if not times:
-        return [{"oldest": None, "newest": None, "quiet": None}]
-    pauses = sorted(_pauses(sorted(times)), reverse=True)
-    quiet = pauses[1] if len(pauses) > 1 else None
-    return [{"oldest": fine_time(min(times)), "newest": fine_time(max(times)), "quiet": quiet}]
+    found: list[list[datetime]] = []
+    for at in sorted(kept.at for kept in _held(state, table_of(query, _TABLES), query, workspaces, span)):
+        if not found or ((at - found[-1][-1]).total_seconds() > _PAUSE and _tick(at) != _tick(found[-1][-1])):
+            found.append([])
+        found[-1].append(at)
+    return [
+        {"begun": fine_time(times[0]), "ended": fine_time(times[-1]), "ticks": len({*map(_tick, times)})}
+        for times in found
+    ]
 
 
-def _pauses(times: Sequence[datetime]) -> Iterator[float]:
-    """From the last record of one bin to the first of the next that holds any."""
-    for before, after in pairwise(times):
-        if before.timestamp() // _TICK != after.timestamp() // _TICK:
-            yield (after - before).total_seconds()
+def _tick(at: datetime) -> int:
+    return int(at.timestamp() // _TICK)
 
 
 def _sign_ins(state: TenantState, query: str, workspaces: Iterable[Workspace], span: _Span) -> Sequence[Row]:

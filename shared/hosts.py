@@ -5,7 +5,7 @@ belongs to a domain if it is that or lies below it.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
@@ -85,9 +85,12 @@ _SHORTEST_BRAND = 5  # shorter names are parts of too many words
 
 
 def address_of(text: str) -> Address:
-    """Take an address apart; one that cannot be has no host, and the scheme "?"."""
+    """
+    Take an address apart, as a browser would, which reads a backslash for a slash; one that cannot be has no host, and
+    the scheme "?".
+    """
     try:
-        parts = urlsplit(text.strip())
+        parts = urlsplit(text.strip().replace("\\", "/"))
         host = (parts.hostname or "").rstrip(".")
     except ValueError:
         return Address(text, "?", "")
@@ -111,13 +114,14 @@ def looks_like(host: str, domains: Iterable[str]) -> str | None:
     """
     The domain that a host imitates without belonging to it: by letters that look alike (punycode is decoded), by
     one letter more, less or other, by another ending, or by carrying its name among other words. On a platform that
-    many share a name is nobody's mark.
+    many share a name is nobody's mark; nor is the first word of a domain that lies below another of these, such as
+    "cloud" or "students".
     """
     if not host or is_microsofts(host) or is_on_shared_platform(host):
         return None
-    seen = visible(host)
-    for domain in domains:
-        if _imitates(seen, host, domain):
+    seen, known = visible(host), tuple(domains)
+    for domain in known:
+        if _imitates(seen, host, domain) or (_is_a_name(domain, known) and _carries_name(seen, host, domain)):
             return domain
     return None
 
@@ -155,11 +159,18 @@ def _imitates(seen: str, host: str, domain: str) -> bool:
         return False
     labels = domain.split(".")
     tail = ".".join(seen.split(".")[-len(labels) :])
-    if skeleton(tail) == skeleton(domain) or _is_one_off(skeleton(tail), skeleton(domain)):
-        return True
-    brand = labels[0]
-    if len(brand) < _SHORTEST_BRAND:
+    return skeleton(tail) == skeleton(domain) or _is_one_off(skeleton(tail), skeleton(domain))
+
+
+def _is_a_name(domain: str, domains: Sequence[str]) -> bool:
+    """Whether a domain's first word is what people know it by."""
+    return len(domain.split(".")[0]) >= _SHORTEST_BRAND and not is_below(domain, (d for d in domains if d != domain))
+
+
+def _carries_name(seen: str, host: str, domain: str) -> bool:
+    if is_below(host, (domain,)):
         return False
+    brand = domain.split(".")[0]
     words = [word for word in _TOKENS.split(skeleton(seen)) if word]
     name = "".join(_TOKENS.split(skeleton(brand)))
     joined = ["".join(_TOKENS.split(skeleton(label))) for label in seen.split(".")]

@@ -54,6 +54,8 @@ def flaws_of(text: str, domains: frozenset[str]) -> Iterator[tuple[AddressFlaw, 
     address = address_of(text)
     if domains and address.is_web and not address.is_loopback:
         yield from _by_domain(address, domains)
+    if domains and address.scheme == "?":
+        yield AddressFlaw.FOREIGN_DOMAIN, f"“{text}” cannot be taken apart, so nobody can tell whose it is"
     if "*" in text:
         yield AddressFlaw.WILDCARD, f"“{text}” holds a wildcard"
     if address.is_loopback and address.is_web:

@@ -16,6 +16,7 @@ OURS = ("contoso.example", "fabrikam.example")
         ("http://localhost:3000", "http", "localhost"),
         ("msal20000000://auth", "msal20000000", "auth"),
         ("urn:ietf:wg:oauth:2.0:oob", "urn", ""),
+        ("https://evil.example\\@contoso.example/cb", "https", "evil.example"),
         ("https://[broken", "?", ""),
         ("", "", ""),
     ],
@@ -75,6 +76,15 @@ def test_what_imitates_a_domain_is_told(host: str) -> None:
 def test_what_is_the_tenants_own_or_nothing_like_it_is_not(host: str) -> None:
     """On a platform that many share, a name is nobody's mark."""
     assert looks_like(host, OURS) is None
+
+
+def test_the_first_word_of_a_domain_below_another_is_no_name() -> None:
+    """A tenant that has verified cloud.contoso.example as well is not what every host with "cloud" in it imitates."""
+    ours = ("contoso.example", "cloud.contoso.example")
+
+    assert looks_like("app.cloudvendor.net", ours) is None
+    assert looks_like("c1oud.contoso.net", ours) == "contoso.example"
+    assert looks_like("app.cloudvendor.net", ("cloud.example",)) == "cloud.example"
 
 
 def test_short_names_are_parts_of_too_many_words() -> None:

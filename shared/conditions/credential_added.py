@@ -8,9 +8,18 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from shared.audit import AddedCredential, credential_change, normalise_activity, subject_of
-from shared.case import AuditActor, AuditRecord, Case, Holder, HolderKind, IdentityState, Known, PartName
+from shared.case import AuditRecord, Case, Holder, HolderKind, IdentityState, Known, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.judging import actor_text, both, has_result, is_about, is_by_cordon, is_unexpected, is_within
+from shared.conditions.judging import (
+    actor_text,
+    both,
+    doer_ids,
+    has_result,
+    is_about,
+    is_by_cordon,
+    is_unexpected,
+    is_within,
+)
 from shared.conditions.records import records_about
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
 
@@ -89,15 +98,13 @@ class CredentialAdded:
 
 
 _MAKING = normalise_activity("Add application")
+_AT_ONCE = timedelta(minutes=1)
 
 
 def _is_part_of(record: AuditRecord, making: AuditRecord, within: timedelta) -> bool:
-    """Whether the same one did it, and soon after."""
-    return timedelta() <= record.at - making.at <= within and is_unexpected(record.actor, _ids(making.actor)) is False
-
-
-def _ids(actor: AuditActor) -> frozenset[str]:
-    return frozenset(filter(None, (actor.user_id, actor.principal_id, actor.client_id)))
+    """Whether the same one did it, and soon after, or at once: records of one change may be in any order."""
+    soon = -_AT_ONCE <= record.at - making.at <= within
+    return soon and is_unexpected(record.actor, doer_ids(making.actor)) is False
 
 
 def _told(key: AddedCredential, record: AuditRecord) -> str:

@@ -41,9 +41,18 @@ def has_result(record: AuditRecord, wanted: Collection[str]) -> bool | None:
 
 
 def is_by_cordon(actor: AuditActor, case: Case) -> bool:
-    """Cordon's own acts are no evidence against anybody."""
+    """Cordon's own acts are no evidence against anybody. It signs in as itself and never for a person."""
     own = case.own_principals
-    return actor.principal_id in own or actor.client_id in own
+    return not actor.user_id and (actor.principal_id in own or actor.client_id in own)
+
+
+def doer_ids(actor: AuditActor) -> frozenset[str]:
+    """
+    By which ids somebody did it. Where the log names a person and an application, the person did it by means of that,
+    and anybody may sign in to an application.
+    """
+    ids = (actor.user_id,) if actor.user_id else (actor.principal_id, actor.client_id)
+    return frozenset(each for each in ids if each)
 
 
 def is_unexpected(actor: AuditActor, expected: Collection[str] | None) -> bool | None:
@@ -53,7 +62,7 @@ def is_unexpected(actor: AuditActor, expected: Collection[str] | None) -> bool |
     """
     if expected is None:
         return True
-    ids = {each for each in (actor.user_id, actor.principal_id, actor.client_id) if each}
+    ids = doer_ids(actor)
     return ids.isdisjoint(expected) if ids else None
 
 

@@ -1,5 +1,6 @@
 """credential-added: was a credential put on the identity lately?"""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -49,6 +50,16 @@ def test_expected_makers_and_other_holders_are_left_out() -> None:
     assert isinstance(ROGUE.check(case(audits=(added(on="Application", activity=APPLICATION_ACTIVITY),))), NotMet)
     assert isinstance(ROGUE.check(case(audits=(added(by=STRANGER),))), Met)
     assert isinstance(ROGUE.check(case(audits=(added(by=None),))), Unknown)
+
+
+@pytest.mark.parametrize("expected", [PIPELINE, CORDON_PRINCIPAL])
+def test_a_person_is_not_excused_by_the_application_he_used(expected: str) -> None:
+    """Where the log names both, the person did it: anybody may sign in to an application."""
+    record = added(by=expected)
+    both = replace(record, actor=replace(record.actor, user_id=STRANGER))
+
+    assert isinstance(ROGUE.check(case(audits=(record,))), NotMet)
+    assert isinstance(ROGUE.check(case(audits=(both,))), Met)
 
 
 def test_a_federated_credential_is_a_credential() -> None:
@@ -116,6 +127,7 @@ def test_what_its_maker_gives_a_new_application_is_a_part_of_making_it() -> None
         return type(asked.check(case(audits=(made, added(ago=timedelta(hours=1))))))
 
     assert answer("Add application") is NotMet
+    assert answer("Add application", ago=59.9 / 60) is NotMet, "its records are written at once, in any order"
     assert answer("Add application", by=PIPELINE) is Met
     assert answer("Add application", ago=26) is Met
     assert answer("Add application", ago=0.5) is Met

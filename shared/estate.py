@@ -232,6 +232,9 @@ class Access(Protocol):
 OPERATION_TAG = "cordon-operation"
 """The tag by which a version that Cordon stored, or had made, is found again. Its value is the operation's id."""
 
+MOST_TAGS = 15
+"""That a version of a secret can have (facts: Azure 3.2)."""
+
 
 class SecretVaults(Protocol):
     """The vaults' data plane."""

@@ -591,9 +591,17 @@ class Sitting:
         reason = _told(counts)
         if unseen:
             reason += f". Not seen: {'; '.join(unseen[:3])}{' and more' if len(unseen) > 3 else ''}"
+        if left_out := self._left_out(found):
+            reason += f". Left as they are, for the policy does not name their tier: {left_out}"
         if spared:
             reason += f". Never touched: {', '.join(sorted(spared)[:3])}{' and more' if len(spared) > 3 else ''}"
         await self._end(reason, whole=whole, counts=counts)
+
+    def _left_out(self, found: ExposureFound | None) -> str:
+        """What is exposed and nobody asked to have rotated."""
+        counts = found.secrets if found else {}
+        named = {str(tier) for tier in self._asked.options.tiers}
+        return ", ".join(f"{count} of tier {tier}" for tier, count in sorted(counts.items()) if tier not in named)
 
     def _counted(self, progress: dict[str, Progress], waiting: Sequence[str]) -> dict[str, int]:
         """How many secrets stand where."""

@@ -597,6 +597,8 @@ class Stages:
     async def _stop(self, step: str, outcome: str, reason: str, todo: str) -> None:
         stage = self.progress[step].next_stage
         self._minted.pop(step, None)
+        if stage == "published" and self.planned[step].keys == "one":
+            reason = f"{reason} {_LOCKED_OUT}"
         await self._write(step, SecretStopped(stage=stage, outcome=outcome, reason=reason, todo=todo))
 
     # Small things
@@ -652,8 +654,8 @@ def _todo_after(stage: RotationStage | None) -> str:
             return "The exposed credential is alive. Rotate it by hand at its source, or order the incident again."
         case "published":
             return (
-                "A new credential was made and is not in the vault. Store it there by hand (its source shows it), then "
-                "let the exposed one die."
+                "A new credential was made and is not in the vault. Store it there by hand (where its source does not "
+                "show it, make another), then let the exposed one die."
             )
         case "retired":
             return "The new credential is in the vault, and the exposed one is alive. Let it die at its source by hand."
@@ -661,5 +663,6 @@ def _todo_after(stage: RotationStage | None) -> str:
             return "The exposed credential is dead at its source. Disable the old versions in the vault by hand."
 
 
+_LOCKED_OUT = "Its source took a new password that is in no vault: whoever uses it is locked out until one is set."
 _ASK_OWNER = "Ask the owner of what this secret opens to rotate it, and to store the new value in the vault."
 _NO = timedelta()

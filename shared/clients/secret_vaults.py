@@ -31,7 +31,7 @@ from shared.errors import (
     Throttled,
     Unreachable,
 )
-from shared.estate import OPERATION_TAG, SecretRef, SecretSeen, SecretValue
+from shared.estate import MOST_TAGS, OPERATION_TAG, SecretRef, SecretSeen, SecretValue
 from shared.signal import JsonObject, JsonValue
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ _VAULT = re.compile(r"[a-z0-9-]{3,24}")
 _SECRET = re.compile(r"[0-9a-zA-Z-]{1,127}")
 _VERSION = re.compile(r"[0-9a-f]{32}")
 _MOST_PAGES = 4_000  # of 25 secrets or versions
-_MOST_TAGS = 15
 _PAUSE = 2.0  # seconds between two questions whether a certificate is made
 _LONGEST = 120.0  # seconds for which it is waited for
 # A little more than ten seconds, because two requests can arrive closer together than they left.
@@ -340,8 +339,8 @@ def _new_version(
 
 
 def _check_tags(tags: JsonObject, doing: str) -> None:
-    if len(tags) > _MOST_TAGS:
-        why = f"with the tag {OPERATION_TAG} it would have more than {_MOST_TAGS} tags. Remove one of them."
+    if len(tags) > MOST_TAGS:
+        why = f"with the tag {OPERATION_TAG} it would have more than {MOST_TAGS} tags. Remove one of them."
         raise PlatformRefused(doing=doing, code="too-many-tags", why=why)
 
 

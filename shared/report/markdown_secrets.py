@@ -63,12 +63,14 @@ def secrets_section(told: SecretsTold | None) -> Iterator[str]:
 
 
 def _headline(told: SecretsTold) -> str:
-    """An owner's word is no proof."""
-    words = told.by_state.get("on-owners-word", 0)
-    if told.state != "ended-whole" or not words:
+    """An owner's word is no proof, and what the policy leaves alone is not dead."""
+    words, left = told.by_state.get("on-owners-word", 0), sum(told.left_by_policy.values())
+    if told.state != "ended-whole" or not (words or left):
         return _WORDS.get(told.state, told.state)
-    by_word = f"{words} of them by their owners' word alone, which the policy accepts"
-    return f"Ended: every exposed credential is dead, {by_word}."
+    which = "every exposed credential of the policy's tiers" if left else "every exposed credential"
+    dead = "is dead" if words else "is proven dead"
+    by_word = f", {words} of them by their owners' word alone, which the policy accepts" if words else ""
+    return f"Ended: {which} {dead}{by_word}{f'; {left} more were left as they are' if left else ''}."
 
 
 def _totals(told: SecretsTold) -> Iterator[str]:

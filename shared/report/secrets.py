@@ -18,6 +18,7 @@ from shared.report.model import (
     StageTold,
     WaitingTold,
 )
+from shared.rotation_plan import PlannedSecret
 from shared.rotation_progress import STAGES, Progress
 from shared.rotation_story import SETTLED, RotationStory, State, Waiting
 from shared.signal import JsonObject, JsonValue
@@ -173,7 +174,8 @@ def _open(step: str, state: State, story: RotationStory) -> str:
             return f"{opens} until the grace is over; with Cordon"
         case "stopped" if progress.stopped is not None:
             return (
-                f"{_unless_dead(opens, progress)}; with a person: {progress.stopped.outcome}. {progress.stopped.reason}"
+                f"{_unless_dead(opens, progress, planned)}; with a person: {progress.stopped.outcome}. "
+                f"{progress.stopped.reason}"
             )
         case "spared":
             return f"{opens}; with a person: never touched by Cordon, because {story.spared[step]}"
@@ -183,12 +185,15 @@ def _open(step: str, state: State, story: RotationStory) -> str:
         case "not-proven":
             return f"it is not proven dead: {progress.verified.proof if progress.verified else 'nobody could look'}"
         case "left":
-            return f"{_unless_dead(opens, progress)}; with a person: {story.ended.reason if story.ended else ''}"
+            why = story.ended.reason if story.ended else ""
+            return f"{_unless_dead(opens, progress, planned)}; with a person: {why}"
         case _:
             return f"{opens}; with Cordon"
 
 
-def _unless_dead(opens: str, progress: Progress) -> str:
+def _unless_dead(opens: str, progress: Progress, planned: PlannedSecret | None) -> str:
+    if planned is not None and planned.keys == "one" and "made" in progress.done and "published" not in progress.done:
+        return "its source took a new password that is in no vault"
     seen = progress.verified is not None and (progress.verified.answer, progress.verified.by) == ("held", "read")
     dead = "retired" in progress.done and seen
     return "the exposed credential is dead, but not everything was finished" if dead else opens

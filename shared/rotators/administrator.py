@@ -20,7 +20,7 @@ from shared.rotators.interface import Job, Keys, Minted, NeedsValue, RotatorMean
 from shared.rotators.providers import read_provider
 from shared.rotators.random_text import password
 from shared.rotators.reading import Values, called, exposed_of, made_by_us, tagged_for, tags_in, values_of, versions_of
-from shared.rotators.tags import CONSENT, CREDENTIAL, PROVIDER, consents, is_for, tag
+from shared.rotators.tags import CONSENT, CREDENTIAL, PROVIDER, check_room, consents, is_for, tag
 from shared.signal import JsonObject
 
 _ADMINISTRATOR = "administrator"
@@ -78,11 +78,13 @@ class Administrator(OrOwner):
         The password is set here, and with that the old one dies. What a crash left set and unpublished is of no
         use to anybody: another one is set.
         """
-        if published := made_by_us(job, await versions_of(job, means)):
+        versions = await versions_of(job, means)
+        if published := made_by_us(job, versions):
             return Minted({"key": _ADMINISTRATOR}, version=published.version)
         form, doing = await self._form(job, means), f"setting a new password of {_short(job)}"
         if form is None:
             raise PlatformRefused(doing=doing, code="changed-meanwhile", why=_CHANGED)
+        check_room(versions[0], {}, doing)
         fresh = await self._beside(job, means)
         if fresh is None:
             fresh = password(means.token)

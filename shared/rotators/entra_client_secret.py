@@ -36,7 +36,19 @@ from shared.rotators.reading import (
     values_of,
     versions_of,
 )
-from shared.rotators.tags import CONSENT, CREDENTIAL, PROVIDER, consents, expiry, guid_in, is_for, spelled, tag
+from shared.rotators.tags import (
+    CONSENT,
+    CREDENTIAL,
+    PROVIDER,
+    after,
+    check_room,
+    consents,
+    expiry,
+    guid_in,
+    is_for,
+    spelled,
+    tag,
+)
 from shared.signal import JsonObject
 from shared.tenant import RemovePassword, WriteDone, WriteRefused, WriteResult, WriteUnknown
 
@@ -122,6 +134,7 @@ class EntraClientSecret(OrOwner):
             return Minted({"keyId": tag(published, CREDENTIAL).lower()}, version=published.version)
         if job.beside is not None and job.beside_at is not None:
             return await self._the_same(job, job.beside, *job.beside_at, means)
+        check_room(versions[0], {spelled(job.secret, CREDENTIAL): ""}, _doing(job))
         kind, object_id = HolderKind(str(before["holder"])), str(before["objectId"])
         lost = [p.key_id for p in _passwords(await _look(job, means), object_id) if p.display_name == _name(job)]
         await self._remove_or_raise(job, before, lost, means)
@@ -290,7 +303,7 @@ def _expiry(job: Job, before: JsonObject, now: datetime) -> datetime:
     """As the vault's secret asks for; else as long as the exposed one lived in all, which its owner chose."""
     seconds = before.get("lifetime")
     usual = timedelta(seconds=seconds) if isinstance(seconds, int | float) and seconds > 0 else _LIFETIME
-    return expiry(job.secret, now) or now + usual
+    return expiry(job.secret, now) or after(now, usual)
 
 
 def _outcome(key: str, result: WriteResult) -> WriteOutcome:

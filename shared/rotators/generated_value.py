@@ -14,7 +14,7 @@ from shared.rotators.by_the_vault import ByTheVault
 from shared.rotators.interface import Job, Keys, Minted, RotatorMeans, Served, Serves, ServesNot
 from shared.rotators.random_text import ALPHABETS, random_text
 from shared.rotators.reading import changed_lately, exposed_of, made_by_us, texts, versions_of
-from shared.rotators.tags import ROTATE, ROTATOR, is_for, tag
+from shared.rotators.tags import ROTATE, ROTATOR, check_room, is_for, tag
 from shared.signal import JsonObject
 
 _LENGTH, _ALPHABET = "cordon-length", "cordon-alphabet"
@@ -48,6 +48,7 @@ class GeneratedValue(ByTheVault):
         shape = _shape(job.secret)
         if shape is None:
             raise PlatformRefused(doing="generating a value", code="bad-shape", why="its tags do not say how.")
+        check_room(versions[0], {}, "generating a value")
         value = SecretValue(random_text(*shape, means.token))
         return Minted({}, value=value)
 

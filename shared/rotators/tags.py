@@ -11,9 +11,10 @@ Those of Microsoft's rotation samples are understood (facts: Azure 4), and Cordo
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from shared.estate import SecretSeen
+from shared.errors import PlatformRefused
+from shared.estate import MOST_TAGS, OPERATION_TAG, SecretSeen
 from shared.identity import canonical_guid
 
 PROVIDER = "ProviderAddress"
@@ -28,6 +29,7 @@ CONSENT = "cordon-secret"
 
 _LONGEST_DAYS = 3650
 _SHORTEST = timedelta(days=1)
+_LAST = datetime.max.replace(microsecond=0, tzinfo=UTC)
 
 
 def tag(secret: SecretSeen, name: str) -> str:
@@ -60,8 +62,13 @@ def expiry(secret: SecretSeen, now: datetime) -> datetime | None:
     if days.isascii() and days.isdigit() and 0 < int(days[:6]) <= _LONGEST_DAYS:
         return now + timedelta(days=int(days))
     if secret.expires is not None:
-        return now + max(secret.expires - secret.created, _SHORTEST)
+        return after(now, max(secret.expires - secret.created, _SHORTEST))
     return None
+
+
+def after(now: datetime, life: timedelta) -> datetime:
+    """When a life that begins now ends. What was to live until the last moment that there is lives no longer."""
+    return now + min(life, _LAST - now)
 
 
 def carried(newest: SecretSeen, replaced: Mapping[str, str]) -> dict[str, str]:
@@ -71,6 +78,17 @@ def carried(newest: SecretSeen, replaced: Mapping[str, str]) -> dict[str, str]:
     """
     own = {name.lower() for name in (*replaced, OLD_IS_DEAD)}
     return {**{name: text for name, text in newest.tags.items() if name.lower() not in own}, **replaced}
+
+
+def check_room(newest: SecretSeen, replaced: Mapping[str, str], doing: str) -> None:
+    """
+    Whether the next version has room for the tag by which it is found again. Asked before anything is made: what could
+    not be stored afterwards would be nobody's, and a password that nobody has locks everybody out.
+    """
+    tags = {*carried(newest, replaced), OPERATION_TAG}
+    if len(tags) > MOST_TAGS:
+        why = f"its next version would have {len(tags)} tags, and {MOST_TAGS} are the most. Remove some of them."
+        raise PlatformRefused(doing=doing, code="too-many-tags", why=why)
 
 
 def consents(texts: list[str], secret: SecretSeen) -> bool:

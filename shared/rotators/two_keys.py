@@ -37,7 +37,7 @@ from shared.rotators.reading import (
     values_of,
     versions_of,
 )
-from shared.rotators.tags import CREDENTIAL, PROVIDER, is_for, spelled, tag
+from shared.rotators.tags import CREDENTIAL, PROVIDER, check_room, is_for, spelled, tag
 from shared.signal import JsonObject
 
 _Place: TypeAlias = tuple[str, str, str]
@@ -136,6 +136,8 @@ class TwoKeys(OrOwner):
             return Minted({"used": before.get("used")}, version=versions[0].version)
         if published := made_by_us(job, versions):
             return Minted({"key": key}, version=published.version)
+        tags = {spelled(job.secret, CREDENTIAL): key} if tag(job.secret, PROVIDER) else {}
+        check_room(versions[0], tags, _doing(job, key))
         fresh = await self._fresh(job, before, key, means)
         values = await values_of(job, versions, means)
         form = read_form(self.what, values.newest or "")
@@ -144,7 +146,7 @@ class TwoKeys(OrOwner):
         return Minted(
             {"key": key},
             value=SecretValue(form.holding(fresh.reveal())),
-            tags={spelled(job.secret, CREDENTIAL): key} if tag(job.secret, PROVIDER) else {},
+            tags=tags,
         )
 
     def serves_too(self, before: JsonObject, made: JsonObject) -> bool:

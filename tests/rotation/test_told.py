@@ -331,11 +331,15 @@ def test_what_the_policy_leaves_out_is_told_as_left() -> None:
 
     async def story(world: RotationWorld) -> None:
         responder = await rotated(world)
-        _, report = await told(world, responder)
+        view, report = await told(world, responder)
+        text = as_markdown(report)
 
         assert report.secrets is not None
         assert report.secrets.left_by_policy == {"2": 1, "3": 1}
-        assert "left as they are: 1 of tier 2, 1 of tier 3" in as_markdown(report)
+        assert "left as they are: 1 of tier 2, 1 of tier 3" in text
+        assert "credential of the policy's tiers is proven dead; 2 more were left as they are" in text
+        assert view.secrets is not None
+        assert "does not name their tier: 1 of tier 2, 1 of tier 3" in view.secrets.said
 
     play(story, text=policy(tiers="[1]", ask="[]"))
 

@@ -5,13 +5,14 @@ It gathers what the policy's conditions ask for, cheapest part first, and stops 
 can no longer change: fast rules decide after one round trip.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from shared.accusation import accuse
-from shared.actions import parts_to_capture, parts_to_plan
+from shared.actions import parts_to_capture, parts_to_plan, parts_to_show
 from shared.actions.interface import Means
 from shared.actors import Suspicions
 from shared.audit import GRANTS
@@ -55,11 +56,13 @@ from shared.policy import ActionChoice, Policy, Verdict
 from shared.rungs import ACTIONS_OF
 from shared.signal import Signal
 from shared.tenant import Directory, Gathered
+from shared.together import together
 
 Judge: TypeAlias = Callable[[Policy, Case], Decision]
 LeftOut: TypeAlias = Callable[[Sequence[ActionChoice]], Awaitable[Mapping[str, NamedOutcome]]]
 """Which of these actions cannot run here, by name."""
 
+SHOWN_WITHIN = 10.0  # seconds
 _ORDER = CASE_PARTS  # cheapest first
 _ALWAYS_TOLD = frozenset({PartName.IDENTITY, PartName.DETECTIONS, PartName.RISK, PartName.AUDITS})
 _SILENCE = CouldNotLook("it was asked for, and neither it nor a reason came back")
@@ -173,6 +176,24 @@ async def with_case(means: Means, choices: Iterable[ActionChoice], look: Look) -
     gathered = await look.gather(wanted)
     accused, audits, grants = _named(gathered.detections), gathered.audits, gathered.grants
     return replace(means, now=look.begun_at, accused=accused, audits=audits, grants=grants)
+
+
+async def with_shown(means: Means, choices: Iterable[ActionChoice], look: Look) -> Means:
+    """
+    The same means with what is read only for whoever looks at the plan. These lists have small quotas, which those
+    need who contain: each is waited for a moment, and told as not known after that.
+    """
+    parts = sorted(parts_to_show(choice.name for choice in choices))
+    found = await together(*(_in_time(look, part) for part in parts))
+    return replace(means, **{part.value: shown for part, shown in zip(parts, found, strict=True)})
+
+
+async def _in_time(look: Look, part: PartName) -> Part[Any]:
+    try:
+        async with asyncio.timeout(SHOWN_WITHIN):
+            return getattr(await look.gather(frozenset({part})), part.value)
+    except TimeoutError:
+        return CouldNotLook(f"it did not come within {SHOWN_WITHIN:.0f} s, as many ask for it", may_help_later=True)
 
 
 def _named(detections: Part[tuple[RiskDetection, ...]]) -> Part[frozenset[str]]:

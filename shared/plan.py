@@ -29,12 +29,14 @@ def make_plan(
 ) -> Planned:
     """
     Lay out what these actions come to for this identity, as it was read. `left_out` are actions that cannot
-    run here at all, with the reason: they stand in the plan by name, and the others go on.
+    run here at all, with the reason: they stand in the plan by name, and the others go on. The hash is that of the
+    plan that nothing was read for beside: whether somebody is shown more changes nothing of what is approved.
     """
     steps, not_done = lay_out(actions, state, means, left_out or {})
+    bound, _ = lay_out(actions, state, means.unshown, left_out or {})
     print_ = fingerprint(state)
     return Planned(
-        hash=_hash([_hashed(step) for step in steps], print_),
+        hash=_hash([_hashed(step) for step in bound], print_),
         fingerprint=print_,
         steps=steps,
         not_done=not_done,

@@ -61,7 +61,7 @@ from shared.hunting import consents_view, contacts_view, owners_view
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
 from shared.incident import view_of, what_stands
 from shared.inventory import Inventory, Listing
-from shared.investigation import Investigation, as_entry, choose_rung, investigate, with_case
+from shared.investigation import Investigation, as_entry, choose_rung, investigate, with_case, with_shown
 from shared.journal import IncidentId
 from shared.ladder import as_told
 from shared.look import Look
@@ -303,7 +303,8 @@ class Responder:
 
     async def preview(self, order: Order, *, with_forecast: bool = True) -> Preview:
         """
-        What would be done now, made by the code that does it, and who would break by it. Nothing is changed.
+        What would be done now, made by the code that does it, and who would break by it. Nothing is changed. Without
+        the forecast nothing is read either that is only for whoever looks at it; the plan and its hash are the same.
 
         Raises RequestRefused, as `order` does, for an action that is asked for and cannot run here.
         """
@@ -334,6 +335,8 @@ class Responder:
             own, has_estate = await self._own_ids(), desk.tenant.estate is not None
             bare = Means("00000000-preview", desk.handover_vault, own_ids=own, estate=has_estate)
             means = await with_case(bare, found.decision.actions, found.look)
+            if with_forecast:
+                means = await with_shown(means, found.decision.actions, found.look)
             left_out = await desk.left_out(found.decision.actions)
             plan = make_plan(found.decision.actions, found.state, means, desk.clock(), left_out)
             protected = why_protected(found.state, desk.policy.protected, await self._own_ids())

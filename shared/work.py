@@ -75,6 +75,7 @@ from shared.investigation import (
     owners_told,
     read_identity,
     with_case,
+    with_shown,
 )
 from shared.journal import IncidentId
 from shared.ladder import as_told
@@ -530,13 +531,20 @@ class Work:
         drifted = fingerprint(state) != plan.fingerprint
         if not drifted and not _grants_shown(plan):
             return None
-        anew = await self._plan(chosen(self._chain), state, look)
-        return anew if drifted or _grants_shown(anew) != _grants_shown(plan) else None
+        choices = chosen(self._chain)
+        anew = await self._plan(choices, state, look)
+        if not drifted and _grants_shown(anew) == _grants_shown(plan):
+            return None
+        return await self._plan(choices, state, look, shown=True)
 
-    async def _plan(self, choices: Sequence[ActionChoice], state: IdentityState, look: Look) -> Planned:
+    async def _plan(
+        self, choices: Sequence[ActionChoice], state: IdentityState, look: Look, *, shown: bool = False
+    ) -> Planned:
+        """`shown`: for a person who is to decide on it; what is carried out at once waits for no such read."""
         desk = self._desk
         bare = Means(self._incident, desk.handover_vault, own_ids=desk.own_ids, estate=desk.tenant.estate is not None)
         means = await with_case(bare, choices, look)
+        means = await with_shown(means, choices, look) if shown else means
         return make_plan(choices, state, means, self._desk.clock(), await self._desk.left_out(choices))
 
     async def _investigate(self, order: Order | None) -> Investigation:
@@ -610,6 +618,8 @@ class Work:
         if held and held.by == "mode" and self._mode == "watch":
             await self._close("watched", "mode watch: decided, and nothing was changed", *entries, decided, plan, held)
             return None
+        if held and held.by in ("verdict", "mode"):
+            plan = await self._plan(found.decision.actions, found.state, found.look, shown=True)
         asked = await self._ask_owners(found, plan, held)
         if asked is not None:  # the plan waits as long as the question does, and an hour for who is called then
             plan = plan.model_copy(update={"expires_at": asked.until + LIFE})

@@ -9,7 +9,7 @@ from shared.actions.cut_vault_access import CutVaultAccess
 from shared.actions.deactivate_application import DeactivateApplication
 from shared.actions.delete_application import DeleteApplication
 from shared.actions.dismiss_risk import DismissRisk
-from shared.actions.interface import Action, CapturesMore, DescribesOptions, FollowUp, PlansByCase
+from shared.actions.interface import Action, CapturesMore, DescribesOptions, FollowUp, PlansByCase, ShowsMore
 from shared.actions.people import people_needed
 from shared.actions.purge_application import PurgeApplication
 from shared.actions.remove_app_roles import RemoveAppRoles
@@ -95,6 +95,12 @@ def parts_to_capture(names: Iterable[str]) -> frozenset[PartName]:
     """What a look may read along for the pre-images of the named actions; they can also do without."""
     actions = map(planner_named, names)
     return frozenset(part for each in actions if isinstance(each, CapturesMore) for part in each.parts_to_capture)
+
+
+def parts_to_show(names: Iterable[str]) -> frozenset[PartName]:
+    """What is read beside for whoever is shown a plan of the named actions."""
+    actions = map(planner_named, names)
+    return frozenset(part for each in actions if isinstance(each, ShowsMore) for part in each.parts_to_show)
 
 
 def option_schemas() -> dict[str, JsonObject]:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier
 from shared.actions.no_way_back import NoWayBack
+from shared.actions.shown import risk_before
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName, RiskState
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.identity import IdentityKind, PrincipalId
@@ -37,6 +38,7 @@ class ConfirmCompromised(NoWayBack):
     contains: ClassVar[bool] = False
     needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 90
+    parts_to_show: ClassVar[frozenset[PartName]] = frozenset({PartName.RISK})
     proof_part: ClassVar[PartName] = PartName.RISK
 
     def check_options(self, options: JsonObject) -> None:
@@ -56,7 +58,9 @@ class ConfirmCompromised(NoWayBack):
                     target_id=identity.principal_id,
                     target_name=identity.display_name,
                     describe="Confirm the identity as compromised in Identity Protection (risk level high).",
-                    changes=(Change(property="riskState", before="as found", after="confirmedCompromised"),),
+                    changes=(
+                        Change(property="riskState", before=risk_before(means.risk), after="confirmedCompromised"),
+                    ),
                     permissions=self.permissions,
                     reversible=False,
                     cannot_be_undone=self.lost,

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from shared.actions.interface import Applied, Before, Drift, Earlier, Means, Planning, Proof, Tier, WayBack
 from shared.actions.registrations import ruled_application
+from shared.actions.shown import before, listed
 from shared.actions.writes import outcome_of
 from shared.case import CouldNotLook, Holder, HolderKind, IdentityState, Known, NotLooked, Owner, Owners, Part, PartName
 from shared.credentials import find_holder
@@ -21,6 +22,7 @@ from shared.identity import IdentityKind
 from shared.look import Look, no_image, why_unread
 from shared.signal import JsonObject, JsonValue
 from shared.tenant import AccessWrite, GiveBack, RemoveOwner, SetInstanceLock, SetTags, Tenant
+from shared.untrusted import one_line
 
 TAG = "cordon-custody"
 _NEEDED = frozenset({PartName.IDENTITY, PartName.OWNERS})
@@ -41,6 +43,7 @@ class Custody:
     contains: ClassVar[bool] = False
     needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 40
+    parts_to_show: ClassVar[frozenset[PartName]] = frozenset({PartName.OWNERS})
     proof_part: ClassVar[PartName] = PartName.IDENTITY  # its writes wait for those of other steps on the same objects
 
     def check_options(self, options: JsonObject) -> None:
@@ -50,10 +53,10 @@ class Custody:
     def plan(self, state: IdentityState, options: JsonObject, means: Means) -> Planning:
         application = ruled_application(self.name, state)
         if isinstance(application, Holder):
-            return Planning((_step(state, application),))
+            return Planning((_step(state, application, means),))
         if state.identity.kind in _FREE:
             return Planning(not_done=(application,))
-        return Planning((_step(state, state.principals[0]),), (application,))
+        return Planning((_step(state, state.principals[0], means),), (application,))
 
     async def capture(self, step: PlannedStep, earlier: Earlier, look: Look) -> Before:
         doing = f"writing down the owners, the lock and the tags of {step.target_id}"
@@ -149,7 +152,7 @@ def _backward(step: PlannedStep, image: JsonObject) -> Iterator[AccessWrite]:
 # Planning
 
 
-def _step(state: IdentityState, holder: Holder) -> PlannedStep:
+def _step(state: IdentityState, holder: Holder, means: Means) -> PlannedStep:
     ours = holder.kind is HolderKind.APPLICATION
     lock = (Change(property="servicePrincipalLockConfiguration", before=_lock_word(state), after="on"),) if ours else ()
     return PlannedStep(
@@ -168,9 +171,11 @@ def _step(state: IdentityState, holder: Holder) -> PlannedStep:
             + f", tag it {TAG}. {_UNITS}"
         ),
         changes=(
-            Change(property="owners", before="as found", after="none"),
+            Change(
+                property="owners", before=before(means.owners, lambda owners: _told(owners, ours=ours)), after="none"
+            ),
             *lock,
-            Change(property="tags", before="as found", after=f"with {TAG}"),
+            Change(property="tags", before=_tags_shown(holder, means), after=f"with {TAG}"),
         ),
         options={"principal": state.identity.principal_id},
         permissions=Custody.permissions,
@@ -180,6 +185,21 @@ def _step(state: IdentityState, holder: Holder) -> PlannedStep:
         touches=(holder.object_id, state.identity.principal_id),
         contains=False,
     )
+
+
+def _told(owners: Owners, *, ours: bool) -> str:
+    """The owners of each object; of one registered elsewhere only those of its service principal."""
+    of_principal = f"of the service principal: {before(owners.principal, _names)}"
+    return f"of the application: {before(owners.application, _names)}; {of_principal}" if ours else of_principal
+
+
+def _names(owners: Sequence[Owner]) -> str:
+    in_order = sorted(owners, key=lambda each: each.id)
+    return listed([f"{o.type or 'owner'} {o.id}" + (f" ({one_line(o.name, 100)})" if o.name else "") for o in in_order])
+
+
+def _tags_shown(holder: Holder, means: Means) -> str:
+    return "as found" if isinstance(means.owners, NotLooked) else listed(holder.tags)
 
 
 def _lock_word(state: IdentityState) -> str:

@@ -11,8 +11,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import ClassVar, TypeAlias
 
-from shared.actions.declared import SCHEMA, read_declared
+from shared.actions.declared import SCHEMA, read_declared, with_declared
 from shared.actions.interface import Applied, Before, Drift, Earlier, Means, Planning, Proof, Tier, WayBack
+from shared.actions.shown import before, listed
 from shared.actions.vault_grants import (
     AT_ONCE,
     GrantsSeen,
@@ -20,6 +21,7 @@ from shared.actions.vault_grants import (
     held_in,
     in_its_place,
     is_same,
+    key_of,
     look_at_grants,
     own_grants_on,
     removal_of,
@@ -29,10 +31,10 @@ from shared.actions.vault_grants import (
     vault_image,
     vaults_in,
 )
-from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName
+from shared.case import CouldNotLook, IdentityState, Known, NotLooked, Part, PartName
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.errors import CordonError, OperatorMustAct, PlatformRefused, TimeMayHelp
-from shared.estate import Access, Grant
+from shared.estate import Access, Grant, Reach
 from shared.identity import IdentityKind
 from shared.look import Look, no_image, why_unread
 from shared.refusals import refusal_name
@@ -60,6 +62,7 @@ class CutVaultAccess:
     contains: ClassVar[bool] = True
     needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 17
+    parts_to_show: ClassVar[frozenset[PartName]] = frozenset({PartName.VAULT_ACCESS})
     proof_part: ClassVar[PartName] = PartName.VAULT_ACCESS
     azure_permissions: ClassVar[tuple[str, ...]] = (
         "Microsoft.Authorization/roleAssignments/delete",
@@ -94,7 +97,7 @@ class CutVaultAccess:
             return Planning(not_done=(_NO_AZURE,))
         if state.identity.kind is IdentityKind.MICROSOFT:
             return Planning(not_done=(_MICROSOFT,))
-        return Planning((_step(state, options),))
+        return Planning((_step(state, options, means.vault_access),))
 
     async def capture(self, step: PlannedStep, earlier: Earlier, look: Look) -> Before:
         """
@@ -311,7 +314,7 @@ def _stop(error: CordonError) -> str | None:
 # Planning
 
 
-def _step(state: IdentityState, options: JsonObject) -> PlannedStep:
+def _step(state: IdentityState, options: JsonObject, shown: Part[Reach]) -> PlannedStep:
     identity, removes = state.identity, options.get(SELF_GRANTING) == "remove"
     also = ", and those by which it could give itself such access" if removes else ""
     return PlannedStep(
@@ -324,7 +327,7 @@ def _step(state: IdentityState, options: JsonObject) -> PlannedStep:
             "Remove the role assignments and access policies by which this service principal itself reads the values "
             f"of secrets{also}. What it has is read when the step begins; what a group gives is told, not taken."
         ),
-        changes=(Change(property="access to secrets in vaults", before="as found", after="none of its own"),),
+        changes=(_change(state.identity.principal_id, options, shown),),
         options=dict(options),
         permissions=CutVaultAccess.azure_permissions,
         reversible=True,
@@ -335,6 +338,18 @@ def _step(state: IdentityState, options: JsonObject) -> PlannedStep:
         cannot_be_proven="That a vault has followed already, and that nothing was read before it did.",
         touches=(f"vault-access:{identity.principal_id}",),
     )
+
+
+def _change(principal: str, options: JsonObject, shown: Part[Reach]) -> Change:
+    """Resource Graph lags by minutes, so that what is shown may not be all of what the step finds."""
+
+    def tell(reach: Reach) -> str:
+        seen = with_declared(reach, read_declared(NAME, options))
+        grants = {key_of(g): g for vault in seen.vaults for g in vault.grants if g.holder == principal}
+        going = [told_grant(g) for _, g in sorted(grants.items()) if g.reads or options.get(SELF_GRANTING) == "remove"]
+        return listed(going) + (f" (not everything could be looked at: {_some(seen.unseen)})" if seen.unseen else "")
+
+    return Change(property="access to secrets in vaults", before=before(shown, tell), after="none of its own")
 
 
 _NO_AZURE = NamedOutcome(

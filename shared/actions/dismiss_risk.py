@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from shared.actions.interface import Applied, Before, Earlier, Means, Planning, Proof, Tier
 from shared.actions.no_way_back import NoWayBack
+from shared.actions.shown import risk_before
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName, RiskState
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.identity import IdentityKind, PrincipalId
@@ -36,6 +37,7 @@ class DismissRisk(NoWayBack):
     contains: ClassVar[bool] = False
     needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 95
+    parts_to_show: ClassVar[frozenset[PartName]] = frozenset({PartName.RISK})
     proof_part: ClassVar[PartName] = PartName.RISK
 
     def check_options(self, options: JsonObject) -> None:
@@ -55,7 +57,7 @@ class DismissRisk(NoWayBack):
             target_id=identity.principal_id,
             target_name=identity.display_name,
             describe="Dismiss the risk of the identity in Identity Protection.",
-            changes=(Change(property="riskState", before="as found", after="dismissed"),),
+            changes=(Change(property="riskState", before=risk_before(means.risk), after="dismissed"),),
             permissions=self.permissions,
             reversible=False,
             cannot_be_undone="A dismissed risk does not come back; confirming the compromise raises a new one.",

@@ -7,13 +7,25 @@ must not mind. `verify` judges a fresh read and nothing else.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
-from shared.case import AuditRecord, Grants, IdentityState, NotLooked, Part, PartName
+from shared.case import (
+    NOT_LOOKED,
+    AuditRecord,
+    Grants,
+    IdentityState,
+    NotLooked,
+    Owners,
+    Part,
+    PartName,
+    RiskPolicy,
+    RiskState,
+)
 from shared.entries import NamedOutcome, PlannedStep, WriteOutcome
+from shared.estate import Reach
 from shared.look import Look
 from shared.signal import JsonObject, JsonValue
 from shared.tenant import Tenant
@@ -44,6 +56,17 @@ class Means:
     audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
     grants: Part[Grants] = field(default_factory=NotLooked)  # for the plan to show; what goes is read once more
     estate: bool = False  # whether Cordon can reach vaults and the services behind their secrets
+    # What follows is read only where somebody is shown the plan (see `ShowsMore`); no step depends on it.
+    owners: Part[Owners] = NOT_LOOKED
+    risk: Part[RiskState | None] = NOT_LOOKED
+    ca_policy: Part[tuple[RiskPolicy, ...]] = NOT_LOOKED
+    vault_access: Part[Reach] = NOT_LOOKED
+
+    @property
+    def unshown(self) -> "Means":
+        """Without what is only for whoever looks at the plan."""
+        nothing = NotLooked()
+        return replace(self, owners=nothing, risk=nothing, ca_policy=nothing, vault_access=nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +236,16 @@ class DescribesOptions(Protocol):
     """An entry of a catalogue that has options: the JSON Schema of their object, for editors and the reference."""
 
     option_schema: ClassVar[JsonObject]
+
+
+@runtime_checkable
+class ShowsMore(Protocol):
+    """
+    An action whose plan shows what nobody reads before the first cut. The step takes what is there when it begins,
+    so that none of it is bound by the plan's hash.
+    """
+
+    parts_to_show: ClassVar[frozenset[PartName]]
 
 
 @runtime_checkable

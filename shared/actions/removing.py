@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import ClassVar, Literal, TypeVar
 
 from shared.actions.interface import Applied, Before, Drift, Earlier, Means, Planning, Proof, WayBack
+from shared.actions.shown import before, listed
 from shared.actions.writes import outcome_of
 from shared.case import CouldNotLook, Grants, HolderKind, IdentityState, Known, NotLooked, Part, PartName
 from shared.clock import read_duration
@@ -25,7 +26,6 @@ from shared.untrusted import one_line
 T = TypeVar("T")
 
 ADDED_SINCE = "added-since"
-_SHOWN = 20  # grants that a plan names
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,21 +233,15 @@ def plan_removal(
 
 def _shown(holding: Part[tuple[Held, ...]]) -> str:
     """What is held, in one line for people."""
-    match holding:
-        case Known(()):
-            return "none"
-        case Known(unsorted):
-            held = sorted(unsorted, key=lambda each: each.id)  # Graph's order is none
-            more = f"; and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
-            return "; ".join(map(_name_of, held[:_SHOWN])) + more
-        case NotLooked():
-            return "as found"
-        case CouldNotLook(why):
-            return f"not known: {one_line(why, 200)}"
+
+    def tell(held: tuple[Held, ...]) -> str:
+        return listed([_name_of(each) for each in sorted(held, key=lambda each: each.id)])  # Graph's order is none
+
+    return before(holding, tell)
 
 
 def _name_of(held: Held) -> str:
-    return one_line(f"{held.what} ({one_line(held.named, 200)})" if held.named else held.what, 400)
+    return f"{held.what} ({one_line(held.named, 200)})" if held.named else held.what
 
 
 def not_ours_to_take(name: str, kind: IdentityKind) -> NamedOutcome | None:

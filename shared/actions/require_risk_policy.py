@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import ClassVar, cast
 
 from shared.actions.interface import Applied, Before, Drift, Earlier, Means, Planning, Proof, Tier, WayBack
+from shared.actions.shown import before, listed
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, Part, PartName, RiskPolicy
 from shared.entries import Change, NamedOutcome, PlannedStep, WriteOutcome
 from shared.errors import PlatformRefused
@@ -17,6 +18,7 @@ from shared.identity import IdentityKind, PrincipalId
 from shared.look import Look, no_image, why_unread
 from shared.signal import JsonObject
 from shared.tenant import RISK_POLICY, Tenant
+from shared.untrusted import one_line
 
 _WRITE, _LEAVE = "cover by Conditional Access policy", "leave the Conditional Access policy"
 _EVERYONE = "ServicePrincipalsInMyTenant"
@@ -43,6 +45,7 @@ class RequireRiskPolicy:
     contains: ClassVar[bool] = False
     needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 80
+    parts_to_show: ClassVar[frozenset[PartName]] = frozenset({PartName.CA_POLICY})
     proof_part: ClassVar[PartName] = PartName.CA_POLICY
     option_schema: ClassVar[JsonObject] = {
         "type": "object",
@@ -80,7 +83,7 @@ class RequireRiskPolicy:
                 f"Include the identity in the Conditional Access policy “{RISK_POLICY}”, which blocks it at high risk. "
                 f"If the tenant has none yet, it is made, {wanted}; one that is there keeps its state."
             ),
-            changes=(Change(property="includeServicePrincipals", before="as found", after="with this one"),),
+            changes=_changes(means.ca_policy, wanted),
             options={"state": wanted},
             permissions=self.permissions,
             reversible=True,
@@ -163,6 +166,27 @@ class RequireRiskPolicy:
                 return Proof("held", f"no policy of Cordon's names the identity, read at {look.begun_at:%H:%M:%S} UTC")
             case NotLooked() | CouldNotLook() as unread:
                 return Proof("unknown", f"Conditional Access policies could not be read: {why_unread(unread)}")
+
+
+def _changes(shown: Part[tuple[RiskPolicy, ...]], wanted: str) -> tuple[Change, ...]:
+    """What is there of the policy; of several by that name none is changed, and the step says so."""
+    included = Change(
+        property="includeServicePrincipals",
+        before=before(shown, lambda found: "; ".join(_included(each) for each in found) or "no such policy"),
+        after="with this one",
+    )
+    match shown:
+        case Known(()):
+            return (Change(property="state", before="no such policy", after=wanted), included)
+        case Known(found):
+            states = "; ".join(one_line(each.state, 60) for each in found)
+            return (Change(property="state", before=states, after=states), included)
+        case NotLooked() | CouldNotLook():
+            return (included,)
+
+
+def _included(policy: RiskPolicy) -> str:
+    return listed(sorted(policy.included))
 
 
 def _as_made(policy: RiskPolicy, state: str) -> bool:

@@ -41,7 +41,9 @@ SHOWN = {
     "state": "enabled",
     "includeServicePrincipals": OTHER,
     "riskState": "atRisk, level high",
-    "access to secrets in vaults": f"the access policy on {OTHER_VAULT.id}; the role Key Vault Secrets User at {VAULT.id}",
+    "access to secrets in vaults": (
+        f"the access policy on {OTHER_VAULT.id}; the role Key Vault Secrets User at {VAULT.id}"
+    ),
 }
 
 

@@ -205,7 +205,30 @@ class History:
 
     @property
     def planned(self) -> Planned | None:
-        return self.last(Planned)
+        """The newest plan, unless a person said no to it and another one stands."""
+        return self._plans[-1][1] if self._plans else None
+
+    @property
+    def planned_at(self) -> int:
+        """The place of that plan, or -1."""
+        return self._plans[-1][0] if self._plans else -1
+
+    @cached_property
+    def _plans(self) -> tuple[tuple[int, Planned], ...]:
+        """
+        The plans with their places, oldest first. What a person said no to was never begun: where another plan was, it
+        is that one which stands.
+        """
+        begun = self.place(Intended)
+        declined = 0 <= begun < self._declined and self._declined > self.place(Planned)
+        plans = ((line.record.sequence, line.entry) for line in self.lines if isinstance(line.entry, Planned))
+        return tuple(each for each in plans if not declined or each[0] < begun)
+
+    @cached_property
+    def _declined(self) -> int:
+        """The place at which a person said no to the plan that waited, if that is how it was closed last; else -1."""
+        closed = self.last(Closed)
+        return self.place(Closed) if closed is not None and closed.outcome == "declined" else -1
 
     @property
     def identity(self) -> IdentitySeen | None:
@@ -238,15 +261,10 @@ class History:
         The newest plan's steps in their order, unless an undo gave it up, then every other that was ever begun; none
         that lasts.
         """
-        plans = {step.id: step for plan in self.all(Planned) for step in plan.steps}
+        plans = {step.id: step for _, plan in self._plans for step in plan.steps}
         # A step that was planned again has to be proven again, also where a later plan leaves it out.
-        placed = {
-            step.id: line.record.sequence
-            for line in self.lines
-            if isinstance(line.entry, Planned)
-            for step in line.entry.steps
-        }
-        backs, given_up = self._backs, self.place(Decided) > self.place(UndoOrdered) > self.place(Planned)
+        placed = {step.id: place for place, plan in self._plans for step in plan.steps}
+        backs, given_up = self._backs, self.place(Decided) > self.place(UndoOrdered) > self.planned_at
         ahead = self.planned.steps if self.planned and not given_up else ()
         told: dict[str, list[Line]] = {step.id: [] for step in ahead if not step.lasting}
         over = backs if self.place(Decided) > self.place(UndoOrdered) else {}
@@ -321,7 +339,8 @@ class History:
     @property
     def held_back(self) -> HeldBack | None:
         """What holds the plan back now."""
-        stands = self.place(HeldBack) > max(self.place(Decided, UndoOrdered, UndoIntended, *_WRITES), self._approved)
+        answered = max(self._approved, self._declined)
+        stands = self.place(HeldBack) > max(self.place(Decided, UndoOrdered, UndoIntended, *_WRITES), answered)
         return self.last(HeldBack) if stands else None
 
     @property
@@ -355,7 +374,7 @@ class History:
     def _setback(self) -> int:
         """The place of the newest record after which everything has to be looked at once more."""
         failed = (line.record.sequence for line in reversed(self.lines) if _is_failed_look(line.entry))
-        return max(self.place(*_WRITES, Planned, StepStopped, Escalated), next(failed, -1))
+        return max(self.place(*_WRITES, StepStopped, Escalated), self.planned_at, next(failed, -1))
 
     @property
     def has_undecided_signal(self) -> bool:
@@ -374,7 +393,7 @@ class History:
     @property
     def moved_past_the_steps(self) -> bool:
         """True if the incident was closed, put down, handed to a person or rechecked without these steps."""
-        since = self.place(*_OF_A_STEP, Planned)
+        since = max(self.place(*_OF_A_STEP), self.planned_at)
         recheck = self.last(Rechecked)
         rechecked = recheck is not None and recheck.answer != "not-held" and self.place(Rechecked) > since
         over = self.put_down or self.place(Closed, Escalated) > since

@@ -14,7 +14,6 @@ from shared.entries import (
     Foreseen,
     HeldBack,
     Intended,
-    Planned,
     SecretsBegun,
     SecretsEnded,
     SecretsTurned,
@@ -67,6 +66,8 @@ def status_of(records: Sequence[Record], now: datetime) -> Status:
     |-------|----------------------------------------------------------------------|-------------------|
     | any   | an escalation stands, or it was closed as needs-attention            | NEEDS_ATTENTION   |
     | no    | closed as declined: a person said no to the waiting plan             | IGNORED           |
+    | yes   | closed as declined: what was begun before goes on as if that plan    | as below          |
+    |       | had never waited                                                     |                   |
     | any   | closed as dismissed: a person found it harmless                      | IGNORED           |
     | yes   | an undo was ordered since the decision: at work on it / stopped      | RELEASING / NEEDS |
     | yes   | that undo ended: signal since / whole / something left               | OPEN / RELEASED / |
@@ -234,7 +235,7 @@ def _not_begun(history: History, now: datetime) -> Status:
 
 
 def _begun(history: History, now: datetime) -> Status:
-    if history.place(UndoOrdered) > history.place(Planned):
+    if history.place(UndoOrdered) > history.planned_at:
         return Status.NEEDS_ATTENTION  # an undo left something standing, which the newest decision does not speak of
     steps = [step for step in history.steps if step.state != "put-back"]
     if not any(step.cuts for step in steps):

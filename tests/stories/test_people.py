@@ -485,3 +485,32 @@ def test_mode_watch_is_not_lifted_by_an_approval() -> None:
             await responder.approve(chain.incident, plan.hash, approved=True, reason="checked", by="owner")
 
     play(story, STATE, mode="watch")
+
+
+def test_a_refusal_of_more_leaves_what_stands_contained_and_asks_for_nothing() -> None:
+    """Who says no to custody has not let the identity go; nobody is asked again for what was just refused."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        incident = (await world.chain()).incident
+        await responder.approve(incident, await _waiting(world), approved=True, reason="leaked", by="duty")
+        await world.work_queue(responder, timedelta(seconds=30))
+        await responder.order(order(actions=(ActionChoice("custody", {}),)))
+        await world.work_queue(responder, timedelta(seconds=20))
+        refused = await responder.approve(incident, await _waiting(world), approved=False, reason="ours", by="duty")
+        await world.work_queue(responder)
+        later = await responder.incident(incident)
+
+        assert (refused.status, refused.todo) == (Status.CONTAINED, ())
+        assert (later.status, later.todo) == (Status.CONTAINED, ())
+        assert "custody" not in {step.action for step in later.steps}
+        assert not world.directory.state.enabled
+
+    play(story, STATE, mode="ask")
+
+
+async def _waiting(world: World) -> str:
+    plan = (await world.chain()).last(Planned)
+    assert plan is not None
+    return plan.hash

@@ -22,7 +22,10 @@ LOOK_BACK = timedelta(days=7)
 """How much of the audit log a case holds: what a tenant without a licence keeps. No condition may ask for more."""
 
 _SENDER = "audit log"
-_DASHES = re.compile("[\u2010-\u2015\u2212]")
+_DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+# The dash of this one is lost in exports that are read in the wrong encoding: "?", "\ufffd", "â€“", or nothing at all.
+_OF_SECRETS = re.compile(r"(update|create) application\b.{0,10}\bcertificates and secrets management")
 _BLANKS = re.compile(r"\s+")
 
 # Spelled as Microsoft's reference of audit activities does, compared as `normalise_activity` gives them.
@@ -80,15 +83,17 @@ ACTIVITIES: tuple[str, ...] = (*_CREDENTIALS, *_EDITS, *_GRANTS, *_OWNERS, *_OTH
 def normalise_activity(text: str) -> str:
     """
     One spelling for all: the log writes "Update application – Certificates and secrets management " with an
-    en dash and a blank at its end, exports add a dot, older documents write "principle".
+    en dash and a blank at its end, exports add a dot or lose the dash, older documents write "principle".
     """
     return _normalised(text) if len(text) <= 200 else text[:200].casefold()
 
 
 @lru_cache(maxsize=4096)
 def _normalised(text: str) -> str:
-    plain = _BLANKS.sub(" ", _DASHES.sub("-", text)).strip().removesuffix(".").rstrip()
-    return plain.casefold().replace("service principle", "service principal")
+    plain = _BLANKS.sub(" ", _DASHES.sub("-", _UNSEEN.sub("", text))).strip().removesuffix(".").rstrip()
+    plain = plain.casefold().replace("service principle", "service principal")
+    found = _OF_SECRETS.fullmatch(plain)
+    return f"{found[1]} application - certificates and secrets management" if found else plain
 
 
 _ROLE_GIVEN = (
@@ -116,6 +121,10 @@ _FOLDED_EDITS = frozenset(normalise_activity(activity) for activity in _EDITS)
 GRANTS = frozenset(normalise_activity(activity) for activity in _GRANTS)
 """Records whose only target is the API that is opened up, or closed (facts: records of real tenants)."""
 _FOLDED_OWNERS = frozenset(normalise_activity(activity) for activity in _OWNERS)
+_FOLDED_CREDENTIALS = frozenset(normalise_activity(activity) for activity in _CREDENTIALS)
+_ON_WORKLOADS = _FOLDED_CREDENTIALS | _FOLDED_EDITS | _FOLDED_OWNERS
+# These tell in KeyDescription what was added or removed.
+_TELLS_KEYS = frozenset(normalise_activity(activity) for activity in _CREDENTIALS[:3])
 _HOLDERS = {"application": HolderKind.APPLICATION, "serviceprincipal": HolderKind.SERVICE_PRINCIPAL}
 # Properties that say which others changed, or repeat the target's names.
 _ECHOES = frozenset({"included updated properties", "targetid.serviceprincipalnames"})
@@ -152,11 +161,17 @@ def read_audit(record: JsonObject, sender: str = _SENDER) -> AuditRecord:
         activity_as_sent=one_line(activity, 200),
         category=body.line("category"),
         at=body.time(at),
-        result=(body.optional_token("result") or "unknownFutureValue"),
+        result=_result(body.optional_token("result")),
         correlation_id=body.optional_token("correlationId"),
         actor=_actor(body),
         targets=tuple(_target(target) for target in body.objects("targetResources")),
     )
+
+
+def _result(text: str | None) -> str:
+    """As Graph spells it, in whatever case an export has it."""
+    folded = (text or "").casefold()
+    return folded if folded in ("success", "failure", "timeout") else text or "unknownFutureValue"
 
 
 def _actor(body: Fields) -> AuditActor:
@@ -224,6 +239,11 @@ def subject_of(record: AuditRecord) -> IdentityRef | None:
 def names_no_client(record: AuditRecord) -> bool:
     """A grant to a service principal that does not say to which one: it cannot be what it claims to be."""
     return record.activity in GRANTS and _named_client(record) is None
+
+
+def names_no_workload(record: AuditRecord) -> bool:
+    """An edit of an application or service principal, its credentials or owners, that does not say of which one."""
+    return record.activity in _ON_WORKLOADS and subject_of(record) is None
 
 
 def _named_client(record: AuditRecord) -> IdentityRef | None:
@@ -347,9 +367,14 @@ def added_credentials(record: AuditRecord) -> tuple[AddedCredential, ...]:
 
 @once
 def credential_change(record: AuditRecord) -> CredentialChange:
-    """Compare both sides of KeyDescription and FederatedIdentityCredentials: full lists, before and after."""
+    """
+    Compare both sides of KeyDescription and FederatedIdentityCredentials: full lists, before and after. A record of
+    credentials that gives neither side does not say that none was added.
+    """
     added: list[AddedCredential] = []
     unread: str | None = None
+    if record.activity in _TELLS_KEYS and not any(_tells(each) for each in _properties(record, "keydescription")):
+        unread = "it does not say which credentials"
     for target in record.targets:
         holder = _HOLDERS.get(target.type.casefold())
         if holder is None:
@@ -365,6 +390,11 @@ def credential_change(record: AuditRecord) -> CredentialChange:
             added += keys
             unread = unread or problem
     return CredentialChange(tuple(added), unread)
+
+
+def _tells(change: AuditProperty) -> bool:
+    """Whether a side is given: the empty list is one, and nothing at all is none."""
+    return any(side not in (None, "") for side in (change.old, change.new))
 
 
 def described_keys(value: object) -> tuple[tuple[str, str, str, str], ...] | None:

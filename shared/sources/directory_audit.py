@@ -7,6 +7,7 @@ from shared.audit import (
     credential_change,
     is_echo,
     names_no_client,
+    names_no_workload,
     newly_disabled,
     newly_enabled,
     read_audit,
@@ -43,6 +44,10 @@ class DirectoryAudit:
         if names_no_client(audit):
             raise MalformedSignal(
                 source=self.name, why="it is a grant that names no client (ServicePrincipal.ObjectID)"
+            )
+        if names_no_workload(audit):
+            raise MalformedSignal(
+                source=self.name, why=f"it is “{audit.activity_as_sent}”, and names no application or service principal"
             )
         subject = subject_of(audit)
         if subject is None:

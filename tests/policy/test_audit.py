@@ -35,11 +35,16 @@ def credentials(old: list[str], new: list[str]) -> CredentialChange:
         "Update application – Certificates and secrets management ",
         "Update application - Certificates and secrets management",
         "UPDATE APPLICATION \u2212  certificates and secrets management.",
+        "Update application \uff0d Certificates and secrets management",
+        "Update application \u00e2\u20ac\u201c Certificates and secrets management ",
+        "Update application \ufffd Certificates and secrets management",
+        "Update application ? Certificates and secrets management",
+        "Update application  Certificates and secrets\u200b management",
         " Update application\u2014Certificates and secrets management".replace("\u2014", " \u2014 "),
     ],
 )
 def test_one_activity_has_many_spellings(spelling: str) -> None:
-    """Dashes, blanks, case and a dot at the end do not matter."""
+    """Dashes, lost ones too, blanks, case and a dot at the end do not matter."""
     assert normalise_activity(spelling) == "update application - certificates and secrets management"
 
 
@@ -116,6 +121,20 @@ def test_what_cannot_be_read_is_said_so(strange: str) -> None:
     """It is not taken for nothing."""
     assert credentials([], [strange]).unread
     assert credentials([strange], [key(A)]).unread
+
+
+@pytest.mark.parametrize("properties", [[], [changed("KeyDescription", None, None)]])
+def test_a_record_of_credentials_that_tells_of_none_is_no_proof_of_none(properties: list[JsonValue]) -> None:
+    """A backdated secret would be seen nowhere else."""
+    record = read_audit(audit(properties=properties))
+
+    assert credential_change(record).unread == "it does not say which credentials"
+
+
+@pytest.mark.parametrize("sent", ["Success", "SUCCESS"])
+def test_an_outcome_is_known_in_any_case(sent: str) -> None:
+    """Exports have capitals of their own, and a success is one all the same."""
+    assert read_audit(audit(result=sent)).result == "success"
 
 
 @pytest.mark.parametrize(

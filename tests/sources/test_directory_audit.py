@@ -92,6 +92,16 @@ def test_a_grant_that_names_no_client_is_malformed() -> None:
         source_named("directory-audit").read(grant, TENANT_ID)
 
 
+@pytest.mark.parametrize("activity", ["Add service principal credentials", "Update application"])
+@pytest.mark.parametrize("target", [service_principal() | {"type": None}, service_principal() | {"id": None}])
+def test_a_change_that_names_no_workload_is_malformed(activity: str, target: JsonObject) -> None:
+    """It says that it is about one; set aside with the reason it is seen, and as no signal it would be lost."""
+    record = audit(activity, [changed("KeyDescription", [], ["x"])], target={**target})
+
+    with pytest.raises(MalformedSignal, match="names no application or service principal"):
+        source_named("directory-audit").read(record, TENANT_ID)
+
+
 def test_with_owners_the_owned_object_counts() -> None:
     """A service principal can own an application: which is which follows from the activity."""
     owner = service_principal(GRAPH, "the owner")

@@ -516,7 +516,7 @@ class Work:
             return None, None
         anew = await self._plan_of_drifted(part.value, plan, look)
         if anew is not None:
-            why = "The identity has changed since the plan was made; it was made anew."
+            why = f"The identity has changed since the plan was made; it was made anew.{_if_it_goes_on(plan)}"
             called = (Escalated(reason=f"Nobody has answered. {why}", todo=_approve(anew)),) if by_policy else ()
             await self._chain.write(anew, self._held("verdict", why, _approve(anew)), *called)
             return None, None
@@ -527,7 +527,10 @@ class Work:
         return plan, look
 
     async def _plan_of_drifted(self, state: IdentityState, plan: Planned, look: Look) -> Planned | None:
-        """The plan made anew where the identity is no longer what this one shows, with its grants; None if it is."""
+        """
+        The plan made anew where the identity is no longer what this one shows, with its grants; None if it is, or if
+        what has changed is nothing to this plan: whoever adds a credential does not keep a block from being approved.
+        """
         drifted = fingerprint(state) != plan.fingerprint
         if not drifted and not _grants_shown(plan):
             return None
@@ -535,7 +538,8 @@ class Work:
         anew = await self._plan(choices, state, look)
         if not drifted and _grants_shown(anew) == _grants_shown(plan):
             return None
-        return await self._plan(choices, state, look, shown=True)
+        anew = await self._plan(choices, state, look, shown=True)
+        return None if (anew.steps, anew.not_done) == (plan.steps, plan.not_done) else anew
 
     async def _plan(
         self, choices: Sequence[ActionChoice], state: IdentityState, look: Look, *, shown: bool = False
@@ -1353,6 +1357,13 @@ def _second_person(by: str | None, plan: Planned) -> str:
         f"Somebody other than {by or 'who ordered it'} looks at the plan and approves it: POST "
         f"/api/incidents/ID/approval with planHash {plan.hash}."
     )
+
+
+def _if_it_goes_on(plan: Planned) -> str:
+    """What wins against somebody who changes the identity faster than people answer: a plan that shows none of it."""
+    if {step.action for step in plan.steps} == {"block-sign-in"} or not any(step.contains for step in plan.steps):
+        return ""
+    return " If it goes on changing, order block-sign-in alone and approve that: such a plan does not change with it."
 
 
 def _grants_shown(plan: Planned) -> list[tuple[str, tuple[Change, ...]]]:

@@ -514,3 +514,33 @@ async def _waiting(world: World) -> str:
     plan = (await world.chain()).last(Planned)
     assert plan is not None
     return plan.hash
+
+
+def test_whoever_changes_an_identity_without_end_does_not_keep_its_sign_in_from_being_blocked() -> None:
+    """A plan of its credentials is never the one that was approved; a block alone is, whatever is added meanwhile."""
+
+    async def story(world: World) -> None:
+        responder, held = world.instance(), list[HeldBack | None]()
+        await world.hear_of_leak(responder)
+        incident = (await world.chain()).incident
+
+        async def approve_late(secrets: int) -> None:
+            seen = await _waiting(world)
+            world.directory.state = payroll(application=[password(each) for each in range(secrets)])
+            await responder.approve(incident, seen, approved=True, reason="leaked", by="duty")
+            await world.work_queue(responder, timedelta(seconds=20))
+            held.append((await world.chain()).last(HeldBack))
+
+        await approve_late(2)
+        await approve_late(3)
+        never = list(world.directory.effects)
+        await responder.order(order(actions=(ActionChoice("block-sign-in", {}),)))
+        await world.work_queue(responder, timedelta(seconds=20))
+        await approve_late(4)
+
+        assert never == []
+        assert held[1] is not None
+        assert "order block-sign-in alone" in held[1].reason
+        assert world.directory.effects == ["accountEnabled=False"]
+
+    play(story, STATE, mode="ask")

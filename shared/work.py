@@ -497,7 +497,8 @@ class Work:
 
     async def _begin_approved(self, plan: Planned) -> tuple[Planned | None, Look | None]:
         """
-        A person let this plan go. If the identity is no longer what it was made for, it is made anew and waits.
+        A person let this plan go. If the identity is no longer what it was made for, or nobody was at work for so long
+        after the answer that it may not be meant any more, it is made anew and waits.
         """
         look, approved = self._execution().new_look(), self._chain.last(Approved)
         by_policy = approved is not None and approved.by_policy  # nobody has confirmed it, so that the limits hold
@@ -515,8 +516,11 @@ class Work:
             await self._chain.write(refused)
             return None, None
         anew = await self._plan_of_drifted(part.value, plan, look)
+        why = f"The identity has changed since the plan was made; it was made anew.{_if_it_goes_on(plan)}"
+        if anew is None and self._desk.clock() - self._chain.records[self._chain.place(Approved)].time > LIFE:
+            anew = await self._plan(chosen(self._chain), part.value, look, shown=True)
+            why = "For an hour after the answer nobody carried the plan out. It was made anew, and nothing was changed."
         if anew is not None:
-            why = f"The identity has changed since the plan was made; it was made anew.{_if_it_goes_on(plan)}"
             called = (Escalated(reason=f"Nobody has answered. {why}", todo=_approve(anew)),) if by_policy else ()
             await self._chain.write(anew, self._held("verdict", why, _approve(anew)), *called)
             return None, None

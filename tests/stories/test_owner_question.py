@@ -365,6 +365,21 @@ def test_an_identity_that_changed_before_the_time_was_over_is_told_and_contained
         assert ["changed" in each for each in calls] == [True]
         assert not world.directory.state.enabled
 
+    play(story, KNOWN, policy=CONTAINING.replace("[block-sign-in]", "[block-sign-in, replace-credentials]"))
+
+
+def test_a_credential_that_is_added_meanwhile_keeps_no_block_from_being_carried_out() -> None:
+    """The plan shows the sign-in alone, and that is as it was."""
+
+    async def story(world: World) -> None:
+        await hear(world)
+        await until(world, 119)
+        world.directory.state = payroll(application=[password(1), password(2)])
+        await until(world, 121)
+
+        assert not world.directory.state.enabled
+        assert (await world.chain()).last(Escalated) is None
+
     play(story, KNOWN, policy=CONTAINING)
 
 

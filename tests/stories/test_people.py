@@ -544,3 +544,25 @@ def test_whoever_changes_an_identity_without_end_does_not_keep_its_sign_in_from_
         assert world.directory.effects == ["accountEnabled=False"]
 
     play(story, STATE, mode="ask")
+
+
+@pytest.mark.parametrize(("late", "done"), [(3600, True), (3601, False)])
+def test_an_approval_that_nobody_carries_out_for_an_hour_is_asked_for_again(late: int, done: bool) -> None:
+    """Cordon was down all night: what somebody meant in the evening is not done to people in the morning."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        incident = (await world.chain()).incident
+        await responder.approve(incident, await _waiting(world), approved=True, reason="leaked", by="duty")
+        await asyncio.sleep(late)
+        await world.work_queue(responder, timedelta(seconds=20))
+        enabled, status = world.directory.state.enabled, await world.status()
+        if not done:
+            await responder.approve(incident, await _waiting(world), approved=True, reason="still", by="duty")
+            await world.work_queue(responder, timedelta(seconds=20))
+
+        assert (enabled, status) == ((False, Status.CONTAINED) if done else (True, Status.AWAITING_APPROVAL))
+        assert not world.directory.state.enabled
+
+    play(story, STATE, mode="ask")

@@ -20,6 +20,7 @@ from shared.entries import (
     SecretRepeated,
     SecretStopped,
     SecretVerified,
+    SecretYields,
 )
 
 Teller: TypeAlias = Callable[[Any, str | None], Iterable[str]]
@@ -76,6 +77,10 @@ def _tell_waiting(entry: SecretAwaits, step: str | None) -> Iterable[str]:
     yield f"{step}: waits for somebody else: {entry.why}"
 
 
+def _tell_yielding(entry: SecretYields, step: str | None) -> Iterable[str]:
+    yield f"{step}: waits its turn: {entry.reason}"
+
+
 def _tell_reminder(entry: SecretReminded, step: str | None) -> Iterable[str]:
     yield f"{step}: {'calls a person: ' if entry.escalated else ''}{entry.reason}"
 
@@ -109,6 +114,7 @@ TELLERS: Mapping[type[Entry], Teller] = {
     SecretRepeated: _tell_again,
     SecretVerified: _tell_proof,
     SecretAwaits: _tell_waiting,
+    SecretYields: _tell_yielding,
     SecretReminded: _tell_reminder,
     SecretFailed: _tell_failure,
     SecretStopped: _tell_stop,

@@ -806,6 +806,8 @@ class SecretIntended(Entry):
     stage: RotationStage
     before: dict[str, JsonValue] = Field(default_factory=dict)
     versions: tuple[str, ...] = ()  # those to be disabled
+    source: str | None = None  # where it was this rotation's turn, when it was looked what was there
+    turn: int | None = None  # which of the turns there; in another one that image is old
 
 
 class SecretDone(Entry):
@@ -838,6 +840,14 @@ class SecretAwaits(Entry):
     look_again: float  # seconds between two looks
     remind_at: datetime
     escalate_at: datetime
+
+
+class SecretYields(Entry):
+    """Another incident's rotation (`to`) is at the source of this secret: it goes on when that one is through."""
+
+    kind = "secret-yields"
+    to: str
+    reason: str
 
 
 class SecretReminded(Entry):
@@ -937,6 +947,7 @@ KINDS: tuple[type[Entry], ...] = (
     SecretDone,
     SecretRepeated,
     SecretAwaits,
+    SecretYields,
     SecretReminded,
     SecretFailed,
     SecretVerified,

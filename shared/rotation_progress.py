@@ -20,6 +20,7 @@ from shared.entries import (
     SecretRepeated,
     SecretStopped,
     SecretVerified,
+    SecretYields,
     WorkEnded,
     WorkStarted,
 )
@@ -37,6 +38,10 @@ class Progress:
     intended: RotationStage | None = None
     intended_at: datetime | None = None
     before: JsonObject | None = None
+    source: str | None = None  # where it had its turn, and which one, when `before` was seen
+    turn: int | None = None
+    yields: SecretYields | None = None  # to another rotation that is at its source
+    yields_at: datetime | None = None
     done: dict[RotationStage, SecretDone] = field(default_factory=dict[RotationStage, SecretDone])
     done_at: dict[RotationStage, datetime] = field(default_factory=dict[RotationStage, datetime])
     awaits: SecretAwaits | None = None
@@ -50,11 +55,12 @@ class Progress:
 
     def note(self, entry: Entry, at: datetime) -> None:
         """Take in what was written of this secret."""
+        self.yields, self.yields_at = (entry, at) if isinstance(entry, SecretYields) else (None, None)
         match entry:
             case SecretIntended():
                 self.intended, self.intended_at = entry.stage, at
                 if entry.stage == "made":
-                    self.before = dict(entry.before)
+                    self.before, self.source, self.turn = dict(entry.before), entry.source, entry.turn
             case SecretDone():
                 self.done[entry.stage], self.done_at[entry.stage] = entry, at
                 self.failing_since, self.intended = None, None if self.intended == entry.stage else self.intended

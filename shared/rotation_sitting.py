@@ -73,6 +73,7 @@ from shared.rotators.entra_client_secret import EntraClientSecret
 from shared.rotators.interface import RotatorMeans, Serves
 from shared.secret_news import forget_news, wait_for_news
 from shared.signal import NotASignal, Signal
+from shared.source_leases import SourceLeases
 from shared.sources import source_named
 from shared.sources.exposed_secret import ExposedSecret, exposed
 from shared.standing import subject_of
@@ -489,6 +490,8 @@ class Sitting:
             rested=self._rested(progress),
             expect_news=partial(wait_for_news, self._desk.store.documents, self._incident.incident),
             note_dead=partial(note_dead, self._desk.store.documents, self._incident.incident),
+            known_dead=partial(known_dead, self._desk.store.documents),
+            leases=self._leases(),
         )
         until, known = self._desk.clock() + SLICE, self._chain.place(RotationApproved)
         slice_ = Slice(
@@ -618,6 +621,7 @@ class Sitting:
         """In its own journal first: whoever is killed before the incident hears of it tells it once more."""
         counts = counts or {}
         await self._forget_news()
+        await self._leave_sources()
         await self._chain.write(RotationEnded(whole=whole, reason=reason, counts=counts), WorkEnded())
         await self.tell_end()
 
@@ -626,6 +630,15 @@ class Sitting:
         awaited = {line.record.step or "" for line in self._chain.lines if isinstance(line.entry, SecretAwaits)}
         refs = sorted({ref_of(step) for step in awaited})
         await forget_news(self._desk.store.documents, self._incident.incident, refs)
+
+    def _leases(self) -> SourceLeases:
+        return SourceLeases(self._desk.store.documents, self._incident.incident, self._desk.clock)
+
+    async def _leave_sources(self) -> None:
+        """What was begun and is not through keeps no other rotation from its source any more."""
+        left = {each.source for each in read_progress(self._chain.lines).values() if each.ending != "rotated"}
+        for source in sorted(each for each in left if each is not None):
+            await self._leases().give_back(source)
 
     async def tell_end(self) -> None:
         """Say in the incident how it ended, unless it is said."""

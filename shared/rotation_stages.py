@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from shared.actions.interface import Proof
 from shared.actions.rotate_secrets import RotationOptions
 from shared.case import CouldNotLook, Known
 from shared.entries import (
@@ -24,6 +25,7 @@ from shared.entries import (
     SecretRepeated,
     SecretStopped,
     SecretVerified,
+    SecretYields,
     WriteOutcome,
 )
 from shared.errors import (
@@ -44,9 +46,11 @@ from shared.refusals import refusal_name, todo_for
 from shared.rotation_commit import Commits
 from shared.rotation_order import Standing
 from shared.rotation_plan import MOST_ROUNDS, PlannedSecret, operation_of, step_of
-from shared.rotation_progress import Progress
+from shared.rotation_progress import LONGEST_LIFE, Progress
 from shared.rotators.interface import Awaited, Job, Minted, Rotator, RotatorMeans
 from shared.rotators.tags import carried, expiry
+from shared.signal import JsonObject
+from shared.source_leases import Lease, SourceLeases
 
 log = logging.getLogger("cordon")
 
@@ -57,6 +61,7 @@ _LONGEST_PAUSE = 120.0  # whatever a service asks for
 _PATIENCE_WITH_OWNERS = timedelta(days=7)  # after the call for a person; then it is his alone
 _SLOW_LOOK = timedelta(hours=1)
 _DAY = timedelta(days=1)
+_NEXT_TURN, _LATEST_TURN = timedelta(minutes=1), timedelta(hours=1)  # between two looks whether a source is free
 _LOOKS_IN_VAIN = 4  # fresh reads that cannot tell: no later one will, and the report says so
 
 
@@ -85,6 +90,8 @@ class Stages:
     rested: Mapping[str, datetime]  # until when an owner is left in peace, of whose secret no vault told
     expect_news: Callable[[SecretRef], Awaitable[None]]  # has the rotation woken by a new version of the secret
     note_dead: Callable[[SecretRef, Sequence[str]], Awaitable[None]]  # keeps for other incidents what is proven dead
+    known_dead: Callable[[SecretRef], Awaitable[Mapping[str, str]]]  # what they have proven, by version, and who
+    leases: SourceLeases
     _families: dict[tuple[str, str, int], list[str]] = field(default_factory=dict[tuple[str, str, int], list[str]])
     _rounds: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
     _minted: dict[str, Minted] = field(default_factory=dict[str, Minted])
@@ -94,6 +101,7 @@ class Stages:
     _looks: dict[str, datetime] = field(default_factory=dict[str, datetime])  # when an owner is looked at again
     _left_alone: dict[str, datetime] = field(default_factory=dict[str, datetime])
     _making: set[str] = field(default_factory=set[str])
+    _yields: dict[str, datetime] = field(default_factory=dict[str, datetime])  # by source: when it is asked for again
 
     def __post_init__(self) -> None:
         self._looks.update(self.rested)
@@ -136,6 +144,8 @@ class Stages:
             return Standing.SOON, again
         if stage in ("made", "published") and (until := self.other_hands.get(step)) and until > now:
             return Standing.SOON, until
+        if (free := self._yields.get(self.planned[step].serves.resource)) and free > now and self._needs_turn(step):
+            return Standing.RESTS, free
         match stage:
             case "made":
                 return self._stand_to_make(step, progress, now)
@@ -286,8 +296,10 @@ class Stages:
         """
         stage = self.progress[step].next_stage
         try:
-            await self._run(step)
+            if await self._has_turn(step):
+                await self._run(step)
             self._tries.pop(step, None)
+            await self._leave_source(step)
         except (RivalActs, StoppedBySwitch):
             raise
         except OutOfTurn:
@@ -324,8 +336,69 @@ class Stages:
             case None:
                 pass
 
+    # Whose turn at the source
+
+    def _needs_turn(self, step: str) -> bool:
+        """Whether its next stage may change a source at which other rotations may be as well."""
+        planned, progress = self.planned[step], self.progress[step]
+        if not planned.serves.resource or planned.keys not in ("one", "two") or progress.awaits is not None:
+            return False
+        stage = progress.next_stage
+        return stage in ("made", "published", "retired") or (stage == "disabled" and not self._is_through(step))
+
+    async def _has_turn(self, step: str) -> bool:
+        """Take the turn at its source, or keep it; False where it is another rotation's."""
+        if not self._needs_turn(step):
+            return True
+        lease = await self._take(step)
+        if lease.holder != self.incident:
+            await self._yield(step, lease)
+            return False
+        if self._is_of_earlier_turn(step, lease):  # what is in memory was made then, and may be dead
+            self._minted.pop(step, None)
+            self._fresh.discard(step)
+        return True
+
+    async def _take(self, step: str) -> Lease:
+        lasts = LONGEST_LIFE
+        if self.progress[step].next_stage in ("made", "published"):
+            lasts += self.options.grace
+        try:
+            return await self.leases.take(self.planned[step].serves.resource, lasts)
+        except TimeMayHelp as error:
+            raise StoreFailed(error) from error
+
+    async def _yield(self, step: str, lease: Lease) -> None:
+        """Told once; looked at again soon, and more and more seldom."""
+        progress, now, source = self.progress[step], self.means.clock(), self.planned[step].serves.resource
+        if progress.yields is None or progress.yields.to != lease.holder:
+            why = f"incident {lease.holder} rotates what comes from {source}: this one goes on when that is through"
+            await self._write(step, SecretYields(to=lease.holder, reason=why))
+        waited = now - (progress.yields_at or now)
+        self._yields[source] = now + min(max(waited / 2, _NEXT_TURN), _LATEST_TURN)
+
+    def _is_of_earlier_turn(self, step: str, lease: Lease) -> bool:
+        """Whether another rotation was at the source since it was looked what is there. Older journals do not tell."""
+        turn = self.progress[step].turn
+        return turn is not None and turn != lease.turn
+
+    async def _leave_source(self, step: str) -> None:
+        """When nothing that was begun there is left to do. What is not given back is free when its time is over."""
+        source = self.planned[step].serves.resource
+        if any(self.progress[each].before is not None and self._needs_turn(each) for each in self.beside(step)):
+            return
+        if not self.leases.has(source):
+            return
+        try:
+            await self.leases.give_back(source)
+        except TimeMayHelp as error:
+            log.info("%s is not given back before its time: %s", source, error)
+
     async def _make(self, step: str) -> None:
         progress = self.progress[step]
+        if progress.before is None and (proven := await self._proven_by_others(step)) is not None:
+            await self._leave_as_dead(step, proven)
+            return
         await self._look_before(step)
         minted = await self._rotator(step).make(self._job(step), progress.before or {}, self._means(step))
         if isinstance(minted, Awaited):
@@ -333,13 +406,46 @@ class Stages:
         else:
             await self._keep(step, minted)
 
+    async def _proven_by_others(self, step: str) -> str | None:
+        """
+        That nothing is left to let die: each exposed version was proven dead by an incident that had the source before
+        this one, and the vault gives none of them out. What it gives out may count again, and is looked at afresh.
+        """
+        planned = self.planned[step]
+        if not self._needs_turn(step):
+            return None
+        dead = await self._known_dead(planned.ref)
+        if not planned.exposed or any(version not in dead for version in planned.exposed):
+            return None
+        if any(each.enabled and each.version in planned.exposed for each in await self._versions(step)):
+            return None
+        return "; ".join(f"version {each} was proven dead by incident {dead[each]}" for each in planned.exposed)
+
+    async def _known_dead(self, ref: SecretRef) -> Mapping[str, str]:
+        try:
+            return await self.known_dead(ref)
+        except TimeMayHelp as error:
+            raise StoreFailed(error) from error
+
+    async def _leave_as_dead(self, step: str, proven: str) -> None:
+        """All stages at once, without an effect. What consumers read by now counts as the new version."""
+        newest, note = (await self._versions(step))[0].version, "another incident has done it"
+        await self._write(
+            step,
+            SecretDone(stage="made", version=newest, note=note),
+            SecretDone(stage="published", version=newest, note=note),
+            SecretDone(stage="retired", note=note),
+            SecretVerified(answer="held", proof=proven),
+        )
+
     async def _look_before(self, step: str) -> None:
         """
         What is there, of all secrets of the family, before the first of them changes their source: afterwards
         nobody could tell any more which key the others held.
         """
+        lease = await self._take(step) if self._needs_turn(step) else None
         for other in (each for each in self.family(step) if self._may_make(each)):
-            if self.progress[other].before is None:
+            if self.progress[other].before is None or (lease and self._is_of_earlier_turn(other, lease)):
                 try:
                     before = await self._rotator(other).before(self._job(other), self._means(other))
                 except (OperatorMustAct, PlatformRefused) as error:
@@ -347,7 +453,7 @@ class Stages:
                         raise
                     await self._stop_refused(other, error)
                 else:
-                    await self._write(other, SecretIntended(stage="made", before=before))
+                    await self._write(other, _looked(before, self.planned[other].serves.resource, lease))
 
     async def _keep(self, step: str, minted: Minted) -> None:
         """Write down what was made, with the intent to publish it: both are durable before it is."""
@@ -444,6 +550,8 @@ class Stages:
         if progress.verified is not None and progress.verified.answer == "not-held" and not self._waits_for_owner(step):
             refused = await self._let_die_again(step) or refused
         proof = await rotator.verify(self._job(step), progress.before or {}, progress.made, self._means(step))
+        if proof.answer == "unknown" and (proven := await self._proven_by_others(step)) is not None:
+            proof = Proof("held", proven)
         by = "owner" if proof.answer == "held" and self._is_owners(step) else "read"
         await self._write(step, SecretVerified(answer=proof.answer, proof=proof.why, by=by))
         if self._is_through(step):
@@ -600,6 +708,7 @@ class Stages:
         if stage == "published" and self.planned[step].keys == "one":
             reason = f"{reason} {_LOCKED_OUT}"
         await self._write(step, SecretStopped(stage=stage, outcome=outcome, reason=reason, todo=todo))
+        await self._leave_source(step)
 
     # Small things
 
@@ -625,8 +734,9 @@ class Stages:
         return next((other for other in others if rotator.serves_too(before, self.progress[other].made)), None)
 
     def _has_published(self, step: str) -> bool:
+        """Something that it has made; of what others had let die nothing was."""
         progress = self.progress[step]
-        return "published" in progress.done and progress.awaits is None
+        return "published" in progress.done and progress.awaits is None and bool(progress.made)
 
     async def _versions(self, step: str) -> tuple[SecretSeen, ...]:
         part = await self.means.estate.vaults.versions(self.planned[step].ref)
@@ -646,6 +756,12 @@ class Stages:
         now = self.means.clock()
         for entry in entries:
             self.progress[step].note(entry, now)
+
+
+def _looked(before: JsonObject, source: str, lease: Lease | None) -> SecretIntended:
+    if lease is None:
+        return SecretIntended(stage="made", before=before)
+    return SecretIntended(stage="made", before=before, source=source, turn=lease.turn)
 
 
 def _todo_after(stage: RotationStage | None) -> str:

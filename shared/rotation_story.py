@@ -35,6 +35,7 @@ State: TypeAlias = Literal[
     "planned",
     "waits-for-approval",
     "under-way",
+    "waits-its-turn",
     "in-grace",
     "with-owner",
     "rotated",
@@ -45,8 +46,8 @@ State: TypeAlias = Literal[
     "left",
 ]
 """
-Where one secret stands. `on-owners-word`: its owner says that it is dead, and no read can show it. `left`: the
-rotation ended, and nothing more happens by itself.
+Where one secret stands. `waits-its-turn`: another incident's rotation is at its source. `on-owners-word`: its owner
+says that it is dead, and no read can show it. `left`: the rotation ended, and nothing more happens by itself.
 """
 
 SETTLED: frozenset[State] = frozenset({"rotated"})
@@ -127,6 +128,8 @@ def _state(planned: PlannedSecret | None, progress: Progress) -> State:
             pass
     if progress.awaits is not None and "made" not in progress.done:
         return "with-owner"
+    if progress.yields is not None:
+        return "waits-its-turn"
     if "published" in progress.done and "retired" not in progress.done:
         return "in-grace"
     begun = progress.before is not None or progress.intended is not None or bool(progress.done)

@@ -18,6 +18,7 @@ _STATES = {
     "rotated": "the exposed credential is proven dead",
     "on-owners-word": "SAID TO BE DEAD by a tag on its owner's new version, and not proven",
     "not-proven": "NOT PROVEN dead",
+    "waits-its-turn": "waits until another incident's rotation is through at its source",
     "in-grace": "published; the exposed credential lives until the grace is over",
     "under-way": "under way",
     "planned": "not begun",

@@ -170,6 +170,8 @@ def _open(step: str, state: State, story: RotationStory) -> str:
                 ", and a person was called" if progress.escalated else ", who was reminded" if progress.reminded else ""
             )
             return f"{opens}; with its owner{called}: {progress.awaits.why if progress.awaits else ''}"
+        case "waits-its-turn":
+            return f"{opens}; with Cordon: {progress.yields.reason if progress.yields else ''}"
         case "in-grace":
             return f"{opens} until the grace is over; with Cordon"
         case "stopped" if progress.stopped is not None:

@@ -17,6 +17,7 @@ from shared.entries import (
     SecretRepeated,
     SecretStopped,
     SecretVerified,
+    SecretYields,
     WriteOutcome,
 )
 from shared.journal import NO_RECORD, IncidentId, seal
@@ -95,6 +96,7 @@ def test_what_is_left_to_others_is_told_with_what_they_must_do() -> None:
     """An owner who is asked, another identity that is looked at, a stop, and an end that is not whole."""
     told = _told(
         SecretAwaits(why="its owner was asked", look_again=60, remind_at=NOW, escalate_at=NOW),
+        SecretYields(to="another", reason="incident another rotates what comes from acct01"),
         IdentityAccused(client_id="c1", record_id="r1"),
         SecretStopped(outcome="permission-missing", reason="Not allowed.", todo="Allow it."),
         RotationEnded(whole=False, reason="1 stopped"),
@@ -103,6 +105,7 @@ def test_what_is_left_to_others_is_told_with_what_they_must_do() -> None:
 
     assert told == [
         "shop/partner-key: waits for somebody else: its owner was asked",
+        "shop/partner-key: waits its turn: incident another rotates what comes from acct01",
         "shop/partner-key holds a credential of client c1: that identity is looked at too",
         "shop/partner-key stops, permission-missing: Not allowed. To do: Allow it.",
         "ends the rotation, with something left: 1 stopped",

@@ -12,7 +12,15 @@ from collections.abc import Iterator, Mapping, Set
 from itertools import pairwise
 from typing import Any
 
-from shared.entries import RotationPlanned, SecretAwaits, SecretDone, SecretsEnded, SecretStopped, read_entry
+from shared.entries import (
+    RotationPlanned,
+    SecretAwaits,
+    SecretDone,
+    SecretsEnded,
+    SecretStopped,
+    SecretYields,
+    read_entry,
+)
 from shared.estate import OPERATION_TAG, SecretRef
 from shared.incident import Status, status_of
 from shared.journal import Record
@@ -94,7 +102,7 @@ def _follow(record: Record, tiers: dict[str, int], passable: set[str], evidence:
         case RotationPlanned() as planned:
             listed: list[dict[str, Any]] = json.loads(evidence[planned.evidence])
             tiers |= {str(each["step"]): int(each["tier"]) for each in listed}
-        case SecretDone(stage="published") | SecretStopped() | SecretAwaits():
+        case SecretDone(stage="published") | SecretStopped() | SecretAwaits() | SecretYields():
             passable.add(record.step or "")
         case _:
             pass

@@ -57,7 +57,7 @@ RECHECK_PATIENCE = timedelta(hours=2)
 LAST_LOOK = timedelta(minutes=105)
 """
 So long after a rotation was set off it is looked for the last time who read what: the last ordinary token is dead after
-95 minutes, and vaults' logs are ten minutes late (facts: Azure 3.4).
+95 minutes, and vaults' logs are ten minutes late (facts: Azure 3.4). Of who has other tokens: `residual.last_look`.
 """
 
 _OF_A_STEP = (Intended, Applied, Verified, StepStopped)

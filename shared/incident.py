@@ -27,9 +27,9 @@ from shared.evidence import (
     grade_of,
     tell_sign_ins,
 )
-from shared.history import LAST_LOOK, History, StepStory
+from shared.history import History, StepStory
 from shared.journal import Record
-from shared.residual import residual_of
+from shared.residual import is_cached, last_look, residual_of
 
 if TYPE_CHECKING:
     from shared.views import IncidentView, LinkView, ResidualView, StepView
@@ -170,12 +170,14 @@ def _secrets_so_far(history: History, now: datetime) -> str:
             said = "What it exposed is being rotated."
         case None:
             return "Which secrets it exposed is not looked at yet."
-    last = begun_at + LAST_LOOK if begun_at is not None else now
+    kind = history.identity.identity_kind if history.identity else None
+    last = begun_at + last_look(kind) if begun_at is not None else now
     if last <= now:
         return said
+    token = "token, cached for a day," if is_cached(kind) else "ordinary token"
     return (
-        f"{said} Not called contained before {last:%Y-%m-%d %H:%M} UTC: by then the last ordinary token is dead, and "
-        "it is looked once more who read what."
+        f"{said} Not called contained before {last:%Y-%m-%d %H:%M} UTC: by then the last {token} is dead, and it is "
+        "looked once more who read what."
     )
 
 

@@ -20,13 +20,14 @@ from datetime import datetime, timedelta
 
 from shared.audit import normalise_activity
 from shared.entries import CounterMove, Intended, Rechecked, Verified
-from shared.history import History, StepStory, is_proof
+from shared.history import LAST_LOOK, History, StepStory, is_proof
 from shared.identity import IdentityKind
 
 GRACE = timedelta(minutes=5)  # after the proof a replica may still issue a token
 ORDINARY = timedelta(minutes=90)
 AT_GRAPH = timedelta(minutes=15)
 LONGEST = timedelta(hours=24)
+_LOGS_ARE_LATE = timedelta(minutes=10)  # those of vaults
 
 BLOCK = "block-sign-in"
 _EDITED = normalise_activity("Update service principal")
@@ -79,6 +80,11 @@ def residual_of(history: History) -> Residual:
 def is_cached(kind: str | None) -> bool:
     """Whether tokens may be cached for a day: managed identities, agents, and what is not known better."""
     return kind not in {k.value for k in IdentityKind} or kind in (IdentityKind.MANAGED_IDENTITY, IdentityKind.AGENT)
+
+
+def last_look(kind: str | None) -> timedelta:
+    """So long after a rotation was set off it is looked for the last time who read what: by then no token is left."""
+    return GRACE + LONGEST + _LOGS_ARE_LATE if is_cached(kind) else LAST_LOOK
 
 
 def _by_resource(last: datetime, kind: str | None) -> tuple[Access, ...]:

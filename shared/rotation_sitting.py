@@ -22,6 +22,7 @@ from shared.entries import (
     ExposureFound,
     IdentityAccused,
     Intended,
+    Investigated,
     Opened,
     Planned,
     PlannedStep,
@@ -50,6 +51,7 @@ from shared.history import LAST_LOOK
 from shared.identity import ClientId, IdentityRef, PrincipalId
 from shared.journal import MOST_AT_ONCE
 from shared.look import Look
+from shared.residual import last_look
 from shared.rotation_commit import Commits
 from shared.rotation_limits import SecretLimits
 from shared.rotation_looks import Additions, Planner
@@ -87,7 +89,7 @@ log = logging.getLogger("cordon")
 LOOKS = (timedelta(), timedelta(minutes=15), timedelta(minutes=50), LAST_LOOK)
 """
 When it is looked who read what, since it was begun. Vault logs are up to ten minutes late, and the last token of an
-identity that is cut off is dead after 95 minutes (facts: Azure 3.4).
+identity that is cut off is dead after 95 minutes (facts: Azure 3.4). Where tokens are cached for a day, once more then.
 """
 _MORE_LOOKS, _LOOK_AGAIN = 3, timedelta(minutes=10)  # where the last one saw less than the one before
 LOOK_BACK = timedelta(days=30)  # how old reads may be that count
@@ -240,12 +242,22 @@ class Sitting:
         lines = zip(self._chain.lines[begun:], self._chain.records[begun:], strict=True)
         taken = [(line.entry, record.time) for line, record in lines if isinstance(line.entry, ExposureFound)]
         number = len(taken) + 1
-        if number <= len(LOOKS):
-            return number, self._chain.records[begun].time + LOOKS[number - 1]
+        if number <= len(self._looks):
+            return number, self._chain.records[begun].time + self._looks[number - 1]
         (before, _), (last, at) = taken[-2:]
-        if number <= len(LOOKS) + _MORE_LOOKS and set(last.unseen) - set(before.unseen):
+        if number <= len(self._looks) + _MORE_LOOKS and set(last.unseen) - set(before.unseen):
             return number, at + _LOOK_AGAIN
         return None
+
+    @property
+    def _looks(self) -> tuple[timedelta, ...]:
+        return tuple(dict.fromkeys((*LOOKS, self._last_look)))
+
+    @property
+    def _last_look(self) -> timedelta:
+        """What is read until then is read with a token that lives on."""
+        seen = self._incident.last(Investigated)
+        return last_look(seen.identity.identity_kind if seen and seen.identity else None)
 
     async def _look_if_due(self) -> bool:
         """Look who read what, and write down what that adds to the plan. True if a look was taken."""
@@ -282,7 +294,7 @@ class Sitting:
             progress=self._progress(),
             spared=self._spared(),
             since=self._since,
-            dead_by=self._chain.records[0].time + LAST_LOOK,
+            dead_by=self._chain.records[0].time + self._last_look,
             dead=partial(known_dead, self._desk.store.documents),
         )
 
@@ -320,7 +332,7 @@ class Sitting:
         What was found, then what is planned of it, in one piece. Where it takes several, the word that it was looked
         comes last: whoever was killed in between looks again.
         """
-        evidence, last = self._desk.store.evidence, number >= len(LOOKS)
+        evidence, last = self._desk.store.evidence, number >= len(self._looks)
         given_up = {**(additions.stopped or {}), **(additions.later or {} if last else {})}
         entries: list[Stepped] = [(_given_up(why), step) for step, why in given_up.items()]
         planned, spared = additions.planned, dict(additions.spared or {})

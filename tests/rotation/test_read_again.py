@@ -1,6 +1,7 @@
 """Whether a version that Cordon published was read by the accused: then the secret goes another round."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,8 +9,11 @@ import pytest
 from shared.entries import RotationEnded, SecretAwaits
 from shared.estate import SecretRead, SecretRef, SecretSeen
 from shared.exposure import Exposed
+from shared.identity import IdentityKind
+from shared.incident import Status
 from shared.rotation_plan import is_read_again
-from tests.fakes import Crash
+from tests.fakes import Crash, payroll
+from tests.rotation.test_told import told
 from tests.rotation.world import RotationWorld, play, policy
 
 PUBLISHED = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
@@ -83,5 +87,35 @@ def test_what_is_read_before_anybody_looks_what_the_owner_stored_is_asked_of_him
         chain = await world.secrets_chain()
 
         assert chain.last(SecretAwaits, "shop/db/2") is not None
+
+    play(story, text=policy(ask="[]"))
+
+
+def test_what_a_managed_identity_reads_with_a_token_of_a_day_is_rotated_again() -> None:
+    """Its tokens are cached for 24 hours, and nothing ends them: it is looked for so long, and not called contained."""
+
+    async def story(world: RotationWorld) -> None:
+        state = payroll()
+        identity = replace(state.identity, kind=IdentityKind.MANAGED_IDENTITY, app_object_id=None)
+        world.directory.state = replace(state, identity=identity, application=None)
+        world.storage_secret(REF, "acct01", read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(hours=5))
+        view, _ = await told(world, responder)
+        (first,) = world.made(REF)
+
+        assert view.status is Status.PROVING
+        assert view.so_far is not None
+        assert "before 2026-03-03 03:15 UTC: by then the last token, cached for a day, is dead" in view.so_far
+
+        world.read(REF, str(first.version), world.clock())
+        await world.work_queue(responder, timedelta(hours=24))
+        ended = (await world.secrets_chain()).last(RotationEnded)
+
+        assert ended is not None
+        assert (ended.whole, ended.counts) == (True, {"rotated": 2})
+        assert not world.is_alive(world.vaults.held[REF][1][1])
+        assert await world.status() is Status.CONTAINED
 
     play(story, text=policy(ask="[]"))

@@ -24,6 +24,7 @@ class Breadth(StrEnum):
     INSECURE_ISSUER = "insecure-issuer"  # not https, a bare address, a port of its own
     WIDE_SUBJECT = "wide-subject"  # many workloads can show it
     ODD_AUDIENCE = "odd-audience"  # not the one that exchange tokens are made for
+    UNKNOWN_OWNER = "unknown-owner"  # on a platform that everybody shares, and of nobody whom the policy names
 
 
 AUDIENCES = frozenset(
@@ -46,6 +47,12 @@ _PLATFORMS = (
     re.compile(r"agent\.buildkite\.com"),
     re.compile(r"oidc\.circleci\.com"),
 )
+# Whose cluster it is stands in the address alone: inside, its owner calls everything as he likes.
+_CLUSTERS = (
+    re.compile(r"oidc\.eks\.[a-z0-9-]+\.amazonaws\.com"),
+    re.compile(r"container\.googleapis\.com"),
+    re.compile(r"[a-z0-9-]+\.oic\.prod-aks\.azure\.com"),
+)
 _ENTRA = re.compile(r"(login\.microsoftonline\.(com|us)|login\.partner\.microsoftonline\.cn|sts\.windows\.net)")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Subjects that more than the owner of a branch, environment or account can bring about.
@@ -57,17 +64,56 @@ _WIDE = (
     (re.compile(r"[^A-Za-z0-9]*"), "nobody in particular"),
 )
 _MATCHES = re.compile(r"\bmatches\s+'(?P<pattern>[^']*)'", re.IGNORECASE)
+_ASKS_SUBJECT = re.compile(r"claims\['sub'\]\s+(?:eq|matches)\s+'(?P<subject>[^']*)'", re.IGNORECASE)
+_ANYTHING = re.compile(r"[*?]")  # any text, any letter
 
 
 def breadth_of(
-    credential: FederatedCredential, tenant_id: str, trusted: frozenset[str]
+    credential: FederatedCredential, tenant_id: str, trusted: frozenset[str], owners: tuple[str, ...] | None = None
 ) -> Iterator[tuple[Breadth, str]]:
-    """What is wide about this credential, in the order of `Breadth`. `trusted`: issuers that the policy names."""
+    """
+    What is wide about this credential, in the order of `Breadth`. `trusted`: issuers that the policy names; `owners`:
+    how the subjects begin that it names, None where it does not.
+    """
     yield from _of_issuer(credential.issuer, tenant_id, trusted)
     yield from _of_subject(credential)
     for audience in _audiences(credential.raw):
         if audience.casefold() not in AUDIENCES:
             yield Breadth.ODD_AUDIENCE, f"it takes tokens made for “{audience}”"
+    if owners is not None and plain_issuer(credential.issuer) not in trusted:
+        yield from _of_owner(credential, owners)
+
+
+def _of_owner(credential: FederatedCredential, owners: tuple[str, ...]) -> Iterator[tuple[Breadth, str]]:
+    host = _host(credential.issuer)
+    if any(cluster.fullmatch(host) for cluster in _CLUSTERS):
+        yield Breadth.UNKNOWN_OWNER, f"it trusts the cluster {credential.issuer}, and anybody can run one there"
+    elif any(platform.fullmatch(host) for platform in _PLATFORMS):
+        for subject in _subjects(credential):
+            if not any(_begins(subject, owner) for owner in owners):
+                yield Breadth.UNKNOWN_OWNER, f"it admits “{subject}”, and anybody can have workloads on {host}"
+                return
+
+
+def _host(issuer: str) -> str:
+    try:
+        return (urlsplit(issuer).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _subjects(credential: FederatedCredential) -> list[str]:
+    """The subjects, or patterns of them, that are admitted; an expression that asks for none admits any."""
+    expression = _expression(credential.raw)
+    if expression is None:
+        return [credential.subject or ""]
+    return [found["subject"] for found in _ASKS_SUBJECT.finditer(expression)] or [expression]
+
+
+def _begins(subject: str, owner: str) -> bool:
+    """Whole parts alone count: repo:contoso is not the beginning of repo:contoso-test."""
+    rest = subject.casefold().removeprefix(owner.casefold())
+    return rest != subject.casefold() and (owner[-1] in ":/" or rest[:1] in ("", ":", "/"))
 
 
 def plain_issuer(text: str) -> str:
@@ -126,11 +172,11 @@ def _expression(raw: JsonObject) -> str | None:
 
 
 def _wide_expression(expression: str) -> str | None:
-    """A pattern is wide if a star stands where the repository, project or branch would have to be named whole."""
+    """A pattern is wide if it leaves open what the repository, project or branch is that it would have to name."""
     patterns = [found["pattern"] for found in _MATCHES.finditer(expression)]
     for pattern in patterns:
-        fixed = pattern.split("*", 1)[0]
-        if "*" in pattern and fixed.count(":") < 2:
+        fixed, *open_ = _ANYTHING.split(pattern, maxsplit=1)
+        if open_ and fixed.count(":") < 2:
             return f"its expression admits every subject like “{pattern}”"
     return None
 

@@ -32,6 +32,8 @@ def _is_issuer(text: str) -> str:
 
 
 Issuer = Annotated[str, Field(max_length=200), AfterValidator(_is_issuer)]
+Subject = Annotated[str, Field(min_length=3, max_length=200, pattern=r"^[^*?\s]+$")]
+_ASKED = tuple(each for each in Breadth if each is not Breadth.UNKNOWN_OWNER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ class FederatedTrustTooWide:
     Met when a federated credential of the application or its service principal is too wide in one of these ways:
     its issuer is none of the known platforms nor of `trusted-issuers`, is another Entra tenant, or is not plain
     https; its subject, or its expression, admits many workloads; it takes tokens that are made for something
-    else. All are asked about where nothing is said. `added-within` asks for those alone that the audit log shows as
+    else. All those are asked about where nothing is said. `unknown-owner` is asked for by name: on a platform that
+    everybody shares its subject begins with none of `trusted-subjects`, or its issuer is a cluster that
+    `trusted-issuers` does not name. `added-within` asks for those alone that the audit log shows as
     added in this time, by somebody who is not named in `by-other-than` (object or client ids) and is not Cordon; Graph
     itself dates none of them.
     """
@@ -52,10 +56,12 @@ class FederatedTrustTooWide:
     )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
-    findings: Several[Breadth] = tuple(Breadth)
+    findings: Several[Breadth] = _ASKED
     """What is too wide."""
     trusted_issuers: Several[Issuer] | None = None
     """Issuers that are known, by their https address."""
+    trusted_subjects: Several[Subject] | None = None
+    """How the subjects of your own workloads on shared platforms begin, such as repo:contoso/."""
     added_within: AuditDuration | None = None
     """Only those that the audit log shows as added in this time."""
     by_other_than: Several[Guid] | None = None
@@ -66,6 +72,12 @@ class FederatedTrustTooWide:
             raise ValueError(
                 "by-other-than needs added-within: who has a credential added is told by the audit log alone"
             )
+
+        asks_owner = Breadth.UNKNOWN_OWNER in self.findings
+        if asks_owner and self.trusted_subjects is None:
+            raise ValueError("unknown-owner needs trusted-subjects: how those of your own workloads begin")
+        if self.trusted_subjects is not None and not asks_owner:
+            raise ValueError("trusted-subjects means nothing unless findings names unknown-owner")
 
     def check(self, case: Case) -> Finding:
         part = case.identity
@@ -81,7 +93,8 @@ class FederatedTrustTooWide:
         return self._dated(wide, part.value, case, unread)
 
     def _told(self, credential: FederatedCredential, tenant_id: str) -> str | None:
-        for breadth, why in breadth_of(credential, tenant_id, frozenset(self.trusted_issuers or ())):
+        trusted = frozenset(self.trusted_issuers or ())
+        for breadth, why in breadth_of(credential, tenant_id, trusted, self.trusted_subjects):
             if breadth in self.findings:
                 return f"federated credential {credential.id} ({breadth}): {why}"
         return None

@@ -53,6 +53,10 @@ def _trust(
         (_trust(subject="*"), Breadth.WIDE_SUBJECT),
         (_trust(subject=None), Breadth.WIDE_SUBJECT),
         (_trust(subject=None, expression="claims['sub'] matches 'repo:contoso/*'"), Breadth.WIDE_SUBJECT),
+        (
+            _trust(subject=None, expression="claims['sub'] matches 'repo:???????/payroll:ref:main'"),
+            Breadth.WIDE_SUBJECT,
+        ),
         (_trust(subject=None, expression="claims['sub'] matches 'repo:contoso/payroll:ref:refs/heads/*'"), None),
         (_trust(audience="https://evil.example"), Breadth.ODD_AUDIENCE),
     ],
@@ -62,7 +66,8 @@ def test_each_sort_of_breadth_is_found_and_none_where_there_is_none(of: Case, br
     if breadth is None:
         assert isinstance(FederatedTrustTooWide().check(of), NotMet)
         return
-    others = tuple(each for each in Breadth if each is not breadth and each is not Breadth.UNKNOWN_ISSUER)
+    by_name = (Breadth.UNKNOWN_ISSUER, Breadth.UNKNOWN_OWNER)
+    others = tuple(each for each in Breadth if each is not breadth and each not in by_name)
     found = FederatedTrustTooWide((breadth,)).check(of)
 
     assert isinstance(found, Met)
@@ -76,6 +81,41 @@ def test_an_issuer_that_the_policy_names_is_trusted_as_it_stands() -> None:
 
     assert isinstance(ours.check(_trust("https://CI.contoso.example/")), NotMet)
     assert isinstance(ours.check(_trust("https://ci.contoso.example.evil.example")), Met)
+
+
+@pytest.mark.parametrize(
+    ("of", "answer"),
+    [
+        (_trust(), NotMet),
+        (_trust(subject="repo:Contoso/payroll:pull_request"), NotMet),
+        (_trust(subject="repo:contoso-evil/payroll:ref:refs/heads/main"), Met),
+        (_trust(subject="repo:evil/x:environment:repo:contoso/"), Met),
+        (_trust("https://gitlab.com", "project_path:contoso/payroll:ref_type:branch:ref:main"), NotMet),
+        (_trust("https://gitlab.com", "project_path:contosos/payroll:ref_type:branch:ref:main"), Met),
+        (_trust(subject=None, expression="claims['sub'] matches 'repo:contoso/*'"), NotMet),
+        (_trust(subject=None, expression="claims['sub'] matches 'repo:*'"), Met),
+        (_trust(subject=None, expression="claims['job_workflow_ref'] matches 'contoso/*'"), Met),
+        (_trust("https://eastus.oic.prod-aks.azure.com/t/1/", "system:serviceaccount:payroll:sync"), Met),
+        (_trust("https://eastus.oic.prod-aks.azure.com/t/2/", "system:serviceaccount:payroll:sync"), NotMet),
+        (_trust("https://ci.evil.example", "repo:evil/x"), NotMet),
+    ],
+)
+def test_on_a_shared_platform_the_subject_tells_whose_it_is(of: Case, answer: type) -> None:
+    """Everybody's workloads have the same issuer there; in a cluster its owner names them as he likes."""
+    asked = FederatedTrustTooWide(
+        (Breadth.UNKNOWN_OWNER,),
+        trusted_issuers=("https://eastus.oic.prod-aks.azure.com/t/2",),
+        trusted_subjects=("repo:contoso/", "project_path:contoso"),
+    )
+
+    assert isinstance(asked.check(of), answer)
+
+
+@pytest.mark.parametrize("settings", [{"findings": (Breadth.UNKNOWN_OWNER,)}, {"trusted_subjects": ("repo:contoso/",)}])
+def test_whose_subjects_are_trusted_is_said_where_it_is_asked(settings: dict[str, tuple[str, ...]]) -> None:
+    """Either alone would mean nothing, and its writer would not notice."""
+    with pytest.raises(ValueError, match="trusted-subjects"):
+        FederatedTrustTooWide(**settings)  # pyright: ignore[reportArgumentType]
 
 
 def test_trust_that_could_not_be_read_is_unknown() -> None:

@@ -12,12 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from shared.actors import actor_of
+from shared.actors import actor_of, takes_away
 from shared.audit import LOOK_BACK, concerns_workloads, is_echo, read_audit, subject_of
 from shared.audit_changes import ChangeKind, kinds_of
-from shared.case import AuditRecord
+from shared.case import AuditRecord, Known, PartName
 from shared.chain import Chain
-from shared.conditions.changed_by_suspect import takes_away
 from shared.entries import ChangedTold, Entry, Escalated, Followed, FollowSet, SignalJoined
 from shared.errors import CordonError, MalformedSignal, TimeMayHelp
 from shared.history import History
@@ -29,6 +28,7 @@ from shared.sources.suspect_change import SuspectChange, changed_by
 from shared.standing import known_ids
 from shared.standing import subject_of as identity_of
 from shared.suspicion import Origin, origin_of
+from shared.together import together
 from shared.untrusted import one_line
 from shared.work import Desk
 
@@ -74,7 +74,8 @@ async def follow(desk: Desk, chain: Chain) -> tuple[Entry, ...]:
     origin = origin_of(history)
     since = _since(chain, origin, now)
     read = await _read_log(desk, frozenset(known_ids(chain)), since, now)
-    found = sorted((_of(each, records) for each, records in read.changed.items()), key=_gravity)
+    each_once = await _each_once(desk, read.changed)
+    found = sorted((_of(each, records) for each, records in each_once), key=_gravity)
     told, left = await _tell(desk, chain, origin, found)
     listed = [each.told.model_dump(mode="json") for each in found]
     evidence = await desk.store.evidence.keep(json.dumps(listed).encode()) if left else None
@@ -145,6 +146,50 @@ def _take(read: _Read, page: Sequence[JsonObject], own: frozenset[str]) -> None:
             continue
         if own.isdisjoint(each for each in (subject.principal_id, subject.client_id, subject.app_object_id) if each):
             read.changed.setdefault(subject, []).append(record)
+
+
+async def _each_once(
+    desk: Desk, changed: Mapping[IdentityRef, list[AuditRecord]]
+) -> list[tuple[IdentityRef, list[AuditRecord]]]:
+    """
+    One identity is told of by its service principal here and by its application there, and would take the room of two.
+    Those of which the log has no object id of the service principal are asked of the directory, some of them; one that
+    it cannot tell stands for itself.
+    """
+    asked = [each for each in changed if each.principal_id is None][:_MOST_ASKED] if len(changed) > 1 else []
+    named = dict(zip(asked, await together(*(_named(desk, each) for each in asked)), strict=True)) if asked else {}
+    found, places = list[tuple[IdentityRef, list[AuditRecord]]](), dict[str, int]()
+    for subject, records in changed.items():
+        whole, told = named.get(subject, subject), list[AuditRecord]()
+        place = next((places[id_] for id_ in _ids(whole) if id_ in places), len(found))
+        if place < len(found):
+            known, told = found[place]
+            whole = _joined(known, whole)
+        found[place : place + 1] = [(whole, told + records)]
+        places.update(dict.fromkeys(_ids(whole), place))
+    return found
+
+
+async def _named(desk: Desk, subject: IdentityRef) -> IdentityRef:
+    try:
+        known = (await desk.tenant.directory.look(subject, frozenset({PartName.IDENTITY}))).identity
+    except CordonError:
+        return subject
+    if not isinstance(known, Known):
+        return subject
+    return known.value.identity.ref
+
+
+def _ids(subject: IdentityRef) -> tuple[str, ...]:
+    return tuple(each for each in (subject.principal_id, subject.client_id, subject.app_object_id) if each)
+
+
+def _joined(one: IdentityRef, other: IdentityRef) -> IdentityRef:
+    return IdentityRef(
+        one.principal_id or other.principal_id,
+        one.client_id or other.client_id,
+        one.app_object_id or other.app_object_id,
+    )
 
 
 def _strengthens(record: AuditRecord) -> bool:

@@ -6,13 +6,13 @@ Steps that are captured or verified together share a look, so that one round tri
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from shared.actors import MOST_ACTORS, Actor, ActorKind, Suspicions, actors_in
+from shared.actors import MOST_ACTORS, MOST_JOURNALED, Actor, ActorKind, Suspicions, actors_in, client_ids_in
 from shared.case import (
     PEOPLE_WINDOWS,
     ActorRisk,
@@ -47,7 +47,7 @@ _OF_ACTORS = frozenset({PartName.SUSPECTS, PartName.ACTOR_RISK, PartName.USER_RI
 # Who changed it is told by these.
 _TELL_ACTORS = frozenset({PartName.IDENTITY, PartName.AUDITS, PartName.GRANT_AUDITS})
 _NO_JOURNAL = CouldNotLook("this look cannot ask Cordon's journal")
-_TOO_MANY = CouldNotLook(f"more than {MOST_ACTORS} actors changed it, and only those who did so last are looked at")
+_MOST_NAMED = 10  # of those whom nobody looked at
 _NOTHING = Gathered()
 _PUBLIC_KEYS_WITHIN = 2.0  # seconds
 _NO_AZURE = CouldNotLook("Azure around the directory is not configured (CORDON_ROTATOR_CLIENT_ID)")
@@ -192,8 +192,8 @@ class Look:
 
     async def _with_actors(self, parts: frozenset[PartName]) -> Gathered:
         """
-        What is known of those who changed it: the journal's word, and Entra's. Whoever acted last comes first, and
-        of more than so many it is not looked at; where a list that tells of them is missing, that is its own gap.
+        What is known of those who changed it: the journal's word, and Entra's. Of more than so many it is not looked
+        at, and they are named; where a list that tells of them is missing, that is its own gap.
         """
         logs, found = (self.gathered.audits, self.gathered.grant_audits), self.gathered
         if not any(isinstance(log, Known) for log in logs):
@@ -204,14 +204,16 @@ class Look:
         workloads = [each for each in actors if each.kind is not ActorKind.USER]
         people = [each.id for each in actors if each.kind is ActorKind.USER]
         if PartName.SUSPECTS in parts:
-            standings = {each.id: await self._standings(each.id) for each in workloads[:MOST_ACTORS]}
-            found = replace(found, suspects=Known(Suspects({**standings, **_beyond(w.id for w in workloads)})))
+            standings = {each.id: await self._standings(each.id) for each in workloads[:MOST_JOURNALED]}
+            told = {**standings, **_beyond([each.id for each in workloads], MOST_JOURNALED)}
+            found = replace(found, suspects=Known(Suspects(_by_each_id(told, found))))
         if PartName.ACTOR_RISK in parts:
             listed = {each.id: await self._risk_of(each) for each in workloads[:MOST_ACTORS]}
-            found = replace(found, actor_risk=Known(ActorRisk({**listed, **_beyond(w.id for w in workloads)})))
+            risks = {**listed, **_beyond([each.id for each in workloads], MOST_ACTORS)}
+            found = replace(found, actor_risk=Known(ActorRisk(_by_each_id(risks, found))))
         if PartName.USER_RISK in parts:
             asked = await self._directory.risk_of_users(people[:MOST_ACTORS])
-            found = replace(found, user_risk=Known(ActorRisk({**asked, **_beyond(people)})))
+            found = replace(found, user_risk=Known(ActorRisk({**asked, **_beyond(people, MOST_ACTORS)})))
         return found
 
     async def _standings(self, actor: str) -> Part[tuple[IncidentStanding, ...]]:
@@ -234,9 +236,18 @@ class Look:
         return known.value.identity.principal_id if isinstance(known, Known) else self.subject.principal_id
 
 
-def _beyond(actors: Iterable[str]) -> dict[str, CouldNotLook]:
-    """Those who are not looked at."""
-    return dict.fromkeys(list(actors)[MOST_ACTORS:], _TOO_MANY)
+def _beyond(actors: Sequence[str], most: int) -> dict[str, CouldNotLook]:
+    """Those who are not looked at; each is named, because he is not known to be clean."""
+    left = actors[most:]
+    more = f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
+    why = f"{len(actors)} changed it, and {most} of them were looked at, but not {', '.join(left[:_MOST_NAMED])}{more}"
+    return dict.fromkeys(left, CouldNotLook(why))
+
+
+def _by_each_id(told: Mapping[str, T], gathered: Gathered) -> dict[str, T]:
+    """The same, also by the client ids under which the log names some of them elsewhere."""
+    also = {client: told[id_] for client, id_ in client_ids_in(gathered).items() if id_ in told}
+    return {**also, **told}
 
 
 async def _part(asking: Awaitable[T]) -> Part[T]:

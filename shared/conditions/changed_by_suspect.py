@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
-from shared.actors import Actor, ActorKind, actor_of
+from shared.actors import Actor, ActorKind, actor_of, takes_away
 from shared.audit_changes import Change, ChangeKind, changes, kinds_of
 from shared.case import (
     AuditRecord,
@@ -32,7 +32,6 @@ Ground: TypeAlias = Literal["contained", "accused", "watched", "at-risk"]
 Who: TypeAlias = Literal["identity", "person"]
 Level: TypeAlias = Literal["low", "medium", "high"]
 
-_TAKING = ("remove ", "delete ", "hard delete ")
 _GRAVEST = (Suspicion.CONTAINED, Suspicion.ACCUSED, Suspicion.WATCHED)
 _MOST_DOUBTS = 3  # that a reason names
 
@@ -81,7 +80,8 @@ class ChangedBySuspect:
     )
     unknown_when: ClassVar[str] = (
         "the log does not name who changed it, or not whether it succeeded; Cordon's journal of the actor, or the "
-        "actor's risk, cannot be read; the level is hidden for want of a licence; more than eight actors changed it"
+        "actor's risk, cannot be read; the level is hidden for want of a licence; more actors changed it than are "
+        "looked at, 32 in Cordon's journal and eight in Entra's list"
     )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
@@ -255,11 +255,6 @@ def _giving(change: Change, kinds: frozenset[ChangeKind]) -> AuditRecord | None:
     """The record that shows it: one of these kinds that took nothing away; one that surely succeeded comes first."""
     fitting = [r for r in change.records if kinds_of(r) & kinds and not takes_away(r)]
     return min(fitting, key=lambda r: (r.result != "success", r.at, r.id), default=None)
-
-
-def takes_away(record: AuditRecord) -> bool:
-    """Whether by its activity something was removed: that made nobody stronger."""
-    return record.activity.startswith(_TAKING)
 
 
 def _gravest(standings: Sequence[IncidentStanding]) -> list[IncidentStanding]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.case import Suspicion
+from shared.case import Known, PartName, Suspicion
 from shared.chain import Chain
 from shared.entries import (
     ConditionAnswer,
@@ -23,7 +23,7 @@ from shared.entries import (
 from shared.errors import Gone, Unreachable
 from shared.following import MOST_LINKS, MOST_TOLD
 from shared.history import History
-from shared.identity import IdentityRef
+from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, PrincipalId, WorkloadIdentity
 from shared.incident import Status, status_of
 from shared.journal import IncidentId
 from shared.signal import JsonObject, Signal
@@ -31,6 +31,7 @@ from shared.sources import source_named
 from shared.sources.suspect_change import changed_by
 from shared.store import Document, MemoryDocuments
 from shared.suspicion import JournalSuspicions, Origin, origin_of
+from shared.tenant import Gathered
 from tests.conditions.cases import added
 from tests.fakes import PAYROLL, PAYROLL_CLIENT, START, password, payroll
 from tests.stories.world import POLICY, World, play
@@ -413,3 +414,35 @@ def back_to(incident: str) -> JsonObject:
 
 async def status_of_chain(world: World, chain: Chain) -> Status:
     return status_of(chain.records, world.clock())
+
+
+def test_an_identity_that_is_told_of_by_each_of_its_objects_is_followed_once() -> None:
+    """A secret on the application, an owner of the service principal, a role by client id: one incident, one place."""
+
+    async def story(world: World) -> None:
+        application, client = other(101), other(201)
+        look, ref = (
+            world.directory.look,
+            WorkloadIdentity(
+                PrincipalId(other(1)), ClientId(client), AppObjectId(application), "x", IdentityKind.OWN_SINGLE_TENANT
+            ),
+        )
+
+        async def find(subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+            if subject.app_object_id == application:
+                return Gathered(identity=Known(replace(payroll(), identity=ref)))
+            return await look(subject, parts)
+
+        world.directory.look = find
+        target: JsonObject = {"id": application, "type": "Application", "modifiedProperties": []}
+        on_application = record(2, activity="Add owner to application")
+        world.feeds.log = [record(1), replace_in(on_application, targetResources=[target])]
+        followed = (await contain(world)).last(Followed)
+
+        assert followed is not None
+        assert [(each.principal_id, each.app_object_id, each.records) for each in followed.changed] == [
+            (other(1), application, 2)
+        ]
+        assert len(await world.store.documents.query("incidents")) == 2
+
+    play(story, STATE, policy=ASKING)

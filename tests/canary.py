@@ -14,9 +14,11 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, lru_cache
 from urllib.parse import unquote_to_bytes
 
 WINDOW = 8  # random bytes in a row that make a leak
+_WORD = 4  # bytes; any window holds a whole one, wherever it begins
 _SHORTEST = 8  # characters of a secret that was given by hand, and is looked for as a whole
 _RANDOM = re.compile(rb"[0-9a-f]{64}")
 _HEX_RUN = re.compile(rb"[0-9a-fA-F]{16,}")
@@ -31,10 +33,11 @@ class Scanner:
     """Looks for these canaries: texts around 64 hex digits, secrets given by hand, and raw private keys."""
 
     def __init__(self, canaries: Iterable[bytes]) -> None:
-        self._windows: set[bytes] = set()
         self._whole: set[bytes] = set()
+        self._random: set[bytes] = set()
         for canary in canaries:
             self._learn(canary)
+        self._words = frozenset[int]().union(*map(_every_word, self._random))
 
     def find(self, output: str | bytes) -> str | None:
         """How a secret stands in the output, or None."""
@@ -50,15 +53,15 @@ class Scanner:
     def _learn(self, canary: bytes) -> None:
         found = _RANDOM.findall(canary)
         for digits in found:
-            self._windows |= set(_slices(bytes.fromhex(digits.decode())))
-            self._windows |= set(_slices(bytes.fromhex(digits[1:-1].decode())))  # 16 digits from the middle of a byte
+            self._random.add(bytes.fromhex(digits.decode()))
+            self._random.add(bytes.fromhex(digits[1:-1].decode()))  # 16 digits from the middle of a byte
         if found:
             return
         if _is_text(canary):
             if len(canary) >= _SHORTEST:
                 self._whole.add(canary)
         else:
-            self._windows |= set(_slices(canary))
+            self._random.add(canary)
 
     def _is_in(self, view: bytes) -> bool:
         """In the view as it is, in what its hex digits spell, or in what the hex digits in that spell."""
@@ -66,10 +69,31 @@ class Scanner:
         return self._has(view) or self._has(once) or self._has(_from_hex(once))
 
     def _has(self, content: bytes) -> bool:
-        """Text has no window of random bytes in it, so that only the rest is looked at closely."""
+        """
+        Text has no window of random bytes in it, so that only the rest is looked at closely.
+
+        Each window holds a whole aligned word. Where no word of the content is one of a canary's, which is nearly
+        always, that settles it, many times as fast as a look at each window.
+        """
         if any(whole in content for whole in self._whole):
             return True
-        return not content.isascii() and not self._windows.isdisjoint(_slices(content))
+        if content.isascii() or self._words.isdisjoint(_aligned_words(content)):
+            return False
+        return not self._windows.isdisjoint(_slices(content))
+
+    @cached_property
+    def _windows(self) -> set[bytes]:
+        return {window for each in self._random for window in _slices(each)}
+
+
+@lru_cache(maxsize=8192)  # a tenant's canaries are learned once for all the tests that it lives through
+def _every_word(canary: bytes) -> frozenset[int]:
+    """The words that begin at each of its bytes."""
+    return frozenset(word for start in range(_WORD) for word in _aligned_words(canary[start:]))
+
+
+def _aligned_words(content: bytes) -> Iterable[int]:
+    return memoryview(content[: len(content) // _WORD * _WORD]).cast("I")
 
 
 def _slices(content: bytes) -> Iterator[bytes]:
@@ -118,14 +142,14 @@ def _character(in_hex: bytes | None, in_decimal: bytes | None) -> bytes:
 
 def _from_hex(content: bytes) -> bytes:
     """What all runs of hex digits spell, whichever digit is the first of a byte."""
-    runs = _HEX_RUN.findall(content)
+    runs = set(_HEX_RUN.findall(content))
     shifted = [*runs, *(run[1:] for run in runs)]
     return b" ".join(bytes.fromhex(run[: len(run) // 2 * 2].decode()) for run in shifted)
 
 
 def _from_base64(content: bytes) -> bytes:
     """What all runs of base64 spell, wherever the first group begins."""
-    runs = [run.translate(_TO_PLAIN) for run in _BASE64_RUN.findall(content)]
+    runs = [run.translate(_TO_PLAIN) for run in set(_BASE64_RUN.findall(content))]
     return b" ".join(_decoded(run[start:]) for run in runs for start in range(4))
 
 

@@ -1,10 +1,10 @@
 """
 Fails every test that let a secret of a practice tenant out: a pytest plugin.
 
-Each practice tenant that a test session makes is known here, as long as it lives. After each test everything that
-the test wrote is looked through: stdout, stderr, log records with their exceptions, journals, documents, evidence and
-messages of its stores, the doors' HTTP answers, what drills gave out, and files under its tmp_path. Nothing of this
-changes how anything behaves: constructors and writing methods are listened to.
+Each practice tenant that a test makes is known here to that test's end, and beyond as long as it lives. After each
+test everything that it wrote is looked through: stdout, stderr, log records with their exceptions, journals, documents,
+evidence and messages of its stores, the doors' HTTP answers, what drills gave out, and files under its tmp_path.
+Nothing of this changes how anything behaves: constructors and writing methods are listened to.
 """
 
 import functools
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from drill.practice.chance import Canaries
 
 _LARGEST_FILE = 8 * 2**20
+_PUT_IN = (".yaml", ".py", ".pyc")  # scenarios, policies and copies of the code are what a test puts in
 _PATCHED: list[tuple[type, str, object]] = []
 
 
@@ -33,6 +34,7 @@ class Heard:
     """What one test let out, by where."""
 
     def __init__(self) -> None:
+        self.tenants: list[Canaries] = []  # also those that do not live to its end
         self.pieces: list[tuple[str, str | bytes]] = []
         self.stores: list[object] = []
         self.files: list[Path] = []
@@ -68,7 +70,7 @@ class Watch:
 
     def leaks(self) -> list[str]:
         """Where secrets were found; never what they are."""
-        canaries = {secret for tenant in self.tenants for secret in _secrets(tenant)}
+        canaries = {secret for tenant in {*self.tenants, *self.heard.tenants} for secret in _secrets(tenant)}
         if not canaries:
             return []
         scanner = Scanner(canaries)
@@ -102,8 +104,8 @@ def _in_stores(stores: list[object]) -> Generator[tuple[str, str | bytes]]:
 
 def _in_files(files: list[Path]) -> Generator[tuple[str, str | bytes]]:
     for file in files:
-        if file.is_file() and file.suffix != ".yaml" and file.stat().st_size <= _LARGEST_FILE:
-            yield "a file", file.read_bytes()  # scenarios and policies are what a test puts in
+        if file.is_file() and file.suffix not in _PUT_IN and file.stat().st_size <= _LARGEST_FILE:
+            yield "a file", file.read_bytes()
 
 
 # --- listening -------------------------------------------------------------------------------------
@@ -133,6 +135,7 @@ def _listen_to_all() -> None:
 
 def _hear_of_tenant(canaries: "Canaries", *_: object) -> None:
     _watch.tenants.add(canaries)
+    _watch.heard.tenants.append(canaries)
 
 
 def _hear_of_store(one: object, *_: object) -> None:

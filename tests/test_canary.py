@@ -39,6 +39,17 @@ def test_a_secret_is_found_however_it_is_spelled(leak: str, spelling: str) -> No
     assert scanner.find(b"it says " + spellings(LEAKS[leak])[spelling] + b" and goes on")
 
 
+@pytest.mark.parametrize("before", range(9))
+def test_eight_random_bytes_are_found_wherever_they_begin(before: int) -> None:
+    """And seven are none: they are not looked for."""
+    scanner = Scanner([SECRET, PRIVATE_KEY])
+    around = b"\xff" * before, b"\xff" * 8
+
+    for first in range(len(PRIVATE_KEY) - 8):
+        assert scanner.find(PRIVATE_KEY[first : first + 8].join(around))
+    assert scanner.find(PRIVATE_KEY[41:48].join(around)) is None
+
+
 def test_a_secret_that_a_scenario_gives_by_hand_is_found_as_a_whole() -> None:
     """It holds no random bytes, and its parts may be words that stand elsewhere too."""
     scanner = Scanner([b"correct horse battery"])
@@ -131,6 +142,10 @@ async def test_http_answer(token):
 
 async def test_file(token, tmp_path):
     (tmp_path / "report.md").write_text("".join(f"&#{ord(c)};" for c in token))
+
+async def test_a_tenant_that_is_gone_when_the_test_ends():
+    tenant = PracticeTenant({}, clock=lambda: NOW)
+    print(tenant.token_for(tenant.cordon["reader"].client_id, "https://graph.microsoft.com/.default").text)
 
 async def test_clean(token, tmp_path, capsys):
     print("nothing to see")

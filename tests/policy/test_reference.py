@@ -52,7 +52,7 @@ def section(name: str) -> str:
 
 def test_the_committed_reference_is_current() -> None:
     """If not: make generated."""
-    assert FILE.read_text("utf-8") == reference_text()
+    assert FILE.read_text("utf-8") == reference()
 
 
 @pytest.mark.parametrize("condition", CONDITIONS, ids=lambda condition: condition.name)
@@ -106,7 +106,7 @@ def test_every_condition_is_described_in_the_schema() -> None:
 
 def test_every_part_of_a_case_is_in_it() -> None:
     """With the permissions and the licence that it takes to read."""
-    told = reference_text()
+    told = reference()
 
     for part, needs in PART_NEEDS.items():
         assert f"| {part.value.replace('_', ' ')} | {needs.what} |" in told

@@ -94,8 +94,13 @@ class Planner:
                 untold = exposed.ref.vault in exposure.unlogged
                 return await self._look(step, exposed, self.since if untold else None) if step is not None else None
 
-        looked = zip(exposure.secrets, await together(*map(look, exposure.secrets)), strict=True)
-        new = [(each, exposed) for exposed, each in looked if each is not None]
+        async def look_at(several: Sequence[Exposed]) -> list[tuple[_Found, Exposed]]:
+            looked = zip(await together(*map(look, several)), several, strict=True)
+            return [(each, exposed) for each, exposed in looked if each is not None]
+
+        asked = [each for each in exposure.secrets if each.tier in self.options.tiers]
+        new = await look_at(asked)
+        new += await look_at([each for each in self._beside(exposure, new) if each not in asked])
         found = [each for each, _ in new]
         planned = [each.planned for each in found if each.planned is not None]
         raised = [each for exposed in exposure.secrets if (each := self._raised(exposed)) is not None]
@@ -109,12 +114,25 @@ class Planner:
 
     # What is new
 
+    def _beside(self, exposure: Exposure, new: Iterable[tuple[_Found, Exposed]]) -> Iterable[Exposed]:
+        """
+        What holds a credential of a source that is rotated, by its tags, whichever tiers the policy names: left as it
+        is, it would hold a dead one. Its value is not read for that.
+        """
+        planned = [*self.known.values(), *(each.planned for each, _ in new if each.planned is not None)]
+        sources = {each.source for each in planned if each.serves.resource}
+        return (each for each in exposure.secrets if self._source_by_tags(each.seen) in sources)
+
+    def _source_by_tags(self, seen: SecretSeen) -> tuple[str, str] | None:
+        for rotator in self.rotators:
+            served = rotator.serves(seen)
+            if not isinstance(served, ServesNot):
+                return (rotator.name, served.resource) if isinstance(served, Serves) else None
+        return None
+
     async def _new_step(self, exposed: Exposed, dark: frozenset[str]) -> str | None:
         """The step under which this secret is to be planned now; None if nothing is new about it."""
-        if (
-            exposed.tier not in self.options.tiers
-            or self.spared.get(step_of(exposed.ref), _ALL_DISABLED) != _ALL_DISABLED
-        ):
+        if self.spared.get(step_of(exposed.ref), _ALL_DISABLED) != _ALL_DISABLED:
             return None
         newest = self._newest(exposed.ref)
         if newest is None:

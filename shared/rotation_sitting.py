@@ -70,6 +70,7 @@ from shared.rotation_plan import (
 from shared.rotation_progress import Progress, in_other_hands, read_progress
 from shared.rotation_slice import Slice
 from shared.rotation_stages import Stages
+from shared.rotation_story import load_story
 from shared.rotators import ROTATORS
 from shared.rotators.entra_client_secret import EntraClientSecret
 from shared.rotators.interface import RotatorMeans, Serves
@@ -606,17 +607,17 @@ class Sitting:
         reason = _told(counts)
         if unseen:
             reason += f". Not seen: {'; '.join(unseen[:3])}{' and more' if len(unseen) > 3 else ''}"
-        if left_out := self._left_out(found):
+        if left_out := await self._left_out():
             reason += f". Left as they are, for the policy does not name their tier: {left_out}"
         if spared:
             reason += f". Never touched: {', '.join(sorted(spared)[:3])}{' and more' if len(spared) > 3 else ''}"
         await self._end(reason, whole=whole, counts=counts)
 
-    def _left_out(self, found: ExposureFound | None) -> str:
+    async def _left_out(self) -> str:
         """What is exposed and nobody asked to have rotated."""
-        counts = found.secrets if found else {}
-        named = {str(tier) for tier in self._asked.options.tiers}
-        return ", ".join(f"{count} of tier {tier}" for tier, count in sorted(counts.items()) if tier not in named)
+        story = await load_story(self._chain, self._desk.store.evidence)
+        left: Mapping[int, int] = story.left_by_policy if story is not None else {}
+        return ", ".join(f"{count} of tier {tier}" for tier, count in sorted(left.items()))
 
     def _counted(self, progress: dict[str, Progress], waiting: Sequence[str]) -> dict[str, int]:
         """How many secrets stand where."""

@@ -61,3 +61,24 @@ def test_a_secret_that_was_dead_already_gives_nothing_to_another_of_its_applicat
         assert (ended.whole, ended.counts) == (True, {"rotated": 2})
 
     play(story, text=ALL)
+
+
+def test_a_secret_with_the_other_key_is_not_left_on_a_dead_one_where_the_policy_leaves_its_tier_alone() -> None:
+    """Its key is made new for the one that was read, so that it gets it as well; what has another source stays."""
+    copy, far = SecretRef("attic", "copy"), SecretRef("attic", "far")
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(SecretRef("shop", "conn"), "acct01", "key1", read=True)
+        world.storage_secret(copy, "acct01", "key2")
+        before = world.storage_secret(far, "acct02")
+        ended = await rotated(world)
+        newest, value = world.vaults.held[copy][-1]
+
+        assert newest.enabled
+        assert world.is_alive(value)
+        assert world.vaults.held[far][-1][0] == before
+        assert ended is not None
+        assert ended.whole
+        assert ended.reason.endswith("does not name their tier: 1 of tier 3")
+
+    play(story, text=policy(tiers="[1]", ask="[]"))

@@ -23,7 +23,7 @@ from shared.errors import JournalDamaged, NotFound, RequestConflicts, SequenceTa
 from shared.identity import IdentityRef
 from shared.journal import IncidentId
 from shared.signal import JsonObject, PolicyTouched, Signal
-from shared.standing import is_closed, takes_up
+from shared.standing import is_closed, known_ids, subject_of, takes_up
 from shared.store import Document, Store
 from shared.together import together
 from shared.watch import send_news, send_policy_news
@@ -315,16 +315,34 @@ class Inbox:
         return IncidentId(f"{signal.observed_at:%Y%m%d}-{digest[:12]}")
 
     async def _point_all(self, signal: Signal, name: IncidentId, seen: _Seen) -> IncidentId:
-        """Point all ids to the incident that one of them points to and that takes it, or to a new one of this name."""
+        """
+        Point all ids to the incident that one of them points to and that takes it, or to a new one of this name. Of two
+        service principals of one application, made one after the other, each has its own.
+        """
         ids, pointed = _ids(signal.subject), [name]
         for id_ in ids:
             pointed.append(await self._point(id_, pointed[-1], seen, signal=signal))
         incident = pointed[-1]
+        if incident != name and await self._is_about_another(incident, signal, seen):
+            mine = name if await self._is_about_another(pointed[1], signal, seen) else pointed[1]
+            await self._take(ids[0], mine)
+            return mine
         if incident != name and name in pointed[1:] and not await self._is_born(name):
             for id_, holder in zip(ids, pointed[1:], strict=True):
                 if holder == name:  # nobody will ever open it: the signal has its incident already
                     await self._take(id_, incident)
         return incident
+
+    async def _is_about_another(self, incident: IncidentId, signal: Signal, seen: _Seen) -> bool:
+        """
+        Whether the incident is about another service principal than the one that the signal names: that is deleted,
+        and can be read no more, while this one is there.
+        """
+        named = signal.subject.principal_id
+        chain = seen.get(incident) or await self._read(incident)
+        if named is None or not chain:
+            return False
+        return subject_of(chain).principal_id is not None and named not in known_ids(chain)
 
     async def _take(self, id_: str, incident: IncidentId, *known: Document | None) -> None:
         """Point an id to an incident, whatever it points to; `known` is its pointer, where it was read just now."""

@@ -1,0 +1,92 @@
+"""Whoever deletes a contained service principal and makes another for the same application has not got away."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.case import CouldNotLook, PartName
+from shared.identity import IdentityRef, PrincipalId
+from shared.responder import Responder
+from shared.signal import JsonObject
+from shared.tenant import Gathered
+from tests.fakes import PAYROLL, password, payroll
+from tests.stories.test_people import order
+from tests.stories.world import World, leak, play
+
+STATE = payroll(application=[password(1)])
+NEW = PrincipalId("10000000-0000-4000-8000-0000000000ff")
+
+
+def make_again(world: World) -> None:
+    """As Graph shows it then: the application has another service principal, enabled, and the old id leads nowhere."""
+    directory, state = world.directory, world.directory.state
+    look = directory.look
+    directory.state = replace(
+        state,
+        enabled=True,
+        identity=replace(state.identity, principal_id=NEW),
+        principals=tuple(replace(each, object_id=NEW) for each in state.principals),
+    )
+
+    async def shown(subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+        found = await look(subject, parts)
+        why = f"the service principal is not there, but its application has another one: {NEW}"
+        return replace(found, identity=CouldNotLook(why)) if subject.principal_id == PAYROLL else found
+
+    directory.look = shown  # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def a_leak_of_the_new_one(world: World, responder: Responder) -> None:
+    data: JsonObject = {**leak(7), "servicePrincipalId": NEW}
+    (found,) = world.directory.detections
+    world.directory.detections = (replace(found, id=str(data["id"])),)
+    await responder.receive_events([{"type": "Cordon.Signal.RiskDetection", "id": "e7", "source": "t", "data": data}])
+
+
+@pytest.mark.parametrize("waits", [timedelta(minutes=2), timedelta(hours=4)])
+@pytest.mark.parametrize("ordered", [False, True])
+def test_the_one_that_was_made_again_is_contained_in_an_incident_of_its_own(waits: timedelta, ordered: bool) -> None:
+    """Its signals name the same application, and must not end in the incident of what is there no more."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=30))
+        make_again(world)
+        await world.work_queue(responder, waits)
+        await a_leak_of_the_new_one(world, responder)
+        if ordered:
+            await responder.order(replace(order(), subject=IdentityRef(principal_id=NEW)))
+        await world.work_queue(responder, timedelta(minutes=1))
+        views = (await responder.incidents(10, "")).incidents
+
+        assert not world.directory.state.enabled
+        assert [view.status.value for view in views if NEW in view.subject] == ["contained"]
+        assert len(views) == 2
+
+    play(story, STATE)
+
+
+def test_two_signals_of_the_new_one_share_an_incident() -> None:
+    """Also where the old one is still open, and the application's id leads to it."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        make_again(world)
+        events: list[JsonObject] = [
+            {
+                "type": "Cordon.Signal.RiskDetection",
+                "id": f"e{n}",
+                "source": "t",
+                "data": {**leak(n), "servicePrincipalId": NEW},
+            }
+            for n in (7, 8)
+        ]
+        await responder.receive_events(events)
+        views = (await responder.incidents(10, "")).incidents
+
+        assert sorted(view.signals for view in views) == [1, 2]
+
+    play(story, STATE)

@@ -10,9 +10,9 @@ from shared.audit import ACTIVITIES, LOOK_BACK, normalise_activity
 from shared.audit_grants import APP_ROLE_GIVEN, DELEGATED_GIVEN
 from shared.case import AuditRecord, Case, Known, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.judging import actor_text, both, has_result, is_within
+from shared.conditions.judging import actor_text, both, has_result, is_unexpected, is_within
 from shared.conditions.records import records_about, unread
-from shared.conditions.settings import SETTINGS, AuditDuration, NotAmong, Several, utc
+from shared.conditions.settings import SETTINGS, AuditDuration, Guid, NotAmong, Several, utc
 
 Result: TypeAlias = Literal["success", "failure", "timeout"]
 
@@ -42,14 +42,15 @@ Activity: TypeAlias = Annotated[
 class AuditShows:
     """
     Met when the audit log shows one of these activities on this identity, with one of these results (success
-    where nothing else is said). Spelling, dashes and case of an activity do not matter. What Cordon did itself
-    is no evidence.
+    where nothing else is said), by somebody who is not named in `by-other-than` (object or client ids). Spelling,
+    dashes and case of an activity do not matter. What Cordon did itself is no evidence.
     """
 
     name: ClassVar[str] = "audit-activity"
     needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.AUDITS, PartName.GRANT_AUDITS)
     unknown_when: ClassVar[str] = (
-        "the log does not say what came of it, or its records are not read (removals of permissions)"
+        "the log does not say what came of it, or who did it where that matters, or its records are not read (removals "
+        "of permissions)"
     )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
@@ -59,6 +60,8 @@ class AuditShows:
     """How long ago at most."""
     results: Several[Result] = ("success",)
     """What came of it."""
+    by_other_than: Several[Guid] | None = None
+    """Object or client ids of those who are expected to; left out: whoever it was."""
 
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):
@@ -87,7 +90,11 @@ class AuditShows:
     def _fits(self, record: AuditRecord, case: Case) -> bool | None:
         if record.activity not in self.activities:
             return False
-        return both(is_within(record.at, self.within, case.now), has_result(record, self.results))
+        return both(
+            is_within(record.at, self.within, case.now),
+            has_result(record, self.results),
+            is_unexpected(record.actor, self.by_other_than),
+        )
 
 
 def _told(record: AuditRecord) -> str:

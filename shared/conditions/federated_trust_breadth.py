@@ -31,8 +31,14 @@ def _is_issuer(text: str) -> str:
     return plain_issuer(text)
 
 
+def _is_beginning(text: str) -> str:
+    if len(text) < 3 or not text.isprintable() or any(each in text for each in "*? "):
+        raise ValueError("is not the beginning of a subject, such as repo:contoso/: no star, no blank")
+    return text
+
+
 Issuer = Annotated[str, Field(max_length=200), AfterValidator(_is_issuer)]
-Subject = Annotated[str, Field(min_length=3, max_length=200, pattern=r"^[^*?\s]+$")]
+Subject = Annotated[str, Field(max_length=200), AfterValidator(_is_beginning)]
 _ASKED = tuple(each for each in Breadth if each is not Breadth.UNKNOWN_OWNER)
 
 

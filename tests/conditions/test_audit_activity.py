@@ -9,7 +9,7 @@ import pytest
 from shared.case import AuditRecord, Known, NotLooked, PartName
 from shared.conditions.audit_activity import AuditShows
 from shared.conditions.interface import Met, NotMet, Unknown
-from tests.conditions.cases import STRANGER, UNREADABLE, audit, but, case, unread
+from tests.conditions.cases import PIPELINE, STRANGER, UNREADABLE, audit, but, case, unread
 from tests.fakes import CORDON_PRINCIPAL, PAYROLL
 
 OWNER = AuditShows(activities=("add owner to service principal",), within=timedelta(hours=24))
@@ -92,3 +92,12 @@ def test_grants_are_looked_for_where_they_stand() -> None:
     assert early.wants == {PartName.GRANT_AUDITS}
     assert isinstance(given.check(but(case(), audits=NotLooked())), NotMet)
     assert isinstance(taken.check(case()), Unknown)
+
+
+def test_who_is_expected_to_do_it_is_named_by_id() -> None:
+    """An actor that the log does not name may be anybody."""
+    asked = AuditShows(("dismissserviceprincipal",), by_other_than=(PIPELINE,))
+
+    assert isinstance(asked.check(case(audits=(audit("DismissServicePrincipal"),))), Met)
+    assert isinstance(asked.check(case(audits=(audit("DismissServicePrincipal", by=PIPELINE),))), NotMet)
+    assert isinstance(asked.check(case(audits=(audit("DismissServicePrincipal", by=None),))), Unknown)

@@ -102,7 +102,7 @@ from shared.views import (
     UndoPreview,
 )
 from shared.witness import Witness
-from shared.work import RESUME_AFTER, Desk, Work, reservations_of, watched_by
+from shared.work import LEASE, RESUME_AFTER, Desk, Work, reservations_of, watched_by
 
 log = logging.getLogger("cordon")
 
@@ -248,11 +248,13 @@ class Responder:
             raise MalformedSignal(source="work queue", why="a message names an incident and why it is sent")
         if because == "watch":
             enabled, asked = message.get("enabled") is True, message.get("asked") is True
-            await self._with_chain(IncidentId(incident), lambda work: work.look_at_news(enabled=enabled, asked=asked))
+            await self._with_chain(
+                IncidentId(incident), lambda work: work.look_at_news(enabled=enabled, asked=asked), again=message
+            )
             return
         if because == "lookalike":
             subject = _named_in(message.get("ids"))
-            await self._with_chain(IncidentId(incident), lambda work: work.tell_of_lookalike(subject))
+            await self._with_chain(IncidentId(incident), lambda work: work.tell_of_lookalike(subject), again=message)
             return
         if because == "owners-silent":
             await self._with_chain(IncidentId(incident), lambda work: work.go_on_without_owners())
@@ -718,11 +720,17 @@ class Responder:
         await self._with_chain(incident, lambda work: work.advance(because, resume_sent=written is not None), written)
 
     async def _with_chain(
-        self, incident: IncidentId, do: Callable[[Work], Awaitable[None]], written: Chain | None = None
+        self,
+        incident: IncidentId,
+        do: Callable[[Work], Awaitable[None]],
+        written: Chain | None = None,
+        *,
+        again: JsonObject | None = None,
     ) -> None:
         """
         Work on an incident. Messages about one incident are worked one after the other in this process;
-        where a rival instance was faster, it is left to that one.
+        where a rival instance was faster, it is left to that one; or to `again`, a message about what that one need
+        not have seen.
 
         `written` is the chain as a moment ago; it is read again if others worked on it here meanwhile. Of others
         elsewhere its next write will tell.
@@ -738,6 +746,8 @@ class Responder:
                 await do(Work(await self._desk_now(), chain))
             except RivalActs as rival:
                 log.info("%s", rival)
+                if again is not None:
+                    await self._desk.store.queue.send(again, LEASE)
 
     async def _rotate(self, incident: IncidentId, *, woken: bool, at: str | None) -> None:
         """
@@ -772,7 +782,8 @@ class Responder:
             chain = await self._chain(incident)
             found = await follow(replace(self._desk, own_ids=await self._own_ids()), chain)
             if found:
-                await self._with_chain(incident, lambda work: work.note(*found))
+                again: JsonObject = {"incident": incident, "because": "follow"}
+                await self._with_chain(incident, lambda work: work.note(*found), again=again)
 
     async def _chain(self, incident: IncidentId) -> Chain:
         return await read_noting(self._desk.store, incident, self._desk.clock)

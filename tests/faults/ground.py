@@ -117,6 +117,7 @@ class Ground:
     working: str = "one"  # the instance that the host gives messages to
     azure: Azure | None = None  # the vaults and services around the tenant, where the history is about secrets
     on_strike: Callable[[Life, Call, str], None] = lambda life, call, kind: None
+    twice: Callable[[], float | None] = lambda: None  # seconds after which a message comes once more; None: it does not
 
     def __post_init__(self) -> None:
         self.realm = Realm(reference_state(), self.clock, detections=(detection(),), on_write=self._wrote)
@@ -223,6 +224,8 @@ class Ground:
                 await asyncio.sleep(min(wait, until - self.now()))
                 continue
             for received in await queue.receive(1, HIDDEN):
+                if received.dequeue_count == 1 and (again := self.twice()) is not None:
+                    await queue.put(received.body, timedelta(seconds=again))
                 life, responder = self.instance(name())
                 try:
                     if received.dequeue_count > MOST_TRIES:

@@ -1,6 +1,7 @@
 """
-Random histories: two instances, an attacker, a tenant that throttles and lags, duplicates, disorder, late
-audit records, the stop switch, clocks that disagree. All drawn from one seed, judged by the same checker.
+Random histories: two instances, an attacker, a tenant that throttles and lags, duplicates, messages that come twice
+and late, disorder, late audit records, the stop switch, clocks that disagree. All drawn from one seed, judged by the
+same checker.
 """
 
 import asyncio
@@ -85,6 +86,12 @@ def undos_of(random: Random) -> tuple[tuple[float, str], ...]:
     return tuple((at, random.choice(("one", "two"))) for at in chosen)
 
 
+def mail_of(random: Random) -> Callable[[], float | None]:
+    """A queue gives at least once: in half of the histories some messages come again, at once or long after."""
+    share = random.choice((0.0, 0.0, 0.02, 0.1))
+    return lambda: random.choice((0.0, 1.0, 45.0, 600.0, 5400.0)) if random.random() < share else None
+
+
 def play_seed(seed: int) -> Outcome:
     """Play the history of one seed and judge it."""
     seen: list[Ground] = []
@@ -96,6 +103,7 @@ def play_seed(seed: int) -> Outcome:
         seen.append(ground)
         ground.gate.fate = _fate(weather, random, ground)
         ground.skew["two"] = weather.skew
+        ground.twice = mail_of(Random(f"letters of {seed}"))  # noqa: S311 - the same
         if weather.lag:
             ground.realm.behind = lambda: random.uniform(0, weather.lag)
         if weather.slow:

@@ -204,3 +204,39 @@ def test_a_look_that_news_called_for_and_that_could_not_see_is_taken_again() -> 
         assert is_clean(world)
 
     play(story, STATE)
+
+
+def test_news_that_lost_against_a_rivals_older_look_is_looked_at_again() -> None:
+    """
+    Long after it was closed a rival looks at some other news; then the identity is switched on, and the look at that
+    finds its place in the journal taken. Nobody else would look again.
+    """
+
+    async def story(world: World) -> None:
+        await world.hear_of_leak(world.instance())
+        await world.work_queue(world.instance())
+        watch = {"incident": (await world.chain()).incident, "because": "watch"}
+        has_seen_it, has_written = asyncio.Event(), asyncio.Event()
+        tasks: list[asyncio.Task[None]] = []
+
+        async def lose(name: str) -> None:
+            if name == "journal append verified" and not has_written.is_set():
+                has_seen_it.set()
+                await has_written.wait()
+
+        async def win(name: str) -> None:
+            if name == "journal append verified" and not tasks:
+                world.directory.state = replace(world.directory.state, enabled=True)
+                tasks.append(
+                    asyncio.ensure_future(hooked(world, lose).instance("two").work({**watch, "enabled": True}))
+                )
+                await has_seen_it.wait()
+
+        await hooked(world, win).instance("one").work(watch)
+        has_written.set()
+        await asyncio.gather(*tasks)
+        await world.work_queue(world.instance("two"), timedelta(minutes=30))
+
+        assert is_clean(world)
+
+    play(story, STATE)

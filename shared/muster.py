@@ -57,6 +57,7 @@ class Muster:
         """Everybody on the list but the identity with these ids. Raises Unreachable if it cannot be read."""
         if self.reading.begins is None or self.reading.begins.done():  # done: cut short with its event loop
             self.reading.begins = asyncio.ensure_future(self._listed())
+            self.reading.begins.add_done_callback(_take_note)
         return Batch(await asyncio.shield(self.reading.begins) - set(own))
 
     async def _listed(self) -> frozenset[str]:
@@ -80,6 +81,12 @@ class Muster:
         found = await self.documents.get(_PARTITION, id_)
         if found is not None:
             await self.documents.remove(_PARTITION, id_, found.etag)
+
+
+def _take_note(listed: asyncio.Task[frozenset[str]]) -> None:
+    """An error is raised where it was asked; where whoever asked is gone, it is no error that nobody saw to."""
+    if not listed.cancelled():
+        listed.exception()
 
 
 def reported_as(signal: Signal) -> str:

@@ -1,6 +1,7 @@
 """Fifty identities that ask one instance for a place at the same time: judged one by one, read and stored once."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -233,3 +234,22 @@ def test_a_list_that_cannot_be_read_is_told_to_all_who_asked_and_read_afresh_aft
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Limits are reached on purpose here, and said loudly."""
     caplog.set_level("ERROR", logger="cordon")
+
+
+def test_a_list_that_nobody_waits_for_any_more_fails_in_silence() -> None:
+    """Whoever asked was ended; what the store answers after that is no error that anybody has to see to."""
+
+    async def story(documents: FarDocuments) -> None:
+        loop, complaints = asyncio.get_running_loop(), list[object]()
+        loop.set_exception_handler(lambda loop, context: complaints.append(context["message"]))
+        documents.no_lists = True
+        asker = asyncio.ensure_future(_reservations(documents).muster.others([]))
+        await asyncio.sleep(0.005)  # it is under way
+        asker.cancel()
+        await asyncio.sleep(1)
+        gc.collect()
+
+        assert documents.lists == 1
+        assert complaints == []
+
+    _play(story)

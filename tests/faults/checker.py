@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import accumulate
 
 from shared.entries import (
     Entry,
@@ -46,6 +47,7 @@ KINDS = (
 )
 RACE_WINDOW = 5.0  # seconds between the proof of a write and the look that makes it "contained"
 AFTER_STOP = 25.0  # seconds in which what was already let through may still arrive
+_PIECE = 8  # characters of a secret that nothing else may happen to hold
 OURS = frozenset({"unlocked"})  # what Cordon itself opens for a moment, and must have closed at the end
 RESTING = frozenset(
     {
@@ -147,9 +149,9 @@ def _made_twice(chronicle: Chronicle) -> Iterator[Violation]:
         if count > 1:
             yield Violation("made twice", f"{count} certificates for operation {operation}")
     writes = [event.what for event in chronicle.events if isinstance(event, Wrote)]
-    policies = writes.count("create policy") - writes.count("delete policy")
-    if policies > 1 and not any("policy" in attack.detail for attack in chronicle.all("attack")):
-        yield Violation("made twice", f"{policies} Conditional Access policies were made")
+    policies = accumulate({"create policy": 1, "delete policy": -1}.get(what, 0) for what in writes)
+    if max(policies, default=0) > 1:
+        yield Violation("made twice", "there were two Conditional Access policies of Cordon's at once")
 
 
 def _outside_the_plan(chronicle: Chronicle) -> Iterator[Violation]:
@@ -168,9 +170,15 @@ def _outside_the_plan(chronicle: Chronicle) -> Iterator[Violation]:
                 if isinstance(entry, UndoIntended):
                     ways_back.append((steps[id_], entry))
             continue
-        named = any(_allows(step, text, event.what) for step, text in intents)
-        if not named and not any(_allows_back(step, way, event.what) for step, way in ways_back):
+        named = any(_is_about(step, event) and _allows(step, text, event.what) for step, text in intents)
+        back = (_is_about(step, event) and _allows_back(step, way, event.what) for step, way in ways_back)
+        if not named and not any(back):
             yield Violation("outside the plan", f"{event.what} at {event.at:.1f} s, named by no intent before it")
+
+
+def _is_about(step: PlannedStep, wrote: Wrote) -> bool:
+    """Whether the object that was written to is one of the step's."""
+    return wrote.on is None or wrote.on in (step.target_id, *step.touches)
 
 
 def _as_sent(chronicle: Chronicle) -> list[Appended | Wrote]:
@@ -229,9 +237,9 @@ def _judge(chronicle: Chronicle, incident: str, chain: list[tuple[float, Record]
     looked_at, _, _ = lines[rests_on]
     if written and looked_at < max(written) + RACE_WINDOW - 0.5:
         yield Violation("false contained", f"{incident}: no look after the race window, at {said_at:.1f} s")
-    disturbed = bool(chronicle.all("attack")) or chronicle.lag > 0
     for step in plan.steps:
         since = _read_at(lines[: rests_on + 1], step.id, looked_at) - chronicle.lag
+        disturbed = chronicle.lag > 0 or any(since <= attack.at <= until for attack in chronicle.all("attack"))
         truths = chronicle.open_between(since, looked_at if disturbed else until)
         closed = _closed_by(step)
         left = [sorted(thing for thing in truth if thing.startswith(closed)) for truth in truths]
@@ -283,7 +291,9 @@ def _less_contained(chronicle: Chronicle) -> Iterator[Violation]:
                     ordered.discard(record.incident)
                 case _:
                     pass
-    if chronicle.truth and "unlocked" in chronicle.truth[-1][1] - chronicle.truth[0][1]:
+    lifted = any("unlocked" in event.opened for event in chronicle.events if isinstance(event, Wrote))
+    undone = any(record.kind == UndoOrdered.kind for chain in chronicle.incidents.values() for _, record in chain)
+    if lifted and not undone and "unlocked" in chronicle.truth[-1][1]:
         yield Violation("less contained", "the instance lock was lifted and is not back")
 
 
@@ -326,7 +336,9 @@ def _has_no_copy(thing: str, entries: Sequence[Entry]) -> bool:
 
 
 def _secrets(chronicle: Chronicle, canary: str | None) -> Iterator[Violation]:
-    if canary and any(canary in text for text in chronicle.output):
+    """Any piece of it: what is cut to a line's length shows the most of it."""
+    output, pieces = "\n".join(chronicle.output), range(len(canary) - _PIECE + 1) if canary else range(0)
+    if canary and any(canary[begin : begin + _PIECE] in output for begin in pieces):
         yield Violation("secret bytes", "the canary of an event stands in what left the process")
 
 

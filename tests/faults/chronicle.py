@@ -18,13 +18,17 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Wrote:
-    """A write of Cordon that reached the tenant. `opened` is what it left less contained than before."""
+    """
+    A write of Cordon that reached the tenant. `opened` is what it left less contained than before; `on` the id of the
+    object that it was aimed at, where the call names one.
+    """
 
     at: float
     sent_at: float
     by: str
     what: str
     opened: frozenset[str] = frozenset()
+    on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ KINDS = (
 )
 REMOVALS = (RemovePassword, RemoveFederated, RemoveAppRole, RemoveDelegatedGrant, RemoveDirectoryRole, RemoveOwner)
 STORE = frozenset({"journal", "documents", "queue"})
+_TOLD = frozenset({"documents", "queue"})
 MOST_CALLS = 6000  # of one history: a calm one has some two hundred
 OUTAGE = 600.0  # seconds after which somebody has given the store's permission back
 ON_ITS_WAY = 2.0  # seconds for which a request is on its way while its sender is dead
@@ -136,6 +137,7 @@ class Gate:
     refused: dict[tuple[str, str, str], float] = field(default_factory=dict[tuple[str, str, str], float])
     unreadable: set[str] = field(default_factory=set[str])
     late: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"])
+    told: list[str] = field(default_factory=list[str])  # what instances gave to documents and queue
 
     async def call(
         self, life: Life, part: str, method: str, about: str, act: Callable[[], Awaitable[Any]], late: Any = None
@@ -246,6 +248,8 @@ class Gated:
             return act
 
         async def call(*given: Any, **named: Any) -> Any:
+            if self._part in _TOLD:
+                self._gate.told.append(repr((given, named)))
             return await self._call(method, _about(method, given), lambda: act(*given, **named))
 
         return call

@@ -271,7 +271,8 @@ class Ground:
         self.chronicle.events.append(Appended(self.now(), self.gate.by, tuple(records)))
 
     def _wrote(self, what: str) -> None:
-        self.chronicle.events.append(Wrote(self.now(), self.gate.sent_at, self.gate.by, what))
+        aimed_at, self.realm.aimed_at = self.realm.aimed_at, None
+        self.chronicle.events.append(Wrote(self.now(), self.gate.sent_at, self.gate.by, what, on=aimed_at))
 
     def _after(self) -> None:
         """What a write of Cordon has opened stands with it."""
@@ -280,7 +281,7 @@ class Ground:
             last = chronicle.events[-1] if chronicle.events else None
             if isinstance(last, Wrote) and after - self._before:
                 opened = after - self._before
-                chronicle.events[-1] = Wrote(last.at, last.sent_at, last.by, last.what, opened)
+                chronicle.events[-1] = replace(last, opened=opened)
             self._before = after
         self.realm.keep()
         chronicle.stands_open(self.now(), after)
@@ -309,6 +310,8 @@ class Ground:
         chronicle.ended_at = self.now()
         chronicle.output += [json.dumps(record.data) for _, chain in chronicle.journals.items() for _, record in chain]
         chronicle.output += [repr(each) for each in self.topic.published]
+        chronicle.output += self.gate.told
+        chronicle.output += [content.decode("utf-8", "replace") for content in self.evidence.contents.values()]
         return chronicle
 
 
@@ -325,12 +328,30 @@ def play(story: Callable[[], Awaitable[Chronicle]], *, start: datetime = START) 
         asyncio.get_running_loop().set_exception_handler(_ignore_the_dead)
         return await story()
 
-    log = logging.getLogger("cordon")
-    level, log.disabled = log.disabled, True
+    log, overheard = logging.getLogger("cordon"), Overhearing()
+    level, propagate = log.level, log.propagate
+    log.addHandler(overheard)
+    log.setLevel(logging.INFO)
+    log.propagate = False
     try:
-        return run(main, start=start)
+        chronicle = run(main, start=start)
     finally:
-        log.disabled = level
+        log.removeHandler(overheard)
+        log.setLevel(level)
+        log.propagate = propagate
+    chronicle.output += overheard.lines
+    return chronicle
+
+
+class Overhearing(logging.Handler):
+    """Keeps what is logged, with its traceback, for whoever looks for what must not be there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
 
 
 def virtual_now() -> Clock:

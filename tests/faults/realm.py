@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.case import Grants, Holder, IdentityState, Known, Owners, Part, PartName, RiskPolicy, RiskState
-from shared.identity import IdentityRef, PrincipalId
-from shared.tenant import Gathered, NewCertificate, PolicyCovers
+from shared.identity import AppObjectId, IdentityRef, PrincipalId
+from shared.tenant import AccessWrite, CredentialWrite, Gathered, NewCertificate, PolicyCovers, WriteResult
 from tests.fakes import (
     PAYROLL,
     START,
@@ -65,6 +65,7 @@ class Realm(FakeDirectory):
     on_write: Callable[[str], None] = lambda name: None
     past: list[tuple[float, _Seen]] = field(default_factory=list[tuple[float, _Seen]])
     behind: Callable[[], float] = lambda: 0.0  # seconds by which the replica lags that answers now
+    aimed_at: str | None = None  # the object that the write is about which is carried out now
 
     def give_everything(self) -> None:
         """Let the identity hold one of each thing that an action takes away."""
@@ -107,8 +108,33 @@ class Realm(FakeDirectory):
             now = replace(now, risk=Known(risk))
         return now
 
+    async def set_account_enabled(self, principal: PrincipalId, enabled: bool) -> None:
+        self.aimed_at = principal
+        await super().set_account_enabled(principal, enabled)
+
+    async def set_application_disabled(self, application: AppObjectId, disabled: bool) -> None:
+        self.aimed_at = application
+        await super().set_application_disabled(application, disabled)
+
+    async def confirm_compromised(self, principals: Sequence[PrincipalId]) -> None:
+        (self.aimed_at,) = principals
+        await super().confirm_compromised(principals)
+
+    async def leave_risk_policy(self, principal: PrincipalId, *given: Any, **named: Any) -> None:
+        self.aimed_at = principal
+        await super().leave_risk_policy(principal, *given, **named)
+
+    def _write(self, write: CredentialWrite) -> WriteResult:
+        self.aimed_at = _object_of(write)
+        return super()._write(write)
+
+    def _write_access(self, write: AccessWrite) -> WriteResult:
+        self.aimed_at = _object_of(write)
+        return super()._write_access(write)
+
     async def cover_by_risk_policy(self, principal: PrincipalId, *given: Any, **named: Any) -> PolicyCovers:
         """The real client looks for its policy by name; where there are two, it refuses."""
+        self.aimed_at = principal
         assert isinstance(self.policies, Known)
         if len(self.policies.value) > 1:
             return PolicyCovers(self.policies.value[0].id, "already")
@@ -161,6 +187,14 @@ class Realm(FakeDirectory):
     def _change(self, name: str, state: IdentityState) -> None:
         self.on_write(name)
         super()._change(name, state)
+
+
+def _object_of(write: CredentialWrite | AccessWrite) -> str | None:
+    """The id of the object that it changes, or whose grant it takes; None where the grant's own id is all."""
+    for name in ("object_id", "app_object_id", "principal_id"):
+        if (id_ := getattr(write, name, None)) is not None:
+            return str(id_)
+    return None
 
 
 @dataclass

@@ -43,6 +43,34 @@ def _other_object(chronicle: Chronicle) -> None:
     chronicle.events.append(Wrote(50.0, 50.0, "one", "removePassword 99999999-0000-4000-8000-000000000000"))
 
 
+def _on_another(chronicle: Chronicle) -> None:
+    """The right write went to an object that no plan names."""
+    place = next(n for n, e in enumerate(chronicle.events) if isinstance(e, Wrote) and e.what == "accountEnabled=False")
+    write = chronicle.events[place]
+    assert isinstance(write, Wrote)
+    assert write.on is not None
+    chronicle.events[place] = replace(write, on="99999999-0000-4000-8000-000000000000")
+
+
+def _lock_left_lifted(chronicle: Chronicle) -> None:
+    """Cordon lifted the instance lock and never put it back; it had been off before Cordon came, too."""
+    at, things = chronicle.truth[-1]
+    chronicle.events.append(Wrote(at + 1, at + 1, "one", "lock=False", frozenset({"unlocked"})))
+    chronicle.truth.append((at + 1, things | {"unlocked"}))
+
+
+def _two_for_a_while(chronicle: Chronicle) -> None:
+    """Two policies were made, and one of them was deleted again."""
+    whats = ("create policy", "create policy", "delete policy")
+    chronicle.events.extend(Wrote(9.0, 9.0, "one", what) for what in whats)
+
+
+def _attacked_long_after(chronicle: Chronicle) -> None:
+    """It stood open for a moment in a calm hour; that somebody attacked hours later is no excuse."""
+    chronicle.happened(chronicle.ended_at + 9000, "attack", "enable")
+    _open_for_a_while(chronicle)
+
+
 def _still_open(chronicle: Chronicle) -> None:
     """The tenant shows the identity enabled the whole time."""
     chronicle.truth[:] = [(at, things | {"enabled"}) for at, things in chronicle.truth]
@@ -79,6 +107,11 @@ PLANTS: dict[str, tuple[str, Plant]] = {
     "two policies": ("made twice", lambda c: c.events.extend([Wrote(9.0, 9.0, "one", "create policy")] * 2)),
     "a write before its intent": ("outside the plan", _before_its_intent),
     "a write on what no image names": ("outside the plan", _other_object),
+    "a write to an object that no plan names": ("outside the plan", _on_another),
+    "two policies for a while": ("made twice", _two_for_a_while),
+    "a lock that is left lifted": ("less contained", _lock_left_lifted),
+    "open for a moment, attacked much later": ("false contained", _attacked_long_after),
+    "half of a canary in an error": ("secret bytes", lambda c: c.output.append(f"error: {CANARY[8:20]}…")),
     "contained while it is open": ("false contained", _still_open),
     "open for a moment": ("false contained", _open_for_a_while),
     "a write that opens": ("less contained", _opened),

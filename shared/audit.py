@@ -472,6 +472,12 @@ def address_changes(record: AuditRecord, object_id: str) -> Iterator[AddressChan
                 yield AddressChange(kind, _addresses(change.old), _addresses(change.new))
 
 
+@once
+def tells_addresses(record: AuditRecord) -> bool:
+    """Whether a record says anything about addresses, of whichever object."""
+    return any(_address_kind(each.name.casefold()) for target in record.targets for each in target.properties)
+
+
 def _address_kind(name: str) -> Literal["redirect", "identifier", "sign-out"] | None:
     if name == "appaddress":
         return "redirect"
@@ -503,6 +509,7 @@ def _one_address(entry: object) -> tuple[str, str] | None:
 # Other changes
 
 
+@once
 def newly_enabled(record: AuditRecord) -> bool:
     """Whether sign-in was switched on: AccountEnabled is "[true]" now and was not before."""
     return any(
@@ -510,6 +517,7 @@ def newly_enabled(record: AuditRecord) -> bool:
     )
 
 
+@once
 def newly_disabled(record: AuditRecord) -> bool:
     return any(
         _says(change.new, "false") and not _says(change.old, "false")

@@ -7,8 +7,8 @@ Only tokens that were issued are learned from: whoever guesses secrets can fill 
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -32,15 +32,33 @@ class Feature(StrEnum):
     CREDENTIAL = "credential"  # the key, or the federated credential
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Baseline:
-    """What was seen of each feature, in how many sign-ins over how long, and which hours of its week it was active."""
+    """What is usual, as its sign-ins tell it, newest first; each part is learned when it is first asked for."""
 
-    count: int
+    records: tuple[SignIn, ...]
     learned: timedelta  # from the oldest sign-in to the end
-    seen: Mapping[Feature, frozenset[str]]
-    hours: frozenset[int]  # of the week, in UTC: 0 is Monday's first
-    times: tuple[datetime, ...]  # newest first
+    _seen: dict[Feature, frozenset[str]] = field(default_factory=dict[Feature, frozenset[str]], init=False, repr=False)
+
+    @property
+    def count(self) -> int:
+        return len(self.records)
+
+    def seen(self, feature: Feature) -> frozenset[str]:
+        """Every value of a feature that its sign-ins had."""
+        found = self._seen.get(feature)
+        if found is None:
+            found = self._seen[feature] = _values(self.records, feature)
+        return found
+
+    @property
+    def hours(self) -> frozenset[int]:
+        """The hours of the week in which it was active, in UTC: 0 is Monday's first."""
+        return frozenset(hour_of_week(each.at) for each in self.records)
+
+    @property
+    def times(self) -> tuple[datetime, ...]:
+        return tuple(each.at for each in self.records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +95,7 @@ def baseline_of(
         cut = f"; the log was read back to {log.since:%Y-%m-%d %H:%M} UTC only" if log.cut_short else ""
         needed = f"{least} over {_days(shortest)}"
         return TooShort(f"{len(records)} sign-ins over {_days(learned)} are too few to learn from ({needed}){cut}")
-    return Baseline(
-        count=len(records),
-        learned=learned,
-        seen={feature: _values(records, feature) for feature in Feature},
-        hours=frozenset(hour_of_week(each.at) for each in records),
-        times=tuple(each.at for each in records),
-    )
+    return Baseline(tuple(records), learned)
 
 
 def recent(log: SignInLog, since: datetime) -> Sequence[SignIn]:
@@ -99,21 +111,22 @@ def recent(log: SignInLog, since: datetime) -> Sequence[SignIn]:
 
 def value_of(sign_in: SignIn, feature: Feature) -> str | None:
     """A feature of a sign-in as it is compared; None where the log does not tell it."""
-    match feature:
-        case Feature.ADDRESS:
-            return sign_in.address
-        case Feature.NETWORK:
-            return f"AS{sign_in.network}" if sign_in.network is not None else _around(sign_in.address)
-        case Feature.COUNTRY:
-            return sign_in.country
-        case Feature.USER_AGENT:
-            return plain_agent(sign_in.user_agent) if sign_in.user_agent else None
-        case Feature.RESOURCE:
-            return sign_in.resource_id or sign_in.resource
-        case Feature.CREDENTIAL_TYPE:
-            return sign_in.credential_type
-        case Feature.CREDENTIAL:
-            return sign_in.credential_id.lower() if sign_in.credential_id else None
+    return _READ[feature](sign_in)
+
+
+def _network_of(sign_in: SignIn) -> str | None:
+    return f"AS{sign_in.network}" if sign_in.network is not None else _around(sign_in.address)
+
+
+_READ: Mapping[Feature, Callable[[SignIn], str | None]] = {
+    Feature.ADDRESS: lambda each: each.address,
+    Feature.NETWORK: _network_of,
+    Feature.COUNTRY: lambda each: each.country,
+    Feature.USER_AGENT: lambda each: plain_agent(each.user_agent) if each.user_agent else None,
+    Feature.RESOURCE: lambda each: each.resource_id or each.resource,
+    Feature.CREDENTIAL_TYPE: lambda each: each.credential_type,
+    Feature.CREDENTIAL: lambda each: each.credential_id.lower() if each.credential_id else None,
+}
 
 
 def hour_of_week(moment: datetime) -> int:

@@ -6,8 +6,8 @@ Steps that are captured or verified together share a look, so that one round tri
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -39,7 +39,7 @@ from shared.tenant import Directory, Gathered
 
 T = TypeVar("T")
 
-_ORDER = tuple(PartName)
+_PLACE = {part: place for place, part in enumerate(PartName)}
 _PEOPLE = frozenset({PartName.PEOPLE, *PEOPLE_WINDOWS})
 # Who stands behind an identity is told by these; they are read along with people, if nobody has asked for them yet.
 _TELL_PEOPLE = frozenset({PartName.IDENTITY, PartName.OWNERS, PartName.AUDITS, PartName.GRANT_AUDITS})
@@ -95,9 +95,7 @@ class Look:
             parts = parts | _TELL_ACTORS
         if not (missing := self._missing(parts)):
             return self.gathered
-        async with AsyncExitStack() as stack:
-            for part in sorted(missing, key=_ORDER.index):  # in one order, so that nobody waits in a ring
-                await stack.enter_async_context(self._locks[part])
+        async with self._held(missing):
             missing = self._missing(parts)
             if of_directory := missing - {PartName.VAULT_ACCESS} - _PEOPLE - _OF_ACTORS:
                 found = await self._directory.look(self._subject_now(), of_directory)
@@ -110,6 +108,20 @@ class Look:
             if PartName.VAULT_ACCESS in missing:
                 self.gathered = replace(self.gathered, vault_access=await self._read_vault_access())
         return self.gathered
+
+    @asynccontextmanager
+    async def _held(self, parts: frozenset[PartName]) -> AsyncIterator[None]:
+        """Nobody else reads these meanwhile."""
+        locks = [self._locks[part] for part in sorted(parts, key=_PLACE.__getitem__)]  # in one order: no ring of waiters
+        held = 0
+        try:
+            for lock in locks:
+                await lock.acquire()
+                held += 1
+            yield
+        finally:
+            for lock in locks[:held]:
+                lock.release()
 
     def _subject_now(self) -> IdentityRef:
         """With the ids that were read: a signal may name one of the two objects only, and parts are of both."""

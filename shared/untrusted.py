@@ -22,6 +22,7 @@ NAME = 80  # characters of a name within one
 
 Values: TypeAlias = Mapping[str, object]
 
+_DECODER = json.JSONDecoder(parse_constant=str)
 _TOKEN = re.compile(r"[!-~]{1,200}")  # printable ASCII without blanks
 _BLANKS = re.compile(r"[\s\u2028\u2029]+")
 # Controls, invisible and direction-changing characters, lone surrogates: all that could forge or hide a line.
@@ -35,7 +36,8 @@ def one_line(text: str, limit: int = LINE) -> str:
     """The text as one line of visible characters, at most `limit` long."""
     if len(text) > 4 * limit:
         text = text[: 4 * limit]
-    line = _UNSEEN.sub("\ufffd", _BLANKS.sub(" ", text)).strip()
+    is_plain = text.isascii() and text.isprintable() and "  " not in text
+    line = (text if is_plain else _UNSEEN.sub("\ufffd", _BLANKS.sub(" ", text))).strip()
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
@@ -44,7 +46,7 @@ def parsed(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return cast("object", json.loads(value, parse_constant=str))
+        return cast("object", _DECODER.decode(value))
     except (ValueError, RecursionError):
         return value
 

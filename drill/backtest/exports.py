@@ -12,14 +12,15 @@ import re
 import zlib
 from codecs import getincrementaldecoder
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, TypeAlias, cast
 
 from shared.signal import JsonObject
 
+_fast_loads: Callable[[bytes], object]
 try:
     from orjson import loads as _fast_loads
 except ImportError:  # three times slower without it, and the same otherwise
@@ -67,12 +68,8 @@ class Troubles:
                 self.note(name, "its last page links to a next one, which is not there: the export broke off")
 
 
-class Found(NamedTuple):
-    """One JSON object. `context` is what the list around it says it holds (@odata.context)."""
-
-    record: JsonObject
-    context: str
-    line: int
+Found: TypeAlias = tuple[JsonObject, str, int]
+"""One JSON object, what the list around it says it holds (@odata.context), and its line. Bare, for there are millions."""
 
 
 def files_in(folder: Path) -> tuple[Path, ...]:
@@ -87,7 +84,7 @@ def parse(text: bytes) -> object:
     display name must not choose whether the record is read. Raises ValueError.
     """
     try:
-        return cast("object", _fast_loads(text))
+        return _fast_loads(text)
     except ValueError:
         return cast("object", json.loads(text))
 
@@ -146,18 +143,17 @@ class Export:
 
     def _lines(self, file: IO[bytes], first: bytes, number: int) -> Iterator[Found]:
         for place, line in enumerate(chain((first,), file), start=number):
-            if line.isspace():
-                continue
             try:
-                value = parse(line)
+                value: Any = parse(line)
                 if isinstance(value, dict) and not ("value" in value or "records" in value or "tables" in value):
-                    yield Found(cast("JsonObject", value), "", place)
+                    yield value, "", place
                 else:
                     for page in cast("list[object]", value if isinstance(value, list) else [value]):
                         self._see_page(page)
                     yield from unwrapped(cast("object", value), place)
             except json.JSONDecodeError:
-                self._note(place, "a line that is not JSON")
+                if not line.isspace():
+                    self._note(place, "a line that is not JSON")
             except ValueError as problem:
                 self._note(place, f"a line that cannot be used: {problem}")
 
@@ -180,7 +176,7 @@ class Export:
                         self._note(rows.line_num, f"a row of {len(row)} columns, where the heading has {len(names)}")
                     continue
                 record: JsonObject = {name: value for name, value in zip(names, row, strict=True) if value}
-                yield Found(record, "", rows.line_num)
+                yield record, "", rows.line_num
         except csv.Error as problem:
             self._note(rows.line_num, f"what follows cannot be read as CSV ({problem})")
 
@@ -215,7 +211,7 @@ def unwrapped(value: object, line: int, context: str = "") -> Iterator[Found]:
             said = record.get("@odata.context")
             yield from unwrapped(inner, line, said if isinstance(said, str) else context)
             if not inner:
-                yield Found({}, said if isinstance(said, str) else context, line)
+                yield {}, said if isinstance(said, str) else context, line
             return
     tables = record.get("tables")
     if isinstance(tables, list):
@@ -224,7 +220,7 @@ def unwrapped(value: object, line: int, context: str = "") -> Iterator[Found]:
         if record.get("error") is not None:
             raise ValueError("the answer is not whole: an error stands beside its tables")
         return
-    yield Found(record, context, line)
+    yield record, context, line
 
 
 def _table(table: object, line: int) -> Iterator[Found]:
@@ -239,7 +235,7 @@ def _table(table: object, line: int) -> Iterator[Found]:
     for row in cast("list[object]", rows):
         if not isinstance(row, list):
             raise ValueError("a row that is no list")  # noqa: TRY004
-        yield Found(dict(zip(names, cast("list[Any]", row), strict=True)), "", line)
+        yield dict(zip(names, cast("list[Any]", row), strict=True)), "", line
 
 
 def _column(column: object) -> str:
@@ -280,7 +276,7 @@ class _Document:
                     self._skip_member()
                 elif self._enters():
                     self._deep += 1
-                    yield Found({}, self._context, line)
+                    yield {}, self._context, line
                 else:
                     yield from unwrapped(self._value(), line, self._context)
             except ValueError as problem:

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drill.backtest.exports import Export, Found, Troubles
+from drill.backtest.exports import Export, Troubles
 from drill.backtest.hindsight import Hindsight
 from drill.backtest.runs import Runs, pack_audit, pack_sign_in, to_ticks
 from drill.backtest.shapes import Sort, as_graph, sort_of
@@ -27,6 +27,7 @@ from shared.sources import source_named
 from shared.untrusted import check_tenant
 
 _TARGETS = frozenset({"application", "serviceprincipal"})
+_OTHERS = (None, "User", "Group", "Device", "Role", "Policy", "Other")  # told apart without a second look
 _SNAPSHOT = frozenset(
     {Sort.PRINCIPAL, Sort.APPLICATION, Sort.APP_ROLE, Sort.DELEGATED, Sort.DIRECTORY_ROLE, Sort.DOMAIN}
 )
@@ -163,39 +164,39 @@ class _Sieve:
     def read(self, path: Path, name: str) -> None:
         found, export, count = self.found, Export(path, name, self.found.troubles), 0
         found.files += 1
-        for each in export.objects():
-            if each.record:
+        for record, context, line in export.objects():
+            if record:
                 count += 1
             try:
-                if "activityDisplayName" in each.record:
-                    self._audit(each.record)
+                if "activityDisplayName" in record:
+                    self._audit(record)
                 else:
-                    self._take(each, name)
+                    self._take(record, context, name)
             except MalformedSignal as problem:
-                found.troubles.note(f"{name}:{each.line}", problem.why)
+                found.troubles.note(f"{name}:{line}", problem.why)
             except Unreadable as problem:
-                found.troubles.note(f"{name}:{each.line}", str(problem))
+                found.troubles.note(f"{name}:{line}", str(problem))
             if self._progress and not count & 1023:
                 self._progress.tell(export, found.records + count)
         found.records += count
         if self._progress:
             self._progress.finish(path)
 
-    def _take(self, each: Found, name: str) -> None:
-        sort = sort_of(each.record, each.context, name)
+    def _take(self, record: JsonObject, context: str, name: str) -> None:
+        sort = sort_of(record, context, name)
         if not isinstance(sort, Sort):
-            if each.record:
+            if record:
                 self.found.unknown[sort] += 1
         elif sort in _SNAPSHOT:
-            self.found.snapshot.take(sort, each.record, each.context)
-        elif not each.record:
+            self.found.snapshot.take(sort, record, context)
+        elif not record:
             self.found.cover(sort)
         elif sort is Sort.AUDIT:
-            self._audit(each.record)
+            self._audit(record)
         elif sort in (Sort.SIGN_IN, Sort.MANAGED_SIGN_IN):
-            self._sign_in(as_graph(each.record, sort), sort)
+            self._sign_in(as_graph(record, sort), sort)
         else:
-            self._risk(as_graph(each.record, sort), sort)
+            self._risk(as_graph(record, sort), sort)
 
     def _check(self, record: JsonObject, sender: str) -> str:
         """The tenant to read a record by: the one that is asked for, or else the one that it names."""
@@ -212,7 +213,7 @@ class _Sieve:
         inner = record.get("properties")
         body = inner if isinstance(inner, dict) else record
         self._audits.note(body.get("activityDateTime") or record.get("time"))
-        if not concerns_workloads(record) and not _has_workload(body):
+        if not _has_workload(body) and not concerns_workloads(record):
             return
         self._check(record, "directory-audit")
         audit = read_audit(record, "directory-audit")
@@ -259,7 +260,7 @@ def _has_workload(body: JsonObject) -> bool:
     if isinstance(targets, list):
         for target in targets:
             type_ = target.get("type") if isinstance(target, dict) else None
-            if isinstance(type_, str) and type_.casefold() in _TARGETS:
+            if type_ not in _OTHERS and isinstance(type_, str) and type_.casefold() in _TARGETS:
                 return True
         return False
     if isinstance(targets, str):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from shared.audit import AddressChange, address_changes
+from shared.audit import AddressChange, address_changes, tells_addresses
 from shared.case import AuditRecord, Case, IdentityState
 from shared.conditions.records import records_about
 from shared.hosts import Address, address_of, is_below, is_microsofts, is_on_shared_platform, looks_like, visible
@@ -88,7 +88,7 @@ class Moved:
 def moved(case: Case, state: IdentityState, kind: Kind, within: timedelta) -> Iterator[Moved]:
     """The changes of such addresses of either object in this time, that may have happened."""
     for record in records_about(case, state):
-        if record.result == "failure" or case.now - record.at > within:
+        if record.result == "failure" or not tells_addresses(record) or case.now - record.at > within:
             continue
         for holder in state.holders:
             for change in address_changes(record, holder.object_id):

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import ConfigDict, Field
 
 from shared.actors import Actor, ActorKind, actor_of, takes_away
-from shared.audit_changes import Change, ChangeKind, changes, kinds_of
+from shared.audit_changes import Change, ChangeKind, kinds_of
 from shared.case import (
     AuditRecord,
     Case,
@@ -24,7 +24,7 @@ from shared.case import (
 )
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, both, is_itself, is_unexpected, is_within
-from shared.conditions.records import BOTH, records_about, unread
+from shared.conditions.records import BOTH, changes_about, unread
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
 from shared.people_signs import judge_risk
 
@@ -140,7 +140,7 @@ class ChangedBySuspect:
 
     def _made(self, case: Case, state: IdentityState, heard: _Heard) -> Iterator[_Made]:
         """The changes that count, newest first; those whose actor or outcome the log does not tell are a doubt."""
-        for change in reversed(changes(records_about(case, state))):
+        for change in reversed(changes_about(case, state)):
             record = _giving(change, frozenset(self.kinds))
             if record is None or not is_within(change.at, self.within, case.now):
                 continue
@@ -238,7 +238,7 @@ def related(case: Case, within: timedelta) -> tuple[SuspectChange, ...]:
     if not isinstance(case.identity, Known) or not isinstance(case.suspects, Known):
         return ()
     state, incidents, found = case.identity.value, case.suspects.value.incidents, dict[str, SuspectChange]()
-    for change in changes(records_about(case, state)):
+    for change in changes_about(case, state):
         record, actor = _giving(change, frozenset(ChangeKind)), actor_of(change.actor)
         counts = record is not None and record.result == "success" and case.now - record.at <= within
         if record is None or actor is None or not counts or is_itself(change.actor, state):

@@ -69,10 +69,12 @@ class CredentialAdded:
             change = credential_change(record)
             explained.update(key.key_id for key in change.added)
             concerned = [key for key in change.added if key.holder in self.holders]
+            if not concerned and not change.unread:
+                continue
             answer = self._counts(record, case, made)
             if answer and concerned:
                 return Met(_told(concerned[0], record))
-            if answer is not False and (concerned or change.unread):
+            if answer is not False:
                 doubt = doubt or _doubt(record, change.unread)
         doubt = doubt or unexplained(state, self.holders, explained, case.now - self.within)
         if doubt:

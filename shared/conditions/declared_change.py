@@ -68,11 +68,14 @@ class ExplainedByDeclaration:
 
     def undeclared(self, change: Change) -> str | None:
         """What about this change was not declared; None if all of it was."""
-        told = f"“{change.records[0].activity_as_sent}” by {actor_text(change.actor)} at {utc(change.at)}"
         if is_unexpected(change.actor, self.by) is not False:
-            return f"{told} was not made by a declared identity"
+            return f"{_told(change)} was not made by a declared identity"
         if more := change.kinds - set(self.kinds):
-            return f"{told} is of a kind that was not declared: {', '.join(sorted(more))}"
+            return f"{_told(change)} is of a kind that was not declared: {', '.join(sorted(more))}"
         if not is_in(change.at, self.hours, self.days, self.utc_offset):
-            return f"{told} is outside the declared window"
+            return f"{_told(change)} is outside the declared window"
         return None
+
+
+def _told(change: Change) -> str:
+    return f"“{change.records[0].activity_as_sent}” by {actor_text(change.actor)} at {utc(change.at)}"

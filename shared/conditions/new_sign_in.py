@@ -88,8 +88,8 @@ class SignedInAsNever:
             value = value_of(sign_in, feature)
             if value is None:
                 untold.append(feature)
-            elif value not in usual.seen[feature]:
-                (new if usual.seen[feature] else untold).append(feature)
+            elif value not in (seen := usual.seen(feature)):
+                (new if seen else untold).append(feature)
         return new, untold
 
 

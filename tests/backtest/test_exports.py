@@ -18,7 +18,7 @@ def read(place: Path, content: str | bytes, name: str = "audits.json") -> tuple[
     troubles = Troubles()
     file = place / name
     file.write_bytes(content.encode() if isinstance(content, str) else content)
-    return [each for each in Export(file, name, troubles).objects() if each.record], troubles
+    return [each for each in Export(file, name, troubles).objects() if each[0]], troubles
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -34,7 +34,7 @@ def test_a_list_gives_its_records_on_one_line_or_many(tmp_path: Path, wrapped: o
     """Graph's pages, a hub's messages and plain lists; links behind the list are nobody's record."""
     found, troubles = read(tmp_path, json.dumps(wrapped, indent=indent))
 
-    assert [each.record for each in found] == RECORDS
+    assert [record for record, *_ in found] == RECORDS
     assert not troubles.counts
 
 
@@ -44,8 +44,8 @@ def test_lines_are_records_or_lists_of_them(tmp_path: Path, packed: bool) -> Non
     text = "\n".join([json.dumps(RECORDS[0]), "", json.dumps({"records": RECORDS[1:]})]).encode()
     found, _ = read(tmp_path, gzip.compress(text) if packed else text)
 
-    assert [each.record for each in found] == RECORDS
-    assert [each.line for each in found] == [1, 3, 3]
+    assert [record for record, *_ in found] == RECORDS
+    assert [line for *_, line in found] == [1, 3, 3]
 
 
 def test_a_damaged_line_is_told_by_its_place_and_costs_no_other(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_damaged_line_is_told_by_its_place_and_costs_no_other(tmp_path: Path) 
     lines = [json.dumps(RECORDS[0]), '{"id": "cut o', json.dumps(RECORDS[1])]
     found, troubles = read(tmp_path, "\n".join(lines))
 
-    assert [each.record["id"] for each in found] == ["0", "1"]
+    assert [record["id"] for record, *_ in found] == ["0", "1"]
     assert troubles.places == ["audits.json:2: a line that is not JSON"]
 
 
@@ -62,7 +62,7 @@ def test_damage_in_the_first_line_costs_no_other_line_either(tmp_path: Path, fir
     """It may have been the beginning of a document over many lines, and was not."""
     found, troubles = read(tmp_path, "\n".join([first, *(json.dumps(each) for each in RECORDS)]))
 
-    assert [each.record["id"] for each in found] == ["0", "1", "2"]
+    assert [record["id"] for record, *_ in found] == ["0", "1", "2"]
     assert troubles.places[0].startswith("audits.json:1: an object that is not JSON")
 
 
@@ -71,7 +71,7 @@ def test_a_download_that_broke_off_gives_what_came(tmp_path: Path) -> None:
     text = json.dumps({"@odata.context": CONTEXT, "value": RECORDS}, indent=1)
     found, troubles = read(tmp_path, text[: text.rindex("nested")])
 
-    assert [each.record["id"] for each in found] == ["0", "1"]
+    assert [record["id"] for record, *_ in found] == ["0", "1"]
     assert sum(troubles.counts.values()) == 1
 
 
@@ -81,7 +81,7 @@ def test_a_list_that_broke_off_between_two_records_is_told(tmp_path: Path, head:
     text = json.dumps(head, indent=1)
     found, troubles = read(tmp_path, text[: text.rindex("{", 0, text.rindex("nested"))].rstrip().rstrip(","))
 
-    assert [each.record["id"] for each in found] == ["0", "1"]
+    assert [record["id"] for record, *_ in found] == ["0", "1"]
     assert list(troubles.counts) == ["it breaks off within a list, and what follows is lost"]
 
 
@@ -90,7 +90,7 @@ def test_a_blank_first_line_costs_nothing(tmp_path: Path, blank: str) -> None:
     """Whoever joins files leaves blank lines."""
     found, troubles = read(tmp_path, blank + "\n".join(json.dumps(each) for each in RECORDS))
 
-    assert [each.record for each in found] == RECORDS
+    assert [record for record, *_ in found] == RECORDS
     assert not troubles.counts
 
 
@@ -100,7 +100,7 @@ def test_an_answer_of_log_analytics_that_is_not_whole_is_told(tmp_path: Path) ->
     found, troubles = read(tmp_path, json.dumps({"tables": [table], "error": {"code": "PartialError"}}))
     _, without = read(tmp_path, json.dumps({"tables": [{"rows": [["1"]]}]}))
 
-    assert [each.record for each in found] == [{"Id": "1"}]
+    assert [record for record, *_ in found] == [{"Id": "1"}]
     assert troubles.counts
     assert without.counts
 
@@ -125,7 +125,7 @@ def test_a_document_larger_than_the_window_is_read_piece_by_piece(
         monkeypatch.setattr(exports, "_CHUNK", size)
         found, troubles = read(tmp_path, text)
 
-        assert [each.record for each in found] == RECORDS * 40
+        assert [record for record, *_ in found] == RECORDS * 40
         assert not troubles.counts
 
 
@@ -134,7 +134,7 @@ def test_a_table_of_log_analytics_gives_a_record_for_each_row(tmp_path: Path) ->
     table = {"name": "PrimaryResult", "columns": [{"name": "Id"}, {"name": "Result"}], "rows": [["1", "success"]]}
     found, _ = read(tmp_path, json.dumps({"tables": [table]}))
 
-    assert [each.record for each in found] == [{"Id": "1", "Result": "success"}]
+    assert [record for record, *_ in found] == [{"Id": "1", "Result": "success"}]
 
 
 def test_a_portals_csv_gives_a_record_for_each_row(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_portals_csv_gives_a_record_for_each_row(tmp_path: Path) -> None:
     text = '\ufeffId,TargetResources,Result\r\n1,"[{""id"":""x""}]",\r\n2,oops\r\n'
     found, troubles = read(tmp_path, text, "audits.csv")
 
-    assert [each.record for each in found] == [{"Id": "1", "TargetResources": '[{"id":"x"}]'}]
+    assert [record for record, *_ in found] == [{"Id": "1", "TargetResources": '[{"id":"x"}]'}]
     assert troubles.places == ["audits.csv:3: a row of 2 columns, where the heading has 3"]
 
 

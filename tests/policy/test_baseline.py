@@ -51,8 +51,8 @@ def test_a_baseline_holds_what_was_seen_and_when() -> None:
 
     assert isinstance(learned, Baseline)
     assert (learned.count, learned.learned) == (20, 20 * DAY)
-    assert learned.seen[Feature.ADDRESS] == {HOME}
-    assert learned.seen[Feature.CREDENTIAL] == {"key-1"}
+    assert learned.seen(Feature.ADDRESS) == {HOME}
+    assert learned.seen(Feature.CREDENTIAL) == {"key-1"}
     assert len(learned.hours) == 7
 
 
@@ -79,7 +79,7 @@ def test_what_is_older_than_the_baseline_is_forgotten() -> None:
     learned = baseline_of(held, START - DAY, 14 * DAY, 10, 2 * DAY)
 
     assert isinstance(learned, Baseline)
-    assert learned.seen[Feature.ADDRESS] == {HOME}
+    assert learned.seen(Feature.ADDRESS) == {HOME}
 
 
 def test_recent_are_the_tokens_of_the_time_after() -> None:

@@ -145,7 +145,12 @@ def concerns_workloads(record: JsonObject) -> bool:
     if activity is None:
         inner = record.get("properties")
         activity = inner.get("activityDisplayName") if isinstance(inner, dict) else None
-    return not isinstance(activity, str) or normalise_activity(activity) in _FOLLOWED_OR_BLANK
+    return not isinstance(activity, str) or may_concern_workloads(activity)
+
+
+def may_concern_workloads(activity: str) -> bool:
+    """Whether an activity, as the log spells it, can concern a workload identity, or is none."""
+    return normalise_activity(activity) in _FOLLOWED_OR_BLANK
 
 
 def read_audit(record: JsonObject, sender: str = _SENDER) -> AuditRecord:

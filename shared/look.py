@@ -6,7 +6,7 @@ Steps that are captured or verified together share a look, so that one round tri
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -110,9 +110,10 @@ class Look:
         return self.gathered
 
     @asynccontextmanager
-    async def _held(self, parts: frozenset[PartName]) -> AsyncIterator[None]:
+    async def _held(self, parts: frozenset[PartName]) -> AsyncGenerator[None]:
         """Nobody else reads these meanwhile."""
-        locks = [self._locks[part] for part in sorted(parts, key=_PLACE.__getitem__)]  # in one order: no ring of waiters
+        in_order = sorted(parts, key=_PLACE.__getitem__)  # everywhere the same, so that nobody waits in a ring
+        locks = [self._locks[part] for part in in_order]
         held = 0
         try:
             for lock in locks:

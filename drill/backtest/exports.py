@@ -35,6 +35,13 @@ _AVRO = b"Obj\x01"
 _LINK = "@odata.nextLink"
 _MARK = b"\xef\xbb\xbf"
 
+Settled: TypeAlias = Callable[[bytes], bool]
+"""Whether a line holds one whole record, of which nothing more needs to be known."""
+
+
+def _never(_: bytes) -> bool:
+    return False
+
 
 @dataclass(slots=True)
 class Troubles:
@@ -69,7 +76,7 @@ class Troubles:
 
 
 Found: TypeAlias = tuple[JsonObject, str, int]
-"""One JSON object, what the list around it says it holds (@odata.context), and its line. Bare, for there are millions."""
+"""One JSON object, what the list around it says it holds (@odata.context), and its line: bare, there are millions."""
 
 
 def files_in(folder: Path) -> tuple[Path, ...]:
@@ -90,10 +97,13 @@ def parse(text: bytes) -> object:
 
 
 class Export:
-    """One file. `read` is how far into it, in bytes as they lie on disk, the reading has come."""
+    """
+    One file. `read` is how far into it, in bytes as they lie on disk, the reading has come. A line that `is_settled`
+    is not read in full.
+    """
 
-    def __init__(self, path: Path, name: str, troubles: Troubles) -> None:
-        self.name, self._path, self._troubles = name, path, troubles
+    def __init__(self, path: Path, name: str, troubles: Troubles, is_settled: Settled | None = None) -> None:
+        self.name, self._path, self._troubles, self._is_settled = name, path, troubles, is_settled
         self._raw: IO[bytes] | None = None
 
     @property
@@ -142,7 +152,10 @@ class Export:
         yield from self._lines(file, first, number)
 
     def _lines(self, file: IO[bytes], first: bytes, number: int) -> Iterator[Found]:
+        is_settled = self._is_settled or _never
         for place, line in enumerate(chain((first,), file), start=number):
+            if is_settled(line):
+                continue
             try:
                 value: Any = parse(line)
                 if isinstance(value, dict) and not ("value" in value or "records" in value or "tables" in value):

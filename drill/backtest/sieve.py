@@ -17,7 +17,7 @@ from drill.backtest.hindsight import Hindsight
 from drill.backtest.runs import Runs, pack_audit, pack_sign_in, to_ticks
 from drill.backtest.shapes import Sort, as_graph, sort_of
 from drill.backtest.snapshot import Snapshot
-from shared.audit import concerns_workloads, read_audit, subject_of
+from shared.audit import concerns_workloads, may_concern_workloads, read_audit, subject_of
 from shared.clients.graph_shapes import Unreadable, guid_of, sign_in_of
 from shared.errors import MalformedSignal
 from shared.identity import IdentityRef
@@ -25,6 +25,11 @@ from shared.risk import read_detection
 from shared.signal import JsonObject, NotASignal
 from shared.sources import source_named
 from shared.untrusted import check_tenant
+
+try:
+    from drill.backtest.glance import glance
+except ImportError:  # every record is read in full without it, which takes longer and ends the same
+    glance = None
 
 _TARGETS = frozenset({"application", "serviceprincipal"})
 _OTHERS = (None, "User", "Group", "Device", "Role", "Policy", "Other")  # told apart without a second look
@@ -153,6 +158,7 @@ class _Sieve:
     def __init__(self, found: Sifted, tenant_id: str | None, progress: _Progress | None) -> None:
         self.found, self._tenant_id, self._progress = found, tenant_id, progress
         self._audits = Cover()
+        self._export: Export | None = None
 
     def finish(self) -> Sifted:
         """What was found, once all is read."""
@@ -162,11 +168,12 @@ class _Sieve:
         return self.found
 
     def read(self, path: Path, name: str) -> None:
-        found, export, count = self.found, Export(path, name, self.found.troubles), 0
+        found = self.found
+        self._export = Export(path, name, found.troubles, self._is_settled if glance else None)
         found.files += 1
-        for record, context, line in export.objects():
+        for record, context, line in self._export.objects():
             if record:
-                count += 1
+                self._count()
             try:
                 if "activityDisplayName" in record:
                     self._audit(record)
@@ -176,11 +183,24 @@ class _Sieve:
                 found.troubles.note(f"{name}:{line}", problem.why)
             except Unreadable as problem:
                 found.troubles.note(f"{name}:{line}", str(problem))
-            if self._progress and not count & 1023:
-                self._progress.tell(export, found.records + count)
-        found.records += count
         if self._progress:
             self._progress.finish(path)
+
+    def _count(self) -> None:
+        self.found.records += 1
+        if self._progress and self._export and not self.found.records & 1023:
+            self._progress.tell(self._export, self.found.records)
+
+    def _is_settled(self, line: bytes) -> bool:
+        """Whether a line is an audit record that concerns no workload; then it is counted, and that is all."""
+        found = glance(line) if glance else None
+        if found is None or may_concern_workloads(found.activity):
+            return False
+        if any(_is_workload(target.type) for target in found.targets):
+            return False
+        self._audits.note(found.at)
+        self._count()
+        return True
 
     def _take(self, record: JsonObject, context: str, name: str) -> None:
         sort = sort_of(record, context, name)
@@ -213,7 +233,7 @@ class _Sieve:
         inner = record.get("properties")
         body = inner if isinstance(inner, dict) else record
         self._audits.note(body.get("activityDateTime") or record.get("time"))
-        if not _has_workload(body) and not concerns_workloads(record):
+        if not concerns_workloads(record) and not _has_workload(body):
             return
         self._check(record, "directory-audit")
         audit = read_audit(record, "directory-audit")
@@ -254,15 +274,15 @@ def _tenant_named(record: JsonObject) -> str:
     return parts[2].lower() if len(parts) > 2 and parts[1].casefold() == "tenants" else ""
 
 
+def _is_workload(type_: object) -> bool:
+    return type_ not in _OTHERS and isinstance(type_, str) and type_.casefold() in _TARGETS
+
+
 def _has_workload(body: JsonObject) -> bool:
     """Whether a target may be an application or a service principal; a list that is a text is searched as one."""
     targets = body.get("targetResources")
     if isinstance(targets, list):
-        for target in targets:
-            type_ = target.get("type") if isinstance(target, dict) else None
-            if type_ not in _OTHERS and isinstance(type_, str) and type_.casefold() in _TARGETS:
-                return True
-        return False
+        return any(isinstance(target, dict) and _is_workload(target.get("type")) for target in targets)
     if isinstance(targets, str):
         folded = targets.casefold()
         return any(each in folded for each in _TARGETS)

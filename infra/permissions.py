@@ -17,7 +17,7 @@ from pathlib import Path
 
 from shared.actions import ACTIONS
 from shared.actions.interface import Action
-from shared.conditions import CONDITIONS, reads_of
+from shared.conditions import CONDITIONS, may_read
 from shared.preflight import READING, WRITING
 from shared.rotators import ROTATORS
 
@@ -52,7 +52,7 @@ def wanted() -> dict[str, object]:
             **{
                 f"condition-{each.name}": {"reader": more}
                 for each in CONDITIONS
-                if (more := sorted(set(reads_of(each)) - {*READING, *READING_AS_SHIPPED}))
+                if (more := sorted(set(may_read(each)) - {*READING, *READING_AS_SHIPPED}))
             },
         },
     }

@@ -21,7 +21,8 @@ from infra import permissions
 from infra.grant import CannotGrant, Json, chosen_permissions, plan
 from shared import settings
 from shared.actions import ACTIONS, choosable
-from shared.conditions import CONDITIONS, reads_for, reads_of
+from shared.conditions import CONDITIONS, condition_named, may_read, reads_for, reads_of
+from shared.conditions.changed_by_suspect import ChangedBySuspect
 from shared.conditions.groups import leaves
 from shared.policy import load_policy
 from shared.sources import SOURCES
@@ -290,6 +291,18 @@ def test_what_actions_and_conditions_read_with_is_what_the_reader_can_be_granted
     beyond = permissions.READING_AS_SHIPPED.keys() | permissions.READING_FOR_ACTIONS.keys()
     assert reads <= permissions.READING.keys() | beyond
     assert reads >= beyond
+
+
+@pytest.mark.parametrize("name", [each.name for each in CONDITIONS if hasattr(each, "also_reads")])
+def test_what_some_settings_of_a_condition_read_with_has_a_name_to_grant_it_by(name: str) -> None:
+    """Else a person would have to find out which permission it is, and grant it by hand."""
+    condition = condition_named(name)
+    optional = cast("dict[str, dict[str, list[str]]]", permissions.wanted()["optional"])
+
+    assert condition is not None
+    assert may_read(condition)
+    assert set(may_read(condition)) <= {*permissions.READING, *optional[f"condition-{name}"]["reader"]}
+    assert set(reads_for(ChangedBySuspect())) <= set(may_read(ChangedBySuspect))
 
 
 def shipped_reads() -> set[str]:

@@ -77,6 +77,11 @@ def reads_of(condition: type[Condition]) -> tuple[str, ...]:
     return tuple(getattr(condition, "reads", ()))
 
 
+def may_read(condition: type[Condition]) -> tuple[str, ...]:
+    """The permissions that a condition takes to read under any settings, beyond those that the reader always has."""
+    return (*reads_of(condition), *getattr(condition, "may_read", ()))
+
+
 def reads_for(leaf: Condition) -> tuple[str, ...]:
     """The permissions that a condition takes as it is set in a policy: some settings ask for more."""
     also = getattr(leaf, "also_reads", None)

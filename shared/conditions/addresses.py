@@ -1,7 +1,7 @@
 """What may be wrong with an address of an application, and which addresses a change has added."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -10,8 +10,10 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, WithJsonSchema
 
 from shared.audit import AddressChange, address_changes, tells_addresses
+from shared.audit_changes import AT_ONCE
 from shared.case import AuditRecord, Case, IdentityState
 from shared.conditions.records import records_about
+from shared.conditions.settings import utc
 from shared.hosts import Address, address_of, is_below, is_microsofts, is_on_shared_platform, looks_like, visible
 
 
@@ -44,6 +46,12 @@ Domain = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{_DOMAIN.replace('a-z', 'A-Za-z')}$"}),
 ]
 Kind: TypeAlias = Literal["redirect", "identifier", "sign-out"]
+_INCLUDED = "included updated properties"
+_WORDS: Mapping[Kind, tuple[str, ...]] = {  # by which it may be listed; of these AppAddress alone is verified
+    "redirect": ("appaddress", "replyurl", "redirecturi"),
+    "identifier": ("identifieruri",),
+    "sign-out": ("logout",),
+}
 
 
 def flaws_of(text: str, domains: frozenset[str]) -> Iterator[tuple[AddressFlaw, str]]:
@@ -94,6 +102,31 @@ def moved(case: Case, state: IdentityState, kind: Kind, within: timedelta) -> It
             for change in address_changes(record, holder.object_id):
                 if change.kind == kind and (change.old is None or change.old != change.new):
                     yield Moved(record, change)
+
+
+def hidden(case: Case, state: IdentityState, kind: Kind, within: timedelta) -> str | None:
+    """
+    A record that says only that such addresses were changed, where none of the same change says how: what they were
+    changed to is not known. Every edit writes a list of what it touched beside the record that tells (facts: Graph 2).
+    """
+    recent = (each for each in records_about(case, state) if case.now - each.at <= within)
+    naming = [each for each in recent if each.result != "failure" and _names(each, kind)]
+    told = [each.record for each in moved(case, state, kind, within + AT_ONCE)] if naming else []
+    for record in naming:
+        if not any(_is_one_change(record, each) for each in told):
+            return f"“{record.activity_as_sent}” at {utc(record.at)} names it and not how it was changed"
+    return None
+
+
+def _names(record: AuditRecord, kind: Kind) -> bool:
+    properties = (each for target in record.targets for each in target.properties)
+    listed = (str(each.new).casefold() for each in properties if each.name.casefold() == _INCLUDED)
+    return any(word in names for names in listed for word in _WORDS[kind])
+
+
+def _is_one_change(record: AuditRecord, told: AuditRecord) -> bool:
+    alike = record.correlation_id is not None and record.correlation_id == told.correlation_id
+    return record.id == told.id or (alike and abs(record.at - told.at) <= AT_ONCE)
 
 
 def added(change: AddressChange) -> frozenset[str] | None:

@@ -83,6 +83,7 @@ class ChangedBySuspect:
         "actor's risk, cannot be read; the level is hidden for want of a licence; more actors changed it than are "
         "looked at, 32 in Cordon's journal and eight in Entra's list"
     )
+    may_read: ClassVar[tuple[str, ...]] = ("IdentityRiskyUser.Read.All",)
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     within: AuditDuration = timedelta(hours=24)
@@ -109,7 +110,7 @@ class ChangedBySuspect:
 
     def also_reads(self) -> tuple[str, ...]:
         """Permissions beyond the reader's own, as it is set."""
-        return ("IdentityRiskyUser.Read.All",) if self._asks_people() else ()
+        return self.may_read if self._asks_people() else ()
 
     def also_needs(self) -> tuple[PartName, ...]:
         """What Entra lists of actors, as far as it is asked for."""

@@ -55,6 +55,7 @@ class Consented:
         "the roles of that time cannot be told: a role of the tenant's own, a group that gives roles; with rare also "
         "where delegated grants cannot be read"
     )
+    may_read: ClassVar[tuple[str, ...]] = ("User.Read.All",)
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     findings: Several[ConsentFlaw] = _ASKED
@@ -74,7 +75,7 @@ class Consented:
 
     def also_reads(self) -> tuple[str, ...]:
         """The permission that these settings take beyond."""
-        return ("User.Read.All",) if ConsentFlaw.WITHOUT_ROLE in self.findings else ()
+        return self.may_read if ConsentFlaw.WITHOUT_ROLE in self.findings else ()
 
     def also_needs(self) -> tuple[PartName, ...]:
         """The parts that these settings take beyond."""

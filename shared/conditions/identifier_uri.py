@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from shared.case import Case, IdentityState, Known, PartName
-from shared.conditions.addresses import BY_DOMAIN, AddressFlaw, Domain, added, flaws_of, moved
+from shared.conditions.addresses import BY_DOMAIN, AddressFlaw, Domain, added, flaws_of, hidden, moved
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.settings import SETTINGS, AuditDuration, Several
 
@@ -69,4 +69,6 @@ class IdentifierUriSuspect:
             if new is None:
                 return None
             found |= new
+        if hidden(case, state, "identifier", self.added_within or case.now - case.now):
+            return None
         return frozenset(found)

@@ -37,6 +37,7 @@ class ChangedAtOddHour:
         "the log names no actor, or does not say what came of it; with own-week also where less than two weeks can be "
         "learned from, or where no person did it"
     )
+    may_read: ClassVar[tuple[str, ...]] = ("User.Read.All",)
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     hours: HoursOfDay | None = None
@@ -62,7 +63,7 @@ class ChangedAtOddHour:
 
     def also_reads(self) -> tuple[str, ...]:
         """The permission that these settings take beyond."""
-        return ("User.Read.All",) if self.own_week else ()
+        return self.may_read if self.own_week else ()
 
     def also_needs(self) -> tuple[PartName, ...]:
         """The parts that these settings take beyond."""

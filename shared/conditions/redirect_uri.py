@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from shared.case import Case, IdentityState, Known, PartName
-from shared.conditions.addresses import BY_DOMAIN, AddressFlaw, Domain, added, flaws_of, moved
+from shared.conditions.addresses import BY_DOMAIN, AddressFlaw, Domain, added, flaws_of, hidden, moved
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text
 from shared.conditions.settings import SETTINGS, AuditDuration, Several, utc
@@ -81,7 +81,7 @@ class RedirectUriSuspect:
                 who = actor_text(each.record.actor)
                 doubt = f"redirect URIs were changed by {who} at {utc(each.record.at)}, and the log does not tell how"
             found |= new or set()
-        return frozenset(found), doubt
+        return frozenset(found), doubt or hidden(case, state, "redirect", self.added_within or case.now - case.now)
 
 
 def redirects_of(state: IdentityState) -> frozenset[str] | None:

@@ -6,15 +6,12 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from shared.audit import LOOK_BACK
-from shared.case import AuditRecord, Case, IdentityState, Known, PartName
-from shared.conditions.addresses import Domain, Moved, added, moved
+from shared.case import Case, Known, PartName
+from shared.conditions.addresses import Domain, Moved, added, hidden, moved
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, both, has_result, is_unexpected
-from shared.conditions.records import records_about
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
 from shared.hosts import address_of, is_below
-
-_INCLUDED = "included updated properties"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +41,12 @@ class SignOutUrlChanged:
         if not isinstance(case.audits, Known):
             return unknown(PartName.AUDITS, case.audits)
         state, doubt = case.identity.value, None
-        told = set[str]()
         for each in moved(case, state, "sign-out", self.within):
-            told.add(each.record.id)
             answer = self._counts(each)
             if answer:
                 return Met(_told(each))
             doubt = doubt or (_told(each) if answer is None else None)
-        doubt = doubt or self._hidden(case, state, told)
+        doubt = doubt or hidden(case, state, "sign-out", self.within)
         return Unknown(f"it cannot be told: {doubt}") if doubt else NotMet("the log shows no change of it")
 
     def _counts(self, each: Moved) -> bool | None:
@@ -67,18 +62,6 @@ class SignOutUrlChanged:
     def _is_known(self, url: str) -> bool:
         address = address_of(url)
         return address.scheme == "https" and is_below(address.host, self.known_domains or ())
-
-    def _hidden(self, case: Case, state: IdentityState, told: set[str]) -> str | None:
-        """A record that says the property was updated, without saying how."""
-        for record in records_about(case, state):
-            if record.id not in told and case.now - record.at <= self.within and _mentions(record):
-                return f"“{record.activity_as_sent}” at {utc(record.at)} names it and not how it was changed"
-        return None
-
-
-def _mentions(record: AuditRecord) -> bool:
-    properties = (each for target in record.targets for each in target.properties)
-    return any(each.name.casefold() == _INCLUDED and "logout" in str(each.new).casefold() for each in properties)
 
 
 def _told(each: Moved) -> str:

@@ -148,3 +148,27 @@ def test_identifier_uris_that_were_added_lately() -> None:
     assert isinstance(lately.check(of(untold)), Unknown)
     assert isinstance(lately.check(having(case(), payroll(kind=IdentityKind.FOREIGN))), NotMet)
     assert isinstance(IdentifierUriSuspect().check(but(of(), domains=UNREADABLE)), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("condition", "named"),
+    [
+        (RedirectUriSuspect(added_within=DAY), "AppAddress, DisplayName"),
+        (IdentifierUriSuspect(added_within=DAY), "IdentifierUris"),
+    ],
+)
+def test_a_record_that_only_names_what_was_changed_is_no_record_of_no_change(
+    condition: RedirectUriSuspect | IdentifierUriSuspect, named: str
+) -> None:
+    """What was added is not known, unless a record of the same change tells it; other names do not count."""
+    told = changed([OURS], [], name=named.partition(",")[0])
+
+    def answer(names: str, *beside: AuditRecord) -> type:
+        listed: JsonValue = {"displayName": "Included Updated Properties", "oldValue": None, "newValue": f'"{names}"'}
+        record = audit("Update application", [listed], on="Application", record="Directory_9", correlation="c1")
+        return type(condition.check(sends_to(EVIL, identifiers=(EVIL,), of=case(audits=(record, *beside)))))
+
+    assert answer(named) is Unknown
+    assert answer("DisplayName") is NotMet
+    assert answer(named, replace(told, correlation_id="c2")) is Unknown
+    assert answer(named, replace(told, correlation_id="c1")) is not Unknown

@@ -15,6 +15,7 @@ from shared.actions.interface import Means, Planning
 from shared.actions.people import for_deleted
 from shared.case import Holder, IdentityState, Known
 from shared.entries import NamedOutcome, Planned, PlannedStep
+from shared.identity import IdentityKind
 from shared.policy import ActionChoice
 
 LIFE = timedelta(hours=1)  # a plan that waits longer is made again
@@ -87,6 +88,7 @@ def _hashed(step: PlannedStep) -> dict[str, object]:
 def fingerprint(state: IdentityState) -> str:
     """Covers everything of the state that a plan depends on: equal prints, equal plans."""
     return _hash(
+        *_who_rules_it(state),
         state.identity.principal_id,
         state.enabled,
         state.instance_lock,
@@ -95,6 +97,13 @@ def fingerprint(state: IdentityState) -> str:
         state.deleted_at is not None,
         [_credentials(holder) for holder in state.holders],
     )
+
+
+def _who_rules_it(state: IdentityState) -> list[object]:
+    """Whose it is and whether Microsoft has disabled it; at rest, prints of earlier plans stay as they were."""
+    kind, disabled = state.identity.kind, state.disabled_by_microsoft
+    usual = kind is IdentityKind.OWN_SINGLE_TENANT and disabled in (None, "NotDisabled")
+    return [] if usual else [[kind.value, disabled]]
 
 
 def _addresses(state: IdentityState) -> list[object]:

@@ -19,8 +19,8 @@ from shared.actions.interface import (
     WayBack,
 )
 from shared.actions.people import (
-    UNNAMED,
     for_deleted,
+    is_named,
     people_needed,
     same_person,
 )
@@ -883,7 +883,7 @@ def _check(order: Order) -> None:
 def _check_name(order: Order) -> None:
     """Deleting, restoring and purging are never done for a caller without a name."""
     for choice in order.actions or ():
-        if people_needed((choice.name,)) and order.by == UNNAMED:
+        if people_needed((choice.name,)) and not is_named(order.by):
             raise RequestRefused(f"{choice.name} needs `by`: who asks for it is journaled. Nothing was ordered.")
 
 

@@ -23,10 +23,14 @@ def for_deleted(actions: Iterable[str]) -> bool:
     return any(name in FOR_DELETED for name in actions)
 
 
+def is_named(who: str | None) -> bool:
+    """Whether somebody said who they are; what nobody can see is no name."""
+    return _as_read(who or "") not in ("", _as_read(UNNAMED))
+
+
 def same_person(one: str | None, other: str | None) -> bool:
     """Whether two names read the same, however they are written. Who gave none may be anybody."""
-    names = {_as_read(name or UNNAMED) or _as_read(UNNAMED) for name in (one, other)}
-    return len(names) == 1 or _as_read(UNNAMED) in names
+    return not is_named(one) or not is_named(other) or _as_read(one or "") == _as_read(other or "")
 
 
 def _as_read(name: str) -> str:

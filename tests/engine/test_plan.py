@@ -8,7 +8,7 @@ import pytest
 from shared.actions.interface import Means
 from shared.case import Addresses, CouldNotLook, Holder, IdentityState, Known, NotLooked
 from shared.entries import NamedOutcome, Planned
-from shared.identity import PrincipalId
+from shared.identity import IdentityKind, PrincipalId
 from shared.plan import fingerprint, make_plan
 from shared.policy import ActionChoice
 from shared.signal import JsonObject
@@ -151,6 +151,8 @@ CHANGES: dict[str, IdentityState] = {
     "no federated": _of_application(FULL, federated=Known(())),
     "single sign-on": _of_application(FULL, single_sign_on="saml"),
     "its thumbprint": _of_application(FULL, signing_thumbprint="AB"),
+    "whose it is": replace(FULL, identity=replace(FULL.identity, kind=IdentityKind.OWN_MULTI_TENANT)),
+    "Microsoft's word": replace(FULL, disabled_by_microsoft="DisabledDueToViolationOfServicesAgreement"),
     "its encryption": _of_application(FULL, token_encryption_key_id="k"),
 }
 

@@ -199,13 +199,14 @@ def test_one_person_alone_purges_nothing(by: str) -> None:
     play(story, STATE)
 
 
+@pytest.mark.parametrize("by", [UNNAMED, "A Caller with a function key", "\u200b", "\u2060-"])
 @pytest.mark.parametrize("action", ["delete-application", "restore-application", "purge-application"])
-def test_nobody_without_a_name_orders_it(action: str) -> None:
-    """Who asked is no guesswork."""
+def test_nobody_without_a_name_orders_it(action: str, by: str) -> None:
+    """Who asked is no guesswork, and a name that nobody can see is none."""
 
     async def story(world: World) -> None:
         with pytest.raises(RequestRefused, match="needs `by`"):
-            await world.instance().order(order(action, UNNAMED))
+            await world.instance().order(order(action, by))
 
         assert await world.store.documents.query("incidents") == ()
 

@@ -24,6 +24,7 @@ Everything that can go wrong, sorted by who must act.
     ├── PlatformRefused        the object cannot be changed in this way: a named outcome
     │   ├── InstanceLocked       the application's instance lock protects the property
     │   ├── CannotBeRead         what a change starts from is refused to us, so nothing is changed
+    │   ├── Deleted              it is among the deleted items, where nothing of it can be changed
     │   └── Gone                 the object is not there (any more)
     ├── RivalActs              another instance is at work on the same incident
     │   └── SequenceTaken        the journal already holds a record at this place
@@ -196,6 +197,15 @@ class CannotBeRead(PlatformRefused):
 
     def __init__(self, doing: str, why: str) -> None:
         super().__init__(doing=doing, code="cannot-be-read", why=why)
+
+
+class Deleted(PlatformRefused):
+    """The identity is among the deleted items: nothing of it can be changed before it is restored."""
+
+    def __init__(self, doing: str, at: datetime | None) -> None:
+        when = f" on {at:%Y-%m-%d %H:%M} UTC" if at else ""
+        why = f"the identity was deleted{when}, and nothing of it can be changed before it is restored."
+        super().__init__(doing=doing, code="soft-deleted", why=why)
 
 
 class Gone(PlatformRefused):

@@ -347,7 +347,10 @@ def open_tasks(history: History, now: datetime) -> Iterator[str]:
         *(s.stopped.todo for s in history.steps if s.stopped),
         *_calls(history),
     ]
-    yield from dict.fromkeys(task for task in tasks if task)
+    told = dict.fromkeys(task for task in tasks if task)
+    if not told and status_in(history, now) is Status.NEEDS_ATTENTION:
+        yield _NOBODY_AT_WORK
+    yield from told
 
 
 def _about_doubts(history: History) -> Iterator[str]:
@@ -376,6 +379,11 @@ def _asked_for_now(history: History, now: datetime) -> Iterator[str]:
             "is not finished. Check that Cordon's workers run, look at the poison queue, order the incident again."
         )
 
+
+_NOBODY_AT_WORK = (
+    "Cordon is not at work on this incident, and not every step is proven: look at the report, then order the incident "
+    "again, or do by hand what is missing."
+)
 
 _CUTS_NOTHING = (
     "What was asked for is done and holds, and nothing of it cuts the identity off: it can do what it could. Order "

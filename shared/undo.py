@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from shared.actions import action_named
 from shared.actions.interface import Applied, Earlier, WayBack
+from shared.case import CouldNotLook, Known
 from shared.chain import Chain
 from shared.clock import Clock
 from shared.entries import Applied as AppliedEntry
@@ -32,7 +33,15 @@ from shared.entries import (
     WorkStarted,
     WriteOutcome,
 )
-from shared.errors import CordonError, OperatorMustAct, PlatformRefused, StoppedBySwitch, TimeMayHelp
+from shared.errors import (
+    CannotBeRead,
+    CordonError,
+    Deleted,
+    OperatorMustAct,
+    PlatformRefused,
+    StoppedBySwitch,
+    TimeMayHelp,
+)
 from shared.execution import Switch
 from shared.fence import fenced
 from shared.identity import IdentityRef
@@ -150,9 +159,20 @@ class Undoing:
 
     async def _foresee(self, step: PlannedStep, order: UndoOrdered, look: Look) -> WayBack | CordonError:
         try:
-            return await action_named(step.action).way_back(step, earlier_of(self._chain, step, order), look)
+            return await self._way_back(step, earlier_of(self._chain, step, order), look)
         except CordonError as error:
             return error
+
+    async def _way_back(self, step: PlannedStep, earlier: Earlier, look: Look) -> WayBack:
+        """As the action says. What could not be read because it was deleted is no fault that passes: that is said."""
+        try:
+            return await action_named(step.action).way_back(step, earlier, look)
+        except (TimeMayHelp, CannotBeRead) as error:
+            part = await look.identity()
+            found = await look.deleted() if isinstance(part, CouldNotLook) and part.gone else None
+            if isinstance(found, Known) and found.value is not None:
+                raise Deleted(f"undoing {step.id}", found.value.deleted_at) from error
+            raise
 
     def is_settled(self, step: PlannedStep) -> bool:
         """Proven back, also after the race window, or stopped for good, under the newest order."""
@@ -257,7 +277,7 @@ class Undoing:
         last = chain.last(UndoIntended, step.id)
         number = last.round + 1 if last else 1
         try:
-            way = await action_named(step.action).way_back(step, earlier, self._new_look())
+            way = await self._way_back(step, earlier, self._new_look())
         except TimeMayHelp as error:
             await chain.write(UndoVerified(round=number, answer="unknown", proof=str(error)), step=step.id)
             return

@@ -262,3 +262,22 @@ def test_a_signal_about_what_is_deleted_is_closed_with_the_reason() -> None:
         assert world.directory.effects == []
 
     play(story, STATE)
+
+
+def test_what_needs_attention_always_says_what_is_to_be_done() -> None:
+    """Restored within the incident that contained it, it leaves steps behind that nobody looks at any more."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=30))
+        world.directory.deleted = True
+        await world.work_queue(responder, timedelta(minutes=20))
+        await responder.order(order("restore-application"))
+        await world.work_queue(responder, timedelta(minutes=20))
+        view = await responder.incident((await world.chain()).incident)
+
+        assert view.status is Status.NEEDS_ATTENTION
+        assert view.todo
+
+    play(story, STATE)

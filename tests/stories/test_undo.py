@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from shared.case import HolderKind, IdentityState, Known, PartName
-from shared.entries import Intended, UndoApplied, UndoIntended, UndoOrdered, UndoVerified
+from shared.entries import Intended, UndoApplied, UndoIntended, UndoOrdered, UndoStopped, UndoVerified
 from shared.errors import RequestConflicts
 from shared.identity import IdentityRef
 from shared.incident import Status
@@ -436,3 +436,26 @@ def test_what_a_replica_still_shows_is_brought_back_all_the_same() -> None:
 async def _show_after(world: World, seconds: float, state: IdentityState) -> None:
     await asyncio.sleep(seconds)
     world.directory.state = state
+
+
+def test_the_undo_of_what_was_deleted_meanwhile_says_so_at_once_and_works_once_it_is_restored() -> None:
+    """Nobody waits an hour for what cannot be read; by name its steps come back, and the deletion does not."""
+
+    async def story(world: World) -> None:
+        id_ = await contained(world)
+        world.directory.deleted = True
+        preview = await world.instance().preview_undo(id_, ORDER)
+        await world.instance().undo(id_, ORDER)
+        await world.work_queue(world.instance(), timedelta(minutes=2))
+        stopped = [*(await world.chain()).all(UndoStopped)]
+        world.directory.deleted = False
+        await world.instance().undo(id_, ORDER)
+        await world.work_queue(world.instance())
+
+        assert ["soft-deleted" in str(step.not_known) for step in preview.steps] == [True] * 3
+        assert [each.outcome for each in stopped] == ["soft-deleted"] * 3
+        assert "restore-application" in stopped[0].todo
+        assert await world.status() is Status.RELEASED
+        assert world.directory.state.enabled
+
+    play(story, payroll(application=[password(1)]))

@@ -35,8 +35,8 @@ _TODO = {
     "no-executor": "Set CORDON_EXECUTOR_CLIENT_ID, and grant that identity what the action needs.",
     "changed-since": "Somebody changed it since Cordon put it back, and it was left so. Find out in the audit log who, "
     "and decide which of the two is right.",
-    "soft-deleted": "Restore it (order restore-application; possible for 30 days), then order the undo of these steps by "
-    "name: an undo of the whole incident would delete it again.",
+    "soft-deleted": "Restore it (order restore-application; possible for 30 days), then order the undo of these steps "
+    "by name: an undo of the whole incident would delete it again.",
     "gone": "Check whether somebody deleted it: a deleted application can be restored for 30 days.",
     "resource-locked": "Have the lock lifted on the resource that the reason names, then order the incident again.",
     "refused-by-platform": "Do this step by hand in the Entra admin centre or the Azure portal, then order the "

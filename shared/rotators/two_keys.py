@@ -179,16 +179,21 @@ class TwoKeys(OrOwner):
     async def end(self, job: Job, before: JsonObject, made: JsonObject, means: RotatorMeans) -> Applied:
         """The exposed keys are made new as well, one after the other. The idle one was, when it was published."""
         exposed = [key for key in texts(before.get("exposed")) if key != made.get("key")]
-        return Applied(tuple([await self._end_one(job, before, key, means) for key in exposed]))
+        return Applied(tuple([await self._end_one(job, before, made, key, means) for key in exposed]))
 
-    async def _end_one(self, job: Job, before: JsonObject, key: str, means: RotatorMeans) -> WriteOutcome:
+    async def _end_one(
+        self, job: Job, before: JsonObject, made: JsonObject, key: str, means: RotatorMeans
+    ) -> WriteOutcome:
         resource, write = job.serves.resource, f"make {key} of {self.what} {_short(job.serves.resource)} new"
-        keys = await means.estate.sources.keys(resource, self.what)
-        values = await values_of(job, await versions_of(job, means), means)
+        keys, versions = await means.estate.sources.keys(resource, self.what), await versions_of(job, means)
+        values = await values_of(job, versions, means)
         if not await self._is_alive(job, before, key, keys, values, means):
             return WriteOutcome(write=write, outcome="already")
         if values.uses(self.what, keys[key]):
             raise PlatformRefused(doing=_doing(job, key), code="still-in-use", why=_IN_USE)
+        published = keys.get(str(made.get("key")))
+        if published and made_by_us(job, versions) == versions[0] and not values.uses(self.what, published):
+            raise PlatformRefused(doing=_doing(job, key), code="published-is-dead", why=_OVERTAKEN)
         await self._regenerate(resource, key, keys[key], means)
         return WriteOutcome(write=write, outcome="accepted")
 
@@ -271,6 +276,10 @@ _CHANGED = "the newest version was changed meanwhile, and its form is not unders
 _IN_USE = (
     "the newest version of the secret still holds the exposed key, so that its consumers would break. Store a version "
     "with the other key, or have its owner do so, then order the rotation again."
+)
+_OVERTAKEN = (
+    "the key that was published for it is none of its source's any more: somebody has made it new since. Without the "
+    "exposed one its consumers would have none. Store a version with the present key, then order the rotation again."
 )
 
 

@@ -241,6 +241,23 @@ async def test_a_key_that_the_newest_version_holds_is_not_made_new() -> None:
     assert world.writes.done == ["regenerate key2", "publish"]
 
 
+async def test_the_exposed_key_does_not_die_while_the_published_one_opens_nothing() -> None:
+    """Somebody made it new meanwhile: with the exposed one gone nobody had any. A person stores the present one."""
+    world = World()
+    source = world.sources.has(ACCOUNT, "key1", "key2")
+    rounds = await begin(world, store(world, FORM.format(key(world, "key1"))))
+    await make_and_publish(rounds)
+    source.keys["key2"] = (world.sources.new(), world.clock())
+
+    with pytest.raises(PlatformRefused, match="none of its source's any more"):
+        await rounds.retire()
+    assert world.writes.done == ["regenerate key2", "publish"]
+
+    store(world, FORM.format(key(world, "key2")), created=START + timedelta(minutes=9))
+    assert (await rounds.whole()).answer == "held"
+    assert world.writes.done == ["regenerate key2", "publish", "regenerate key1"]
+
+
 @pytest.mark.parametrize("times", [True, False])
 async def test_two_secrets_of_one_account_share_the_new_key(times: bool) -> None:
     """Making the idle key new once more would kill what the first secret's consumers just got."""

@@ -99,6 +99,7 @@ SLICE = timedelta(minutes=4)
 _TRY_AGAIN = timedelta(minutes=10)  # after a stop, or while nothing may be changed
 _SPEAK = timedelta(minutes=20)  # so often whoever is at work says so in the incident
 _SILENCE = timedelta(seconds=20)  # well below the time after which a silent instance is taken for dead
+_ORDERS_HOLD = timedelta(seconds=5)  # so long before a stage a person's order may have been looked for
 _SWITCH_HOLDS = timedelta(seconds=1)  # so long before an effect the switch may have been read
 
 
@@ -149,7 +150,7 @@ class Sitting:
         """`told_of`: it was woken because of these secrets; None: it comes at its own time, or for any of them."""
         self._told_of, self._next = told_of, _again_at(chain)
         self._desk, self._incident, self._chain, self._asked = desk, incident, chain, asked
-        self._switch = _SwitchWatch(desk)
+        self._switch, self._orders = _SwitchWatch(desk), _OrdersWatch(desk, incident)
         self._plans: dict[str, str] = {}  # the hash of the plan that holds a step, by step
         self._planned: dict[str, PlannedSecret] = {}
 
@@ -505,6 +506,7 @@ class Sitting:
             note_dead=partial(note_dead, self._desk.store.documents, self._incident.incident),
             known_dead=partial(known_dead, self._desk.store.documents),
             leases=self._leases(),
+            called_off=self._orders.called_off,
         )
         until, known = self._desk.clock() + SLICE, self._chain.place(RotationApproved)
         slice_ = Slice(
@@ -559,6 +561,10 @@ class Sitting:
     async def _put_down(self, slice_: Slice, progress: dict[str, Progress], held: frozenset[str]) -> None:
         if slice_.broken_off:
             return  # something may still be under way: the message that resumes it waits until it cannot live any more
+        if slice_.stages.is_over and (why := await self._orders.called_off()):
+            await self._incident.refresh()
+            await self._end(why, whole=False)
+            return
         if slice_.stopped and (reason := await self._switch.why_stopped()):
             await self._rest(RotationHeld(by="switch", reason=reason, todo=_SWITCH))
             return
@@ -712,6 +718,23 @@ class _SwitchWatch:
 
     def _is_fresh(self) -> bool:
         return self._asked_at is not None and abs(self._desk.clock() - self._asked_at) <= _SWITCH_HOLDS
+
+
+class _OrdersWatch:
+    """A person's order that calls the rotation off in the middle, for many who ask: a read serves for a while."""
+
+    def __init__(self, desk: Desk, incident: Chain) -> None:
+        self._desk, self._incident, self._lock = desk, incident.incident, asyncio.Lock()
+        self._asked_at, self._reason = desk.clock(), called_off(incident)
+
+    async def called_off(self) -> str | None:
+        """Why nothing more is rotated; None if it is. Raises what the store raises."""
+        async with self._lock:
+            if self._reason is None and self._desk.clock() - self._asked_at > _ORDERS_HOLD:
+                asked_at = self._desk.clock()
+                self._reason = called_off(await Chain.read(self._desk.store.journal, self._incident, self._desk.clock))
+                self._asked_at = asked_at
+        return self._reason
 
 
 def _moved(last: SecretsTurned, turned: SecretsTurned) -> bool:

@@ -92,6 +92,8 @@ class Stages:
     note_dead: Callable[[SecretRef, Sequence[str]], Awaitable[None]]  # keeps for other incidents what is proven dead
     known_dead: Callable[[SecretRef], Awaitable[Mapping[str, str]]]  # what they have proven, by version, and who
     leases: SourceLeases
+    called_off: Callable[[], Awaitable[str | None]]  # why a person wants nothing more of it, by a look at the incident
+    is_over: bool = False  # it was called off: what is made is published still, for it may be all that there is
     _families: dict[tuple[str, str, int], list[str]] = field(default_factory=dict[tuple[str, str, int], list[str]])
     _rounds: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
     _minted: dict[str, Minted] = field(default_factory=dict[str, Minted])
@@ -136,7 +138,7 @@ class Stages:
     def _stand(self, step: str) -> tuple[Standing, datetime | None]:
         progress, now = self.progress[step], self.means.clock()
         stage = progress.next_stage
-        if stage is None:
+        if stage is None or (self.is_over and stage != "published"):
             return Standing.OVER, None
         if step in self.held and progress.before is None:
             return Standing.HELD, None
@@ -296,6 +298,8 @@ class Stages:
         """
         stage = self.progress[step].next_stage
         try:
+            if await self._is_called_off(stage):
+                return
             if await self._has_turn(step):
                 await self._run(step)
             self._tries.pop(step, None)
@@ -318,6 +322,15 @@ class Stages:
             await self._try_later(step, stage, Unreachable(f"rotating {step}", f"{kind} in Cordon"))
         finally:
             self._making.discard(step)
+
+    async def _is_called_off(self, stage: RotationStage | None) -> bool:
+        if stage == "published":
+            return False
+        try:
+            self.is_over = self.is_over or await self.called_off() is not None
+        except TimeMayHelp as error:
+            raise StoreFailed(error) from error
+        return self.is_over
 
     async def _run(self, step: str) -> None:
         match self.progress[step].next_stage:

@@ -578,6 +578,33 @@ def test_an_undo_ends_the_rotation_before_its_next_effect() -> None:
     play(story, text=ALL)
 
 
+def test_an_undo_in_the_middle_lets_no_other_secret_begin() -> None:
+    """A person takes it back while forty are at it: what is made is published, for it may be all that there is."""
+
+    async def story(world: RotationWorld) -> None:
+        for number in range(40):
+            world.storage_secret(SecretRef("shop", f"s{number}"), f"acct{number:02}", read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        worker = asyncio.create_task(world.work_queue(responder))
+        await asyncio.sleep(25)
+        incident = (await world.chain()).incident
+        ordered = world.clock()
+        await responder.undo(incident, UndoOrdered(by="ana", reason="a drill of ours"))
+        await worker
+        writes = [write.partition(" ")[0] for write in world.writes.done]
+        late = [at for at, what, _ in world.touched if what != "publish" and at > ordered + timedelta(seconds=10)]
+        ended = (await world.secrets_chain()).last(RotationEnded)
+
+        assert late == []
+        assert 0 < writes.count("regenerate") == writes.count("publish") < 40
+        assert ended is not None
+        assert not ended.whole
+        assert await world.status() is Status.RELEASED
+
+    play(story, text=ALL, latency=2.0)
+
+
 def test_another_identitys_client_secret_opens_that_identitys_incident_once() -> None:
     """Its signal names this incident; looking again sends nothing new."""
 

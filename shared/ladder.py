@@ -268,6 +268,9 @@ def _replace_all(footing: Footing) -> Ends | Passed:
         return Passed("not-enough", why, everything)
     if malice := _is_malice(footing):
         return Passed("not-enough", malice, everything)
+    if staying := [each for each in footing.accusation.suspects if each.holder is not None and not each.removable]:
+        why = f"credential {staying[0].credential_id} would stay: it looks like single sign-on or encryption"
+        return Passed("not-enough", why, everything)
     if ways := [each.ground.said for each in footing.accusation.elsewhere if each.kinds & _WAYS_IN]:
         return Passed("not-enough", f"a way in may be left that needs no credential: {_some(ways)}", everything)
     if gaps := [gap for gap in footing.accusation.unknown if gap.about in _MAY_HIDE_A_WAY_IN]:

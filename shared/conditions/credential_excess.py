@@ -10,7 +10,7 @@ from shared.case import Case, CouldNotLook, Holder, Known, NotLooked, PartName
 from shared.conditions.credential_use import Usable, usable_of, why_unused
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.settings import DURATION_SCHEMA, SETTINGS, Duration, Flag, utc
-from shared.credentials import Sorted, sort_credentials
+from shared.credentials import Sorted, keys_in_doubt, sort_credentials
 
 SHORTEST, LONGEST = timedelta(days=7), timedelta(days=90)
 
@@ -97,7 +97,7 @@ class CredentialExcess:
             for each in everything:
                 if reason := _too_long(each, self.valid_longer_than, now):
                     return reason
-        kinds = {holder.kind for holder, _ in holders if usable[holder.object_id]}
+        kinds = {holder.kind for holder, _ in holders if usable[holder.object_id] or _may_authenticate(holder, now)}
         if self.on_both_objects and len(kinds) > 1:
             return "both the application and its service principal carry usable credentials"
         return None
@@ -121,6 +121,12 @@ class CredentialExcess:
             elif found is not None:
                 doubt = found if doubt is None or found.wants else doubt
         return doubt
+
+
+def _may_authenticate(holder: Holder, now: datetime) -> bool:
+    """Whether a key that looks like single sign-on or encryption, and is not seen to serve it, lets somebody in."""
+    keys = (key for doubt in keys_in_doubt(holder, now) for key in doubt.keys)
+    return any(key.usage.lower() == "verify" and (key.end is None or key.end > now) for key in keys)
 
 
 def _too_long(credential: Usable, longest: timedelta, now: datetime) -> str | None:

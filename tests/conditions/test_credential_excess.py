@@ -72,6 +72,17 @@ def test_credentials_on_both_objects() -> None:
     assert isinstance(both.check(having(case(), payroll(application=[_secret(1, 9), _secret(2, 9)]))), NotMet)
 
 
+def test_a_certificate_that_is_marked_for_encryption_is_a_credential_in_a_second_place() -> None:
+    """Whoever puts it there may mark it as well, and signs in with it all the same."""
+    marked = _key(7)
+    state = payroll(application=[_secret(1, 90)], principal=[marked])
+    holder = replace(state.principals[0], token_encryption_key_id=marked.key_id)
+    of = having(case(), replace(state, principals=(holder,)))
+
+    assert isinstance(CredentialExcess(on_both_objects=True).check(of), Met)
+    assert isinstance(CredentialExcess(more_than=1).check(of), NotMet)
+
+
 def test_federated_credentials_that_could_not_be_read_may_be_the_ones_too_many() -> None:
     """Unknown, unless there are too many already."""
     state = payroll(application=[_secret(1, 90)])

@@ -135,6 +135,18 @@ def test_a_name_that_is_the_rightful_secrets_id_does_not_take_that_secret() -> N
     assert all(BUSY.key_id not in str(each.actions) for _, each in found.passed)
 
 
+def test_a_rogue_that_would_be_kept_is_not_ended_by_replacing_the_others() -> None:
+    """A certificate that is marked for token encryption stays, and its maker signs in with it all the same."""
+    rogue = replace(certificate(5), start=START - HOUR)
+    state = payroll(application=[BUSY], principal=[rogue])
+    holder = replace(state.principals[0], token_encryption_key_id=rogue.key_id)
+    of = having(abused(STILL_BUSY, detections=()), replace(state, principals=(holder,)))
+    found = climbed(but(of, audits=Known((added(rogue.key_id, type_="AsymmetricX509Cert"),))))
+
+    assert (found.rung, found.ends) == (Rung.DISABLE, True)
+    assert "would stay" in why(found)[Rung.REPLACE_ALL][1]
+
+
 def test_a_certificate_under_the_rightful_secrets_id_does_not_take_that_secret() -> None:
     """Whoever writes a certificate chooses its id; by that id both would go, so it is not called removing just one."""
     twin = replace(certificate(5), key_id=BUSY.key_id, start=START - HOUR)

@@ -77,8 +77,9 @@ _TOKENS = re.compile(r"[^a-z0-9]+")
 _LIKE = str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0445\u0443\u0456\u0458\u0455\u04bb\u0501\u051b\u051d"
     "\u04cf\u043c\u0442\u043a\u043d\u0432\u03bf\u03b1\u03bd\u03c1\u03c4\u03c5\u03b9\u03ba"
+    "\u0131\u0261\u0251\u0585\u0578\u0475"
     "01358",
-    "aeopcxyijshdqwlmtkhboavptuikolesb",
+    "aeopcxyijshdqwlmtkhboavptuikigaonvolesb",
 )
 _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 _SHORTEST_BRAND = 5  # shorter names are parts of too many words

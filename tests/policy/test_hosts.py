@@ -47,6 +47,7 @@ def test_below_a_domain_means_at_a_dot() -> None:
         "c0ntoso.example",
         "contos\u043e.example",
         "xn--contos-pog.example",
+        "c\u0585nt\u0585so.example",
         "contosso.example",
         "cotnoso.example",
         "contoso.net",

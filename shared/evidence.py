@@ -116,10 +116,10 @@ def _read_back(step: StepStory) -> Iterator[Evidence]:
 def _held(step: StepStory, history: History) -> Iterator[Evidence]:
     """
     The first later look since the unbroken row of proofs began. `History.recheck` is the newest one, if nothing
-    after it takes its word away.
+    after it takes its word away. Of what no later look asks for, none of them tells.
     """
-    newest = history.recheck
-    if newest is None or newest.answer != "held":
+    newest, is_watched = history.recheck, step.planned is None or step.planned.watched
+    if newest is None or newest.answer != "held" or not is_watched:
         return
     begun = next((each.record for each in _read_back(step)), -1)
     for line in history.lines[begun + 1 :]:

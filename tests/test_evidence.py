@@ -8,7 +8,7 @@ from shared.history import History
 from tests.fakes import START
 from tests.report.journals import At, applied, beginning, done, intended, journal, planned, rechecked, verified
 
-BLOCK = "1-block-sign-in"
+BLOCK, DISMISS = "1-block-sign-in", "2-dismiss-risk"
 
 
 def _seen(at: float) -> At:
@@ -69,3 +69,17 @@ def test_a_log_record_does_not_stand_in_for_a_second_look() -> None:
 def test_a_refused_write_is_not_accepted() -> None:
     """The grade is the service's word, and its word was no."""
     assert _grades(intended(BLOCK), applied(BLOCK, "refused")) == []
+
+
+def test_what_no_later_look_asks_for_is_not_called_held() -> None:
+    """A dismissal is read once, for news after it are news: the look that found the block in place did not see it."""
+    plan = planned(BLOCK, DISMISS)
+    block, dismissal = plan.steps
+    plan = plan.model_copy(update={"steps": (block, dismissal.model_copy(update={"watched": False}))})
+    looked = [verified(BLOCK, at=6), rechecked(1, at=7)]
+    history = History.read(journal([*beginning(), plan], *done(BLOCK), *done(DISMISS), *looked))
+
+    assert {step.id: grade_of(evidence_of(step, history)) for step in history.steps} == {
+        BLOCK: "held",
+        DISMISS: "read-back",
+    }

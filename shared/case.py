@@ -44,6 +44,7 @@ class CouldNotLook:
     why: str
     may_help_later: bool = False
     gone: bool = False  # the object is not there, after waiting out replication
+    another: str | None = None  # the id of the service principal that its application has in its place
 
 
 Part: TypeAlias = Known[T] | NotLooked | CouldNotLook

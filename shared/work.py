@@ -342,8 +342,31 @@ class Work:
             step for step in plan.steps if execution.is_settled(step) or self._was_just_lost(step) or not is_newest
         ]
         proven = [step for step in settled if step.watched and not self._is_stopped(step)]
-        await execution.verify(proven, execution.new_look())
+        look = execution.new_look()
+        await execution.verify(proven, look)
+        await self._tell_of_another(look.gathered.identity)
         return [step for step in proven if not execution.is_settled(step)]
+
+    async def _tell_of_another(self, identity: Part[IdentityState]) -> None:
+        """
+        Somebody deleted the contained one and made another for the same application. Nothing of what stands holds for
+        that one, so that a person is called at once, and not when the attempts to see the old one are over.
+        """
+        another = identity.another if isinstance(identity, CouldNotLook) else None
+        if another is None or any(another in call.reason for call in self._chain.all(Escalated)):
+            return
+        await self._chain.write(
+            Escalated(
+                reason=(
+                    "The service principal that was contained is not there any more, and its application has another "
+                    f"one: {another}. What was cut is not cut for that one; it was not touched."
+                ),
+                todo=(
+                    "Order its containment, and find out in the audit log who made it: POST /api/incidents with "
+                    f"servicePrincipalId {another}."
+                ),
+            )
+        )
 
     async def look_at_news(self, *, enabled: bool = False, asked: bool = False) -> None:
         """

@@ -363,7 +363,8 @@ class Looking:
         if self._ids.principal in listed or (listed and self._ids.principal is None):
             return CouldNotLook("one answer shows the service principal and another does not", may_help_later=True)
         if listed:
-            return CouldNotLook(f"the service principal is not there, but its application has another one: {listed[0]}")
+            why = f"the service principal is not there, but its application has another one: {listed[0]}"
+            return CouldNotLook(why, another=listed[0])
         return CouldNotLook("there is no such service principal (any more)", gone=True)
 
     def _state(self, principal: JsonObject, application: JsonObject | None, read_at: datetime) -> IdentityState:

@@ -244,6 +244,7 @@ def test_who_deletes_a_service_principal_and_makes_another_has_not_left() -> Non
         )[0]
     )
     assert OTHER in told.why
+    assert told.another == OTHER
     assert not told.gone
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.case import CouldNotLook, PartName
+from shared.entries import Escalated
 from shared.identity import IdentityRef, PrincipalId
 from shared.responder import Responder
 from shared.signal import JsonObject
@@ -32,7 +33,7 @@ def make_again(world: World) -> None:
     async def shown(subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
         found = await look(subject, parts)
         why = f"the service principal is not there, but its application has another one: {NEW}"
-        return replace(found, identity=CouldNotLook(why)) if subject.principal_id == PAYROLL else found
+        return replace(found, identity=CouldNotLook(why, another=NEW)) if subject.principal_id == PAYROLL else found
 
     directory.look = shown  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -88,5 +89,27 @@ def test_two_signals_of_the_new_one_share_an_incident() -> None:
         views = (await responder.incidents(10, "")).incidents
 
         assert sorted(view.signals for view in views) == [1, 2]
+
+    play(story, STATE)
+
+
+def test_a_person_is_called_as_soon_as_a_look_shows_that_it_was_made_again() -> None:
+    """Once, by the id of the new one; not after the half hour for which the old one is looked for in vain."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder)
+        make_again(world)
+        chain = await world.chain()
+        await world.store.queue.send({"incident": chain.incident, "because": "watch"})
+        await world.work_queue(responder, timedelta(minutes=1))
+        view, told = await responder.incident(chain.incident), [type_ for type_, _ in world.topic.published]
+        await world.work_queue(responder, timedelta(hours=1))
+        calls = [call.reason for call in (await world.chain()).all(Escalated) if NEW in call.reason]
+
+        assert any("Order its containment" in todo and NEW in todo for todo in view.todo)
+        assert "Cordon.Incident.NeedsAttention" in told
+        assert len(calls) == 1
 
     play(story, STATE)

@@ -271,7 +271,7 @@ class DelegatedGrant:
 
 @dataclass(frozen=True, slots=True)
 class DirectoryRole:
-    """An active assignment of a directory role to the identity itself. Graph gives no date of it."""
+    """An active assignment of a directory role, to the identity itself or to a group. Graph gives no date of it."""
 
     id: str
     role_id: str
@@ -280,15 +280,20 @@ class DirectoryRole:
     app_scope: str | None  # appScopeId, of roles that another application defines
     built_in: bool | None = None  # isBuiltIn of its definition; None where the answer does not tell
     actions: tuple[str, ...] | None = None  # allowedResourceActions of its definition; None where not told in full
+    through: str | None = None  # the group that holds it; None: the identity itself
 
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """What the identity holds. Each list is read with a permission of its own, so each may be unread."""
+    """
+    What the identity holds. Each list is read with a permission of its own, so each may be unread. `through_groups`
+    are directory roles of groups that it is in, at whatever depth: no plan takes them, for they are others' as well.
+    """
 
     app_roles: Part[tuple[AppRole, ...]]
     delegated: Part[tuple[DelegatedGrant, ...]]
     directory_roles: Part[tuple[DirectoryRole, ...]]
+    through_groups: Part[tuple[DirectoryRole, ...]] = Known(())
 
 
 @dataclass(frozen=True, slots=True)

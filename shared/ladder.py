@@ -350,7 +350,8 @@ def _unless_it_renews(footing: Footing, ends: Ends) -> Ends | Passed:
 
 def _renewing(grants: Grants) -> tuple[PassedKind, str] | None:
     """By what the identity could give itself back what is taken from it; or why that is not known."""
-    for part, words in ((grants.app_roles, "app roles"), (grants.directory_roles, "directory roles")):
+    of_groups = (grants.through_groups, "directory roles through groups")
+    for part, words in ((grants.app_roles, "app roles"), (grants.directory_roles, "directory roles"), of_groups):
         if not isinstance(part, Known):
             return "unknown", f"its {words} could not be read: {_why(part)}"
     roles = grants.app_roles.value if isinstance(grants.app_roles, Known) else ()
@@ -359,7 +360,8 @@ def _renewing(grants: Grants) -> tuple[PassedKind, str] | None:
         if role.role_id.lower() == _OWNED_BY or (found is not None and found.tier is Tier.ZERO):
             name = found.name if found else "Application.ReadWrite.OwnedBy"
             return "not-enough", f"it holds {name}, by which it could give itself another way in {_MEANWHILE}"
-    assigned = grants.directory_roles.value if isinstance(grants.directory_roles, Known) else ()
+    lists = (grants.directory_roles, grants.through_groups)
+    assigned = [each for part in lists if isinstance(part, Known) for each in part.value]
     held = [(each, graded(each)) for each in assigned]
     for each, found in held:
         if isinstance(found, Privilege) and found.tier is Tier.ZERO and is_whole(each):

@@ -20,6 +20,7 @@ from shared.audit import LOOK_BACK, read_audit, subject_of
 from shared.case import (
     AuditRecord,
     CouldNotLook,
+    DirectoryRole,
     FederatedCredential,
     Grants,
     HolderKind,
@@ -39,7 +40,15 @@ from shared.case import (
 from shared.clients.answers import NO_SUCH_SEGMENT, VERSION, Call
 from shared.clients.batch import MOST
 from shared.clients.graph_http import GraphHttp, Outcome, read_page
-from shared.clients.graph_requests import ATTEMPTS_BACK, SIGN_INS_BACK, Ask, Ids, call_for, federated_call
+from shared.clients.graph_requests import (
+    ATTEMPTS_BACK,
+    SIGN_INS_BACK,
+    Ask,
+    Ids,
+    call_for,
+    federated_call,
+    group_roles_call,
+)
 from shared.clients.graph_shapes import (
     Unreadable,
     app_role_of,
@@ -52,6 +61,7 @@ from shared.clients.graph_shapes import (
     is_managed_identity,
     is_owned_elsewhere,
     key_use_of,
+    may_give_roles,
     own_policies,
     owner_of,
     public_keys_of,
@@ -103,6 +113,7 @@ class Looking:
         self._found: dict[Ask, Outcome] = {}
         self._pages: dict[Ask, PagesRead] = {}
         self._siblings: list[tuple[JsonObject, Outcome]] = []
+        self._group_roles: Part[tuple[DirectoryRole, ...]] = Known(())
 
     async def run(self) -> Gathered:
         """Ask, and put together what came back. Never raises for a part."""
@@ -111,6 +122,7 @@ class Looking:
             await self._ask_all()
             await self._ask_again()
             await self._ask_siblings()
+            await self._ask_groups()
         except Contradiction as problem:
             self._ids = Ids(None, None, None)
             return _nothing(self._parts, CouldNotLook(str(problem)))
@@ -190,6 +202,29 @@ class Looking:
         calls = [federated_call(f"/servicePrincipals/{guid_of(each, 'id')}") for each in others]
         self._siblings = list(zip(others, await self._http.send_all(calls), strict=True))
 
+    async def _ask_groups(self) -> None:
+        """The roles of the groups that may have any. Most identities are in none, and nothing is asked of them."""
+        try:
+            groups = [guid_of(each, "id") for each in self._records(Ask.GROUPS) if may_give_roles(each)]
+            if len(groups) > MOST:
+                why = f"it is in {len(groups)} groups that roles can be given to, and {MOST} at most are looked at"
+                self._group_roles = CouldNotLook(why)
+            elif groups:
+                self._group_roles = Known(tuple(await self._roles_of(groups)))
+        except CordonError as error:
+            self._group_roles = _unread(error)
+        except Unreadable as problem:
+            self._group_roles = CouldNotLook(f"the directory roles of its groups could not be read: {problem}")
+
+    async def _roles_of(self, groups: Sequence[str]) -> list[DirectoryRole]:
+        calls, found = [group_roles_call(each) for each in groups], list[DirectoryRole]()
+        for group, call, first in zip(groups, calls, await self._http.send_all(calls), strict=True):
+            if isinstance(first, CordonError):
+                raise first
+            async for page in self._http.pages(call, first):
+                found += [replace(directory_role_of(each, group), through=group) for each in page]
+        return found
+
     def _due(self) -> dict[Ask, Call]:
         """What is wanted, can be addressed and was not asked yet."""
         open_asks = (ask for ask in self._wanted() if ask not in self._found)
@@ -231,6 +266,7 @@ class Looking:
             (Ask.APP_ROLES, grants),
             (Ask.DELEGATED, grants),
             (Ask.DIRECTORY_ROLES, grants),
+            (Ask.GROUPS, grants),
             (Ask.OWNERS_PRINCIPAL, PartName.OWNERS in self._parts),
             (Ask.OWNERS_APPLICATION, PartName.OWNERS in self._parts),
             (Ask.DOMAINS, PartName.DOMAINS in self._parts),
@@ -422,8 +458,16 @@ class Looking:
                 self._held(Ask.APP_ROLES, app_role_of),
                 self._held(Ask.DELEGATED, delegated_of),
                 self._held(Ask.DIRECTORY_ROLES, directory_role_of),
+                self._held_by_groups(),
             )
         )
+
+    def _held_by_groups(self) -> Part[tuple[DirectoryRole, ...]]:
+        if error := self._error_of(Ask.GROUPS, unless_found=Ask.PRINCIPAL):
+            return _unread(error)
+        if self._ids.principal is None:
+            return CouldNotLook("the service principal is not known by its object id", may_help_later=True)
+        return self._group_roles
 
     def _held(self, ask: Ask, read: Callable[[JsonObject, str], T]) -> Part[tuple[T, ...]]:
         """What the identity holds of this sort. An entry that is somebody else's spoils the whole list."""

@@ -45,6 +45,7 @@ class Ask(StrEnum):
     APP_ROLES = "the app roles that it holds"
     DELEGATED = "the delegated permissions that it holds"
     DIRECTORY_ROLES = "the directory roles that it holds"
+    GROUPS = "the groups that it is in"
     OWNERS_PRINCIPAL = "owners of the service principal"
     OWNERS_APPLICATION = "owners of the application"
     CA_POLICIES = "Conditional Access policies"
@@ -149,6 +150,11 @@ def _roles(principal: str | None) -> str | None:
     if principal is None:
         return None
     return filtered(path, f"principalId eq '{principal}'") + "&$expand=roleDefinition"
+
+
+def group_roles_call(group: str) -> Call:
+    """The directory roles of a group."""
+    return Call("GET", f"{_roles(canonical_guid(group))}", f"reading the directory roles of group {group}", READ_ROLES)
 
 
 def _audits(target: str | None, since: datetime) -> str | None:
@@ -288,6 +294,7 @@ _PATHS: Mapping[Ask, Callable[[Ids, datetime], str | None]] = {
     Ask.APP_ROLES: lambda ids, _: _below(principal_path(ids), "/appRoleAssignments"),
     Ask.DELEGATED: lambda ids, _: _below(principal_path(ids), "/oauth2PermissionGrants"),
     Ask.DIRECTORY_ROLES: lambda ids, _: _roles(ids.principal),
+    Ask.GROUPS: lambda ids, _: _below(principal_path(ids), "/transitiveMemberOf"),
     Ask.OWNERS_PRINCIPAL: lambda ids, _: _below(principal_path(ids), "/owners"),
     Ask.OWNERS_APPLICATION: lambda ids, _: _below(application_path(ids), "/owners"),
     Ask.CA_POLICIES: lambda _, __: POLICIES,

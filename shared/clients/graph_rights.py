@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from shared.clients.answers import Call
 from shared.clients.graph_http import GraphHttp
 from shared.clients.graph_requests import READ_DIRECTORY, READ_ROLES, filtered
+from shared.clients.graph_shapes import may_give_roles
 from shared.errors import Unreachable
 from shared.identity import canonical_guid
 from shared.signal import JsonObject, JsonValue
 from shared.tenant import DIRECTORY_ROLE
 
 _GRAPH = "00000003-0000-0000-c000-000000000000"  # Graph's client id, the same in every tenant and cloud
-_GROUP = "#microsoft.graph.group"
 _ROLES = "/roleManagement/directory/roleAssignments"
 READ_LICENCES = "LicenseAssignment.Read.All"
 # Service plans of Workload ID Premium, P1 and P2: ids stay, names are for people.
@@ -56,7 +56,7 @@ class GraphRights:
         Groups to which roles can be assigned. Which roles those are is not asked: they may be given for a while only.
         """
         inside = await self._all(f"/servicePrincipals/{principal}/transitiveMemberOf", doing, READ_DIRECTORY)
-        groups = [each for each in inside if each.get("@odata.type") == _GROUP and _may_give_roles(each)]
+        groups = [each for each in inside if may_give_roles(each)]
         return frozenset(f"{DIRECTORY_ROLE}through group {canonical_guid(_text(each, 'id', doing))}" for each in groups)
 
     async def has_premium(self) -> bool:
@@ -71,11 +71,6 @@ class GraphRights:
     async def _all(self, path: str, doing: str, needs: str) -> list[JsonObject]:
         call = Call("GET", path, doing, needs, urgent=False)
         return [each async for page in self._http.pages(call) for each in page]
-
-
-def _may_give_roles(group: JsonObject) -> bool:
-    """An ordinary group says false or nothing here; one that Cordon may not read says nothing but its id."""
-    return group.get("isAssignableToRole") is True or group.get("displayName") is None
 
 
 def keeps_logs_long(skus: Sequence[JsonObject]) -> bool:

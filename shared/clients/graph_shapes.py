@@ -396,6 +396,15 @@ def directory_role_of(record: JsonObject, principal: str) -> DirectoryRole:
     )
 
 
+def may_give_roles(member_of: JsonObject) -> bool:
+    """
+    Of what something is a member of: whether it is a group to which roles can be assigned. An ordinary group says
+    false or nothing there; one that Cordon may not read says nothing but its id.
+    """
+    is_group = member_of.get("@odata.type") == "#microsoft.graph.group"
+    return is_group and (member_of.get("isAssignableToRole") is True or member_of.get("displayName") is None)
+
+
 def _actions_of(definition: JsonObject) -> tuple[str, ...] | None:
     """What a role may do, whatever narrows it; None if the answer does not tell, or not in a shape known here."""
     permissions, found = definition.get("rolePermissions"), list[str]()

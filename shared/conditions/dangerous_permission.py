@@ -22,7 +22,9 @@ class HoldsDangerousPermission:
     role, a delegated scope, or a directory role over the whole tenant. `escalates: true` asks for those whose holder
     can make itself Global Administrator. A role of the tenant's own is graded by what its definition allows. One over a
     part of the tenant alone (an application, a group, an administrative unit) is unknown where it would count over all
-    of it: what that part leads to is not looked up. Roles that come through a group are not seen. What a tier holds is
+    of it: what that part leads to is not looked up. Roles of the
+    groups that it is in count, at whatever depth; one that may only be taken (Privileged Identity Management) is not
+    seen. What a tier holds is
     in Cordon's catalogue of permissions, which has a version; a permission that is not in it counts as harmless.
     """
 
@@ -48,8 +50,7 @@ class HoldsDangerousPermission:
             return unknown(PartName.GRANTS, part)
         unread: CouldNotLook | NotLooked | None = None
         doubt: str | None = None
-        for kind in self.kinds:
-            held = _list_of(part.value, kind)
+        for held in (each for kind in self.kinds for each in _lists_of(part.value, kind)):
             if not isinstance(held, Known):
                 unread = unread or held
                 continue
@@ -105,14 +106,14 @@ _Items: TypeAlias = (
 )
 
 
-def _list_of(grants: Grants, kind: GrantKind) -> _Items:
+def _lists_of(grants: Grants, kind: GrantKind) -> tuple[_Items, ...]:
     match kind:
         case "app-role":
-            return grants.app_roles
+            return (grants.app_roles,)
         case "delegated":
-            return grants.delegated
+            return (grants.delegated,)
         case "directory-role":
-            return grants.directory_roles
+            return grants.directory_roles, grants.through_groups
 
 
 def _privileges(item: _Item) -> Iterator[Held]:
@@ -127,4 +128,5 @@ def _privileges(item: _Item) -> Iterator[Held]:
         case DirectoryRole():
             found = graded(item)
             if is_whole(item) and isinstance(found, Privilege):
-                yield found, "as a directory role over the whole tenant"
+                group = f" through group {item.through}" if item.through else ""
+                yield found, f"as a directory role over the whole tenant{group}"

@@ -10,6 +10,7 @@ from shared.audit_changes import changes
 from shared.case import (
     Case,
     CouldNotLook,
+    DirectoryRole,
     Grants,
     IdentityState,
     Known,
@@ -207,6 +208,15 @@ def test_a_directory_role_of_the_tenants_own_leads_up(built_in: bool | None) -> 
         "it holds the role “role 1”, which is the tenant's own: what that may do could not be read",
     )
     assert spared.rung is Rung.REMOVE_ONE
+
+
+@pytest.mark.parametrize("of_groups", [Known((GLOBAL_ADMINISTRATOR,)), CouldNotLook("403")])
+def test_a_role_that_it_has_through_a_group_leads_up(of_groups: Part[tuple[DirectoryRole, ...]]) -> None:
+    """As if it held it itself: it could give itself another way in; and what nobody could read may be one."""
+    found = climbed(holding(abused(), replace(NOTHING, through_groups=of_groups)))
+
+    assert found.rung is Rung.DISABLE
+    assert climbed(holding(abused(), NOTHING)).rung is Rung.REMOVE_ONE
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ another round for what the identity has read again, together with all that holds
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -25,6 +25,7 @@ from shared.rotation_plan import (
     step_of,
     versions_exposed,
     versions_gone,
+    was_read,
 )
 from shared.rotation_progress import Progress
 from shared.rotators.interface import NeedsValue, Rotator, RotatorMeans, Serves, ServesNot
@@ -103,9 +104,10 @@ class Planner:
         new += await look_at([each for each in self._beside(exposure, new) if each not in asked])
         found = [each for each, _ in new]
         planned = [each.planned for each in found if each.planned is not None]
-        raised = [each for exposed in exposure.secrets if (each := self._raised(exposed)) is not None]
+        changed = await together(*(self._changed(each, exposure.unlogged) for each in exposure.secrets))
+        waiting = [each for each in changed if each is not None]
         return Additions(
-            planned=in_order([*raised, *self._in_rounds(planned)]),
+            planned=in_order([*waiting, *self._in_rounds(planned)]),
             read_again=tuple(each.step for each, of in new if round_of(each.step) > 1 and of.reads is not None),
             spared={each.step: each.spared for each in found if each.spared and each.step not in self.spared},
             stopped={each.step: each.stopped for each in found if each.stopped},
@@ -176,12 +178,32 @@ class Planner:
         progress = self.progress.get(step)
         return None if progress is not None and progress.stopped is not None else step
 
-    def _raised(self, exposed: Exposed) -> PlannedSecret | None:
-        """A secret that waits in a lower tier, and was read after all."""
+    async def _changed(self, exposed: Exposed, unlogged: Container[str]) -> PlannedSecret | None:
+        """
+        A secret that waits for a person, or for its turn: in a lower tier, and was read after all; or somebody has
+        stored a version meanwhile, and the identity has read that as well.
+        """
         newest = self._newest(exposed.ref)
-        if newest is None or exposed.tier >= newest.tier or self._is_begun(newest.step):
+        if newest is None or self._is_begun(newest.step):
             return None
-        return replace(newest, tier=exposed.tier, why=exposed.why)
+        raised = exposed.tier < newest.tier
+        why, tier = (exposed.why, exposed.tier) if raised else (newest.why, newest.tier)
+        more = await self._read_since(newest, exposed, untold=exposed.ref.vault in unlogged)
+        return replace(newest, tier=tier, why=why, exposed=(*more, *newest.exposed)) if raised or more else None
+
+    async def _read_since(self, newest: PlannedSecret, exposed: Exposed, *, untold: bool) -> Sequence[str]:
+        """Versions that it exposed since it was planned. What the log names needs no word of the vault's."""
+        reads, known = exposed.reads, newest.exposed
+        named = [each for each in (reads.versions if reads else ()) if each not in known]
+        if not untold and not named and (reads is None or (reads.versions and not reads.unnamed)):
+            return ()
+        part = await self._versions(exposed.ref)
+        shown = part.value if isinstance(part, Known) else ()
+        found = versions_exposed(exposed, shown) if untold else [each for each in shown if was_read(exposed, each)]
+        gone = versions_gone(exposed, shown)
+        more = [each.version or "" for each in found if each.version not in known]
+        more += [each for each in gone if each not in known]
+        return self._unless_dying_already(newest.step, exposed.ref, more)
 
     def _newest(self, ref: SecretRef) -> PlannedSecret | None:
         """Its newest round."""

@@ -133,7 +133,7 @@ def versions_exposed(
         each
         for each in versions
         if each.version is not None
-        and (each.enabled or _was_read(exposed, each) or _was_enabled_since(each, untold_since))
+        and (each.enabled or was_read(exposed, each) or _was_enabled_since(each, untold_since))
     )
 
 
@@ -155,7 +155,7 @@ def _was_enabled_since(seen: SecretSeen, moment: datetime | None) -> bool:
     return moment is not None and seen.updated >= moment and seen.updated > seen.created
 
 
-def _was_read(exposed: Exposed, seen: SecretSeen) -> bool:
+def was_read(exposed: Exposed, seen: SecretSeen) -> bool:
     """Whether the identity read this version, or may have, by the log."""
     reads = exposed.reads
     if reads is None:

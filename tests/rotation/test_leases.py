@@ -140,6 +140,31 @@ def test_whoever_waits_says_for_whom_and_the_lower_tiers_go_on() -> None:
     play(story, text=ALL)
 
 
+def test_what_is_read_while_it_waits_has_to_die_as_well() -> None:
+    """Another incident has published a version meanwhile, and the identity has read that; when it goes on, all looks are over."""
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(CONN, "acct01", read=True)
+        world.vaults.held[CONN][-1] = (replace(world.vaults.held[CONN][-1][0], created=START), newest(world))
+        await SourceLeases(world.store.documents, "another", world.clock).take(SOURCE, timedelta(minutes=130))
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=5))
+        second = world.storage_secret(CONN, "acct01", "key2")
+        world.read(CONN, str(second.version), world.clock())
+        exposed = world.enabled(CONN)
+        await world.work_queue(responder, timedelta(hours=4))
+        ended = (await world.secrets_chain()).last(RotationEnded)
+
+        assert len(exposed) == 2
+        assert not any(map(world.is_alive, exposed))
+        assert world.is_alive(newest(world))
+        assert ended is not None
+        assert ended.whole
+
+    play(story, text=ALL)
+
+
 def test_who_died_at_a_source_keeps_it_for_a_while_only_and_finds_out_what_became_of_it() -> None:
     """Killed between a new key and its record: another incident goes on, and the first looks again what is there."""
 

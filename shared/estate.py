@@ -130,6 +130,14 @@ class DeletedVault:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletedVaults:
+    """What the subscriptions tell of their deleted vaults; `unseen` are those that do not, each with the reason."""
+
+    vaults: tuple[DeletedVault, ...] = ()
+    unseen: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
 class SecretSeen:
     """One version of a secret, without its value."""
 
@@ -212,7 +220,7 @@ class Access(Protocol):
         """Whether all reads in this vault since then are in a log that we read."""
         ...
 
-    async def deleted_vaults(self, since: datetime) -> Part[tuple[DeletedVault, ...]]:
+    async def deleted_vaults(self, since: datetime) -> Part[DeletedVaults]:
         """Vaults that were deleted since then and can be recovered, in all subscriptions that the reader sees."""
         ...
 

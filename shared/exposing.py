@@ -15,7 +15,7 @@ from shared.actions.declared import with_declared
 from shared.actions.vault_grants import held_in, vaults_in
 from shared.case import CouldNotLook, Known, Part
 from shared.errors import CordonError, TimeMayHelp
-from shared.estate import DeletedVault, Estate, Grant, Logging, Reach, Reached, SecretRead, SecretSeen, VaultSeen
+from shared.estate import DeletedVaults, Estate, Grant, Logging, Reach, Reached, SecretRead, SecretSeen, VaultSeen
 from shared.exposure import Exposure, Gathered, find_exposure, own_reads, with_readers
 from shared.identity import ClientId, PrincipalId
 from shared.signal import JsonObject
@@ -74,7 +74,7 @@ async def look_for_exposure(
 
 async def _deleted(
     estate: Estate, names: Sequence[str], since: datetime
-) -> tuple[dict[str, Part[tuple[SecretSeen, ...]]], Part[tuple[DeletedVault, ...]]]:
+) -> tuple[dict[str, Part[tuple[SecretSeen, ...]]], Part[DeletedVaults]]:
     """What was deleted may have been read before: secrets of these vaults, and whole vaults."""
     return await together(
         _by_name(names, lambda name: name, estate.vaults.deleted), estate.access.deleted_vaults(since)

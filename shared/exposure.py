@@ -13,7 +13,18 @@ from itertools import groupby
 from typing import Literal, TypeAlias
 
 from shared.case import CouldNotLook, Known, NotLooked, Part
-from shared.estate import NOBODY, DeletedVault, Grant, Logging, Reach, Reached, SecretRead, SecretRef, SecretSeen
+from shared.estate import (
+    NOBODY,
+    DeletedVault,
+    DeletedVaults,
+    Grant,
+    Logging,
+    Reach,
+    Reached,
+    SecretRead,
+    SecretRef,
+    SecretSeen,
+)
 
 Tier: TypeAlias = Literal[1, 2, 3]
 
@@ -49,7 +60,7 @@ class Exposure:
     read comes first. `missing` was read, but its vault does not show it: nobody can rotate it there. `unseen`
     names what could not be looked at, each with its reason; while there is something, more may be exposed.
     `unlogged` are names of vaults whose reads nobody can tell, with the reason; of those that are `dark` what is read
-    from now on is not told either.
+    from now on is not told either. `vaults_gone` are those of the unseen that only tell of vaults that were deleted.
     """
 
     secrets: tuple[Exposed, ...]
@@ -58,6 +69,7 @@ class Exposure:
     reach: Reach = field(default_factory=lambda: Reach(()))
     unlogged: Mapping[str, str] = field(default_factory=dict[str, str])
     dark: frozenset[str] = frozenset()
+    vaults_gone: tuple[str, ...] = ()
 
     def of_tier(self, tier: Tier) -> tuple[Exposed, ...]:
         return tuple(each for each in self.secrets if each.tier == tier)
@@ -76,7 +88,7 @@ class Gathered:
     secrets: Mapping[str, Part[tuple[SecretSeen, ...]]]
     own_vault: str | None = None
     deleted: Mapping[str, Part[tuple[SecretSeen, ...]]] = field(default_factory=dict[str, Part[tuple[SecretSeen, ...]]])
-    deleted_vaults: Part[tuple[DeletedVault, ...]] = field(default_factory=lambda: Known(()))
+    deleted_vaults: Part[DeletedVaults] = field(default_factory=lambda: Known(DeletedVaults()))
     since: datetime = _EVER  # from when on reads count
 
 
@@ -96,6 +108,7 @@ def find_exposure(gathered: Gathered) -> Exposure:
         reach=gathered.reach,
         unlogged=judge.unlogged,
         dark=frozenset(_dark(gathered)),
+        vaults_gone=tuple(_deleted_vaults(gathered.deleted_vaults, gathered.reach.scopes)),
     )
 
 
@@ -257,23 +270,30 @@ def _unseen(gathered: Gathered) -> Iterable[str]:
         if not isinstance(part, Known) and isinstance(gathered.secrets.get(name), Known):
             yield f"the deleted secrets of vault {name}: {_why(part)}"
     yield from _unseen_vaults(gathered.deleted_vaults, gathered.reach.scopes)
+    yield from _deleted_vaults(gathered.deleted_vaults, gathered.reach.scopes)
     for name, part in sorted(gathered.logged.items()):
         if not isinstance(part, Known):
             yield f"whether reads in vault {name} are logged: {_why(part)}"
 
 
-def _unseen_vaults(part: Part[tuple[DeletedVault, ...]], scopes: tuple[str, ...] | None) -> Iterable[str]:
+def _unseen_vaults(part: Part[DeletedVaults], scopes: tuple[str, ...] | None) -> Iterable[str]:
     """Only those that the identity could have reached, where it is known what it reached."""
     if not isinstance(part, Known):
         yield f"vaults that were deleted: {_why(part)}"
         return
-    for each in part.value:
-        if scopes is not None and not any(_may_have_covered(scope, each) for scope in scopes):
-            continue
-        yield (
-            f"vault {each.name} of subscription {each.subscription} was deleted at {_time(each.deleted)}: nobody can "
-            "tell what was in it and who could read it, unless it is recovered"
-        )
+    for subscription, why in part.value.unseen.items():
+        if scopes is None or any(_is_in(scope, f"/subscriptions/{subscription}") for scope in scopes):
+            yield f"vaults that were deleted in subscription {subscription}: {why}"
+
+
+def _deleted_vaults(part: Part[DeletedVaults], scopes: tuple[str, ...] | None) -> Iterable[str]:
+    """The same of vaults that are known to be deleted."""
+    for each in part.value.vaults if isinstance(part, Known) else ():
+        if scopes is None or any(_may_have_covered(scope, each) for scope in scopes):
+            yield (
+                f"vault {each.name} of subscription {each.subscription} was deleted at {_time(each.deleted)}: nobody "
+                "can tell what was in it and who could read it, unless it is recovered"
+            )
 
 
 def _may_have_covered(scope: str, vault: DeletedVault) -> bool:
@@ -281,10 +301,14 @@ def _may_have_covered(scope: str, vault: DeletedVault) -> bool:
     By a role above it, or on it. What is below a management group is not known of a vault that is gone; nor is its
     resource group, where its id is not told.
     """
+    return _is_in(scope, vault.id or f"/subscriptions/{vault.subscription}")
+
+
+def _is_in(scope: str, place: str) -> bool:
+    """Whether one of them lies in the other, or may: what is below a management group is not known here."""
     if not scope.startswith("/subscriptions/"):
         return True
-    within = vault.id or f"/subscriptions/{vault.subscription}"
-    return f"{within}/".startswith(f"{scope}/") or f"{scope}/".startswith(f"{within}/")
+    return f"{place}/".startswith(f"{scope}/") or f"{scope}/".startswith(f"{place}/")
 
 
 def _tell_missing(read: SecretRead) -> str:

@@ -14,7 +14,7 @@ from shared.case import HolderKind, IdentityState, Part, PartName
 from shared.estate import (
     Access,
     DatedKey,
-    DeletedVault,
+    DeletedVaults,
     Estate,
     Grant,
     Logging,
@@ -172,7 +172,7 @@ class FencedAccess:
     async def logged(self, vault: VaultSeen, since: datetime) -> Part[Logging]:
         return await self.inner.logged(vault, since)
 
-    async def deleted_vaults(self, since: datetime) -> Part[tuple[DeletedVault, ...]]:
+    async def deleted_vaults(self, since: datetime) -> Part[DeletedVaults]:
         return await self.inner.deleted_vaults(since)
 
     async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:

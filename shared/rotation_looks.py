@@ -38,6 +38,7 @@ _PAUSES = (1.0, 2.0, 4.0)  # seconds; then it is left to the next look
 _OWNERS, _DISABLING = "delegated", "disable-version"
 _ONCE_MORE = "once more, for a token of its own may have lived when it was changed first"
 _DELETED = "It was deleted: nothing can be rotated in a secret that is not there, and what its value opens may be open."
+_LEFT_DELETED = "what it opens may be open, and that is left on the policy's word (deleted: accept)"
 _ALL_DISABLED = "it has no version that gives its value to anybody"  # which a later look may find otherwise
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _CHOSEN = "cordon-rotator"  # the tag by which somebody chose a rotator
@@ -50,7 +51,7 @@ Spare = Callable[[SecretRef, str, Serves], Awaitable[str | None]]
 class Additions:
     """
     What a look adds. `stopped` are steps that nothing can be done about, and `later` those that could not be
-    looked at now; each with the reason. `spared` are never touched.
+    looked at now; each with the reason. `spared` are never touched. `accepted` is what the policy says to leave.
     """
 
     planned: tuple[PlannedSecret, ...] = ()
@@ -58,6 +59,7 @@ class Additions:
     spared: Mapping[str, str] | None = None
     stopped: Mapping[str, str] | None = None
     later: Mapping[str, str] | None = None
+    accepted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class _Found:
     spared: str | None = None
     stopped: str | None = None
     later: str | None = None
+    accepted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ class Planner:
             spared={each.step: each.spared for each in found if each.spared and each.step not in self.spared},
             stopped={each.step: each.stopped for each in found if each.stopped},
             later={each.step: each.later for each in found if each.later},
+            accepted=tuple(f"secret {each.step}: {each.accepted}" for each in found if each.accepted),
         )
 
     # What is new
@@ -223,6 +227,8 @@ class Planner:
             why = f"It was read again and again, {MOST_ROUNDS} times, although it was rotated each time."
             return _Found(step, stopped=why)
         if exposed.seen.deleted is not None:
+            if self.options.deleted == "accept" and exposed.reads is None and untold_since is None:
+                return _Found(step, accepted=f"{exposed.why}; {_LEFT_DELETED}")
             return _Found(step, stopped=_DELETED)
         part = await self._versions(exposed.ref)
         if not isinstance(part, Known):

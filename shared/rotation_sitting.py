@@ -335,6 +335,8 @@ class Sitting:
         comes last: whoever was killed in between looks again.
         """
         evidence, last = self._desk.store.evidence, number >= len(self._looks)
+        gone = exposure.vaults_gone if self._asked.options.deleted == "accept" else ()
+        unseen = [each for each in exposure.unseen if each not in gone]
         given_up = {**(additions.stopped or {}), **(additions.later or {} if last else {})}
         entries: list[Stepped] = [(_given_up(why), step) for step, why in given_up.items()]
         planned, spared = additions.planned, dict(additions.spared or {})
@@ -344,9 +346,9 @@ class Sitting:
             number=number,
             evidence=await evidence.keep(json.dumps(as_json(exposure)).encode()),
             secrets=dict(sorted(Counter(str(each.tier) for each in exposure.secrets).items())),
-            unseen=(*exposure.unseen, *(f"{step}: {why}" for step, why in (additions.later or {}).items())),
+            unseen=(*unseen, *(f"{step}: {why}" for step, why in (additions.later or {}).items())),
             read_again=additions.read_again,
-            accepted=exposure.reach.accepted,
+            accepted=(*exposure.reach.accepted, *additions.accepted, *(f"{each} ({_WORD})" for each in gone)),
             last=last,
         )
         entries.insert(0 if len(entries) < MOST_AT_ONCE else len(entries), (found, None))
@@ -789,6 +791,7 @@ _WHY_ASKED = {
     "single-credential": "Its source holds this credential only once: whoever uses it breaks when it is replaced.",
     "unrecognised": "No rotator recognises it: disabling it is all that can be done, and breaks whoever reads it.",
 }
+_WORD = "left on the policy's word, deleted: accept"
 _READERS = "who else reads them"
 _NO_ESTATE = "Set CORDON_ROTATOR_CLIENT_ID, and grant that identity what rotating needs."
 _BY_HAND = "Rotate by hand what the report names, or let Cordon act again."

@@ -106,8 +106,13 @@ class RotationStory:
     def left_by_policy(self) -> Mapping[int, int]:
         """How many of each tier were found exposed and never planned, because the policy does not name their tier."""
         named = {"/".join(step.split("/")[:2]) for step in self.steps}
-        tiers = (each.get("tier") for name, each in self.exposed.items() if name not in named)
+        left = (each for name, each in self.exposed.items() if name not in named and not self._is_accepted(name))
+        tiers = (each.get("tier") for each in left)
         return Counter(tier for tier in tiers if isinstance(tier, int))
+
+    def _is_accepted(self, name: str) -> bool:
+        """Left for another word of the policy's."""
+        return any(each.startswith(f"secret {name}: ") for each in self.accepted)
 
     @property
     def steps(self) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ from shared.case import (
 from shared.errors import CordonError, Gone
 from shared.estate import (
     Access,
-    DeletedVault,
+    DeletedVaults,
     Estate,
     Grant,
     Logging,
@@ -763,8 +763,8 @@ class FakeAccess:
     async def logged(self, vault: VaultSeen, since: datetime) -> Part[Logging]:
         return Known(Logging())
 
-    async def deleted_vaults(self, since: datetime) -> Part[tuple[DeletedVault, ...]]:
-        return Known(())
+    async def deleted_vaults(self, since: datetime) -> Part[DeletedVaults]:
+        return Known(DeletedVaults())
 
     async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:
         if vault.name in self.unread:

@@ -24,6 +24,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "disable-old": ("after-grace", "never"),
     "unrecognised": ("delegate", "disable", "ask"),
     "owners-word": ("attention", "accept"),
+    "deleted": ("attention", "accept"),
 }
 _LONGEST_GRACE = timedelta(days=7)
 
@@ -34,6 +35,7 @@ class RotationOptions:
     What a policy says of a rotation. `ask` are the tiers that wait for a person. `single_credential`: whether a
     credential that the source holds only once is replaced at once, so that consumers break, or a person is asked.
     `owners_word`: whether a rotation may end whole where an owner's word is all that says that a value is dead.
+    `deleted`: whether it may where a vault, or a secret that no log shows to be read, was deleted.
     """
 
     tiers: tuple[int, ...] = _TIERS
@@ -43,6 +45,7 @@ class RotationOptions:
     disable_old: Literal["after-grace", "never"] = "after-grace"
     unrecognised: Literal["delegate", "disable", "ask"] = "delegate"
     owners_word: Literal["attention", "accept"] = "attention"
+    deleted: Literal["attention", "accept"] = "attention"
     subscriptions: tuple[str, ...] = ()  # declared to be all of the tenant's
 
     @classmethod
@@ -60,6 +63,7 @@ class RotationOptions:
             disable_old=cast('Literal["after-grace", "never"]', _word("disable-old", options, "after-grace")),
             unrecognised=cast('Literal["delegate", "disable", "ask"]', _word("unrecognised", options, "delegate")),
             owners_word=cast('Literal["attention", "accept"]', _word("owners-word", options, "attention")),
+            deleted=cast('Literal["attention", "accept"]', _word("deleted", options, "attention")),
             subscriptions=read_declared(NAME, options),
         )
 
@@ -101,6 +105,10 @@ _MEANINGS: Mapping[str, tuple[str, str]] = {
     "owners-word": (
         "attention",
         "Whether a person looks where only an owner's tag says that an exposed value is dead.",
+    ),
+    "deleted": (
+        "attention",
+        "Whether a person looks at vaults that were deleted, and at deleted secrets that no log shows to be read.",
     ),
 }
 

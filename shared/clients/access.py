@@ -28,7 +28,7 @@ from shared.clients.roles import (
 from shared.clients.vault_logging import VaultLogging
 from shared.clients.workspaces import Workspaces
 from shared.errors import CordonError, Gone, OperatorMustAct, PermissionMissing, PlatformRefused
-from shared.estate import DeletedVault, Grant, Logging, Reach, Reached, VaultSeen
+from shared.estate import DeletedVault, DeletedVaults, Grant, Logging, Reach, Reached, VaultSeen
 from shared.identity import PrincipalId, canonical_guid
 from shared.signal import JsonObject, JsonValue
 from shared.together import together
@@ -235,20 +235,27 @@ class AzureAccess:
         """See `Access`."""
         return await as_part(self._logging.logged(vault, since))
 
-    async def deleted_vaults(self, since: datetime) -> Part[tuple[DeletedVault, ...]]:
+    async def deleted_vaults(self, since: datetime) -> Part[DeletedVaults]:
         """See `Access`."""
         return await as_part(self._deleted_vaults(since))
 
-    async def _deleted_vaults(self, since: datetime) -> tuple[DeletedVault, ...]:
+    async def _deleted_vaults(self, since: datetime) -> DeletedVaults:
         doing = "listing the vaults that were deleted"
         shown = await self._reader.list(Call("", _SUBSCRIPTIONS, doing, READER, "/subscriptions"))
         ids = readable(doing, lambda: [_guid(text_of(each, "subscriptionId"), doing) for each in shown])
         path = "/providers/Microsoft.KeyVault/deletedVaults"
-        calls = [self._reader.list(Call(f"/subscriptions/{each}", _VAULTS, doing, READER, path)) for each in ids]
-        lists = await together(*calls)
-        rows = [(id_, row) for id_, rows in zip(ids, lists, strict=True) for row in rows]
-        found = readable(doing, lambda: [_deleted_vault(id_, row) for id_, row in rows])
-        return tuple(sorted((each for each in found if each.deleted >= since), key=lambda each: each.name))
+
+        async def of(subscription: str) -> list[DeletedVault]:
+            call = Call(f"/subscriptions/{subscription}", _VAULTS, doing, READER, path)
+            rows = await self._reader.list(call)
+            return readable(doing, lambda: [_deleted_vault(subscription, row) for row in rows])
+
+        parts = dict(zip(ids, await together(*(as_part(of(each)) for each in ids)), strict=True))
+        found = [each for part in parts.values() if isinstance(part, Known) for each in part.value]
+        return DeletedVaults(
+            tuple(sorted((each for each in found if each.deleted >= since), key=lambda each: each.name)),
+            {id_: part.why for id_, part in parts.items() if isinstance(part, CouldNotLook)},
+        )
 
     # --- grants --------------------------------------------------------------------------------------------
 

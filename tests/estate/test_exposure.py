@@ -8,6 +8,7 @@ from shared.estate import (
     NO_LOG,
     NOBODY,
     DeletedVault,
+    DeletedVaults,
     Grant,
     Logging,
     Reach,
@@ -270,7 +271,7 @@ def test_a_secret_that_was_deleted_before_counts_only_where_no_log_tells() -> No
 
 def test_deleted_secrets_and_vaults_that_nobody_can_look_into_are_named() -> None:
     """A list that could not be read is not empty, and a vault that is gone was not."""
-    vaults = Known((DeletedVault("old", "s1", T0),))
+    vaults = Known(DeletedVaults((DeletedVault("old", "s1", T0),)))
     given = replace(gathered(reached("shop")), deleted={"shop": CouldNotLook("403")}, deleted_vaults=vaults)
 
     unseen = find_exposure(given).unseen
@@ -279,3 +280,16 @@ def test_deleted_secrets_and_vaults_that_nobody_can_look_into_are_named() -> Non
     assert unseen[1].startswith("vault old of subscription s1 was deleted at 2026-03-02T03:00:00Z: nobody can tell")
     blind = replace(given, deleted={}, deleted_vaults=CouldNotLook("503"))
     assert find_exposure(blind).unseen == ("vaults that were deleted: 503",)
+
+
+def test_a_subscription_that_does_not_tell_its_deleted_vaults_is_named_beside_those_of_the_others() -> None:
+    """What is known stays known; and where no role leads there, it is nothing."""
+    vaults = Known(DeletedVaults((DeletedVault("old", "s1", T0),), {"s2": "503"}))
+    given = replace(gathered(reached("shop")), deleted_vaults=vaults)
+    within = replace(given, reach=replace(given.reach, scopes=("/subscriptions/s1",)))
+
+    assert [each.partition(":")[0] for each in find_exposure(given).unseen] == [
+        "vaults that were deleted in subscription s2",
+        "vault old of subscription s1 was deleted at 2026-03-02T03",
+    ]
+    assert len(find_exposure(within).unseen) == 1

@@ -218,6 +218,18 @@ def test_a_deleted_vault_counts_if_the_identity_could_have_reached_it(
     assert [each.partition(" of ")[0] for each in found.unseen] == (["vault lost"] if is_named else [])
 
 
+def test_a_subscription_that_does_not_list_its_deleted_vaults_leaves_those_of_the_others_known() -> None:
+    """One that could not be looked at is named, and not all of them."""
+    lost = {"name": "lost", "subscription": SUBSCRIPTION, "deletedAt": "2026-02-25T00:00:00Z"}
+    fault = {"service": "arm", "match": f"GET {OTHER}*/deletedVaults*", "kind": "503"}
+
+    found = exposed_by(held(CORP), more={"deletedVaults": [lost]}, faults=[fault])
+
+    (unread, told) = found.unseen
+    assert unread.startswith(f"vaults that were deleted in subscription {OTHER_SUBSCRIPTION}: ")
+    assert told.startswith("vault lost of")
+
+
 def test_while_the_roles_are_not_known_every_deleted_vault_counts() -> None:
     """Nobody can say then that it was out of reach."""
     lost = {"name": "lost", "subscription": SUBSCRIPTION, "deletedAt": "2026-02-25T00:00:00Z"}

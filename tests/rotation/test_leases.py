@@ -141,7 +141,7 @@ def test_whoever_waits_says_for_whom_and_the_lower_tiers_go_on() -> None:
 
 
 def test_what_is_read_while_it_waits_has_to_die_as_well() -> None:
-    """Another incident has published a version meanwhile, and the identity has read that; when it goes on, all looks are over."""
+    """Another incident has published a version that the identity read; when this one goes on, all looks are over."""
 
     async def story(world: RotationWorld) -> None:
         world.storage_secret(CONN, "acct01", read=True)

@@ -9,7 +9,7 @@ import pytest
 
 from shared.entries import RotationApproved, RotationEnded, RotationHeld, SecretStopped
 from shared.errors import RequestConflicts
-from shared.estate import SecretRef
+from shared.estate import DeletedVault, DeletedVaults, SecretRef
 from shared.incident import Status
 from shared.report import Report, as_markdown
 from shared.responder import Responder
@@ -81,6 +81,34 @@ def test_a_deleted_secret_is_a_persons_and_keeps_the_incident_open() -> None:
         assert "It was deleted: nothing can be rotated" in as_markdown(report)
 
     play(story)
+
+
+@pytest.mark.parametrize(
+    ("word", "was_read", "whole"), [("attention", False, False), ("accept", False, True), ("accept", True, False)]
+)
+def test_a_policy_may_leave_what_was_deleted_and_not_read(word: str, was_read: bool, whole: bool) -> None:
+    """By its word, which the report repeats; what a log shows to be read stays a person's."""
+
+    async def story(world: RotationWorld) -> None:
+        gone = world.storage_secret(SecretRef("shop", "gone"), "acct09", read=was_read)
+        del world.vaults.held[gone.ref]
+        world.vaults.bin.append(replace(gone, version=None, deleted=START - timedelta(days=1)))
+        world.access.gone = DeletedVaults((DeletedVault("attic", SUBSCRIPTION, START - timedelta(days=1)),))
+        world.storage_secret(CONN, "acct01", read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder)
+        _, report = await told(world, responder)
+        ended = (await world.secrets_chain()).last(RotationEnded)
+
+        assert ended is not None
+        assert ended.whole is whole
+        assert report.secrets is not None
+        assert not report.secrets.left_by_policy
+        assert len(report.secrets.accepted) == (0 if word == "attention" else 1 if was_read else 2)
+        assert any("vault attic" in each for each in (*report.secrets.accepted, *report.secrets.unseen))
+
+    play(story, text=policy(ask="[]", deleted=word))
 
 
 def test_the_markdown_begins_with_the_totals_and_holds_no_value() -> None:

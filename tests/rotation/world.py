@@ -16,7 +16,7 @@ from shared.entries import Entry
 from shared.estate import (
     NO_LOG,
     OPERATION_TAG,
-    DeletedVault,
+    DeletedVaults,
     Estate,
     Grant,
     Logging,
@@ -145,6 +145,7 @@ class FakeAccess:
     unseen: tuple[str, ...] = ()
     blind: tuple[str, ...] = ()
     subscriptions: tuple[str, ...] = ()
+    gone: DeletedVaults = field(default_factory=DeletedVaults)
 
     async def reach(
         self, principal: PrincipalId, groups: Part[tuple[str, ...]], since: datetime | None = None
@@ -155,8 +156,8 @@ class FakeAccess:
     async def logged(self, vault: VaultSeen, since: datetime) -> Part[Logging]:
         return Known(Logging() if self.vaults[vault.name] else Logging(NO_LOG, dark=True))
 
-    async def deleted_vaults(self, since: datetime) -> Part[tuple[DeletedVault, ...]]:
-        return Known(())
+    async def deleted_vaults(self, since: datetime) -> Part[DeletedVaults]:
+        return Known(self.gone)
 
     async def grants_on(self, vault: VaultSeen, holder: str) -> Part[tuple[Grant, ...]]:
         return CouldNotLook("nobody asks here")

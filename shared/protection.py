@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shared.case import CouldNotLook, Grants, IdentityState, Known, NotLooked, Part
 from shared.identity import IdentityKind
 from shared.policy import Protected
+from shared.untrusted import one_line
 
 # Directory synchronisation, as Microsoft documents it. First-party clients: the synchronisation service, the
 # Connect wizard, cloud sync's provisioning (hybrid/connect/authenticate-application-id, cloud sync's Graph how-to).
@@ -45,10 +46,14 @@ def why_synchronises(state: IdentityState, grants: Part[Grants]) -> str | Doubt 
     if not isinstance(grants, Known):
         return _doubt("what it holds", grants)
     app_roles, directory_roles = grants.value.app_roles, grants.value.directory_roles
-    if isinstance(app_roles, Known) and any(role.role_id == _SYNC_APP_ROLE for role in app_roles.value):
-        return _SYNCHRONISES
-    if isinstance(directory_roles, Known) and any(role.role_id in _SYNC_ROLES for role in directory_roles.value):
-        return _SYNCHRONISES
+    for role in app_roles.value if isinstance(app_roles, Known) else ():
+        if role.role_id == _SYNC_APP_ROLE:
+            since = f"{role.created:%Y-%m-%d %H:%M} UTC" if role.created else "a time that Graph does not tell"
+            on = f"{one_line(role.resource_name, 100)} ({role.resource_id})"
+            return _by_role(f"app role {role.role_id} on {on}, given at {since}")
+    for role in directory_roles.value if isinstance(directory_roles, Known) else ():
+        if role.role_id in _SYNC_ROLES:
+            return _by_role(f"directory role {role.role_id} at {role.scope or role.app_scope}")
     if not isinstance(app_roles, Known):
         return _doubt("its app roles", app_roles)
     if not isinstance(directory_roles, Known):
@@ -57,6 +62,11 @@ def why_synchronises(state: IdentityState, grants: Part[Grants]) -> str | Doubt 
 
 
 _SYNCHRONISES = "it carries directory synchronisation, and every hybrid identity of the tenant depends on it"
+
+
+def _by_role(told: str) -> str:
+    """Whoever may give roles could hide behind one of these: a person has to see by what it is told."""
+    return f"{_SYNCHRONISES}. That is told by {told}; if nobody of yours gave it that, it hides behind it"
 
 
 def _doubt(what: str, part: CouldNotLook | NotLooked) -> Doubt:

@@ -10,7 +10,7 @@ from shared.entries import Decided, HeldBack
 from shared.identity import ClientId
 from shared.incident import Status
 from shared.protection import Doubt, why_synchronises
-from tests.fakes import app_role, directory_role, password, payroll
+from tests.fakes import START, app_role, directory_role, password, payroll
 from tests.stories.world import World, play
 
 STATE = payroll(application=[password(1)])
@@ -49,6 +49,16 @@ def test_synchronisations_own_clients_are_protected_unread(client: str) -> None:
 def test_what_cannot_be_told_is_a_doubt(grants: Part[Grants]) -> None:
     """Neither list may be missing."""
     assert isinstance(why_synchronises(STATE, grants), Doubt)
+
+
+def test_who_is_protected_by_a_role_is_told_with_the_role_and_since_when() -> None:
+    """An intruder who may give roles hides behind one: whoever is called has to see that it is minutes old."""
+    held = replace(CONNECT, created=START - timedelta(minutes=3), resource_name="Sync\nService")
+    why = str(why_synchronises(STATE, _grants(Known((held,)))))
+
+    assert "Sync Service" in why
+    assert "given at 2026-03-02 02:57 UTC" in why
+    assert "directory role d29b2b05" in str(why_synchronises(STATE, SYNCHRONISING[1]))
 
 
 def test_a_name_protects_nobody() -> None:

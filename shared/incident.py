@@ -199,7 +199,7 @@ def _status_of_steps(history: History, now: datetime) -> Status:
 def _undone(history: History, now: datetime) -> Status:
     if history.undo_ended is None:
         return Status.NEEDS_ATTENTION if history.held_back else _at_work(Status.RELEASING, history, now)
-    if history.has_undecided_signal:
+    if history.has_undecided_signal and history.place(SignalJoined) > history.place(UndoOrdered):
         return _at_work(Status.OPEN, history, now)
     return Status.RELEASED if history.undo_ended.whole else Status.NEEDS_ATTENTION
 

@@ -82,7 +82,7 @@ from shared.secret_news import read_touched, send_secret_news
 from shared.signal import JsonObject, NotASignal, PolicyTouched, SecretTouched, Signal
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
-from shared.standing import is_decided, known_ids, standing_plan, subject_of, undo_under_way, waiting_plan
+from shared.standing import known_ids, standing_plan, subject_of, undo_under_way, waiting_plan, waits_for_a_look
 from shared.undo import Undoing, steps_to_undo
 from shared.untrusted import one_line
 from shared.views import (
@@ -557,7 +557,7 @@ class Responder:
         ended, order = chain.last(UndoEnded), undo_under_way(chain)
         if order is not None and not _was_given_up(chain):
             return f"An undo ordered by {one_line(order.by)} is under way. Look at the incident."
-        if not is_decided(chain):
+        if waits_for_a_look(chain):
             return "A signal has come that is not decided on yet. Look at the incident once it is, then order again."
         nothing_new = chain.place(Intended) < chain.place(UndoOrdered)
         if ended and ended.whole and nothing_new and not wanted.steps and not wanted.give_back:

@@ -98,6 +98,20 @@ def is_decided(chain: Chain) -> bool:
     return chain.place(Decided) >= 0 and chain.place(SignalJoined) <= looked_until(chain)
 
 
+def waits_for_a_look(chain: Chain) -> bool:
+    """
+    Whether a signal is neither decided on nor answered by what stands. One that joins a containment leads to a fresh
+    look at that, and to no decision of its own.
+    """
+    looked_at = chain.place(WorkStarted) > chain.place(SignalJoined) and active_plan(chain) is not None
+    return not is_decided(chain) and not looked_at
+
+
+def is_undecided_since_undo(chain: Chain) -> bool:
+    """Whether a signal has come since the newest order to undo. Whoever gave that has answered those of before."""
+    return not is_decided(chain) and chain.place(SignalJoined) > chain.place(UndoOrdered)
+
+
 def back_since(chain: Chain, step: str) -> int:
     """
     The place at which an undo last proved this step back before its newest intent, or -1: what was there before

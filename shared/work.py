@@ -106,6 +106,7 @@ from shared.standing import (
     is_back,
     is_closed,
     is_decided,
+    is_undecided_since_undo,
     known_ids,
     looked_until,
     needs_work,
@@ -1017,7 +1018,7 @@ class Work:
         reason = "; ".join(left) or "everything that can come back is proven back"
         ended = UndoEnded(whole=not left, reason=reason)
         await self._watch_the_rest(order)
-        if not is_decided(chain):
+        if is_undecided_since_undo(chain):
             await chain.write(ended)
             return True
         await self._close("needs-attention" if left else "released", reason, ended)

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from shared.case import HolderKind, IdentityState, Known, PartName
-from shared.entries import Intended, UndoApplied, UndoIntended, UndoOrdered, UndoStopped, UndoVerified
+from shared.entries import Intended, SignalJoined, UndoApplied, UndoIntended, UndoOrdered, UndoStopped, UndoVerified
 from shared.errors import RequestConflicts
 from shared.identity import IdentityRef
 from shared.incident import Status
@@ -457,5 +457,44 @@ def test_the_undo_of_what_was_deleted_meanwhile_says_so_at_once_and_works_once_i
         assert "restore-application" in stopped[0].todo
         assert await world.status() is Status.RELEASED
         assert world.directory.state.enabled
+
+    play(story, payroll(application=[password(1)]))
+
+
+def test_a_signal_that_joined_the_containment_keeps_nobody_from_undoing_it() -> None:
+    """What stands has answered it; whoever undoes that has seen it, and it does not contain again behind his back."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=30))
+        await world.hear_of_leak(responder, 2)
+        await world.work_queue(responder, timedelta(minutes=3))
+        await responder.undo((await world.chain()).incident, ORDER)
+        await world.work_queue(responder)
+
+        assert world.directory.state.enabled
+        assert await world.status() is Status.RELEASED
+
+    play(story, payroll(application=[password(1)]))
+
+
+def test_a_signal_that_nobody_has_looked_at_keeps_an_undo_back_for_that_moment() -> None:
+    """It was not there when the person looked; once the containment was looked at again, the order is taken."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=30))
+        chain = await world.chain()
+        joined = chain.last(SignalJoined)
+        assert joined is not None
+        await chain.write(joined.model_copy(update={"record_id": "another"}))
+        with pytest.raises(RequestConflicts, match="not decided on yet"):
+            await responder.undo(chain.incident, ORDER)
+        await responder.work({"incident": chain.incident, "because": "signal"})
+        await responder.undo(chain.incident, ORDER)
+
+        assert await world.status() is Status.RELEASING
 
     play(story, payroll(application=[password(1)]))

@@ -176,7 +176,7 @@ def _open(step: str, state: State, story: RotationStory) -> str:
             return f"{opens} until the grace is over; with Cordon"
         case "stopped" if progress.stopped is not None:
             return (
-                f"{_unless_dead(opens, progress, planned)}; with a person: {progress.stopped.outcome}. "
+                f"{_unless_dead(opens, step, story)}; with a person: {progress.stopped.outcome}. "
                 f"{progress.stopped.reason}"
             )
         case "spared":
@@ -188,14 +188,18 @@ def _open(step: str, state: State, story: RotationStory) -> str:
             return f"it is not proven dead: {progress.verified.proof if progress.verified else 'nobody could look'}"
         case "left":
             why = story.ended.reason if story.ended else ""
-            return f"{_unless_dead(opens, progress, planned)}; with a person: {why}"
+            return f"{_unless_dead(opens, step, story)}; with a person: {why}"
         case _:
             return f"{opens}; with Cordon"
 
 
-def _unless_dead(opens: str, progress: Progress, planned: PlannedSecret | None) -> str:
-    if planned is not None and planned.keys == "one" and "made" in progress.done and "published" not in progress.done:
-        return "its source took a new password that is in no vault"
+def _unless_dead(opens: str, step: str, story: RotationStory) -> str:
+    planned, progress = story.planned.get(step), story.progress.get(step, Progress())
+    if planned is not None and "published" not in progress.done:
+        if planned.keys == "one" and "made" in progress.done:
+            return "its source took a new password that is in no vault"
+        if other := _died_with(planned, progress, story):
+            return f"the exposed credential died with that of {other}, and whoever reads this secret gets a dead one"
     seen = progress.verified is not None and (progress.verified.answer, progress.verified.by) == ("held", "read")
     dead = "retired" in progress.done and seen
     return "the exposed credential is dead, but not everything was finished" if dead else opens
@@ -208,6 +212,24 @@ def _todo(step: str, state: State, story: RotationStory) -> str | None:
     if state == "with-owner" and progress.escalated:
         return "Ask its owner, who has not answered."
     return _TODO.get(state)
+
+
+def _died_with(planned: PlannedSecret, progress: Progress, story: RotationStory) -> str | None:
+    """Another secret of its source by which all that this one exposed is proven dead."""
+    exposed = _exposed_at_source(progress)
+    for step, other in story.planned.items():
+        theirs = story.progress.get(step, Progress())
+        seen = theirs.verified is not None and (theirs.verified.answer, theirs.verified.by) == ("held", "read")
+        beside = step != planned.step and other.family is not None and other.family == planned.family
+        if beside and seen and "retired" in theirs.done and exposed and exposed <= _exposed_at_source(theirs):
+            return step
+    return None
+
+
+def _exposed_at_source(progress: Progress) -> frozenset[str]:
+    """The keys or key ids that the source honoured when it was looked at first."""
+    listed = (progress.before or {}).get("exposed")
+    return frozenset(each for each in listed if isinstance(each, str)) if isinstance(listed, list) else frozenset()
 
 
 _TODO: Mapping[State, str] = {

@@ -8,7 +8,7 @@ import pytest
 
 from shared.entries import RotationEnded, SecretStopped
 from shared.errors import PermissionMissing
-from shared.estate import SecretRef, SecretSeen
+from shared.estate import SecretRef, SecretSeen, SecretValue
 from shared.report import as_markdown
 from tests.fakes import PAYROLL_CLIENT, START, password, payroll, value_of
 from tests.rotation.test_told import told
@@ -111,5 +111,33 @@ def test_where_a_new_password_cannot_be_stored_the_report_says_that_all_are_lock
         assert "Still open: its source took a new password that is in no vault; with a person" in text
         assert "whoever uses it is locked out" in text
         assert "the exposed value opens" not in text
+
+    play(story, text=ALL)
+
+
+def test_what_died_with_another_secret_of_its_source_is_not_said_to_open_it() -> None:
+    """One vault takes no version of ours: its consumers hold a key that was made new for the other's sake."""
+    closed = SecretRef("closed", "copy")
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(closed, "acct01", read=True)
+        world.storage_secret(CONN, "acct01", read=True)
+        publish = world.vaults.publish
+
+        async def refuse(like: SecretSeen, value: SecretValue, **more: Any) -> str:
+            if like.ref == closed:
+                raise PermissionMissing(doing="storing a new version", needs="Key Vault Secrets Officer")
+            return await publish(like, value, **more)
+
+        world.vaults.publish = refuse  # pyright: ignore[reportAttributeAccessIssue]
+        await rotated(world)
+        _, report = await told(world, world.instance())
+        assert report.secrets is not None
+        stopped = next(each for each in report.secrets.secrets if each.state == "stopped")
+
+        assert stopped.secret == "closed/copy"
+        assert not world.is_alive(world.vaults.held[closed][-1][1])
+        assert stopped.open is not None
+        assert stopped.open.startswith("the exposed credential died with that of shop/conn, and whoever reads this")
 
     play(story, text=ALL)

@@ -79,6 +79,9 @@ def _sorted_as_shown(holder: Holder) -> Sorted:
 def _sorted(
     holder: Holder, own_thumbprint: str | None, known: frozenset[str] | None, condemned: frozenset[str]
 ) -> Sorted:
+    federated, unread = _federated(holder)
+    if not holder.keys:
+        return Sorted(holder.passwords, (), federated, (), (), (), unread)
     old = [k for k in holder.keys if (known is None or k.key_id in known) and k.key_id not in condemned]
     signing = [key for key in old if key.usage.lower() == "sign"]
     kept = {key.key_id for key in old if _encrypts(key, holder)} | {key.key_id for key in signing}
@@ -90,7 +93,6 @@ def _sorted(
     own = [key for key in holder.keys if own_thumbprint and same_thumbprint(key.custom_key_identifier, own_thumbprint)]
     own = own if len(own) == 1 else []
     staying = kept | {key.key_id for key in own}
-    federated, unread = _federated(holder)
     return Sorted(
         passwords=tuple(p for p in holder.passwords if p not in kept_passwords),
         keys=tuple(key for key in holder.keys if key.key_id not in staying),

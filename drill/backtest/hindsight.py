@@ -8,7 +8,7 @@ of the objects that were changed, however long the log is. What is not certain i
 happens to show.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import cast
@@ -208,11 +208,12 @@ class Hindsight:
         past = self.pasts.get(key)
         return shown if past is None else past.at(ticks, shown)
 
-    def by_object(self) -> dict[str, list[Past]]:
-        """Everything that the log tells of the past of each object."""
+    def by_object(self, without: Collection[str]) -> dict[str, list[Past]]:
+        """Everything that the log tells of the past of each object, without some of its properties."""
         found = dict[str, list[Past]]()
-        for (id_, _, _), past in self.pasts.items():
-            found.setdefault(id_, []).append(past)
+        for (id_, what, _), past in self.pasts.items():
+            if what not in without:
+                found.setdefault(id_, []).append(past)
         return found
 
     def is_certain(self, object_id: str, what: str, ticks: int) -> bool:

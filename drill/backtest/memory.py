@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import cast
 
 from drill.backtest.hindsight import (
@@ -77,6 +78,7 @@ MOST_SIGN_INS = PAGES * 1000
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _READ_LIVE = ("add app role assignment", "add delegated permission grant")
 _NO_SNAPSHOT = CouldNotLook("the export holds no service principals and applications")
+_OF_OTHER_PARTS = frozenset({OWNERS, APP_ROLES, DELEGATED, ROLES})
 _LOST = "is not certain: the log shows a later change, and not what was there before"
 
 
@@ -239,9 +241,9 @@ class Memory:
         return Known(replace(part.value, read_at=self.now)) if isinstance(part, Known) else part
 
     def _pasts_of(self, *ids: str | None) -> tuple[Past, ...]:
-        """Of whatever the log tells of these objects: what an identity is read by cannot be left out."""
+        """Of whatever the log tells of these objects, but for what is read as a part of its own."""
         if self._pasts is None:
-            self._pasts = self.hindsight.by_object()
+            self._pasts = self.hindsight.by_object(without=_OF_OTHER_PARTS)
         return tuple(past for id_ in ids if id_ for past in self._pasts.get(id_, ()))
 
     def _read_identity(self, record: JsonObject, principal: str, application_id: str | None) -> Part[IdentityState]:
@@ -476,11 +478,16 @@ class Memory:
 
 def _part(read: Callable[[], object] | None, part: PartName) -> object:
     if read is None:
-        return CouldNotLook(f"a backtest does not replay this part ({part.value.replace('_', ' ')})")
+        return _not_replayed(part)
     try:
         return read()
     except (Unreadable, MalformedSignal) as problem:
         return CouldNotLook(f"the export cannot be read here: {problem}")
+
+
+@cache
+def _not_replayed(part: PartName) -> CouldNotLook:
+    return CouldNotLook(f"a backtest does not replay this part ({part.value.replace('_', ' ')})")
 
 
 def _forget(records: "deque[AuditRecord] | deque[SignIn]", before: datetime) -> None:

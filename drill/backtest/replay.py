@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
-from typing import cast, get_type_hints
+from typing import TypeAlias, cast, get_type_hints
 
 from drill.backtest.memory import Memory
 from drill.backtest.outcome import Decided, Tally, Undone
@@ -59,6 +59,7 @@ class _Standing:
     accused: bool = False  # one of them knew of something, and did not only ask for want of it
 
 
+_Reported: TypeAlias = Mapping[str, Sequence[Signal]]
 _OPEN = Decision(Verdict.ASK, "nothing was looked at", (), (), frozenset({PartName.IDENTITY}))
 
 
@@ -73,25 +74,22 @@ class Judge:
         self._weighing: Weighing | None = None  # the newest
         self.tally = Tally(name, policy.digest)
 
-    async def decide(self, reported: Mapping[str, Sequence[Signal]], now: datetime) -> None:
+    async def decide(self, reported: _Reported, now: datetime) -> None:
         """Decide on all that was reported together, identity by identity; each of the others is its batch."""
-        undecided = {
-            key: reported_as(signals[0])
-            for key, signals in reported.items()
-            if any(may_contain(self._policy, claimed(signal, now)) for signal in signals)
-        }
+        undecided = dict(reported)
         for key, signals in reported.items():
-            own = undecided.pop(key, None)
+            del undecided[key]
             standing = self._standing.setdefault(key, _Standing())
             if standing.contained_until and now < standing.contained_until:
                 self.tally.joined += len(signals)
                 continue
             standing.signals = [*standing.signals, *signals][-_MOST_SIGNALS:]
-            await self._decide_one(key, standing, signals[0], Batch(frozenset(undecided.values())), own, now)
+            await self._decide_one(key, standing, signals, undecided, now)
 
     async def _decide_one(
-        self, key: str, standing: _Standing, first: Signal, batch: Batch, known_as: str | None, now: datetime
+        self, key: str, standing: _Standing, signals: Sequence[Signal], undecided: _Reported, now: datetime
     ) -> None:
+        first = signals[0]
         found = await self._investigate(first.subject, standing.signals, now)
         asked_before = found.decision.verdict is Verdict.ASK and found.decision.rule in standing.asked_by
         if not asked_before:
@@ -99,7 +97,7 @@ class Judge:
         decision = found.decision
         plan, held_by, held = None, None, None
         if decision.verdict in (Verdict.CONTAIN, Verdict.ASK) and not asked_before:
-            plan, held_by, held = await self._plan(found, batch, known_as, now)
+            plan, held_by, held = await self._plan(found, signals, undecided, now)
         hung_on = tuple(dict.fromkeys(_hung_on(self._weighing)))
         let_through = decision.verdict is Verdict.CONTAIN and plan is not None and held is None
         repeated = standing.contained if let_through else asked_before
@@ -154,7 +152,7 @@ class Judge:
             standing.asked_by.add(rule)
 
     async def _plan(
-        self, found: Investigation, batch: Batch, known_as: str | None, now: datetime
+        self, found: Investigation, signals: Sequence[Signal], undecided: _Reported, now: datetime
     ) -> tuple[Planned | None, str | None, str | None]:
         """The plan, and who or what would hold it back, as live: protection, then the verdict, then the limits."""
         state = found.state
@@ -175,11 +173,13 @@ class Judge:
             return plan, "preflight", "none of the actions is possible here"
         if found.decision.verdict is Verdict.ASK:
             return plan, "verdict", "the policy asks a person"
-        return plan, *self._limited(state.identity.principal_id, plan, batch, known_as, now)
+        return plan, *self._limited(state.identity.principal_id, plan, signals, undecided, now)
 
     def _limited(
-        self, principal: str, plan: Planned, batch: Batch, known_as: str | None, now: datetime
+        self, principal: str, plan: Planned, signals: Sequence[Signal], undecided: _Reported, now: datetime
     ) -> tuple[str | None, str | None]:
+        known_as = self._claimed_as(signals, now)
+        batch = Batch(frozenset(filter(None, (self._claimed_as(each, now) for each in undecided.values()))))
         wanted = Spent(principal, now, deeds_of(plan.steps), known_as if known_as != principal else None)
         answer = judge(
             self._policy.limits, self._window, wanted, batch=batch, enabled=self._count_enabled(now), now=now
@@ -187,6 +187,11 @@ class Judge:
         if answer.window is not None:
             self._window = answer.window
         return ("limits", answer.reason) if isinstance(answer, Over) else (None, None)
+
+    def _claimed_as(self, signals: Sequence[Signal], now: datetime) -> str | None:
+        """The id that an identity is reported by, if by what was reported it may be contained."""
+        may = any(may_contain(self._policy, claimed(signal, now)) for signal in signals)
+        return reported_as(signals[0]) if may else None
 
     def _count_enabled(self, now: datetime) -> int | None:
         """At most an hour old, as live."""

@@ -141,9 +141,12 @@ class ChangedBySuspect:
 
     def _made(self, case: Case, state: IdentityState, heard: _Heard) -> Iterator[_Made]:
         """The changes that count, newest first; those whose actor or outcome the log does not tell are a doubt."""
+        kinds = frozenset(self.kinds)
         for change in reversed(changes_about(case, state)):
-            record = _giving(change, frozenset(self.kinds))
-            if record is None or not is_within(change.at, self.within, case.now):
+            if not is_within(change.at, self.within, case.now):
+                break
+            record = _giving(change, kinds)
+            if record is None:
                 continue
             others = both(_not(is_itself(change.actor, state)), is_unexpected(change.actor, self.by_other_than))
             if others is False:

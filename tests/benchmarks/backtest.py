@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from drill.backtest.command import collecting_seldom
 from drill.backtest.exports import files_in
 from drill.backtest.memory import Memory
 from drill.backtest.replay import Judge, Replay, longest_look_back
@@ -132,7 +133,7 @@ def _measured(export: Path, policy: Path) -> JsonObject:
 def measure(export: Path, policy_file: Path) -> JsonObject:
     """Both passes, each with its CPU seconds."""
     policy = load_policy(policy_file, choosable(), check_policy_action)
-    with tempfile.TemporaryDirectory() as runs:
+    with collecting_seldom(), tempfile.TemporaryDirectory() as runs:
         begun = time.process_time()
         sifted = sift(files_in(export), export, Path(runs), None)
         read = time.process_time() - begun

@@ -46,7 +46,8 @@ class Weighing:
         """Why it is open, where the same look some minutes later may tell; None if it is made, or nothing helps."""
         if self.verdict is not Verdict.ASK or self.wants:
             return None
-        return next((why for looked in self.looked for why in _settles(looked.finding)), None)
+        unjudged = (looked.finding for looked in self.looked if isinstance(looked.finding, Unknown))
+        return next((why for finding in unjudged for why in _settles(finding)), None)
 
     @property
     def actions(self) -> tuple[ActionChoice, ...]:

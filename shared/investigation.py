@@ -208,7 +208,7 @@ def _cheapest(wants: frozenset[PartName]) -> frozenset[PartName]:
 
 
 def _unlooked(case: Case, wants: frozenset[PartName]) -> frozenset[PartName]:
-    return frozenset(part for part in wants if isinstance(getattr(case, part.value), NotLooked))
+    return frozenset(part for part in wants if isinstance(getattr(case, part), NotLooked))
 
 
 def _answered(case: Case, asked: frozenset[PartName]) -> Case:

@@ -162,10 +162,14 @@ class Memory:
         if now - self._swept < timedelta(days=1):
             return
         self._swept = now
+        audits, issued, attempts = now - LOOK_BACK, now - SIGN_INS_BACK, now - ATTEMPTS_BACK
         for id_, kept in list(self._kept.items()):
-            _forget(kept.audits, now - LOOK_BACK)
-            _forget(kept.issued, now - SIGN_INS_BACK)
-            _forget(kept.attempts, now - ATTEMPTS_BACK)
+            if kept.audits:
+                _forget(kept.audits, audits)
+            if kept.attempts:
+                _forget(kept.attempts, attempts)
+            if kept.issued:
+                _forget(kept.issued, issued)
             if not (kept.audits or kept.issued or kept.attempts):
                 del self._kept[id_]
         for id_, records in list(self._grants.items()):
@@ -209,7 +213,7 @@ class Memory:
             PartName.ATTEMPTS: lambda: self._sign_ins(principal, ATTEMPTS_BACK),
         }
         self._asked |= parts
-        return Gathered(**{part.value: _part(readers.get(part), part) for part in self._asked})  # pyright: ignore[reportArgumentType]
+        return Gathered(**{part: _part(readers.get(part), part) for part in self._asked})  # pyright: ignore[reportArgumentType]
 
     async def look_at_people(self, gathered: Gathered, parts: frozenset[PartName], now: datetime) -> Gathered:
         """People, their risk and their sign-ins are in logs that are not read here."""

@@ -42,6 +42,7 @@ from shared.tenant import Directory
 from shared.work import RECHECKS
 
 TICK = timedelta(minutes=1)
+_SIGN_INS = (Sort.SIGN_IN, Sort.MANAGED_SIGN_IN)
 _HOUR = 3_600_000_000
 _MOST_SIGNALS = 200  # of one open incident: more of the same would only be told again
 _WATCHED = timedelta(seconds=RECHECKS[-1])  # so long a contained identity's incident stays open
@@ -337,9 +338,9 @@ class Replay:
         if self._is_known(sort, id_, ticks):
             self.counts.duplicates += 1
             return
-        if sort == Sort.AUDIT.value:
+        if sort == Sort.AUDIT:
             self._audit(ticks, id_, content)
-        elif sort in (Sort.SIGN_IN.value, Sort.MANAGED_SIGN_IN.value):
+        elif sort in _SIGN_INS:
             if content[0] in self._suspects:
                 self._memory.sign_in(content[0], unpack_sign_in(ticks, id_, content))
         else:

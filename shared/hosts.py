@@ -127,6 +127,13 @@ def looks_like(host: str, domains: Iterable[str]) -> str | None:
     return None
 
 
+def imitates(text: str, domains: Iterable[str]) -> bool:
+    """Whether a whole address, on the web, is at a host that imitates one of these domains and belongs to none."""
+    address, known = address_of(text), tuple(domains)
+    host = address.host.removeprefix("*.")
+    return address.is_web and not is_below(host, known) and looks_like(host, known) is not None
+
+
 def visible(host: str) -> str:
     """A host as people see it: punycode decoded where it can be."""
     return ".".join(_decoded(label) for label in host.split("."))

@@ -174,8 +174,14 @@ async def with_case(means: Means, choices: Iterable[ActionChoice], look: Look) -
     """The same means with the parts of the case that these actions plan by. Nothing is read if none does."""
     wanted = frozenset(part for choice in choices for part in parts_to_plan(choice.name, choice.options))
     gathered = await look.gather(wanted)
-    accused, audits, grants = _named(gathered.detections), gathered.audits, gathered.grants
-    return replace(means, now=look.begun_at, accused=accused, audits=audits, grants=grants)
+    return replace(
+        means,
+        now=look.begun_at,
+        accused=_named(gathered.detections),
+        audits=gathered.audits,
+        domains=gathered.domains,
+        grants=gathered.grants,
+    )
 
 
 async def with_shown(means: Means, choices: Iterable[ActionChoice], look: Look) -> Means:

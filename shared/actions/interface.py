@@ -54,6 +54,7 @@ class Means:
     now: datetime | None = None  # the moment of the look
     accused: Part[frozenset[str]] = field(default_factory=NotLooked)  # credential ids that detections name
     audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
+    domains: Part[frozenset[str]] = field(default_factory=NotLooked)  # the tenant's verified ones
     grants: Part[Grants] = field(default_factory=NotLooked)  # for the plan to show; what goes is read once more
     estate: bool = False  # whether Cordon can reach vaults and the services behind their secrets
     # What follows is read only where somebody is shown the plan (see `ShowsMore`); no step depends on it.

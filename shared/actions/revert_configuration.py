@@ -38,9 +38,11 @@ from shared.signal import JsonObject, JsonValue
 from shared.tenant import SetAddresses, Tenant
 from shared.untrusted import one_line
 
-_CHANGE, _SINCE = "change", "changed-since"
+_CHANGE, _SINCE, _ADDING = "change", "changed-since", "adding"
+_LOOK_ALIKES = "look-alikes"
 _HELP = (
-    "it has change: the id or correlation id of an audit record, or a list of them, or changed-since: for example 24h"
+    "it has change: the id or correlation id of an audit record, or a list of them, or changed-since: for example 24h, "
+    "and beside that adding: look-alikes"
 )
 _MOST = 20  # changes that one choice may name
 _UNREAD = "the application's addresses are not in a form that is known here"
@@ -73,27 +75,34 @@ class RevertConfiguration:
             _SINCE: {
                 "type": "string",
                 "examples": ["24h"],
-                "description": "All changes of addresses within this time; at most 7d. One of both options is given.",
+                "description": "All changes of addresses within this time; at most 7d. This or change is given.",
+            },
+            _ADDING: {
+                "const": _LOOK_ALIKES,
+                "description": "Of those since then, each alone that added a redirect URI like one of the tenant's "
+                "domains; changes that others made in the same time stay.",
             },
         },
         "minProperties": 1,
-        "maxProperties": 1,
+        "maxProperties": 2,
         "additionalProperties": False,
     }
 
     def check_options(self, options: JsonObject) -> None:
-        unknown = sorted(set(options) - {_CHANGE, _SINCE})
+        unknown = sorted(set(options) - {_CHANGE, _SINCE, _ADDING})
         if unknown:
             raise ValueError(f"revert-configuration has no option {unknown[0]}; {_HELP}")
-        if len(options) != 1:
-            raise ValueError(f"revert-configuration takes exactly one option; {_HELP}")
+        if (_CHANGE in options) is (_SINCE in options) or (_CHANGE in options and _ADDING in options):
+            raise ValueError(f"revert-configuration takes exactly one option of the two; {_HELP}")
+        if options.get(_ADDING, _LOOK_ALIKES) != _LOOK_ALIKES:
+            raise ValueError(f"the option adding of revert-configuration is {_LOOK_ALIKES}")
         if _CHANGE in options:
             _named_ids(options[_CHANGE])
         elif _length(options[_SINCE]) > LOOK_BACK:
             raise ValueError(f"the option changed-since of revert-configuration is at most {LOOK_BACK.days}d")
 
     def parts_to_plan(self, options: JsonObject) -> frozenset[PartName]:
-        return frozenset({PartName.AUDITS})
+        return frozenset({PartName.AUDITS, *((PartName.DOMAINS,) if _ADDING in options else ())})
 
     def plan(self, state: IdentityState, options: JsonObject, means: Means) -> Planning:
         application = ruled_application(self.name, state)
@@ -101,10 +110,18 @@ class RevertConfiguration:
             return Planning(not_done=(application,))
         if state.addresses is None:
             return Planning(not_done=(_outcome("cannot-be-read", f"{_UNREAD}."),))
+        imitating: frozenset[str] | None = None
+        if _ADDING in options:
+            if not isinstance(means.domains, Known):
+                why = (
+                    f"The tenant's domains, which addresses may imitate, could not be read: {why_unread(means.domains)}"
+                )
+                return Planning(not_done=(_outcome("cannot-be-read", why),))
+            imitating = means.domains.value
         match means.audits:
             case Known(records):
                 named = _named(options, means, state)
-                told = changes_told(records, application.object_id, named, means.own_ids)
+                told = changes_told(records, application.object_id, named, means.own_ids, imitating)
             case NotLooked() | CouldNotLook() as unread:
                 why = f"The audit log, which tells what was there before, could not be read: {why_unread(unread)}"
                 return Planning(not_done=(_outcome("cannot-be-read", why),))

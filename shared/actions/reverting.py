@@ -13,6 +13,7 @@ from typing import TypeAlias
 from shared.actions.addresses import IDENTIFIERS, PLATFORMS, Revision, listed
 from shared.audit import AddressChange, address_changes
 from shared.case import Addresses, AuditRecord
+from shared.hosts import imitates
 
 Pair: TypeAlias = tuple[str, str]  # an address, and its platform as the log numbers it
 
@@ -37,24 +38,38 @@ class Findings:
 
 
 def changes_told(
-    records: Sequence[AuditRecord], application: str, named: frozenset[str] | datetime, own_ids: frozenset[str]
+    records: Sequence[AuditRecord],
+    application: str,
+    named: frozenset[str] | datetime,
+    own_ids: frozenset[str],
+    imitating: frozenset[str] | None = None,
 ) -> list[Told]:
     """
     The changes of this application's addresses, oldest first. Named are records by id or correlation id, or all
-    since a moment that are not Cordon's own doing.
+    since a moment that are not Cordon's own doing; of those, where `imitating` is given, each that added a redirect
+    URI that imitates one of these domains.
     """
     told: list[Told] = []
     for record in sorted(records, key=lambda record: record.at):
         if record.result.casefold() in ("failure", "timeout"):
             continue
         own = {record.actor.principal_id, record.actor.client_id} & own_ids
+        found = list(address_changes(record, application))
         chosen = (
-            not own and record.at >= named
+            not own and record.at >= named and (imitating is None or any(_adds(each, imitating) for each in found))
             if isinstance(named, datetime)
             else bool({record.id, record.correlation_id} & named)
         )
-        told += [Told(record.at, record.id, chosen, change) for change in address_changes(record, application)]
+        told += [Told(record.at, record.id, chosen, change) for change in found]
     return told
+
+
+def _adds(change: AddressChange, imitating: frozenset[str]) -> bool:
+    """Whether it may have added such an address; of a side that is not told nobody knows."""
+    if change.kind != "redirect":
+        return False
+    old, new = change.old or frozenset(), change.new
+    return new is None or any(imitates(uri, imitating) for uri, _ in new - old)
 
 
 def what_to_revert(told: Sequence[Told], now: Addresses) -> Findings:

@@ -104,6 +104,27 @@ def test_all_changes_since_a_time_are_taken_back_at_once() -> None:
     play(story, attackers_tenant())
 
 
+def test_only_the_change_that_added_an_imitation_is_taken_back() -> None:
+    """An address that the owner added on the same day stays, and what the intruder took out comes back."""
+
+    async def story(scene: Scene) -> None:
+        await change(scene, web={"redirectUris": [OURS, LATER]})
+        await change(scene, web={"redirectUris": [LATER, "https://0urs.example/cb"]})
+        await do(scene, changed_since="24h", adding="look-alikes")
+
+        assert sorted(addresses(scene)[0]) == sorted([OURS, LATER])
+
+    play(story, {**attackers_tenant(), "domains": [{"id": "ours.example", "isDefault": True, "isInitial": True}]})
+
+
+def test_without_the_tenants_domains_no_imitation_is_told() -> None:
+    """What could not be read is said, and nothing is taken back for it."""
+    unread = replace(MEANS, audits=Known(()), domains=CouldNotLook("throttled."))
+    planning = action_named(ACTION).plan(own(), {"changed-since": "24h", "adding": "look-alikes"}, unread)
+
+    assert [each.outcome for each in planning.not_done] == ["cannot-be-read"]
+
+
 def test_a_change_that_is_taken_back_already_needs_nothing() -> None:
     """The owner was faster: the plan says so, and has no step."""
 
@@ -269,6 +290,9 @@ def test_only_own_applications_are_reverted(kind: IdentityKind) -> None:
         {"change": []},
         {"change": [1]},
         {"changed-since": "8d"},
+        {"change": "a", "adding": "look-alikes"},
+        {"changed-since": "1h", "adding": "everything"},
+        {"adding": "look-alikes"},
         {"since": "1h"},
     ],
 )

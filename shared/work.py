@@ -115,6 +115,7 @@ from shared.standing import (
     subject_of,
     undo_under_way,
     waiting_plan,
+    waits_for_a_look,
 )
 from shared.store import Store
 from shared.suspicion import JournalSuspicions, origin_of, remember
@@ -269,7 +270,7 @@ class Work:
     async def _leave_the_muster(self) -> None:
         """Who is decided holds up nobody else any more. What joined another incident is decided there."""
         closed = self._chain.last(Closed) if is_closed(self._chain) else None
-        if is_decided(self._chain) if closed is None else closed.outcome != "joined":
+        if not waits_for_a_look(self._chain) if closed is None else closed.outcome != "joined":
             await self._desk.muster.settle(known_ids(self._chain))
 
     async def recheck(self, series: int, place: int) -> None:

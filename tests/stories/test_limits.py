@@ -324,3 +324,19 @@ def test_a_count_that_cannot_be_understood_is_counted_afresh() -> None:
         assert kept.body["count"] == 500
 
     play(story, STATE)
+
+
+def test_a_later_signal_of_who_is_contained_holds_up_nobody_else() -> None:
+    """It leads to a look and to no decision; counted as undecided for an hour, it was a batch to whoever came next."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=70))
+        await world.hear_of_leak(responder, 2)
+        await world.work_queue(responder, timedelta(minutes=1))
+        muster = Muster(world.store.documents, world.policy, world.clock)
+
+        assert (await muster.others(())).others == frozenset()
+
+    play(story, STATE)

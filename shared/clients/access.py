@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from shared.case import CouldNotLook, Known, NotLooked, Part
-from shared.clients.activity_log import KEPT, ActivityLog, Written
+from shared.clients.activity_log import KEPT, ActivityLog, Log, Odd
 from shared.clients.arm import Arm, Call
 from shared.clients.azure_answers import as_part, readable
 from shared.clients.graph_shapes import Unreadable, flag_of, objects_of, optional_text_of, text_of
@@ -42,6 +42,7 @@ _VAULTS = "2023-07-01"
 _SUBSCRIPTIONS = "2022-12-01"
 _ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
 _DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
+_ROLE_WRITES = "microsoft.authorization/roleassignments/"
 _OPENED = ("enabledForTemplateDeployment", "enabledForDeployment", "enabledForDiskEncryption")
 _MANAGEMENT_GROUPS = "/providers/microsoft.management/managementgroups/"
 _SHOWN = 20  # subscriptions in a sentence
@@ -168,22 +169,25 @@ class AzureAccess:
         places = (*subscriptions, *groups)
         logs = await together(*(as_part(self._role_log(place, since)) for place in places))
         untold: list[Untold] = []
+        odd: list[tuple[str, Odd]] = []
         told: list[tuple[JsonObject, datetime]] = []
         past = _Past()
         for place, log in zip(places, logs, strict=True):
             if not isinstance(log, Known):
                 past = _with_unread(past, place, log, blind=bool(spots.why) and place in groups)
                 continue
-            for each in taken_away(log.value):
+            odd.extend((place, each) for each in log.value.odd if each.may_be(_ROLE_WRITES))
+            for each in taken_away(log.value.written):
                 if isinstance(each, Untold):
                     untold.append(each)
                 else:
                     told.append(each)
         rows = tuple(row for row in held_before(told, now, holders) if _counts(str(row["scope"]), vaults))
-        why = (_tell_untold(each) for each in untold if _covers_any(each.scope, vaults))
+        why = [_tell_untold(each) for each in untold if _covers_any(each.scope, vaults)]
+        why += [_tell_odd(place, each) for place, each in odd if _covers_any(_place_of(place, each), vaults)]
         return replace(past, rows=rows, unseen=(*past.unseen, *dict.fromkeys(why)))
 
-    async def _role_log(self, place: str, since: datetime) -> tuple[Written, ...]:
+    async def _role_log(self, place: str, since: datetime) -> Log:
         if since < self._activity.now - KEPT:
             doing = "reading which roles were taken away"
             raise PlatformRefused(doing=doing, code="too-long-ago", why="Azure tells that for 90 days only.")
@@ -349,7 +353,7 @@ def _unknown_roles(given: Iterable[JsonObject], known: Mapping[str, Role]) -> It
             yield f"what role {each.get('roleId')} allows at {each.get('scope')}: its definition is not shown"
 
 
-def _with_unread(past: _Past, place: str, log: Part[tuple[Written, ...]], *, blind: bool) -> _Past:
+def _with_unread(past: _Past, place: str, log: Part[Log], *, blind: bool) -> _Past:
     """
     `blind`: it is of a management group, and the reader has no right at the root: then a refusal says again only that
     he does not see what is above.
@@ -382,6 +386,15 @@ def _may_hold_vaults(scope: str) -> bool:
 def _tell_untold(untold: Untold) -> str:
     at = untold.at.isoformat(timespec="seconds").replace("+00:00", "Z")
     return f"whose role it was that was taken away at {at} at {untold.scope}: Azure's activity log does not say it"
+
+
+def _place_of(place: str, odd: Odd) -> str:
+    """The scope of an assignment that an odd event may be about; of whoever's log it is, where it does not tell."""
+    return place if odd.resource is None else odd.resource.partition(_ASSIGNMENTS.lower())[0] or "/"
+
+
+def _tell_odd(place: str, odd: Odd) -> str:
+    return f"which roles were taken away in {place}: an event of Azure's activity log cannot be read: {odd.why}"
 
 
 def _scopes(given: Iterable[JsonObject], roles: Mapping[str, Role]) -> Iterator[str]:

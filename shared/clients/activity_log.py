@@ -4,8 +4,8 @@ off or take anything out of it, and the role Reader is enough to read it. Events
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
 
@@ -40,18 +40,43 @@ class Written:
     key: str  # the event's own id
 
 
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """An event that cannot be read whole: as much of it as can be, else None; and what is odd."""
+
+    operation: str | None
+    resource: str | None
+    why: str
+
+    def may_be(self, *operations: str) -> bool:
+        """Whether it may be one of these operations, each by its beginning."""
+        return self.operation is None or self.operation.startswith(operations)
+
+    def may_be_in(self, place: str) -> bool:
+        """Whether it may be about this resource, or what is below it."""
+        return self.resource is None or f"{self.resource}/".startswith(f"{place}/")
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What was written, the oldest first; and the events among which there may be more."""
+
+    written: tuple[Written, ...]
+    odd: tuple[Odd, ...] = ()
+
+
 class ActivityLog:
     """Goes as the reader identity."""
 
     def __init__(self, reader: Arm) -> None:
         self._reader = reader
-        self._kept = Memo[tuple[Written, ...]](reader.http.clock, _FRESH)
+        self._kept = Memo[Log](reader.http.clock, _FRESH)
 
     @property
     def now(self) -> datetime:
         return self._reader.http.clock()
 
-    async def in_group(self, subscription: str, group: str, since: datetime) -> tuple[Written, ...]:
+    async def in_group(self, subscription: str, group: str, since: datetime) -> Log:
         """
         What was written in a resource group, the oldest first; of diagnostic settings what was written in all of the
         subscription. They are asked for both ways: whether a filter minds capitals is not documented, and whoever
@@ -60,20 +85,22 @@ class ActivityLog:
         place = f"/subscriptions/{subscription}"
         by_group = await self._written(place, f"resourceGroupName eq '{group}'", since)
         by_provider = await self._written(place, "resourceProvider eq 'Microsoft.Insights'", since)
-        return tuple(sorted({each.key: each for each in (*by_group, *by_provider)}.values(), key=lambda each: each.at))
+        found = {each.key: each for each in (*by_group.written, *by_provider.written)}
+        odd = tuple(dict.fromkeys((*by_group.odd, *by_provider.odd)))
+        return Log(tuple(sorted(found.values(), key=lambda each: each.at)), odd)
 
-    async def of_roles(self, place: str, since: datetime) -> tuple[Written, ...]:
+    async def of_roles(self, place: str, since: datetime) -> Log:
         """
         What was written of roles, the oldest first. `place` is the ARM id of a subscription, whose log tells of all
         below it; or of a management group, whose log tells of itself alone.
         """
         found = await self._written(place, "resourceProvider eq 'Microsoft.Authorization'", since)
-        return tuple(sorted(found, key=lambda each: each.at))
+        return replace(found, written=tuple(sorted(found.written, key=lambda each: each.at)))
 
-    async def _written(self, place: str, which: str, since: datetime) -> tuple[Written, ...]:
+    async def _written(self, place: str, which: str, since: datetime) -> Log:
         return await self._kept.get((place, which, since), lambda: self._read(place, which, since))
 
-    async def _read(self, place: str, which: str, since: datetime) -> tuple[Written, ...]:
+    async def _read(self, place: str, which: str, since: datetime) -> Log:
         of_group = place.lower().startswith(_GROUPS)
         kind = "management group" if of_group else "subscription"
         doing = f"reading what was changed in {kind} {place.rpartition('/')[2]}"
@@ -81,7 +108,29 @@ class ActivityLog:
         query = f"$filter={quote(f'{times} and {which}', safe='')}&$select={_SELECT}"
         version = _GROUPS_VERSION if of_group else _VERSION
         rows = await self._reader.list(Call(place, version, doing, READER, _VALUES, query))
-        return readable(doing, lambda: tuple(_written(rows)))
+        return readable(doing, lambda: _log(rows))
+
+
+def _log(rows: Sequence[JsonObject]) -> Log:
+    """One odd event says nothing of the others; what it may be about, whoever asked decides."""
+    whole: list[JsonObject] = []
+    odd: list[Odd] = []
+    for row in rows:
+        try:
+            _event(row, {})
+            whole.append(row)
+        except (Unreadable, ValueError) as problem:
+            if _unless_odd(_status, row) != _FAILED:
+                why = str(problem) if isinstance(problem, Unreadable) else "its time is none"
+                odd.append(Odd(_unless_odd(_operation, row), _unless_odd(_resource, row), why))
+    return Log(tuple(_written(whole)), tuple(odd))
+
+
+def _unless_odd(read: Callable[[JsonObject], str], row: JsonObject) -> str | None:
+    try:
+        return read(row)
+    except Unreadable:
+        return None
 
 
 def _written(rows: Sequence[JsonObject]) -> Iterable[Written]:
@@ -94,13 +143,19 @@ def _written(rows: Sequence[JsonObject]) -> Iterable[Written]:
         status = _status(row)
         if status == _FAILED or (status == _STARTED and _operation_id(row) in ended):
             continue
-        yield Written(
-            at=_moment(row),
-            operation=_value(row, "operationName"),
-            resource=_resource(row),
-            properties={**begun.get(_operation_id(row), {}), **_properties(row)},
-            key=text_of(row, "eventDataId"),
-        )
+        yield _event(row, begun.get(_operation_id(row), {}))
+
+
+def _event(row: JsonObject, begun: JsonObject) -> Written:
+    """`begun` are the properties of its beginning. Raises Unreadable, or ValueError, where it is odd."""
+    at, (operation, resource, order) = _moment(row), _operation_id(row)
+    return Written(
+        at=at,
+        operation=operation,
+        resource=resource,
+        properties={**begun, **_properties(row)},
+        key=_text(row, "eventDataId") or f"{_status(row)} {operation} {resource} {order} {at.isoformat()}",
+    )
 
 
 def _properties(row: JsonObject) -> JsonObject:
@@ -109,7 +164,17 @@ def _properties(row: JsonObject) -> JsonObject:
 
 
 def _operation_id(row: JsonObject) -> tuple[str, str, str]:
-    return _value(row, "operationName"), _resource(row), optional_text_of(row, "operationId") or ""
+    return _operation(row), _resource(row), _text(row, "operationId")
+
+
+def _text(row: JsonObject, name: str) -> str:
+    """Only tells events apart: where it is odd, the rest does."""
+    found = row.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _operation(row: JsonObject) -> str:
+    return _value(row, "operationName")
 
 
 def _status(row: JsonObject) -> str:

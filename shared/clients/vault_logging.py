@@ -22,7 +22,7 @@ from shared.clients.graph_shapes import Unreadable, objects_of, optional_text_of
 from shared.clients.memo import Memo
 from shared.clients.resource_graph import READER
 from shared.clients.workspaces import Held, Workspaces
-from shared.errors import CordonError, Gone, PlatformRefused
+from shared.errors import CordonError, Gone, PlatformRefused, Unreachable
 from shared.estate import NO_LOG, Logging, VaultSeen
 from shared.identity import canonical_guid
 from shared.signal import JsonObject
@@ -33,6 +33,7 @@ _TABLES = ("AZKVAuditLogs", "AzureDiagnostics")
 _FRESH = timedelta(seconds=60)  # one reading serves the many vaults of one look
 _FOLLOWED = timedelta(hours=2)  # documented: up to 90 minutes until records flow as a setting says
 _GROUP = re.compile(r"/subscriptions/([0-9a-f-]{36})/resourcegroups/([\w().\-]{1,90})/.+")
+_SETTING_WRITES, _VAULT_DELETED = "microsoft.insights/diagnosticsettings/", "microsoft.keyvault/vaults/delete"
 _NO_FILTER = {"", "source"}  # what a rule calls letting everything in
 _WORKSPACE_READER = "the role Reader on that workspace"
 
@@ -183,13 +184,18 @@ class VaultLogging:
         if found is None:
             doing = f"reading who changed where vault {vault.name} logs to"
             raise PlatformRefused(doing=doing, code="bad-id", why="its ARM id is in no resource group.")
-        return await self._activity.in_group(found[1], found[2], since)
+        log = await self._activity.in_group(found[1], found[2], since)
+        for odd in log.odd:
+            if odd.may_be(_SETTING_WRITES, _VAULT_DELETED) and odd.may_be_in(vault.id):
+                doing = f"reading who changed where vault {vault.name} logs to"
+                raise Unreachable(doing, f"an event of the activity log may be about it, and cannot be read: {odd.why}")
+        return log.written
 
 
 def _changes_logging(each: Written, vault: VaultSeen) -> bool:
     """Writes of one of its settings; and the deletion of the vault, which ends what it logs."""
-    of_setting = each.operation.startswith("microsoft.insights/diagnosticsettings/")
-    deleted = each.operation == "microsoft.keyvault/vaults/delete" and each.resource == vault.id
+    of_setting = each.operation.startswith(_SETTING_WRITES)
+    deleted = each.operation == _VAULT_DELETED and each.resource == vault.id
     return deleted or (of_setting and each.resource.startswith(f"{vault.id}{_SETTINGS}/"))
 
 

@@ -3,14 +3,16 @@ What each workload's sign-ins have been like so far, so that a poll of all of th
 
 A busy tenant has millions of sign-ins, nearly all as ever. Of each workload it is kept, as digests, from which networks
 and countries, with which credentials and agents, to which resources its tokens were issued, and with which codes it was
-refused. A sign-in that shows none of it for the first time is left out. Where it came from, and what refused it, tells
-nothing about a refused one: whoever guesses secrets could make news without end.
+refused. A sign-in that shows none of it for the first time is left out. What is new of one kind within an hour of such
+a signal is owed: the first sign-in after that hour, however usual, is the signal for all of it. So a workload with
+another user agent each time is one signal an hour, and nothing is passed over. Where it came from, and what refused it,
+tells nothing about a refused one: whoever guesses secrets could make news without end.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from shared.baseline import Feature, value_of
 from shared.case import SignIn
@@ -25,13 +27,36 @@ _REFRESHED = timedelta(days=7).days  # how old a date may get before it is writt
 _MOST = 1000  # marks of one workload; the oldest are forgotten first
 
 
+_MOST_BY = 12  # records; more signals of one workload are not made in an hour, nor in the two that are read again
+_WINDOW = timedelta(hours=1)  # in which one kind of news of a workload is told once
+
+
 @dataclass(slots=True)
 class _Known:
-    """One workload's marks, each with the day (since 1970) on which it was seen last."""
+    """
+    One workload's marks, each with the day (since 1970) on which it was seen last; when news of each kind was told, by
+    which records of late; and of which kinds some since then was not.
+    """
 
     marks: dict[str, int]
     etag: str | None  # None: nothing is stored yet
+    told: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    by: tuple[str, ...] = ()
+    owed: frozenset[str] = frozenset()
     changed: bool = False
+
+    def is_news(self, record: str, kinds: frozenset[str], now: datetime) -> bool:
+        """Whether a record that shows these kinds of something new is a signal now. What is none is owed."""
+        if not (kinds or self.owed):
+            return False  # as nearly all are
+        lately = {kind for kind, at in self.told.items() if now - at < _WINDOW}
+        pays = self.owed - lately and record not in self.by  # records are read more than once
+        if not (kinds - lately or pays):
+            self.owed |= kinds
+            return False
+        self.told |= dict.fromkeys(kinds | self.owed, now)
+        self.by, self.owed, self.changed = (record, *self.by)[:_MOST_BY], frozenset(), True
+        return True
 
 
 class Familiar:
@@ -51,7 +76,8 @@ class Familiar:
         for signal in signals:
             principal = str(signal.subject.principal_id)
             known = self._known.get(principal) or await self._load(principal)
-            if self._mark(known, marks_of(signal)) and principal not in self._told:
+            kinds = self._mark(known, marks_of(signal))
+            if principal not in self._told and known.is_news(signal.record_id, kinds, self._clock()):
                 self._told.add(principal)
                 news.append(signal)
         return news
@@ -68,30 +94,34 @@ class Familiar:
             while known.changed and not await self._write(principal, known):
                 rival = await self._load(principal)
                 rival.marks.update({mark: max(day, rival.marks.get(mark, 0)) for mark, day in known.marks.items()})
-                known.marks, known.etag = rival.marks, rival.etag
+                known.marks, known.etag, known.owed = rival.marks, rival.etag, known.owed | rival.owed
             self._known[principal] = known
 
-    def _mark(self, known: _Known, marks: Iterable[str]) -> bool:
-        """Whether one of them is new."""
-        today, new = self._today(), False
-        for mark in marks:
+    def _mark(self, known: _Known, marks: Iterable[tuple[str, str]]) -> frozenset[str]:
+        """The kinds of which one is new."""
+        today, new = self._today(), set[str]()
+        for kind, mark in marks:
             seen = known.marks.get(mark)
-            new = new or seen is None
+            if seen is None:
+                new.add(kind)
             if seen is None or today - seen > _REFRESHED:
                 known.marks[mark] = today
                 known.changed = True
-        return new
+        return frozenset(new)
 
     async def _load(self, principal: str) -> _Known:
         document = await self._documents.get(PARTITION, principal)
         marks = _read(document.body) if document else {}
         recent = {mark: day for mark, day in marks.items() if self._today() - day <= _FORGOTTEN}
-        self._known[principal] = known = _Known(recent, document.etag if document else None)
+        body = document.body if document else {}
+        by, owed = _texts(body, "by"), frozenset(_texts(body, "owed"))
+        self._known[principal] = known = _Known(recent, document.etag if document else None, _told(body), by, owed)
         return known
 
     async def _write(self, principal: str, known: _Known) -> bool:
         newest = sorted(known.marks.items(), key=lambda each: each[1], reverse=True)[:_MOST]
-        body: JsonObject = {"marks": dict(newest)}
+        told: JsonObject = {kind: at.isoformat() for kind, at in known.told.items()}
+        body: JsonObject = {"marks": dict(newest), "told": told, "by": list(known.by), "owed": list(known.owed)}
         if known.etag is None:
             written = await self._documents.insert(PARTITION, principal, body)
         else:
@@ -105,19 +135,19 @@ class Familiar:
         return int(self._clock().timestamp() // 86_400)
 
 
-def marks_of(signal: Signal) -> Sequence[str]:
-    """What a sign-in shows, as digests: nothing of it can be read back."""
-    return [hashlib.sha256(each.encode()).hexdigest()[:16] for each in _shown(signal)]
+def marks_of(signal: Signal) -> Sequence[tuple[str, str]]:
+    """What a sign-in shows, by kind, as digests: nothing of it can be read back."""
+    return [(kind, hashlib.sha256(f"{kind} {value}".encode()).hexdigest()[:16]) for kind, value in _shown(signal)]
 
 
-def _shown(signal: Signal) -> Iterator[str]:
+def _shown(signal: Signal) -> Iterator[tuple[str, str]]:
     sign_in = _sign_in(signal)
     if sign_in.error_code:
-        yield f"refused {sign_in.error_code}"
+        yield "refused", str(sign_in.error_code)
         return
     for feature in _FEATURES:
         if (value := value_of(sign_in, feature)) is not None:
-            yield f"{feature} {value}"
+            yield feature.value, value
 
 
 def _sign_in(signal: Signal) -> SignIn:
@@ -145,3 +175,13 @@ def _text(facts: Mapping[str, object], name: str) -> str | None:
 def _read(body: JsonObject) -> dict[str, int]:
     marks = body.get("marks")
     return {mark: day for mark, day in marks.items() if isinstance(day, int)} if isinstance(marks, dict) else {}
+
+
+def _texts(body: JsonObject, name: str) -> tuple[str, ...]:
+    found = body.get(name)
+    return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+def _told(body: JsonObject) -> dict[str, datetime]:
+    told = body.get("told")
+    return {kind: datetime.fromisoformat(str(at)) for kind, at in told.items()} if isinstance(told, dict) else {}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.actions import choosable
-from shared.case import CASE_PARTS, Case, CouldNotLook, Known
+from shared.case import CASE_PARTS, Case, CouldNotLook, Known, Part
 from shared.conditions.interface import NotMet, ask
 from shared.policy import Rule, load_policy
 from shared.sample_cases import case_of
@@ -30,7 +30,7 @@ GONE = CouldNotLook("the service did not answer")
 def lessened(case: Case) -> Iterator[tuple[str, Case]]:
     """The case without each of its parts, and without each list of a part that is read by itself."""
     for part in CASE_PARTS:
-        known: Any = getattr(case, part.value)
+        known: Part[Any] = getattr(case, part.value)
         if isinstance(known, Known):
             yield part.value, _with(case, part.value, GONE)
             for name, less in _without_each(known.value):

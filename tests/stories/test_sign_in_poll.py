@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from shared.entries import SignalJoined
 from shared.errors import IncompleteAnswer, PartLost, Unreachable
 from shared.incident import Status
 from shared.signal import JsonObject, JsonValue
@@ -244,3 +245,45 @@ def test_what_will_never_be_read_is_named_and_holds_up_nothing() -> None:
         assert await opened(world) == 1
 
     play(story, payroll(), policy=WAITING)
+
+
+def test_another_user_agent_each_time_is_one_signal_an_hour() -> None:
+    """Not one a sweep; and what came within the hour is told by the first sign-in after it, however usual."""
+
+    async def story(world: World) -> None:
+        world.feeds.everybodys = [at(-5)]
+        await sweep_later(world, 0)
+        heard = list[int]()
+        for minutes in range(10, 160, 10):
+            agent = f"tool-{chr(97 + minutes // 10)}" if minutes < 100 else None
+            world.feeds.everybodys += [at(minutes - 4, userAgent=agent)]
+            await sweep_later(world, minutes)
+            heard.append(await signals(world))
+
+        assert heard == [1] * 6 + [2] * 6 + [3] * 3
+
+    play(story, payroll(), policy=WAITING)
+
+
+def test_news_of_another_kind_does_not_wait_for_the_hour() -> None:
+    """A noisy agent hides no new network."""
+
+    async def story(world: World) -> None:
+        world.feeds.everybodys = [at(-5)]
+        await sweep_later(world, 0)
+        world.feeds.everybodys += [at(6, userAgent="tool-a")]
+        await sweep_later(world, 10)
+        before = await signals(world)
+        world.feeds.everybodys += [at(16, userAgent="tool-b", ipAddress="198.51.100.66")]
+        await sweep_later(world, 20)
+
+        assert (before, await signals(world)) == (1, 2)
+
+    play(story, payroll(), policy=WAITING)
+
+
+async def signals(world: World) -> int:
+    """How many were taken in so far, in whichever incident."""
+    listed = await world.store.documents.query("incidents")
+    chains = [await world.chain_of(str(each.body["incident"])) for each in listed]
+    return sum(len([*chain.all(SignalJoined)]) for chain in chains)

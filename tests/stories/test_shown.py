@@ -88,7 +88,7 @@ def test_who_is_cut_off_at_once_waits_for_nothing_that_is_only_shown() -> None:
         shown = befores((await world.chain()).last(Planned))
 
         assert {shown[name] for name in ("owners", "riskState", "access to secrets in vaults")} == {"as found"}
-        assert world.directory.effects[0] == "accountEnabled=False"
+        assert not world.directory.state.enabled
 
     play(story, STATE, policy=POLICY)
 

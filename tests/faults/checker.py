@@ -14,15 +14,20 @@ from itertools import accumulate
 
 from shared.entries import (
     Entry,
+    Escalated,
     Intended,
     Planned,
     PlannedStep,
     Rechecked,
+    RechecksSet,
+    SecretsTurned,
     SignalJoined,
     UndoEnded,
     UndoIntended,
     UndoOrdered,
     Verified,
+    WorkEnded,
+    WorkStarted,
     read_entry,
 )
 from shared.incident import Status, status_of
@@ -80,6 +85,7 @@ _WAYS_BACK = {
     "delete policy": "require-risk-policy",
     "leave policy": "require-risk-policy",
 }
+_WORKED = (Escalated.kind, WorkStarted.kind, WorkEnded.kind, RechecksSet.kind, SecretsTurned.kind)
 LOST_FOR_GOOD = ("password", "unconfirmed")  # no undo brings these back (a secret's value, a word to Microsoft)
 
 
@@ -128,7 +134,7 @@ def _lost(chronicle: Chronicle, expected: Expected) -> Iterator[Violation]:
         if _is_joined(records):
             continue
         word = status_of(records, records[0].time)  # while nobody can be late yet: what it says of itself
-        if word not in RESTING:
+        if word not in RESTING and not _is_called_since(records):
             yield Violation("lost", f"incident {incident} is left by everybody while it is {word.value}")
         if end not in RESTING or end not in expected.ends:
             last = ", ".join(record.kind for record in records[-4:])
@@ -136,6 +142,12 @@ def _lost(chronicle: Chronicle, expected: Expected) -> Iterator[Violation]:
     for acknowledged in chronicle.all("acknowledged"):
         if not any(acknowledged.detail in record_id for record_id in joined):
             yield Violation("lost", f"signal {acknowledged.detail} was acknowledged and stands in no incident")
+
+
+def _is_called_since(records: list[Record]) -> bool:
+    """Whether a person was called when the work that was under way ended."""
+    last = next((record.kind for record in reversed(records) if record.kind in _WORKED), None)
+    return last == Escalated.kind
 
 
 def _is_joined(records: list[Record]) -> bool:

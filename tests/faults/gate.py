@@ -58,7 +58,20 @@ MOST_CALLS = 6000  # of one history: a calm one has some two hundred
 OUTAGE = 600.0  # seconds after which somebody has given the store's permission back
 ON_ITS_WAY = 2.0  # seconds for which a request is on its way while its sender is dead
 _WRITES = frozenset({"append", "insert", "insert_all", "replace", "remove", "send"})
-_ABOUT_AZURE = frozenset({"secrets", "versions", "value", "reach", "logged", "grants_on", "reads_by", "readers_of"})
+_ABOUT_AZURE = frozenset(
+    {
+        "secrets",
+        "deleted",
+        "versions",
+        "value",
+        "reach",
+        "logged",
+        "deleted_vaults",
+        "grants_on",
+        "reads_by",
+        "readers_of",
+    }
+)
 _READS = _ABOUT_AZURE | {
     "look",
     "key_digests",

@@ -296,7 +296,7 @@ class Sitting:
             progress=self._progress(),
             spared=self._spared(),
             since=self._since,
-            dead_by=self._chain.records[0].time + self._last_look,
+            dead_by=self._chain.records[self._chain.place(RotationBegun)].time + self._last_look,
             dead=partial(known_dead, self._desk.store.documents),
         )
 

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.entries import RotationEnded, SecretDone
+from shared.entries import Planned, RotationEnded, SecretDone, SecretsBegun
 from shared.estate import SecretRead, SecretRef, SecretSeen
 from shared.exposure import Exposed
 from shared.history import LAST_LOOK
+from shared.rotation import send_rotation
 from shared.rotation_plan import versions_exposed, versions_gone
 from tests.fakes import START
 from tests.rotation.world import RotationWorld, play, policy
@@ -111,6 +112,28 @@ def test_where_no_log_tells_all_is_rotated_once_more_when_the_last_token_is_dead
         assert ended is not None
         assert (ended.whole, ended.counts) == (True, {"rotated": rounds})
         assert logged or max(published) >= chain.records[0].time + LAST_LOOK
+
+    play(story, text=policy(ask="[]"))
+
+
+def test_when_it_is_begun_again_the_last_token_is_that_of_the_later_cut() -> None:
+    """Nobody logs what is read: what the first one had rotated when its tokens were dead, later ones may have read."""
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(REF, "acct01")
+        world.access.vaults[REF.vault] = False
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(hours=4))
+        before, incident = world.enabled(REF)[-1], await world.chain()
+        plan = incident.last(Planned)
+        assert plan is not None
+        await incident.write(plan, SecretsBegun(plan_hash=plan.hash))
+        await send_rotation(world.store.queue, incident.incident, timedelta())
+        await world.work_queue(responder, timedelta(hours=4))
+
+        assert not world.is_alive(before)
+        assert len(world.made(REF)) == 3
 
     play(story, text=policy(ask="[]"))
 

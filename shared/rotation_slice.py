@@ -3,7 +3,7 @@ Many secrets side by side, for a slice of bounded time: whoever's turn it is sta
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -46,8 +46,10 @@ class Slice:
                     break
                 self._take_in()
         finally:
-            await self._finish()
+            late = await self._finish()
         self._take_in()
+        for step in late:
+            await self.stages.broke_off(step)
 
     def next_due(self) -> datetime | None:
         """When something can go on; now, if anything could at once. None: nothing waits for a moment."""
@@ -121,10 +123,10 @@ class Slice:
             begins = self.stages.begins(step)
             self.board.put(step, planned.tier, planned.ref.vault, standing, until, begins=begins)
 
-    async def _finish(self) -> None:
+    async def _finish(self) -> Sequence[str]:
         """Let what is under way come to its end; what does not is broken off, and found again by the next slice."""
         if not self._tasks:
-            return
+            return ()
         _, late = await asyncio.wait(self._tasks, timeout=_PATIENCE)
         for task in late:
             task.cancel()
@@ -134,3 +136,4 @@ class Slice:
         for task in self._tasks:
             if not task.cancelled():
                 task.exception()  # told by the first of them; nothing is to be said of the others
+        return [self._tasks[task] for task in late if task.cancelled()]

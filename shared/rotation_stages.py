@@ -135,6 +135,11 @@ class Stages:
             await self._try_later(step, self.progress[step].next_stage, why)
         self._left_alone[step] = until
 
+    async def broke_off(self, step: str) -> None:
+        """It did not come to an end within a slice. Tried again, and in the end given up: lower tiers wait for it."""
+        why = Unreachable(f"rotating {step}", "it takes longer than a slice of work lasts, and was broken off")
+        await self._try_later(step, self.progress[step].next_stage, why)
+
     def _stand(self, step: str) -> tuple[Standing, datetime | None]:
         progress, now = self.progress[step], self.means.clock()
         stage = progress.next_stage

@@ -4,6 +4,7 @@ What rotators read before they act: the versions of a secret, and the values of 
 Values stay in memory for one comparison with what the source takes, and are held by what shows them to nobody.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hmac import compare_digest
@@ -12,13 +13,15 @@ from urllib.parse import unquote
 from shared.case import CouldNotLook, Known, NotLooked
 from shared.entries import WriteOutcome
 from shared.errors import CannotBeRead, Gone, Unreachable
-from shared.estate import OPERATION_TAG, DatedKey, SecretSeen, SecretValue
+from shared.estate import OPERATION_TAG, DatedKey, SecretRef, SecretSeen, SecretValue
 from shared.rotators.forms import read_form
 from shared.rotators.interface import Job, RotatorMeans
 from shared.rotators.providers import read_provider
 from shared.rotators.tags import PROVIDER, tag
 from shared.signal import JsonObject, JsonValue
+from shared.together import together
 
+_SIDE_BY_SIDE = 32  # values that are read at once
 _AT_ONCE = timedelta(seconds=2)  # Key Vault tells whole seconds
 _MAY_BE_THEIRS = timedelta(days=30)  # for so long reads count: since then somebody else may have been at work
 
@@ -123,13 +126,19 @@ def exposed_of(job: Job, versions: tuple[SecretSeen, ...]) -> Mapping[str, Secre
 
 
 async def values_of(job: Job, versions: tuple[SecretSeen, ...], means: RotatorMeans) -> Values:
-    """Reads each value once. A disabled version is not read: the vault would refuse."""
-    read = dict[str, SecretValue]()
-    newest = versions[0]
+    """
+    Reads each value once, some side by side: whoever may store secrets can store thousands of versions of one. A
+    disabled version is not read: the vault would refuse.
+    """
+    newest, room = versions[0], asyncio.Semaphore(_SIDE_BY_SIDE)
     wanted = {newest.version, *job.exposed}
-    for each in versions:
-        if each.version in wanted and each.version is not None and each.enabled:
-            read[each.version] = await means.estate.vaults.value(each.ref, each.version)
+
+    async def one(ref: SecretRef, version: str) -> tuple[str, SecretValue]:
+        async with room:
+            return version, await means.estate.vaults.value(ref, version)
+
+    given_out = ((each.ref, each.version) for each in versions if each.version in wanted and each.enabled)
+    read = dict(await together(*(one(ref, version) for ref, version in given_out if version is not None)))
     exposed = {version: read[version] for version in job.exposed if version in read}
     unread = tuple(version for version in job.exposed if version not in read)
     return Values(read.get(newest.version or ""), exposed, unread)

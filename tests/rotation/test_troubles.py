@@ -28,7 +28,7 @@ from shared.entries import (
     WriteOutcome,
 )
 from shared.errors import OutcomeUnknown, PermissionMissing, Throttled
-from shared.estate import SecretRef
+from shared.estate import SecretRef, SecretValue
 from shared.identity import ClientId, PrincipalId
 from shared.incident import Status
 from shared.journal import IncidentId, Journal, Record
@@ -574,6 +574,33 @@ def test_an_undo_ends_the_rotation_before_its_next_effect() -> None:
         assert ended is not None
         assert not ended.whole
         assert await world.status() is Status.RELEASED
+
+    play(story, text=ALL)
+
+
+def test_a_secret_that_no_slice_can_finish_is_given_up_and_lower_tiers_go_on() -> None:
+    """Whoever may store secrets can make one so slow that it is broken off each time; what lies beside it must die."""
+    beside = SecretRef("shop", "beside")
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(CONN, "acct01", read=True)
+        world.storage_secret(beside, "acct02")
+        values = world.vaults.value
+
+        async def slow(ref: SecretRef, version: str) -> SecretValue:
+            await asyncio.sleep(600 if ref == CONN else 0.1)
+            return await values(ref, version)
+
+        world.vaults.value = slow  # pyright: ignore[reportAttributeAccessIssue]
+        ended = await play_out(world)
+        stopped = (await world.secrets_chain()).last(SecretStopped, "shop/conn")
+
+        assert stopped is not None
+        assert stopped.outcome == "budget-spent"
+        assert "it takes longer than a slice of work lasts" in stopped.reason
+        assert not world.is_alive(world.vaults.held[beside][0][1])
+        assert ended is not None
+        assert ended.counts == {"rotated": 1, "stopped": 1}
 
     play(story, text=ALL)
 

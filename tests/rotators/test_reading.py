@@ -1,5 +1,6 @@
 """What rotators read before they act: which version is ours, which source tags name, what a value holds."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -7,8 +8,8 @@ import pytest
 
 from shared.case import Known
 from shared.errors import Gone
-from shared.estate import OPERATION_TAG, SecretValue
-from shared.rotators.reading import changed_lately, holds, made_by_us, tagged_for, versions_of
+from shared.estate import OPERATION_TAG, SecretRef, SecretValue
+from shared.rotators.reading import changed_lately, holds, made_by_us, tagged_for, values_of, versions_of
 from tests.fakes import START
 from tests.rotators.estate import LONG_AGO, REF, World, begin
 from tests.rotators.kinds import STORAGE, kind
@@ -86,3 +87,27 @@ async def test_a_version_of_ours_that_somebody_disabled_is_made_again() -> None:
     assert made_by_us(rounds.job, (seen,)) == seen
     assert made_by_us(rounds.job, (replace(seen, enabled=False),)) is None
     assert made_by_us(replace(rounds.job, operation="another"), (seen,)) is None
+
+
+@pytest.mark.anyio
+async def test_many_versions_are_read_side_by_side_and_not_all_at_once() -> None:
+    """Who may store secrets can make thousands of one: read one after the other they would outlast any slice."""
+    world = World()
+    rounds = await begin(world, kind("generated-value").set_up(world))
+    ids = [str(world.vaults.store(REF, f"value {number}").version) for number in range(100)]
+    under_way, most, value = 0, 0, world.vaults.value
+
+    async def slow(ref: SecretRef, version: str) -> SecretValue:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        under_way -= 1
+        return await value(ref, version)
+
+    world.vaults.value = slow  # pyright: ignore[reportAttributeAccessIssue]
+    job = replace(rounds.job, exposed=tuple(ids))
+    values = await values_of(job, await versions_of(job, world.means), world.means)
+
+    assert len(values.exposed) == 100
+    assert 8 < most <= 32

@@ -7,6 +7,7 @@ nothing once it was changed. What a fresh read of its source has proven is kept 
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from shared.errors import Unreachable
 from shared.estate import SecretRef
@@ -20,8 +21,8 @@ _TRIES = 20
 
 
 async def note_dead(documents: Documents, incident: IncidentId, ref: SecretRef, versions: Iterable[str]) -> None:
-    """Keep that the incident has proven these dead. May run again."""
-    wanted: JsonObject = dict.fromkeys(versions, str(incident))
+    """Keep that the incident has proven these dead, the newest first. May run again."""
+    wanted: JsonObject = dict.fromkeys(islice(versions, _MOST), str(incident))
     for _ in range(_TRIES):
         found = await documents.get(_PARTITION, _key(ref))
         if found is None:

@@ -132,3 +132,13 @@ async def test_several_incidents_keep_what_each_has_proven() -> None:
 
     assert await known_dead(documents, CONN) == {"one": EARLIER, "two": later}
     assert await known_dead(documents, SecretRef("shop", "other")) == {}
+
+
+@pytest.mark.anyio
+async def test_of_thousands_of_versions_the_newest_are_kept() -> None:
+    """Whoever may store secrets can make so many; what is not kept is proven anew."""
+    documents = memory_store(lambda: START).documents
+    versions = [f"{number:032x}" for number in range(5_000)]
+    await note_dead(documents, EARLIER, CONN, versions)
+
+    assert [*await known_dead(documents, CONN)] == versions[:500]

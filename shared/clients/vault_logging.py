@@ -34,6 +34,7 @@ _FRESH = timedelta(seconds=60)  # one reading serves the many vaults of one look
 _FOLLOWED = timedelta(hours=2)  # documented: up to 90 minutes until records flow as a setting says
 _GROUP = re.compile(r"/subscriptions/([0-9a-f-]{36})/resourcegroups/([\w().\-]{1,90})/.+")
 _SETTING_WRITES, _VAULT_DELETED = "microsoft.insights/diagnosticsettings/", "microsoft.keyvault/vaults/delete"
+_SETTING_DELETED = f"{_SETTING_WRITES}delete"
 _NO_FILTER = {"", "source"}  # what a rule calls letting everything in
 _WORKSPACE_READER = "the role Reader on that workspace"
 
@@ -171,7 +172,7 @@ class VaultLogging:
         if not all(written):
             return Logging()
         settled = min(each[-1].at for each in written)  # since then one of them is as it is now, whatever others are
-        moments = [each.at for each in changes if each.at <= settled]
+        moments = [each.at for each in changes if each.at <= settled or _ends_too_soon(each, settled)]
         records = await workspaces.records_of(vault.name, since)
         dark = now - moments[-1] < _FOLLOWED
         for start, end in pairwise([since, *moments]):
@@ -201,6 +202,11 @@ def _changes_logging(each: Written, vault: VaultSeen) -> bool:
 
 def _of_setting(changes: Iterable[Written], setting: _Setting, vault: VaultSeen) -> Sequence[Written]:
     return [each for each in changes if each.resource in {setting.id, vault.id}]
+
+
+def _ends_too_soon(change: Written, settled: datetime) -> bool:
+    """Another setting was deleted before the one of now was surely at work: that may be what logged until then."""
+    return change.operation == _SETTING_DELETED and change.at - settled < _FOLLOWED
 
 
 def _is_fed(records: Sequence[Held], start: datetime, end: datetime) -> bool:

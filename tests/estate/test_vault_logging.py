@@ -260,6 +260,22 @@ def test_once_our_setting_is_as_it_is_now_others_may_be_written_as_often_as_they
     with_estate(story, azure(diagnostics=[{"name": "audit"}, archive]), logs=of_others("2026-02-10T08:00:00Z"))
 
 
+@pytest.mark.parametrize(("after", "logged"), [(timedelta(minutes=30), False), (timedelta(hours=3), True)])
+def test_what_is_deleted_before_another_setting_is_surely_at_work_leaves_a_gap(after: timedelta, logged: bool) -> None:
+    """A new setting for the old one: the one logs no more, and the other may take an hour and a half to begin."""
+
+    async def story(estate: Estate, desk: Desk) -> None:
+        settings = f"{desk.tenant.state.vaults['shop'].resource_id}/providers/Microsoft.Insights/diagnosticSettings"
+        at = datetime(2026, 2, 20, tzinfo=UTC) + after
+        deleted = event(desk.tenant.state, at, "Microsoft.Insights/diagnosticSettings/delete", f"{settings}/old")
+        desk.tenant.state.azure.activity.load([event_of(desk, f"{settings}/audit"), deleted])
+        found = known(await estate.access.logged(SHOP, SINCE))
+
+        assert (found == Logging()) is logged
+
+    with_estate(story, azure(diagnostics=[{"name": "audit"}]), logs=of_others("2026-02-10T08:00:00Z"))
+
+
 def test_what_is_switched_on_during_the_look_is_dark_for_a_while() -> None:
     """What is read just after may not be logged yet, although the setting is there."""
     changes = history(("2026-03-02T02:30:00Z", True))

@@ -64,9 +64,10 @@ class CredentialAdded:
         explained: set[str] = set()
         made = self._made(case, state)
         for record in case.audits.value:
-            if not is_about(subject_of(record), state):
-                continue
             change = credential_change(record)
+            tells = change.added or change.unread
+            if not tells or not is_about(subject_of(record), state):
+                continue
             explained.update(key.key_id for key in change.added)
             concerned = [key for key in change.added if key.holder in self.holders]
             if not concerned and not change.unread:

@@ -291,14 +291,11 @@ class Responder:
             log.error("%s", damage)  # noqa: TRY400 - the text says it all
 
     async def _call_for_a_person(self, incident: IncidentId) -> None:
+        """Once: while it goes on failing, every message that is tried for it ends here."""
         chain = await self._chain(incident)
         if chain:
-            await chain.write(
-                Escalated(
-                    reason="Work on this incident failed every time it was tried.",
-                    todo="Read the errors in the log, mend the cause, then order the incident again.",
-                )
-            )
+            if not _is_called_because_it_fails(chain):
+                await chain.write(Escalated(reason=_FAILS, todo=_MEND))
             await self._desk.outbox.publish_due(chain)
 
     # People
@@ -845,6 +842,16 @@ class Responder:
 
 
 _INCIDENT = re.compile(r"[0-9]{8}-[0-9a-f]{12}")
+
+
+_FAILS = "Work on this incident failed every time it was tried."
+_MEND = "Read the errors in the log, mend the cause, then order the incident again."
+
+
+def _is_called_because_it_fails(chain: Chain) -> bool:
+    """Whether that is still the last word of the incident."""
+    called = History(chain.lines).escalated
+    return called is not None and called.reason == _FAILS
 
 
 def _is_incident(value: object) -> TypeGuard[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from shared.actions import ACTIONS
-from shared.entries import HeldBack, SignalJoined
+from shared.entries import Escalated, HeldBack, SignalJoined
 from shared.errors import JournalDamaged, MalformedSignal
 from shared.incident import Status
 from shared.journal import IncidentId, Journal, Record
@@ -113,6 +113,26 @@ def test_a_message_with_a_forged_incident_is_set_aside(incident: str) -> None:
         with pytest.raises(MalformedSignal):
             await responder.work({"incident": incident, "because": "signal"})
         await responder.tell_poisoned(json.dumps({"incident": incident, "because": "signal"}).encode())
+
+    play(story, STATE)
+
+
+def test_work_that_goes_on_failing_calls_a_person_once() -> None:
+    """Each of its messages ends in the poison queue for hours; what comes after news is another call."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        incident = (await world.chain()).incident
+        poison = json.dumps({"incident": incident, "because": "resumed"}).encode()
+        calls = list[int]()
+        for number in (1, 2):
+            for _ in range(3):
+                await responder.tell_poisoned(poison)
+            calls.append(sum(1 for _ in (await world.chain()).all(Escalated)))
+            await world.hear_of_leak(responder, number + 1)
+
+        assert calls == [1, 2]
 
     play(story, STATE)
 

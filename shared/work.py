@@ -492,11 +492,13 @@ class Work:
         order = order_in(chain, since=looked_until(chain))
         if standing is not None and order is None and chain.place(Approved) > chain.place(Intended):
             return await self._begin_approved(standing)
-        if is_decided(chain) or (standing is not None and order is None):
+        if is_decided(chain):
             return standing or self._left_standing(), None
         found, _ = await asyncio.gather(self._investigate(order), self._desk.recall_readiness())
         self._desk.precedence.enter(self._incident)
         found = await choose_rung(found, self._desk.policy, self._desk.left_out)
+        if standing is not None and order is None and not self._asks_for_more(found):
+            return standing, None
         joins, ahead, elsewhere = await together(
             self._joins_another(found), self._look_ahead(found), self._stands_elsewhere()
         )
@@ -506,6 +508,17 @@ class Work:
         if self._waits_for_better_times(found):
             return None, None
         return await self._conclude(found, order, ahead), found.look
+
+    def _asks_for_more(self, found: Investigation) -> bool:
+        """
+        Whether a signal that joined what is contained leads to an action that does not stand yet. Otherwise it is
+        answered by that, and leads to a fresh look at it.
+        """
+        if found.state is None or found.decision.verdict not in (Verdict.CONTAIN, Verdict.ASK):
+            return False
+        standing = {choice.name for choice in standing_choices(self._chain)}
+        new = {choice.name for choice in found.decision.actions} - standing
+        return bool(new) and "dismiss-risk" not in new and not found.passing_faults
 
     def _left_standing(self) -> Planned | None:
         """What stands beside the newest plan, or was left by an undo: a look found it undone, and it is tried again."""

@@ -1,0 +1,75 @@
+"""A signal that joins what is contained is answered by that, unless the policy asks for more on it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.entries import Decided, HeldBack
+from shared.incident import Status
+from shared.responder import Responder
+from shared.signal import JsonObject
+from tests.fakes import password, payroll
+from tests.stories.world import World, leak, play
+
+STATE = payroll(application=[password(1)])
+ODD = "anomalousServicePrincipalActivity"
+TWO_RULES = f"""
+version: 1
+rules:
+  - name: odd
+    when: {{risk-detection: {{types: [{ODD}]}}}}
+    verdict: VERDICT
+    actions: [block-sign-in, custody]
+  - name: leaked-credential
+    when: {{risk-detection: {{types: [leakedCredentials]}}}}
+    verdict: contain
+    actions: [block-sign-in, replace-credentials]
+"""
+
+
+async def hear(world: World, responder: Responder, type_: str) -> None:
+    """Another detection, minutes after the containment."""
+    data: JsonObject = {**leak(2), "riskEventType": type_}
+    (found,) = world.directory.detections
+    world.directory.detections = (found, replace(found, id=str(data["id"]), type=type_))
+    await responder.receive_events([{"type": "Cordon.Signal.RiskDetection", "id": "e2", "source": "t", "data": data}])
+
+
+@pytest.mark.parametrize(("verdict", "done"), [("contain", True), ("ask", False)])
+def test_what_the_policy_asks_for_beyond_what_stands_is_done_or_asked_for(verdict: str, done: bool) -> None:
+    """No signal is lost in a containment that some other rule has made; and what stands goes on being watched."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=2))
+        await hear(world, responder, ODD)
+        await world.work_queue(responder, timedelta(minutes=2))
+        chain, status = await world.chain(), await world.status()
+        world.directory.state = replace(world.directory.state, enabled=True)
+        await world.work_queue(responder)
+
+        assert ("tags=cordon-custody" in world.directory.effects) is done
+        assert status is (Status.CONTAINED if done else Status.AWAITING_APPROVAL)
+        assert (chain.last(HeldBack) is None) is done
+        assert not world.directory.state.enabled
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", verdict))
+
+
+def test_a_signal_that_asks_for_nothing_more_leads_to_a_look_and_to_no_new_plan() -> None:
+    """Otherwise whoever makes news would have everything planned and proven again."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=2))
+        await hear(world, responder, "leakedCredentials")
+        await world.work_queue(responder, timedelta(minutes=2))
+        chain = await world.chain()
+
+        assert len([*chain.all(Decided)]) == 1
+        assert await world.status() is Status.CONTAINED
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "contain"))

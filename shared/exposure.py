@@ -47,6 +47,7 @@ class Exposed:
     reads: SecretRead | None = None
     readers: tuple[SecretRead, ...] = ()
     more_readers: str | None = _NOBODY_LOOKED
+    nobodys: SecretRead | None = None  # reads beside its own of which the log does not say whose they were
 
     @property
     def ref(self) -> SecretRef:
@@ -143,6 +144,16 @@ def own_reads(reads: Part[tuple[SecretRead, ...]], reach: Reach) -> tuple[Secret
     return tuple(each for each in told if each.reader != NOBODY or _may_be(each, named, reach))
 
 
+def nobodys_reads(reads: Part[tuple[SecretRead, ...]], reach: Reach) -> tuple[SecretRead, ...]:
+    """
+    Nameless reads of what it is known to have read. They tell no more of the secret, nor whether it read again; but a
+    version that they name, and its own reads do not, it may have read as well.
+    """
+    told, vaults = reads.value if isinstance(reads, Known) else (), {each.vault.name for each in reach.vaults}
+    named = {each.secret for each in told if each.reader != NOBODY}
+    return tuple(e for e in told if e.reader == NOBODY and e.secret in named and e.secret.vault in vaults)
+
+
 def _may_be(read: SecretRead, named: set[SecretRef], reach: Reach) -> bool:
     return read.secret not in named and any(each.vault.name == read.secret.vault for each in reach.vaults)
 
@@ -174,6 +185,7 @@ class _Judge:
     """Says of one secret whether it is exposed, and how badly."""
 
     reads: Mapping[SecretRef, SecretRead]
+    nobodys: Mapping[SecretRef, SecretRead]
     read_vaults: frozenset[str]
     reached: Mapping[str, Reached]
     unlogged: Mapping[str, str]
@@ -185,6 +197,7 @@ class _Judge:
         reads = merged(own_reads(gathered.reads, gathered.reach))
         return cls(
             reads=reads,
+            nobodys=merged(nobodys_reads(gathered.reads, gathered.reach)),
             read_vaults=frozenset(ref.vault for ref in reads),
             reached=reached,
             unlogged=dict(_unlogged(gathered)),
@@ -195,7 +208,7 @@ class _Judge:
         ref = seen.ref
         reads = self.reads.get(ref)
         if reads is not None:
-            return Exposed(seen, 1, _tell_reads(reads), reads)
+            return Exposed(seen, 1, _tell_reads(reads), reads, nobodys=self.nobodys.get(ref))
         reached = self.reached.get(ref.vault)
         ways = _ways(reached, ref) if reached else ()
         if any(way.reads for way in ways) and ref.vault in self.unlogged:

@@ -133,7 +133,12 @@ def versions_exposed(
         each
         for each in versions
         if each.version is not None
-        and (each.enabled or was_read(exposed, each) or _was_enabled_since(each, untold_since))
+        and (
+            each.enabled
+            or was_read(exposed, each)
+            or was_read(replace(exposed, reads=exposed.nobodys), each)
+            or _was_enabled_since(each, untold_since)
+        )
     )
 
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.case import Known
 from shared.entries import Planned, RotationEnded, SecretDone, SecretsBegun
-from shared.estate import SecretRead, SecretRef, SecretSeen
-from shared.exposure import Exposed
+from shared.estate import NOBODY, Reach, Reached, SecretRead, SecretRef, SecretSeen, VaultSeen
+from shared.exposure import Exposed, Gathered, find_exposure
 from shared.history import LAST_LOOK
 from shared.rotation import send_rotation
 from shared.rotation_plan import versions_exposed, versions_gone
@@ -39,6 +40,18 @@ def test_a_disabled_version_that_a_read_without_a_version_may_have_given_must_di
     exposed = Exposed(new, 1, "read", reads)
 
     assert (old in versions_exposed(exposed, (new, old))) is dies
+
+
+def test_a_disabled_version_that_a_nameless_row_names_must_die_also_where_its_own_reads_name_others() -> None:
+    """The log does not say who read it: it may have been the identity, whose own rows are of another version."""
+    new, old = SecretSeen(REF, "new", True, AFTER, AFTER), SecretSeen(REF, "old", False, BEFORE - LONG, AFTER)
+    reads = tuple(SecretRead(REF, (v,), READ, READ, 1, (), who) for v, who in (("new", "1"), ("old", NOBODY)))
+    vault = Reached(VaultSeen("/v", REF.vault, "s", rbac=True), ())
+    found = find_exposure(Gathered(Known(reads), Reach((vault,)), {}, {REF.vault: Known((new,))}))
+
+    assert [each.version for each in versions_exposed(found.secrets[0], (new, old))] == ["new", "old"]
+    assert found.secrets[0].reads is not None
+    assert found.secrets[0].reads.versions == ("new",)
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,8 @@ def _unless_dead(opens: str, step: str, story: RotationStory) -> str:
     if planned is not None and "published" not in progress.done:
         if planned.keys == "one" and "made" in progress.done:
             return "its source took a new password that is in no vault"
+        if planned.keys == "one" and progress.intended == "made" and progress.stopped is None:
+            return "its source may have taken a new password that is in no vault: whoever did it was killed"
         if other := _died_with(planned, progress, story):
             return f"the exposed credential died with that of {other}, and whoever reads this secret gets a dead one"
     seen = progress.verified is not None and (progress.verified.answer, progress.verified.by) == ("held", "read")

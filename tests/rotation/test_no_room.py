@@ -1,16 +1,17 @@
 """What could not be stored is not made: a password that nobody has locks everybody out."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from shared.entries import RotationEnded, SecretStopped
+from shared.entries import RotationEnded, SecretStopped, UndoOrdered
 from shared.errors import PermissionMissing
 from shared.estate import SecretRef, SecretSeen, SecretValue
 from shared.report import as_markdown
-from tests.fakes import PAYROLL_CLIENT, START, password, payroll, value_of
+from tests.fakes import PAYROLL_CLIENT, START, Crash, password, payroll, value_of
 from tests.rotation.test_told import told
 from tests.rotation.world import RotationWorld, play, policy
 from tests.rotators.estate import GROUP
@@ -139,5 +140,33 @@ def test_what_died_with_another_secret_of_its_source_is_not_said_to_open_it() ->
         assert not world.is_alive(world.vaults.held[closed][-1][1])
         assert stopped.open is not None
         assert stopped.open.startswith("the exposed credential died with that of shop/conn, and whoever reads this")
+
+    play(story, text=ALL)
+
+
+def test_a_password_that_may_have_been_set_when_it_was_called_off_is_told_as_that() -> None:
+    """Whoever set it was killed before he could write it down, and a person took the containment back meanwhile."""
+
+    async def story(world: RotationWorld) -> None:
+        sql_secret(world)
+
+        def die(name: str) -> None:
+            if name == "set password":
+                raise Crash
+
+        world.writes.after = die
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        with suppress(Crash):
+            await world.work_queue(responder)
+        incident = (await world.chain()).incident
+        await responder.undo(incident, UndoOrdered(by="ana", reason="a drill of ours"))
+        await world.work_queue(world.instance("two"))
+        _, report = await told(world, responder)
+
+        assert not world.is_alive(PASSWORD)
+        assert report.secrets is not None
+        assert [each.state for each in report.secrets.secrets] == ["left"]
+        assert str(report.secrets.secrets[0].open).startswith("its source may have taken a new password that is in no")
 
     play(story, text=ALL)

@@ -635,7 +635,10 @@ class GraphActivity:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is known about one identity at `now`, the moment of decision."""
+    """
+    What is known about one identity at `now`, the moment of decision. Where its news came `late`, by hours, `now` lies
+    by as much before the clock: what a rule asks of the last day is then the day before they should have come.
+    """
 
     now: datetime
     tenant_id: str
@@ -663,6 +666,7 @@ class Case:
     people_week: Part[PeopleWindow] = NOT_LOOKED
     people_fortnight: Part[PeopleWindow] = NOT_LOOKED
     people_month: Part[PeopleWindow] = NOT_LOOKED
+    late: timedelta = timedelta()
     answers: dict[object, Any] = field(default_factory=dict[object, Any], init=False, compare=False, repr=False)
 
 

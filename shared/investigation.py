@@ -106,15 +106,16 @@ async def investigate(
     estate: Estate | None = None,
     suspicions: Suspicions | None = None,
     may_act: bool = False,
+    late: timedelta = timedelta(),
 ) -> Investigation:
     """
     Gather and decide in turns. The identity itself is always read: nothing is contained unseen. One that is not
     there is looked for among the deleted items, and one that is ordered from there, only there. `estate` and
     `suspicions` go with the look to whoever acts by it. Where the plan may be carried out by this very look, what its
-    pre-images need is read along.
+    pre-images need is read along. `late` is by how much the news of it came too late.
     """
     look = Look(directory, subject, clock, estate, suspicions)
-    case = Case(clock(), tenant_id, subject, tuple(signals), own_ids)
+    case = Case(clock() - late, tenant_id, subject, tuple(signals), own_ids, late=late)
     decision = judge(policy, case)
     if deleted_first and (part := await _among_deleted(look)) is not None:
         return Investigation(replace(case, identity=part), decision, look)

@@ -254,7 +254,8 @@ def _revoke(footing: Footing) -> Ends | Passed:
     if blocked := next((name for name in names if name in footing.cannot), None):
         return Passed("not-applicable", f"{blocked} cannot run here: {footing.cannot[blocked]}")
     oldest = min(each.at for each in accusation.elsewhere)
-    since = f"{int((footing.case.now - oldest + timedelta(hours=1)).total_seconds() // 60)}m"
+    long = footing.case.now + footing.case.late - oldest + timedelta(hours=1)
+    since = f"{int(long.total_seconds() // 60)}m"
     actions = tuple(ActionChoice(name, {"added-since": since}) for name in names)
     return _unless_it_renews(footing, Ends(actions, "what it was given lately is all that is suspicious"))
 

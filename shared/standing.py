@@ -5,6 +5,7 @@ Where the work on an incident stands, read from its journal. Pure.
 from collections.abc import Set
 from datetime import datetime, timedelta
 
+from shared.audit import LOOK_BACK
 from shared.chain import Chain
 from shared.entries import (
     Approved,
@@ -33,6 +34,8 @@ RETRIES = (30.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0)  # seconds between att
 # documented nowhere. Whatever joins is decided on afresh, so the bound swallows nothing.
 _ONE_FACT = timedelta(hours=1)
 _RISK = frozenset({"risk-detection", "risky-service-principal"})
+_LOGS = frozenset({"directory-audit"})  # whose news tell when it happened, and are judged by how long ago that is
+_USUAL_WAIT = timedelta(hours=6)
 
 
 def is_closed(chain: Chain) -> bool:
@@ -239,6 +242,20 @@ def known_ids(chain: Chain) -> list[str]:
     ids = [subject.principal_id, subject.client_id, subject.app_object_id]
     ids += [given.principal_id, given.client_id, given.app_object_id] if given else []
     return list(dict.fromkeys(i for i in ids if i))
+
+
+def lateness(chain: Chain) -> timedelta:
+    """
+    By how much the log's news of this incident came too late, after an outage here or there; nothing for what a log
+    takes at times. Without it, a rule about the last day would pass over what it was never asked about in time.
+    """
+    waits = (
+        line.record.time - line.entry.observed_at
+        for line in chain.lines
+        if isinstance(line.entry, SignalJoined) and line.entry.source in _LOGS
+    )
+    longest = max(waits, default=timedelta())
+    return min(longest, LOOK_BACK) if longest > _USUAL_WAIT else timedelta()
 
 
 def signals_of(chain: Chain) -> tuple[Signal, ...]:

@@ -108,6 +108,7 @@ from shared.standing import (
     is_decided,
     is_undecided_since_undo,
     known_ids,
+    lateness,
     looked_until,
     needs_work,
     signals_of,
@@ -609,6 +610,7 @@ class Work:
             estate=desk.tenant.estate,
             suspicions=desk.suspicions,
             may_act=self._mode == "act",
+            late=lateness(self._chain),
             **extra,
         )
 

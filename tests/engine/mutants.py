@@ -43,9 +43,9 @@ def environment() -> Path:
         venv.create(PLACE, clear=True, with_pip=True)
         pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
         subprocess.run([*pip, "-r", str(WANTED)], check=True)  # noqa: S603 - our own list
-        (site,) = PLACE.glob("lib/python*/site-packages")
-        (site / "tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
         stamp.write_text(WANTED.read_text())
+    (site,) = PLACE.glob("lib/python*/site-packages")  # each time, for the tests' own environment may have moved
+    (site / "tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return python
 
 

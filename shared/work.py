@@ -288,6 +288,10 @@ class Work:
         if self._is_busy() or (self._told(series, place) is None and self._is_written_since()):
             await self._desk.store.queue.send(message, LEASE)
             return
+        early = self._left_of_race_window()
+        if early and self._told(series, place) is None:
+            await self._desk.store.queue.send(message, early)
+            return
         if newest.chained and place < len(newest.after) and self._told(series, place) is None:
             gap = newest.after[place] - newest.after[place - 1]
             await self._desk.store.queue.send(self._recheck_message(series, place + 1), timedelta(seconds=gap))
@@ -307,6 +311,18 @@ class Work:
         if place < self._chain.place(RechecksSet):
             return False
         return self._desk.clock() - self._chain.records[place].time < _UNTIL_RESUMED
+
+    def _left_of_race_window(self) -> timedelta:
+        """
+        How long the newest write may still lose a race. An attempt that failed once it had sent messages for its looks
+        writes no series down, and the next one sends the same series anew: the older messages come too early.
+        """
+        place = self._chain.place(Applied)
+        if place < 0:
+            return timedelta()
+        window = timedelta(seconds=RECHECKS[0])
+        passed = self._desk.clock() - self._chain.records[place].time
+        return min(max(window - passed, timedelta()), window)
 
     async def _look_again(self, plan: Planned, series: int, place: int) -> None:
         """Look, write down what was seen, and do what follows; whoever was killed in between goes on from there."""

@@ -375,3 +375,20 @@ def test_an_old_look_that_comes_late_proves_nothing_within_the_race_window_of_a_
 
 def _look(incident: str, place: int) -> JsonObject:
     return {"incident": incident, "because": "recheck", "series": 1, "place": place}
+
+
+def test_a_look_that_comes_before_its_time_waits_for_the_race_window_to_pass() -> None:
+    """An attempt that failed has sent messages for its looks, and the next one wrote once more before they came."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await asyncio.sleep(2)
+        await responder.work(_look((await world.chain()).incident, 1))
+        early = await world.status()
+        await world.work_queue(responder, timedelta(seconds=3.5))
+
+        assert (early, await world.status()) == (Status.PROVING, Status.CONTAINED)
+        assert [look.number for look in (await world.chain()).all(Rechecked)] == [1]
+
+    play(story, payroll(application=[password(1)]))

@@ -121,10 +121,12 @@ async def investigate(
         return Investigation(replace(case, identity=part), decision, look)
     along = parts_to_capture(choice.name for choice in decision.actions) if may_act else frozenset[PartName]()
     wanted = frozenset({PartName.IDENTITY, *_cheapest(decision.wants - {PartName.IDENTITY})})
+    asked_for = frozenset[PartName]()
     while wanted:
+        asked_for |= wanted
         # What it holds tells whether it is protected; asked for along with the identity, it takes no time of its own.
-        asked = wanted | {PartName.GRANTS} | along if PartName.IDENTITY in wanted else wanted
-        case = _answered(_doubted(_with(case, await look.gather(asked))), wanted)
+        also = {PartName.GRANTS} | along if PartName.IDENTITY in wanted else frozenset[PartName]()
+        case = _answered(_doubted(_with(case, await look.gather(wanted | also))), asked_for)
         decision = judge(policy, case)
         wanted = _cheapest(_unlooked(case, decision.wants))
     if isinstance(case.identity, CouldNotLook) and case.identity.gone and not deleted_first:

@@ -154,3 +154,15 @@ def test_what_comes_back_without_an_answer_is_not_asked_for_again_and_again() ->
     assert found.decision.verdict is Verdict.ASK
     assert directory.looks == 1
     assert found.case.risk == CouldNotLook("it was asked for, and neither it nor a reason came back")
+
+
+def test_two_parts_that_come_back_without_an_answer_are_not_asked_for_in_turns() -> None:
+    """The second silence does not make the first one forgotten."""
+    directory = _Silent(payroll(), FakeClock())
+
+    found = look_into(
+        directory, "{any: [{risk-state: {levels: [high]}}, {audit-activity: {activities: [Update application]}}]}"
+    )
+
+    assert found.decision.verdict is Verdict.ASK
+    assert found.case.risk == found.case.audits

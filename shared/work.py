@@ -1174,7 +1174,8 @@ class Work:
     async def _set_rechecks(self) -> None:
         """Send the messages for the later looks, then write down that they were sent."""
         newest = self._chain.last(RechecksSet)
-        if newest and self._chain.place(RechecksSet) > max(self._chain.place(Applied), self._chain.place(UndoOrdered)):
+        written = max(self._chain.place(Applied), self._chain.place(UndoOrdered))
+        if newest and self._chain.place(RechecksSet) > written and not self._is_blind_at_the_end(newest):
             return
         if newest is None or max(map(self._chain.place, (UndoOrdered, Planned))) > self._chain.place(RechecksSet):
             await self._watch()
@@ -1184,6 +1185,14 @@ class Work:
         for place, seconds in enumerate(after[:1] if chained else after, start=1):
             await self._desk.store.queue.send(self._recheck_message(series, place), timedelta(seconds=seconds))
         await self._chain.write(RechecksSet(series=series, after=after, chained=chained))
+
+    def _is_blind_at_the_end(self, newest: RechecksSet) -> bool:
+        """
+        Whether a look could not see, nothing had to be written for it, and no other look of the series is to come:
+        nobody would ever say how it ended.
+        """
+        blind = self._is_set_back() and self._chain.place(Rechecked) > self._chain.place(RechecksSet)
+        return blind and self._told(newest.series, len(newest.after)) is not None
 
     async def _watch(self) -> None:
         """From now on every audit record about this identity, and about the policy that it relies on, is news."""

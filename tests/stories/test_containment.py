@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from shared.case import Grants, Known
+import pytest
+
+from shared.case import CouldNotLook, Grants, Known, PartName
 from shared.entries import Applied, Closed, Decided, Planned, Rechecked, RechecksSet, Verified
-from shared.identity import IdentityKind
+from shared.identity import IdentityKind, IdentityRef
 from shared.incident import Status
+from shared.tenant import Gathered
+from shared.work import RECHECKS
 from tests.fakes import app_role, certificate, federated, password, payroll
 from tests.stories.world import World, play
 
@@ -117,8 +121,6 @@ def test_a_look_that_fails_is_never_a_proof() -> None:
     """If nothing can be read after the writes, the incident is not said to be contained."""
 
     async def story(world: World) -> None:
-        from shared.case import CouldNotLook
-
         def go_dark(name: str) -> None:
             world.directory.unreadable = CouldNotLook("the service does not answer", may_help_later=True)
 
@@ -250,3 +252,30 @@ def test_a_removal_that_found_nothing_to_remove_contains_nobody() -> None:
     assert contained is not None
     assert (closed.outcome, contained.outcome) == ("needs-attention", "contained")
     assert any("nothing of it cuts the identity off" in each for each in todo)
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3, 4])
+def test_a_last_look_that_cannot_see_is_not_the_end_of_it(looks: int) -> None:
+    """It is looked at again, written or not, until a look has seen it: nobody is left with an incident unsaid."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=RECHECKS[-1] - 60))
+        seen, left = world.directory.look, [looks]
+
+        async def blind(subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+            left[0] -= 1
+            if left[0] >= 0:
+                return Gathered(identity=CouldNotLook("the service does not answer", may_help_later=True))
+            return await seen(subject, parts)
+
+        world.directory.look = blind
+        await world.work_queue(responder, timedelta(hours=5))
+        closed = (await world.chain()).last(Closed)
+
+        assert closed is not None
+        assert closed.outcome == "contained"
+        assert await world.status() is Status.CONTAINED
+
+    play(story, payroll(application=[password(1)]))

@@ -43,12 +43,17 @@ def settings_for(tenant: PracticeTenant, **more: str) -> Settings:
     return Settings.read({name: value for name, value in environ.items() if value})
 
 
-def estate_of(tenant: PracticeTenant, app: AsgiApp | None = None, **settings: str) -> Estate:
-    """Everything as it is wired in Azure, but for the network."""
+def estate_of(
+    tenant: PracticeTenant,
+    app: AsgiApp | None = None,
+    transport: PracticeAzureTransport | None = None,
+    **settings: str,
+) -> Estate:
+    """Everything as it is wired in Azure, but for the network; all clients share `transport`, if it is given."""
     made = make_estate(
         settings_for(tenant, **settings),
         credential_for=lambda client_id: PracticeCredential(tenant, client_id),
-        transport=lambda: PracticeAzureTransport(app or tenant.asgi),
+        transport=lambda: transport or PracticeAzureTransport(app or tenant.asgi),
         pacing=Pacing(),
         clock=virtual_clock().now,
         random=Random(1).random,  # noqa: S311 - a test's dice

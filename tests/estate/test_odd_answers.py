@@ -9,15 +9,13 @@ import pytest
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from drill.practice.asgi import AsgiApp
-from drill.transports import PracticeAzureTransport, PracticeCredential
+from drill.transports import PracticeAzureTransport
 from drill.virtual_time import virtual_clock
 from shared.case import Known
-from shared.clients.estate import make_estate
-from shared.clients.pacing import Pacing
 from shared.errors import CordonError
 from shared.estate import Estate, SecretRef, SecretSeen, SecretValue, VaultSeen
 from shared.identity import ClientId, PrincipalId
-from tests.estate.desk import SUBSCRIPTION, settings_for, vault_id, with_estate
+from tests.estate.desk import SUBSCRIPTION, estate_of, vault_id, with_estate
 from tests.estate.test_sources import PLACES, services
 from tests.estate.test_vault_logs import SINCE, read
 from tests.practice.desk import APP_ID, PRINCIPAL, Desk
@@ -116,15 +114,7 @@ def test_whatever_is_odd_in_an_answer_is_told_and_not_stumbled_over(name: str) -
         transport = Spoiling(desk.tenant.asgi)
 
         async def attempt() -> None:
-            made = make_estate(
-                settings_for(desk.tenant),
-                credential_for=lambda client_id: PracticeCredential(desk.tenant, client_id),
-                transport=lambda: transport,
-                pacing=Pacing(),
-                clock=virtual_clock().now,
-                random=lambda: 0.5,
-            )
-            assert made is not None
+            made = estate_of(desk.tenant, transport=transport)
             transport.bodies.clear()
             await call(made)
 

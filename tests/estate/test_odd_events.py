@@ -6,14 +6,11 @@ from typing import Any
 import pytest
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from drill.transports import PracticeAzureTransport, PracticeCredential
-from drill.virtual_time import virtual_clock
+from drill.transports import PracticeAzureTransport
 from shared.case import CouldNotLook, Known
-from shared.clients.estate import make_estate
-from shared.clients.pacing import Pacing
 from shared.estate import Estate, Logging, VaultSeen
 from shared.identity import PrincipalId
-from tests.estate.desk import SUBSCRIPTION, settings_for, vault_id, with_estate
+from tests.estate.desk import SUBSCRIPTION, estate_of, vault_id, with_estate
 from tests.estate.test_vault_logs import SINCE
 from tests.practice.desk import PRINCIPAL, Desk
 
@@ -49,15 +46,7 @@ def looked(added: dict[str, Any]) -> tuple[object, tuple[str, ...]]:
     async def story(_: Estate, desk: Desk) -> tuple[object, tuple[str, ...]]:
         transport = Adding(desk.tenant.asgi)
         transport.added = added
-        estate = make_estate(
-            settings_for(desk.tenant),
-            credential_for=lambda client_id: PracticeCredential(desk.tenant, client_id),
-            transport=lambda: transport,
-            pacing=Pacing(),
-            clock=virtual_clock().now,
-            random=lambda: 0.5,
-        )
-        assert estate is not None
+        estate = estate_of(desk.tenant, transport=transport)
         logged = await estate.access.logged(SHOP, SINCE)
         reach = await estate.access.reach(PrincipalId(PRINCIPAL), Known(()), SINCE)
         return logged, tuple(each for each in reach.unseen if "activity log" in each)

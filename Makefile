@@ -51,7 +51,7 @@ lint: setup
 	@$(IN)/ruff check --quiet .
 
 types: setup
-	@out=$$($(IN)/basedpyright --pythonpath $(IN)/python 2>&1) || { echo "$$out"; exit 1; }
+	@out=$$($(IN)/basedpyright --threads --pythonpath $(IN)/python 2>&1) || { echo "$$out"; exit 1; }
 
 imports: setup
 	@out=$$($(IN)/lint-imports --no-logo 2>&1) || { echo "$$out"; exit 1; }

@@ -8,6 +8,7 @@ Everything that can go wrong, sorted by who must act.
     │   ├── PermissionMissing    the tenant refuses one of our identities
     │   ├── LicenceMissing       the tenant is not licensed for what was asked
     │   ├── UnavailableInCloud   this national cloud has no such service
+    │   ├── NotCollected         a log that is sent to no place where Cordon could read it
     │   └── JournalDamaged       a record's hash does not follow from the one before it
     ├── CallerMustAct          whoever called our HTTP interface
     │   ├── RequestRefused       what was asked for is not acceptable
@@ -100,6 +101,14 @@ class UnavailableInCloud(OperatorMustAct):
     def __init__(self, *, doing: str, cloud: str) -> None:
         super().__init__(f"Not done: {doing}. The {cloud} cloud does not offer this.")
         self.doing, self.cloud = doing, cloud
+
+
+class NotCollected(OperatorMustAct):
+    """A log that Graph does not give, and that no workspace takes in: there is nothing to read, now or later."""
+
+    def __init__(self, doing: str, why: str) -> None:
+        super().__init__(f"Not done: {doing}. {why}")
+        self.why = why
 
 
 class JournalDamaged(OperatorMustAct):

@@ -8,12 +8,12 @@ in the inbox.
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.clock import Clock
-from shared.errors import CordonError, MalformedSignal, PartLost, Throttled
+from shared.errors import CordonError, MalformedSignal, NotCollected, PartLost, Throttled
 from shared.familiar import Familiar
 from shared.inbox import Inbox
 from shared.signal import JsonObject, NotASignal, PolicyTouched, Signal
@@ -41,10 +41,15 @@ from shared.windows import (
 _SWEEP = timedelta(minutes=4)  # a timer function may run ten minutes; what is left waits for the next
 
 _MOST_NEWS = 100  # sign-ins that one sweep may make news of; the rest of the log waits for the next
-_SIGN_IN_TYPES: tuple[SignInType, ...] = ("servicePrincipal", "managedIdentity")
+# Each is read on its own: what one of them lacks, the other does not wait for.
+_SIGN_INS: Mapping[str, SignInType] = {
+    "sign-ins": "servicePrincipal",
+    "managed-identity-sign-ins": "managedIdentity",
+}
 
 IsOwnDoing = Callable[[Signal], Awaitable[bool]]
 SeeOwn = Callable[[Sequence[Signal]], Awaitable[None]]
+Choose = Callable[[Sequence[Signal]], Awaitable[Sequence[Signal]]]
 HearOfPolicy = Callable[[PolicyTouched], Awaitable[None]]
 ReadWindow = Callable[[Window], Awaitable["Swept"]]
 
@@ -118,22 +123,39 @@ class Polling:
         Read all workloads' sign-ins on from where they were read to, in the same windows, and take in those that show
         something for the first time. Nothing is read where no rule waits for a sign-in.
 
-        The first sweep learns: what the day before it holds is no news. What lies more than a week behind, because
+        The first sweep learns: what the day before it holds is no news. So does the first in which a log comes that was
+        not collected. What lies more than a week behind, because
         the poll was off, is left to whoever reads one identity's log. Where an older stretch cannot be read, the newest
         is all the same: one workload's flood, of more than one answer holds, would otherwise hide everybody's for days.
         """
         if not self._sign_ins_too:
             return Swept()
+        swept, problems, reading = Swept(), list[CordonError](), await self._sign_in_reading()
+        for feed in _SIGN_INS:
+            try:
+                swept = swept.plus(await self._sweep_sign_ins_of(feed, reading))
+            except CordonError as error:
+                problems.append(error)  # the other log is still read; the sweep fails at its end
+        if len(reading.uncollected) == len(_SIGN_INS):
+            problems += reading.uncollected  # a rule waits for sign-ins, and none of them can wake it
+        if problems:
+            raise problems[0]
+        return swept
+
+    async def _sweep_sign_ins_of(self, feed: str, reading: "_SignInReading") -> Swept:
         now = self._clock()
-        coverage, learned = not_too_far(await self.coverage("sign-ins"), now), await self._learned_until(now)
-        reading = _SignInReading(self._feeds, Familiar(self._documents, self._clock), learned)
+        coverage = not_too_far(await self.coverage(feed), now)
         try:
-            return await self._sweep_log("sign-ins", coverage, lambda window: self._read_sign_ins(window, reading))
+            return await self._sweep_log(feed, coverage, lambda window: self._read_sign_ins(feed, window, reading))
         except CordonError as error:
-            behind = await self.coverage("sign-ins")
+            behind = await self.coverage(feed)
             if not isinstance(error, Throttled) and (newest := newest_behind(behind, now)) is not None:
-                await self._read_sign_ins(newest, reading)  # and nothing is marked as read
+                await self._read_sign_ins(feed, newest, reading)  # and nothing is marked as read
             raise
+
+    async def _sign_in_reading(self) -> "_SignInReading":
+        learned = await self._learned_until(self._clock())
+        return _SignInReading(self._feeds, Familiar(self._documents, self._clock), learned)
 
     async def _sweep_log(self, feed: str, coverage: Coverage, read: ReadWindow) -> Swept:
         swept, begun = Swept(), self._clock()
@@ -153,10 +175,13 @@ class Polling:
         swept = await self._reconcile_log("audits", self._read_audits)
         if not self._sign_ins_too:
             return swept
-        learned = await self._learned_until(self._clock())
-        reading = _SignInReading(self._feeds, Familiar(self._documents, self._clock), learned)
-        again = await self._reconcile_log("sign-ins", lambda window: self._read_sign_ins(window, reading))
-        return swept.plus(again)
+        reading = await self._sign_in_reading()
+        for feed in _SIGN_INS:
+            again = await self._reconcile_log(
+                feed, lambda window, feed=feed: self._read_sign_ins(feed, window, reading)
+            )
+            swept = swept.plus(again)
+        return swept
 
     async def _reconcile_log(self, feed: str, read: ReadWindow) -> Swept:
         swept, begun = Swept(), self._clock()
@@ -185,11 +210,12 @@ class Polling:
     async def coverage_views(self) -> tuple[CoverageView, ...]:
         """Which minutes have been read, which are pending."""
         views: list[CoverageView] = []
-        logs = ("audits", "sign-ins") if self._sign_ins_too else ("audits",)
+        logs = ("audits", *_SIGN_INS) if self._sign_ins_too else ("audits",)
         for feed in (*logs, "risk-detections", "risky-principals"):
             coverage, now = await self.coverage(feed), self._clock()
             said = pending(coverage, now) if feed in logs else _pending_list(coverage)
-            views.append(CoverageView(feed=feed, read_until=coverage.watermark, pending=said))
+            until = None if coverage.uncollected else coverage.watermark
+            views.append(CoverageView(feed=feed, read_until=until, pending=said))
         return tuple(views)
 
     async def _read(self, feed: str, source: Source, pages: AsyncIterator[Sequence[JsonObject]]) -> Swept:
@@ -211,34 +237,43 @@ class Polling:
             raise
         return swept
 
-    async def _read_sign_ins(self, window: Window, reading: "_SignInReading") -> Swept:
-        """A window; incomplete where so much in it was news that the rest has to wait."""
-        swept = Swept()
+    async def _read_sign_ins(self, feed: str, window: Window, reading: "_SignInReading") -> Swept:
+        """
+        A window; incomplete where so much in it was news that the rest has to wait. So it is where the log is not
+        collected, which is noted once and no failure: should it come, it is read from where it was read to.
+        """
         try:
-            for type_ in _SIGN_IN_TYPES:
-                swept = swept.plus(await self._read_sign_ins_of(type_, window, reading))
-                if not swept.complete:
-                    break
+            return await self._read_collected(feed, window, reading)
+        except NotCollected as none:
+            reading.uncollected.append(none)
+            now, why = self._clock(), str(none)
+            await self._update(
+                feed, lambda c: replace(c, uncollected=why, uncollected_since=c.uncollected_since or now, trouble=None)
+            )
+            return Swept(complete=False)
         except CordonError as error:
-            await self._note_trouble("sign-ins", error)
+            await self._note_trouble(feed, error)
             raise
-        return swept
 
-    async def _read_sign_ins_of(self, type_: SignInType, window: Window, reading: "_SignInReading") -> Swept:
+    async def _read_collected(self, feed: str, window: Window, reading: "_SignInReading") -> Swept:
         """What will never be read of it is noted and passed over: waiting for it would keep all that comes after."""
-        swept = Swept()
+        swept, known = Swept(), await self.coverage(feed)
+        since = known.news_from or (self._clock() - SETTLE if known.uncollected else reading.learned)
         try:
-            async for page in reading.feeds.all_sign_ins(type_, window.start, window.end):
-                swept = swept.plus(await self._take(source_named("sign-in"), page, reading))
+            async for page in reading.feeds.all_sign_ins(_SIGN_INS[feed], window.start, window.end):
+                taken = await self._take(source_named("sign-in"), page, lambda found: reading.only_news(found, since))
+                swept = swept.plus(taken)
                 await reading.familiar.keep()
                 if reading.news >= _MOST_NEWS:
                     return replace(swept, complete=False)
         except PartLost as lost:
             more, now = [Lost(start, end, lost.why) for start, end in lost.stretches], self._clock()
-            await self._update("sign-ins", lambda c: with_lost(c, more, now))
+            await self._update(feed, lambda c: with_lost(c, more, now))
+        if known.uncollected or not known.news_from:
+            await self._update(feed, lambda c: _collected(c, since))
         return swept
 
-    async def _take(self, source: Source, page: Sequence[JsonObject], reading: "_SignInReading | None" = None) -> Swept:
+    async def _take(self, source: Source, page: Sequence[JsonObject], choose: Choose | None = None) -> Swept:
         signals: list[Signal] = []
         own: list[Signal] = []
         aside = 0
@@ -254,7 +289,7 @@ class Polling:
             if isinstance(found, NotASignal):
                 continue
             (own if await self._is_own_doing(found) else signals).append(found)
-        taken = await self._inbox.take(signals if reading is None else await reading.only_news(signals))
+        taken = await self._inbox.take(signals if choose is None else await choose(signals))
         if own and source.name == "directory-audit":
             await self._see_own(own)
         return Swept(len(page), taken.accepted, aside)
@@ -278,17 +313,21 @@ class Polling:
 
 @dataclass(slots=True)
 class _SignInReading:
-    """One sweep over all sign-ins: what is known of them, from when on they are news, and how much was."""
+    """
+    One sweep over all sign-ins: what is known of them, from when on they are news, how much was, and which of the
+    logs there is not.
+    """
 
     feeds: Feeds
     familiar: Familiar
     learned: datetime
     news: int = 0
+    uncollected: list[NotCollected] = field(default_factory=list[NotCollected])
 
-    async def only_news(self, signals: Sequence[Signal]) -> list[Signal]:
-        """What was before the first sweep is learned from only."""
-        await self.familiar.learn(each for each in signals if each.observed_at < self.learned)
-        news = await self.familiar.sift(each for each in signals if each.observed_at >= self.learned)
+    async def only_news(self, signals: Sequence[Signal], since: datetime) -> list[Signal]:
+        """What was before that is learned from only."""
+        await self.familiar.learn(each for each in signals if each.observed_at < since)
+        news = await self.familiar.sift(each for each in signals if each.observed_at >= since)
         self.news += len(news)
         return news
 
@@ -309,6 +348,11 @@ def _moved_to(window: Window, now: datetime) -> Callable[[Coverage], Coverage]:
         return replace(coverage, watermark=watermark, trouble=None, trouble_since=None)
 
     return change
+
+
+def _collected(coverage: Coverage, since: datetime) -> Coverage:
+    """A log that begins to come does not make news of all that it shows at first."""
+    return replace(coverage, uncollected=None, uncollected_since=None, news_from=coverage.news_from or since)
 
 
 def _reconciled(number: int, block: Window, now: datetime) -> Callable[[Coverage], Coverage]:

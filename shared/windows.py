@@ -59,6 +59,9 @@ class Coverage:
     trouble_since: datetime | None = None
     records: int = field(default=0)
     lost: tuple["Lost", ...] = ()  # oldest first, no two of them meet
+    uncollected: str | None = None  # why there is no such log here
+    uncollected_since: datetime | None = None
+    news_from: datetime | None = None  # what the log showed before that is learned from, and no signal
 
     def as_json(self) -> JsonObject:
         return {
@@ -68,6 +71,9 @@ class Coverage:
             "trouble": self.trouble,
             "troubleSince": _text(self.trouble_since),
             "records": self.records,
+            "uncollected": self.uncollected,
+            "uncollectedSince": _text(self.uncollected_since),
+            "newsFrom": _text(self.news_from),
             "lost": [[each.start.isoformat(), each.end.isoformat(), each.why] for each in self.lost],
         }
 
@@ -75,7 +81,7 @@ class Coverage:
     def read(body: JsonObject) -> "Coverage":
         reconciled = body.get("reconciled")
         moments = [_time(moment) for moment in reconciled] if isinstance(reconciled, list) else []
-        trouble, records = body.get("trouble"), body.get("records")
+        trouble, records, uncollected = body.get("trouble"), body.get("records"), body.get("uncollected")
         return Coverage(
             watermark=_time(body.get("watermark")),
             deep=_time(body.get("deep")),
@@ -84,6 +90,9 @@ class Coverage:
             trouble_since=_time(body.get("troubleSince")),
             records=records if isinstance(records, int) else 0,
             lost=tuple(_lost(body.get("lost"))),
+            uncollected=uncollected if isinstance(uncollected, str) else None,
+            uncollected_since=_time(body.get("uncollectedSince")),
+            news_from=_time(body.get("newsFrom")),
         )
 
 
@@ -159,6 +168,9 @@ def due_blocks(coverage: Coverage, now: datetime) -> Iterator[tuple[int, Window]
 
 def pending(coverage: Coverage, now: datetime) -> tuple[str, ...]:
     """The stretches that are not read yet, in words."""
+    if coverage.uncollected:
+        known = f" (known since {coverage.uncollected_since:%Y-%m-%d %H:%M} UTC)" if coverage.uncollected_since else ""
+        return (f"not collected here{known}: {coverage.uncollected}", *map(str, coverage.lost))
     said: list[str] = []
     if coverage.watermark is None:
         said.append("nothing was read yet")

@@ -42,6 +42,7 @@ class Behaviour:
     diagnostics_delay: Span = (60.0, 1800.0)  # until a vault logs as its setting says; documented: up to 90 min
     event_delay: Span = (1.0, 15.0)  # until Event Grid delivers what a vault tells; unverified: not published
     vault_events: str = "pascal"  # or "camel": the documentation's samples and the specification differ
+    unsent_tables: str = "missing"  # or "empty": unverified what a workspace says of a table that nobody sends
     partial_logs: bool = False  # queries of logs run into a limit: half the rows, and an error beside them
     truncated_graph: bool = False  # Resource Graph leaves rows out and says so in resultTruncated only
     resource_graph_page: int = 1000

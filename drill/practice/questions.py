@@ -27,6 +27,10 @@ class NotUnderstood(Exception):
     """The query is none that the stand-in knows. The text says what is wrong with it."""
 
 
+class NoTable(Exception):
+    """The query is about a table that the workspace does not have; the text is its name."""
+
+
 def marker_of(query: str) -> str:
     """What the first line asks: `reads-by` of `// cordon:reads-by`."""
     first = query.lstrip().partition("\n")[0].strip()

@@ -15,7 +15,7 @@ from shared.case import AuditRecord, CouldNotLook, Known, Part
 from shared.clients.azure_answers import as_part, readable
 from shared.clients.graph_requests import Ids
 from shared.clients.graph_shapes import Unreadable, optional_text_of, text_of
-from shared.clients.workspaces import Workspaces, kusto_time, moment_of
+from shared.clients.workspaces import NoTable, Workspaces, kusto_time, moment_of
 from shared.errors import IncompleteAnswer, MalformedSignal
 from shared.identity import canonical_guid
 from shared.signal import JsonObject
@@ -50,9 +50,13 @@ class AuditTable:
     async def _of(self, workspace: str, named: Sequence[str], since: datetime) -> Sequence[AuditRecord] | None:
         """One workspace's; None if nobody sends the log there (any more)."""
         doing = f"asking workspace {workspace} for the audit records of {named[0]}"
-        held, rows = await together(
-            self.workspaces.held(workspace, TABLE, since), self.workspaces.rows(workspace, _query(named, since), doing)
-        )
+        try:
+            held, rows = await together(
+                self.workspaces.held(workspace, TABLE, since),
+                self.workspaces.rows(workspace, _query(named, since), doing),
+            )
+        except NoTable:
+            return None
         if held is None:
             return None
         if held.until is not None:

@@ -51,6 +51,7 @@ _NO_RIGHT = frozenset(
     }
 )
 _FIREWALL = "the vault's firewall does not let this app in: allow its outbound subnet, or use a private endpoint."
+_INNER = 4  # errors within an error, at most
 _PLAIN_CODE = re.compile(r"[A-Za-z]{1,60}")
 
 
@@ -175,14 +176,16 @@ def _forbidden(order: Order, code: str, message: str) -> CordonError:
 
 def _complaint(order: Order, body: JsonObject) -> tuple[str, str]:
     """
-    Code and message; the inner code where there is one, for it says more. Of what bears a secret only a code of
-    plain letters is shown: a service may repeat what it was sent.
+    Code and message, the innermost, for they say most. Of what bears a secret only a code of plain letters is shown: a
+    service may repeat what it was sent.
     """
     error = body.get("error")
-    found: JsonObject = error if isinstance(error, dict) else {}
-    inner = found.get("innererror")
-    code = (inner.get("code") if isinstance(inner, dict) else None) or found.get("code") or ""
+    told: list[JsonObject] = [error] if isinstance(error, dict) else [{}]
+    while len(told) <= _INNER and isinstance(inner := told[-1].get("innererror"), dict):
+        told.append(inner)
+    code = next((each["code"] for each in reversed(told) if each.get("code")), "")
+    message = next((each["message"] for each in reversed(told) if each.get("message")), None)
     if order.bears_secret:
         plain = code if isinstance(code, str) and _PLAIN_CODE.fullmatch(code) else ""
         return plain, "what it says is not shown, because a secret's value was part of this call."
-    return fit(code, 80), fit(found.get("message") or "it gives no reason.")
+    return fit(code, 80), fit(message or "it gives no reason.")

@@ -15,7 +15,7 @@ from shared.clients.graph_requests import ATTEMPTS_BACK, SIGN_INS_BACK, Ids
 from shared.clients.later import later
 from shared.clients.pacing import Pace
 from shared.clock import Clock
-from shared.errors import CordonError, PlatformRefused, TimeMayHelp, Unreachable
+from shared.errors import CordonError, NotCollected, PlatformRefused, TimeMayHelp, Unreachable
 from shared.settings import ENDPOINTS, Settings
 from shared.signal import JsonObject
 from shared.tenant import Gathered
@@ -134,7 +134,13 @@ class IdentityLogs:
         """All workloads' sign-ins of this time, in Graph's shape, where Graph has refused. See `tokens`."""
         if self.sign_ins is None:
             raise graph
-        match await self.sign_ins.having(since, until, managed=managed):
+        try:
+            found = await self.sign_ins.having(since, until, managed=managed)
+        except NotCollected as none:
+            if isinstance(graph, TimeMayHelp):
+                raise _neither(doing, graph, none.why, may_help_later=True) from none
+            raise NotCollected(doing, f"{graph} Instead of Graph, Log Analytics: {none.why}") from none
+        match found:
             case Known(having):
                 async for page in self.sign_ins.everybody(having, since, until, managed=managed):
                     yield page

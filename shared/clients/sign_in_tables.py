@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from shared.case import CouldNotLook, Known, LogSource, Part, SignIn, SignInLog
 from shared.clients.azure_answers import as_part
 from shared.clients.graph_shapes import Unreadable, guid_of, optional_text_of, text_of
-from shared.clients.workspaces import Held, Workspaces, kusto_time, moment_of
-from shared.errors import IncompleteAnswer, PartLost
+from shared.clients.workspaces import Held, NoTable, Workspaces, kusto_time, moment_of
+from shared.errors import IncompleteAnswer, NotCollected, PartLost
 from shared.identity import canonical_guid, shown_at_sign_in
 from shared.signal import JsonObject
 from shared.together import together
@@ -58,8 +58,8 @@ class SignInTables:
 
     async def having(self, since: datetime, until: datetime, *, managed: bool) -> Part[Having]:
         """
-        The workspaces that have a time until its end: Entra sends a category as a whole, so one is enough. Unknown
-        where none has, because nothing is sent there, or not any more.
+        The workspaces that have a time until its end: Entra sends a category as a whole, so one is enough. Raises
+        NotCollected where each of them tells that nothing is sent there (any more).
         """
         table = _TABLES[managed]
         asked = [as_part(self._held_until(each, table, since, until)) for each in self._workspaces.ids]
@@ -72,7 +72,9 @@ class SignInTables:
         if held:
             return Known(Having(tuple(held), min(held.values(), key=lambda each: each.oldest)))
         failed = [part for part in parts if isinstance(part, CouldNotLook)]
-        return failed[0] if failed else self._workspaces.nobody_writes(table, since)
+        if failed:
+            return failed[0]
+        raise NotCollected("reading all sign-ins", f"{self._workspaces.nobody_writes(table, since).why}.")
 
     async def everybody(
         self, having: Having, since: datetime, until: datetime, *, managed: bool
@@ -117,10 +119,13 @@ class SignInTables:
     async def _one(self, workspace: str, table: str, query: str, principal: str, since: datetime) -> SignInLog | None:
         """One workspace's; None if nobody sends the table's records there (any more)."""
         doing = f"asking workspace {workspace} for the sign-ins of {principal}"
-        held, rows = await together(
-            self._workspaces.held(workspace, table, since),
-            self._workspaces.rows(workspace, query, doing),
-        )
+        try:
+            held, rows = await together(
+                self._workspaces.held(workspace, table, since),
+                self._workspaces.rows(workspace, query, doing),
+            )
+        except NoTable:
+            return None
         if held is None:
             return None
         read = [_sign_in_or_none(row, principal) for row in rows]

@@ -34,6 +34,7 @@ _PAUSE = timedelta(minutes=30)  # without a record, ends a stretch; the question
 _HOLE = timedelta(hours=1)  # between two stretches: shorter ones are nothing to wonder at
 _PACE = timedelta(days=24)  # of which three weekends are a part, by which the usual silence is told
 _LEAST_TICKS = 50  # of ten minutes with a record: fewer have no pace that a hole could break
+_NO_TABLE = re.compile(r"Failed to resolve table .{0,80}?'(\w{1,80})'")  # SEM0100, of public bug reports
 _QUERIES = Quota("log queries", 200, 30.5)  # per identity; facts: azure 3.4
 
 
@@ -70,6 +71,14 @@ class _Stretch:
     ticks: int
 
 
+class NoTable(PlatformRefused):
+    """The workspace has no such table: nobody has sent a record of it there."""
+
+    def __init__(self, *, doing: str, code: str, why: str, table: str) -> None:
+        super().__init__(doing=doing, code=code, why=why)
+        self.table = table
+
+
 class Workspaces:
     """Asks workspaces. Goes as the reader identity."""
 
@@ -89,7 +98,10 @@ class Workspaces:
         return self._http.clock()
 
     async def rows(self, workspace: str, query: str, doing: str) -> list[JsonObject]:
-        """The rows of the first table, by column. Raises our errors; IncompleteAnswer for half of a result."""
+        """
+        The rows of the first table, by column. Raises our errors; IncompleteAnswer for half of a result, NoTable for a
+        table that the workspace does not know: it comes to be with the first record that is sent there.
+        """
         path = f"/v1/workspaces/{workspace}/query"
         order = Order("POST", path, doing, LOG_READER, {"query": query}, quotas=(_QUERIES,))
 
@@ -99,7 +111,12 @@ class Workspaces:
                 raise Trouble(IncompleteAnswer(f"Not done: {doing}. The result is not whole."), again=True)
             return reply
 
-        reply = await persist(attempt, self._http.patience, self._http.random, doing)
+        try:
+            reply = await persist(attempt, self._http.patience, self._http.random, doing)
+        except PlatformRefused as refused:
+            if missing := _NO_TABLE.search(refused.why):
+                raise NoTable(doing=doing, code=refused.code, why=refused.why, table=missing[1]) from refused
+            raise
         return readable(doing, lambda: _rows(reply.body))
 
     async def held(self, workspace: str, table: str, since: datetime) -> Held | None:
@@ -119,7 +136,12 @@ class Workspaces:
             "| summarize begun=min(begun), ended=max(ended), ticks=count() by stretch\n"
             "| project begun, ended, ticks\n"
         )
-        rows, full = await together(self.rows(workspace, query, doing), self.lost(workspace, since))
+        try:
+            rows, full = await together(self.rows(workspace, query, doing), self.lost(workspace, since))
+        except NoTable as missing:
+            if missing.table != table:
+                raise
+            return None
         stretches = readable(doing, lambda: sorted(map(_stretch, rows), key=lambda each: each.begun))
         return _held(stretches, full.newest if full else None, self.now)
 
@@ -134,7 +156,10 @@ class Workspaces:
             "Detail contains 'OverQuota'\n| summarize oldest=min(TimeGenerated), newest=max(TimeGenerated)\n"
             "| project oldest, newest\n"
         )
-        rows = await self.rows(workspace, query, doing)
+        try:
+            rows = await self.rows(workspace, query, doing)
+        except NoTable:  # in which nothing was written down: that it was full would be
+            return None
         return readable(doing, lambda: _span(rows))
 
     async def records_of(self, vault: str, since: datetime) -> list[Held]:

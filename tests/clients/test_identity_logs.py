@@ -11,7 +11,7 @@ from drill.practice import Behaviour, Credential, CredentialKind
 from shared.case import CouldNotLook, KeyUse, Known, LogSource, Part, PartName, SignInLog
 from shared.clients.workspaces import kusto_time
 from shared.conditions.learning import fell_silent
-from shared.errors import CordonError, PartLost
+from shared.errors import CordonError, NotCollected, PartLost
 from shared.identity import PrincipalId, shown_at_sign_in
 from shared.tenant import Gathered
 from tests.clients.fake_graph import START
@@ -335,6 +335,42 @@ def test_a_poll_does_not_take_a_log_that_has_stopped_for_a_quiet_one() -> None:
         polled(UNLICENSED, ticking(HOUR / 2, 6 * HOUR))
     with pytest.raises(CordonError, match="diagnostic settings"):
         polled(UNLICENSED, HELD, {})
+
+
+ONE_HALF: dict[str, Any] = {
+    "entraDiagnosticSettings": [{"logs": [{"category": "ServicePrincipalSignInLogs", "enabled": True}]}]
+}
+
+
+@pytest.mark.parametrize("unsent", ["missing", "empty"])
+def test_a_log_that_is_not_sent_anywhere_is_told_as_that_and_the_other_is_read(unsent: str) -> None:
+    """The diagnostic setting names one category: of the other the workspace has no table, or an empty one."""
+    managed = payroll(
+        principal={"servicePrincipalType": "ManagedIdentity"}, applications=[], federatedIdentityCredentials={}
+    )
+
+    async def story(place: Place) -> tuple[Gathered, list[str]]:
+        pages = place.tenant.feeds.all_sign_ins("servicePrincipal", START - DAY / 3, START - HOUR)
+        read = [str(each["id"]) async for page in pages for each in page]
+        with pytest.raises(NotCollected, match=r"AADManagedIdentitySignInLogs.*diagnostic settings send none"):
+            async for _ in place.tenant.feeds.all_sign_ins("managedIdentity", START - DAY / 3, START - HOUR):
+                pass
+        return await place.tenant.directory.look(replace(REF, app_object_id=None), SIGN_INS), read
+
+    logs = {"signIns": [*HELD, *ticking(HOUR, timedelta())[:1], *ticking(HOUR, 9 * HOUR)]}
+    behaviour = Behaviour.gentle(unsent_tables=unsent)
+    found, read = at(
+        story,
+        {**managed, "licences": ["WorkloadIdentitiesPremium"]},
+        azure=ONE_HALF,
+        logs=logs,
+        workspaces=None,
+        behaviour=behaviour,
+    )
+
+    assert {*read} == {"s4", "s5"}
+    assert "AADManagedIdentitySignInLogs" in why(found.sign_ins)
+    assert "diagnostic settings send none there" in why(found.sign_ins)
 
 
 def test_a_witness_who_hears_nothing_says_why() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from drill.practice import Behaviour
 from tests.practice.desk import PRINCIPAL, SECRET, Desk, at_the_desk, payroll
 from tests.practice.test_log_queries import query, rows
 
@@ -45,14 +46,21 @@ def test_a_question_gives_the_newest_rows_that_it_asks_for() -> None:
     at_the_desk(story, azure=EXPORTED, logs=HISTORY)
 
 
-def test_a_table_that_nobody_writes_to_is_empty() -> None:
-    """No row at all, as `summarize … by` gives over nothing."""
+def test_a_table_that_nobody_writes_to_is_unknown_or_empty() -> None:
+    """Unverified which: a table comes to be with its first record; or it is there, and gives no row at all."""
 
-    async def story(desk: Desk) -> None:
+    async def unknown(desk: Desk) -> None:
+        refused = await query(desk, COVERAGE)
+
+        assert refused.status == 400
+        assert TABLE in str(refused.body["error"]["innererror"]["innererror"])
+
+    async def empty(desk: Desk) -> None:
         assert rows(await query(desk, COVERAGE)) == []
         assert rows(await query(desk, SIGN_INS)) == []
 
-    at_the_desk(story, logs=HISTORY)
+    at_the_desk(unknown, logs=HISTORY)
+    at_the_desk(empty, logs=HISTORY, behaviour=Behaviour.gentle(unsent_tables="empty"))
 
 
 def test_a_table_holds_what_came_since_the_setting_was_made() -> None:
@@ -69,7 +77,8 @@ def test_a_table_holds_what_came_since_the_setting_was_made() -> None:
         assert rows(await query(desk, COVERAGE)) == []
 
     at_the_desk(story, azure={"entraDiagnosticSettings": settings}, logs=HISTORY)
-    at_the_desk(none, azure={"entraDiagnosticSettings": other}, logs=HISTORY)
+    empty = Behaviour.gentle(unsent_tables="empty")
+    at_the_desk(none, azure={"entraDiagnosticSettings": other}, logs=HISTORY, behaviour=empty)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.entries import SignalJoined
-from shared.errors import IncompleteAnswer, PartLost, Unreachable
+from shared.errors import IncompleteAnswer, NotCollected, PartLost, Unreachable
 from shared.incident import Status
 from shared.signal import JsonObject, JsonValue
 from shared.tenant import SignInType
@@ -224,6 +224,76 @@ def test_a_stretch_that_cannot_be_read_does_not_hide_what_comes_after_it() -> No
         assert view.read_until is not None
         assert view.read_until <= START + timedelta(minutes=20)
         assert "the last sweep stopped early" in str(view.pending)
+
+    play(story, payroll(), policy=WAITING)
+
+
+class HalfCollected(FakeFeeds):
+    """Nobody sends the sign-ins of managed identities anywhere, for the time being."""
+
+    collected: bool = False
+
+    async def all_sign_ins(
+        self, type_: SignInType, since: datetime, until: datetime
+    ) -> AsyncIterator[Sequence[JsonObject]]:
+        if type_ == "managedIdentity" and not self.collected:
+            raise NotCollected("reading all sign-ins", "No workspace has such records.")
+        async for page in super().all_sign_ins(type_, since, until):
+            yield page
+
+
+def test_a_log_that_is_not_collected_here_is_told_once_and_the_other_goes_on() -> None:
+    """No sweep fails by it, none waits for it; and when it begins to come, what it shows first makes no news."""
+
+    async def story(world: World) -> None:
+        world.feeds = feeds = HalfCollected(everybodys=[at(-5)])
+        await sweep_later(world, 0)
+        world.feeds.everybodys += [at(3, ipAddress="198.51.100.66")]
+        await sweep_later(world, 30)
+        opened_by_the_other = await opened(world)
+        told = (await world.instance().health()).problems
+        managed: JsonObject = {"signInEventTypes": ["managedIdentity"], "servicePrincipalId": OTHER}
+        world.feeds.everybodys += [at(31, **managed)]
+        feeds.collected = True
+        await sweep_later(world, 40)
+        learned = await opened(world)
+        world.feeds.everybodys += [at(41, **managed), at(42, **managed, ipAddress="198.51.100.77")]
+        await sweep_later(world, 50)
+        after = (await world.instance().health()).problems
+
+        assert (opened_by_the_other, learned, await opened(world)) == (1, 1, 2)
+        (said,) = [each for each in told if "managed-identity-sign-ins" in each]
+        assert "not collected here" in said
+        assert "No workspace has such records." in said
+        assert not [each for each in after if "not collected" in each]
+
+    play(story, payroll(), policy=WAITING)
+
+
+def test_one_log_that_fails_holds_up_nothing_of_the_other() -> None:
+    """An export that stopped an hour ago: its own time waits for it, and only that."""
+
+    class Stopped(FakeFeeds):
+        async def all_sign_ins(
+            self, type_: SignInType, since: datetime, until: datetime
+        ) -> AsyncIterator[Sequence[JsonObject]]:
+            if type_ == "managedIdentity" and until > START:
+                raise IncompleteAnswer("Not done: the records stopped.")
+            async for page in super().all_sign_ins(type_, since, until):
+                yield page
+
+    async def story(world: World) -> None:
+        world.feeds = Stopped(everybodys=[at(-5)])
+        await sweep_later(world, 0)
+        world.feeds.everybodys += [at(70, ipAddress="198.51.100.66")]
+        with pytest.raises(IncompleteAnswer):
+            await sweep_later(world, 120)
+        views = {each.feed: each.read_until for each in (await world.instance().health()).coverage}
+
+        assert await opened(world) == 1
+        assert views["sign-ins"] == START + timedelta(minutes=119)
+        assert views["managed-identity-sign-ins"] is not None
+        assert views["managed-identity-sign-ins"] < START
 
     play(story, payroll(), policy=WAITING)
 

@@ -1,6 +1,6 @@
 """
 What Entra's diagnostic settings send to workspaces, as tables (facts: graph 3). Late, from the setting's day on, and
-nothing at all where there is no setting: the table is there and empty.
+nothing at all where there is no setting: then the workspace does not know the table, or it is there and empty.
 
     // cordon:coverage
     let t0=datetime(…);
@@ -39,7 +39,7 @@ from typing import TypeAlias
 
 from drill.practice.arm.state import Workspace
 from drill.practice.late_log import Kept
-from drill.practice.questions import Question, Row, guid, moment, most, table_of, words
+from drill.practice.questions import NoTable, Question, Row, guid, moment, most, table_of, words
 from drill.practice.shapes import JsonObject, fine_time
 from drill.practice.state import TenantState
 
@@ -123,6 +123,8 @@ def _held(state: TenantState, table: str, query: str, workspaces: Iterable[Works
     category, type_ = _SIGN_INS.get(table, (table, ""))
     ids = {each.resource_id.lower() for each in workspaces}
     settings = [each for each in state.azure.entra_settings if each.workspace in ids and category in each.categories]
+    if not settings and state.behaviour.unsent_tables == "missing":
+        raise NoTable(table)
     if not settings:
         return
     earliest = max(moment(query, "t0"), min(each.since for each in settings), *([span[0]] if span[0] else []))

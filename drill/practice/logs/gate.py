@@ -9,7 +9,7 @@ from typing import cast
 from drill.practice.arm.access import is_allowed
 from drill.practice.arm.state import Workspace
 from drill.practice.logs import entra_tables, queries
-from drill.practice.questions import NotUnderstood, Question, columns, marker_of, projected
+from drill.practice.questions import NoTable, NotUnderstood, Question, columns, marker_of, projected
 from drill.practice.shapes import JsonObject, read_time, seconds
 from drill.practice.state import TenantState
 from drill.practice.throttle import Bucket
@@ -17,6 +17,7 @@ from drill.practice.tokens import LOGS
 from drill.practice.web import Answer, Refusal, Request, Route, RoutingTable
 
 HOST = "api.loganalytics.io"
+_UNKNOWN_NAME = "SEM0100"  # facts: public bug reports
 _READ = "Microsoft.OperationalInsights/workspaces/query/read"
 _LIMIT, _WINDOW = 200, 30.0  # per caller
 _BODY = ("query", "timespan", "workspaces")
@@ -74,10 +75,13 @@ class LogsGate:
     def refusal(self, state: TenantState, request: Request, refusal: Refusal) -> Answer:
         error: JsonObject = {"message": refusal.message, "code": refusal.code}
         if refusal.inner_code:
+            inner: JsonObject = {"code": refusal.inner_code, "message": refusal.message}
+            if refusal.inner_code == _UNKNOWN_NAME:
+                inner = {"code": "SemanticError", "message": "A semantic error occurred.", "innererror": inner}
             error = {
                 "message": "The request had some invalid properties",
                 "code": refusal.code,
-                "innererror": {"code": refusal.inner_code, "message": refusal.message},
+                "innererror": inner,
             }
         headers = {"content-type": "application/json; charset=utf-8"}
         return Answer(refusal.status, {"error": error}, {**headers, **refusal.headers})
@@ -107,6 +111,9 @@ def run(state: TenantState, request: Request, workspace: str) -> Answer:
         known, answer = _question(query)
         wanted = columns(query, (*known,))
         found = answer(state, query, _workspaces(state, request, workspace, body), _span(state, body.get("timespan")))
+    except NoTable as problem:
+        message = f"'where' operator: Failed to resolve table or column expression named '{problem}'"
+        raise Refusal(400, "BadArgumentError", message, inner_code=_UNKNOWN_NAME) from problem
     except NotUnderstood as problem:
         raise Refusal(400, "BadArgumentError", str(problem), inner_code="SyntaxError") from problem
     rows = projected(found, wanted)

@@ -32,7 +32,7 @@ from shared.entries import (
 )
 from shared.incident import Status, status_of
 from shared.journal import Record, check_chain
-from tests.faults.chronicle import Appended, Chronicle, Wrote
+from tests.faults.chronicle import STALE, Appended, Chronicle, Wrote
 from tests.faults.realm import CLOSES
 
 KINDS = (
@@ -250,14 +250,22 @@ def _judge(chronicle: Chronicle, incident: str, chain: list[tuple[float, Record]
     if written and looked_at < max(written) + RACE_WINDOW - 0.5:
         yield Violation("false contained", f"{incident}: no look after the race window, at {said_at:.1f} s")
     for step in plan.steps:
-        since = _read_at(lines[: rests_on + 1], step.id, looked_at) - chronicle.lag
-        disturbed = chronicle.lag > 0 or any(since <= attack.at <= until for attack in chronicle.all("attack"))
+        read_at = _read_at(lines[: rests_on + 1], step.id, looked_at)
+        lag = max(chronicle.lag, STALE if _is_stale(chronicle, read_at, looked_at) else 0.0)
+        since = read_at - lag
+        disturbed = lag > 0 or any(since <= attack.at <= until for attack in chronicle.all("attack"))
         truths = chronicle.open_between(since, looked_at if disturbed else until)
         closed = _closed_by(step)
         left = [sorted(thing for thing in truth if thing.startswith(closed)) for truth in truths]
         if closed and (all(left) if disturbed else any(left)):
             shown = next(each for each in left if each)
             yield Violation("false contained", f"{incident} at {said_at:.1f} s, {step.id}: {shown} stood open")
+
+
+def _is_stale(chronicle: Chronicle, begin: float, end: float) -> bool:
+    """Whether a replica answered a look of this time that knew nothing of the last half minute."""
+    strikes = (each for each in chronicle.all("struck") if begin <= each.at <= end)
+    return any(each.detail.startswith("stale-404") and "tenant look" in each.detail for each in strikes)
 
 
 def _read_at(lines: list[tuple[float, Record, Entry]], step: str, otherwise: float) -> float:

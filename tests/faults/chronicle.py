@@ -6,6 +6,8 @@ from typing import TypeAlias
 
 from shared.journal import Record
 
+STALE = 30.0  # seconds: what happened since, a replica does not know that a "stale-404" answers a look from
+
 
 @dataclass(frozen=True, slots=True)
 class Appended:

@@ -37,6 +37,7 @@ from shared.tenant import (
     WriteUnknown,
 )
 from tests.fakes import Crash
+from tests.faults.chronicle import STALE
 
 KILLS = ("kill-before-send", "kill-after-send", "kill-after-answer")
 KINDS = (
@@ -280,7 +281,7 @@ class GatedDirectory(Gated):
         try:
             found: Gathered = await self._call("look", about, lambda: inner.look(subject, parts))
         except Gone:  # a replica that knows nothing of the last half minute
-            return self._gate.look_stale(await inner.look(subject, parts), 30.0)
+            return self._gate.look_stale(await inner.look(subject, parts), STALE)
         except PermissionMissing:
             found = await inner.look(subject, parts)
         except CordonError as error:

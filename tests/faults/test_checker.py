@@ -8,7 +8,7 @@ import pytest
 from shared.estate import SecretRef
 from shared.incident import Status
 from tests.faults.checker import KINDS, Expected, check
-from tests.faults.chronicle import Appended, Chronicle, Wrote
+from tests.faults.chronicle import STALE, Appended, Chronicle, Wrote
 from tests.faults.estate import LONG_AGO, REACHED, READ, STORAGE, Azure
 from tests.faults.ground import CANARY
 from tests.faults.matrix import Cell, Outcome, play_cell
@@ -285,3 +285,24 @@ def test_another_trace_has_another_digest() -> None:
     chronicle.happened(1.0, "attack", "one thing more")
 
     assert chronicle.digest() != before
+
+
+@pytest.mark.parametrize(
+    ("before", "stale", "found"),
+    [(3.0, True, False), (3.0, False, True), (STALE + 3, True, True)],
+    ids=["within what the replica did not know", "the answer was fresh", "the replica knew it"],
+)
+def test_a_look_is_held_to_what_the_replica_could_know_that_answered_it(
+    before: float, stale: bool, found: bool
+) -> None:
+    """A stale replica answers as of half a minute ago: an attack since then nobody could see, an older one is."""
+    chronicle = play_cell(Cell((), "same")).chronicle
+    looked_at = max(at for chain in chronicle.incidents.values() for at, record in chain if record.kind == "rechecked")
+    last = chronicle.truth[-1][1]
+    if stale:
+        chronicle.happened(looked_at, "struck", "stale-404 at 9 tenant look identity of one")
+
+    chronicle.happened(looked_at - before, "attack", "enable")
+    chronicle.truth.append((looked_at - before, last | {"enabled"}))
+
+    assert ("false contained" in {each.kind for each in check(chronicle, Expected())}) is found

@@ -75,7 +75,7 @@ from shared.relations import case_of
 from shared.report import Report, make_report
 from shared.report.secrets import links_to, tell_secrets, view_of_secrets
 from shared.reservations import WindowUnreadable
-from shared.rotation import Rotation, secrets_of, send_rotation
+from shared.rotation import Rotation, rotation_message, secrets_of
 from shared.rotation_answers import Answer, answer_rotation
 from shared.rotation_story import RotationStory, load_story
 from shared.secret_news import read_touched, send_secret_news
@@ -102,7 +102,7 @@ from shared.views import (
     UndoPreview,
 )
 from shared.witness import Witness
-from shared.work import LEASE, RESUME_AFTER, Desk, Work, reservations_of, watched_by
+from shared.work import LEASE, RESUME_AFTER, Desk, Work, put_off, reservations_of, watched_by
 
 log = logging.getLogger("cordon")
 
@@ -744,7 +744,7 @@ class Responder:
             except RivalActs as rival:
                 log.info("%s", rival)
                 if again is not None:
-                    await self._desk.store.queue.send(again, LEASE)
+                    await put_off(self._desk, again, LEASE)
 
     async def _rotate(self, incident: IncidentId, *, woken: bool, at: str | None) -> None:
         """
@@ -754,7 +754,7 @@ class Responder:
         """
         lock = self._in_hand.setdefault(secrets_of(incident), asyncio.Lock())
         if lock.locked():
-            await send_rotation(self._desk.store.queue, incident, RESUME_AFTER, woken=woken)
+            await put_off(self._desk, rotation_message(incident, woken=woken), RESUME_AFTER)
             return
         async with lock:
             chain = await self._chain(incident)
@@ -773,7 +773,7 @@ class Responder:
         """
         lock = self._in_hand.setdefault(IncidentId(f"{incident}.follow"), asyncio.Lock())
         if lock.locked():
-            await self._desk.store.queue.send({"incident": incident, "because": "follow"}, RESUME_AFTER)
+            await put_off(self._desk, {"incident": incident, "because": "follow"}, RESUME_AFTER)
             return
         async with lock:
             chain = await self._chain(incident)

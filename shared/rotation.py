@@ -26,8 +26,8 @@ from shared.rotation_stages import StoreFailed
 from shared.secret_news import take_news
 from shared.signal import JsonObject
 from shared.standing import standing_plan
-from shared.store import LONGEST_DELAY, WorkQueue
-from shared.work import LEASE, RESUME_AFTER, Desk, send_resume
+from shared.store import LONGEST_DELAY
+from shared.work import LEASE, RESUME_AFTER, Desk, put_off, send_resume
 
 log = logging.getLogger("cordon")
 
@@ -60,7 +60,7 @@ class Rotation:
             return
         chain = await Chain.read(self._desk.store.journal, secrets_of(self._incident.incident), self._desk.clock)
         if self._is_busy(chain):
-            await send_rotation(self._desk.store.queue, self._incident.incident, LEASE, woken=woken)
+            await put_off(self._desk, rotation_message(self._incident.incident, woken=woken), LEASE)
         elif self._is_ended(chain):
             await Sitting(self._desk, self._incident, chain, asked).tell_end()
         elif woken or self._is_due(chain):
@@ -72,7 +72,7 @@ class Rotation:
             except StoreFailed as failed:
                 raise failed.error from failed
         elif at is not None and at == _goes_on_at(chain):
-            await send_rotation(self._desk.store.queue, self._incident.incident, self._left(at), at=at)
+            await put_off(self._desk, rotation_message(self._incident.incident, at=at), self._left(at))
 
     def _asked(self) -> Asked | None:
         """What the plan that set it off asks for; or the plan that stands, if the word of that was lost."""
@@ -111,7 +111,7 @@ class Rotation:
         return min(max(datetime.fromisoformat(at) - self._desk.clock(), timedelta()), LONGEST_DELAY)
 
     async def _send(self, delay: timedelta) -> None:
-        await send_rotation(self._desk.store.queue, self._incident.incident, delay)
+        await self._desk.store.queue.send(rotation_message(self._incident.incident), delay)
 
 
 def _goes_on_at(chain: Chain) -> str | None:
@@ -120,13 +120,11 @@ def _goes_on_at(chain: Chain) -> str | None:
     return ended.again_at.isoformat() if ended is not None and ended.again_at is not None else None
 
 
-async def send_rotation(
-    queue: WorkQueue, incident: IncidentId, delay: timedelta, *, woken: bool = False, at: str | None = None
-) -> None:
+def rotation_message(incident: IncidentId, *, woken: bool = False, at: str | None = None) -> JsonObject:
     """
-    Have a rotation go on after the delay. A message that comes before its time is dropped, unless it is `woken`, or
-    the one that was sent for `at`.
+    The message that has a rotation go on. One that comes before its time is dropped, unless it is `woken`, or the one
+    that was sent for `at`.
     """
     message: JsonObject = {"incident": incident, "because": "rotation"}
     message |= {"woken": True} if woken else {}
-    await queue.send(message if at is None else {**message, "at": at}, delay)
+    return message if at is None else {**message, "at": at}

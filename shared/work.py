@@ -4,6 +4,7 @@ killed on any line; called again, they go on from what the journal says.
 """
 
 import asyncio
+import json
 import logging
 import secrets
 from collections import Counter
@@ -25,6 +26,7 @@ from shared.contacts import NOBODY, Contacts
 from shared.counter_evidence import weigh_up
 from shared.damage import read_noting
 from shared.decision import Decision
+from shared.due import Due
 from shared.entries import (
     SIGNING_KEYS_IN_DOUBT,
     Applied,
@@ -127,12 +129,12 @@ from shared.untrusted import one_line
 from shared.watch import mark, unmark, watcher
 
 RESUME_AFTER = timedelta(seconds=90)  # the hidden message that picks up whoever crashes
+_ALL_ALIKE = frozenset({"signal", "resumed", "order", "undo"})  # why an incident is gone on with, for the journal
 LEASE = timedelta(seconds=45)  # how long another instance's silence is taken for work; spares work, guards nothing
 RECHECKS = (5.0, 60.0, 300.0, 900.0, 5700.0)  # seconds: race window … longest ordinary token + log delay
 _UNTIL_RESUMED = timedelta(minutes=5)  # clocks may disagree by as much; then an old look is better than none
 _LONGEST_FIRST_LOOK = 45.0
 _FORESEEN_AT = 2  # the place of the later look that also reads who got tokens: the cut is proven twice by then
-_REMEMBERED = 10_000  # incidents of which an instance knows when its own resume message is due
 _CLOSE_ROUNDS = 30  # rounds of a fight at that distance; then it doubles with each
 _LONGEST_DISTANCE = 900.0
 _MOVES_A_LOOK = 20  # counter-moves that one look writes down
@@ -162,7 +164,7 @@ class Desk:
     instance: str
     clock: Clock
     warm_up: Callable[[], Awaitable[None]]
-    resumes: dict[IncidentId, datetime] = field(default_factory=dict[IncidentId, datetime])  # when ours are due
+    due: Due = field(default_factory=Due)  # the messages of ours that are still to come
     turn: Turn = field(default_factory=Turn)  # at the limits' window
     precedence: Precedence = field(default_factory=Precedence)
     readiness: ReadinessCheck | None = None  # None: nobody looks ahead; refusals come from the tenant
@@ -193,14 +195,17 @@ async def send_resume(desk: Desk, journal: IncidentId, send: Callable[[], Awaita
     The message that picks up whoever crashes. While the store refuses to be written to, each message fails
     and comes back several times; if each of these sent another one, the queue would fill without bound.
     """
-    resumes, now = desk.resumes, desk.clock()
-    due = resumes.get(journal)
-    if due is not None and LEASE < due - now <= RESUME_AFTER:
-        return
-    await send()
-    if len(resumes) >= _REMEMBERED:
-        resumes.pop(next(iter(resumes)))
-    resumes[journal] = now + RESUME_AFTER
+    await desk.due.send_once(f"{journal} resumed", RESUME_AFTER, send, desk.clock(), not_before=LEASE)
+
+
+async def put_off(desk: Desk, message: JsonObject, delay: timedelta) -> None:
+    """
+    Send a message on that came too early. Those that only have the incident gone on with are all alike: the journal
+    says what is to be done, and not the message.
+    """
+    because = message["because"]
+    about = f"{message['incident']} on" if because in _ALL_ALIKE else json.dumps(message, sort_keys=True)
+    await desk.due.send_once(about, delay, lambda: desk.store.queue.send(message, delay), desk.clock())
 
 
 class Work:
@@ -226,10 +231,10 @@ class Work:
         if self._keeps_distance():
             return  # the look that is set sees what this message tells of; sent again, messages would heap up
         if self._is_busy():
-            await self._send(LEASE, because=because)
+            await self._put_off(self._message(because), LEASE)
             return
         if early := self._too_early():
-            await self._send(early, because=because)
+            await self._put_off(self._message(because), early)
             return
         if needs_work(self._chain):
             if not resume_sent:
@@ -286,19 +291,19 @@ class Work:
         plan, self._planned_at = standing
         message = self._recheck_message(series, place)
         if self._is_busy() or (self._told(series, place) is None and self._is_written_since()):
-            await self._desk.store.queue.send(message, LEASE)
+            await self._put_off(message, LEASE)
             return
         early = self._left_of_race_window()
         if early and self._told(series, place) is None:
-            await self._desk.store.queue.send(message, early)
+            await self._put_off(message, early)
             return
         if newest.chained and place < len(newest.after) and self._told(series, place) is None:
             gap = newest.after[place] - newest.after[place - 1]
-            await self._desk.store.queue.send(self._recheck_message(series, place + 1), timedelta(seconds=gap))
+            await self._put_off(self._recheck_message(series, place + 1), timedelta(seconds=gap))
         try:
             await self._look_again(plan, series, place)
         except RivalActs:
-            await self._desk.store.queue.send(message, LEASE)
+            await self._put_off(message, LEASE)
             raise
         await self._desk.outbox.publish_due(self._chain)
 
@@ -400,7 +405,7 @@ class Work:
         if standing is None or chain.last(RechecksSet) is None or self._fight_is_over() or self._keeps_distance():
             return
         if self._is_busy():
-            await self._send_watch(LEASE, enabled=enabled, asked=asked)
+            await self._put_off(self._watch_message(enabled=enabled, asked=asked), LEASE)
             return
         plan, self._planned_at = standing
         left_over = self._is_set_back() and chain.place(WorkStarted) < chain.place(Rechecked)
@@ -410,7 +415,7 @@ class Work:
                 await chain.write(self._rechecked(undone, 0, 0, trigger="news"))
             left_over = bool(undone)  # what could not be seen is tried for again, or nobody would look any more
             if enabled and not undone and not await self._name_actors() and not asked:
-                await self._send_watch(_LOG_LAG, enabled=True, asked=True)
+                await self._desk.store.queue.send(self._watch_message(enabled=True, asked=True), _LOG_LAG)
         if left_over:
             await self._contain_again(plan)
         await self._desk.outbox.publish_due(chain)
@@ -750,7 +755,7 @@ class Work:
             await self._desk.outbox.publish_due(chain)
             return
         if now < asked.until:
-            await self._send(asked.until - now, because="owners-silent")
+            await self._put_off(self._message("owners-silent"), asked.until - now)
             return
         why = silence_of(asked)
         if asked.then == "contain" and self._mode == "act" and self._still_contains_on_silence(asked.rule):
@@ -761,7 +766,7 @@ class Work:
         try:
             await chain.write(answer, only_next=True)
         except SequenceTaken:
-            await self._send(LEASE, because="owners-silent")  # an answer may have come at this very moment
+            await self._put_off(self._message("owners-silent"), LEASE)  # an answer may have come at this very moment
             return
         if isinstance(answer, Approved):
             await self.advance("owners-silent")
@@ -1289,11 +1294,16 @@ class Work:
         await self._chain.write(WorkStarted(attempt=attempt, instance=self._desk.instance, because=because))
 
     async def _send(self, delay: timedelta, *, because: str) -> None:
-        await self._desk.store.queue.send({"incident": self._incident, "because": because}, delay)
+        await self._desk.store.queue.send(self._message(because), delay)
 
-    async def _send_watch(self, delay: timedelta, *, enabled: bool, asked: bool) -> None:
-        said: JsonObject = {"enabled": enabled, "asked": asked}
-        await self._desk.store.queue.send({"incident": self._incident, "because": "watch", **said}, delay)
+    async def _put_off(self, message: JsonObject, delay: timedelta) -> None:
+        await put_off(self._desk, message, delay)
+
+    def _message(self, because: str) -> JsonObject:
+        return {"incident": self._incident, "because": because}
+
+    def _watch_message(self, *, enabled: bool, asked: bool) -> JsonObject:
+        return {**self._message("watch"), "enabled": enabled, "asked": asked}
 
     async def _send_resume(self) -> None:
         await send_resume(self._desk, self._incident, lambda: self._send(RESUME_AFTER, because="resumed"))
@@ -1316,7 +1326,7 @@ class Work:
         return self._chain.place(StepStopped, step.id) > planned
 
     def _recheck_message(self, series: int, place: int) -> JsonObject:
-        return {"incident": self._incident, "because": "recheck", "series": series, "place": place}
+        return {**self._message("recheck"), "series": series, "place": place}
 
     def _told(self, series: int, place: int) -> Line | None:
         """What was written down of this look, if it was taken."""

@@ -10,7 +10,7 @@ from shared.entries import Planned, RotationEnded, SecretDone, SecretsBegun
 from shared.estate import NOBODY, Reach, Reached, SecretRead, SecretRef, SecretSeen, VaultSeen
 from shared.exposure import Exposed, Gathered, find_exposure
 from shared.history import LAST_LOOK
-from shared.rotation import send_rotation
+from shared.rotation import rotation_message
 from shared.rotation_plan import versions_exposed, versions_gone
 from tests.fakes import START
 from tests.rotation.world import RotationWorld, play, policy
@@ -142,7 +142,7 @@ def test_when_it_is_begun_again_the_last_token_is_that_of_the_later_cut() -> Non
         plan = incident.last(Planned)
         assert plan is not None
         await incident.write(plan, SecretsBegun(plan_hash=plan.hash))
-        await send_rotation(world.store.queue, incident.incident, timedelta())
+        await world.store.queue.send(rotation_message(incident.incident), timedelta())
         await world.work_queue(responder, timedelta(hours=4))
 
         assert not world.is_alive(before)

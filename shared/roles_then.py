@@ -34,10 +34,14 @@ _NAMES_ROLE = ("role.templateid", "templateid", "roledefinitionoriginid")
 
 @dataclass(frozen=True, slots=True)
 class Then:
-    """The roles held at that moment, by their template ids, and why there may be others."""
+    """
+    The roles held at that moment, by their template ids, and why there may be others. `gaps` are those of the doubts
+    that leave open as well whether these were held then: what gave them may have come since, unseen.
+    """
 
     roles: frozenset[str]
     doubts: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
 
 
 def held_then(person: Person, windows: Sequence[tuple[datetime, SeenOfPerson]], at: datetime) -> Then:
@@ -50,12 +54,8 @@ def held_then(person: Person, windows: Sequence[tuple[datetime, SeenOfPerson]], 
         return Then(frozenset(), (f"the roles held now could not be read: {why}",))
     held = {each.role_id.lower() for each in person.roles.value.own if _is_whole(each)}
     changes = _changes(windows)
-    doubts = [
-        *_contradictions(held, changes),
-        *_custom(person.roles.value.own),
-        *_groups(person.roles.value.through_groups),
-        *_uncovered(windows, at),
-    ]
+    gaps = [*_contradictions(held, changes), *_uncovered(windows, at)]
+    doubts = [*_custom(person.roles.value.own), *_groups(person.roles.value.through_groups)]
     for record in (each for each in changes if each.at > at):
         change = _change(record)
         if record.activity in _GROUPS and record.result != "failure":
@@ -64,15 +64,13 @@ def held_then(person: Person, windows: Sequence[tuple[datetime, SeenOfPerson]], 
             continue
         given, roles = change
         if not roles or record.result != "success":
-            doubts.append(
-                f"“{record.activity_as_sent}” (record {record.id}) does not say which role, or whether it was"
-            )
+            gaps.append(f"“{record.activity_as_sent}” (record {record.id}) does not say which role, or whether it was")
         if given:
             held -= roles
         else:
             held |= roles
             doubts += [f"a role that is not known here was held: {each}" for each in roles - set(DIRECTORY_ROLES)]
-    return Then(frozenset(held), tuple(dict.fromkeys(doubts)))
+    return Then(frozenset(held), tuple(dict.fromkeys((*gaps, *doubts))), tuple(dict.fromkeys(gaps)))
 
 
 def could_consent(
@@ -80,7 +78,10 @@ def could_consent(
 ) -> tuple[bool | None, str]:
     """Whether somebody held a role that may consent for the whole tenant, and what tells so."""
     then, allowed = held_then(person, windows, at), MAY_GRANT_ALL if to_app_roles_of_graph else MAY_CONSENT
-    if role := next((allowed[each] for each in allowed if each in then.roles), None):
+    role = next((allowed[each] for each in allowed if each in then.roles), None)
+    if role and then.gaps:
+        return None, f"holds {role} now, and whether that was so then cannot be told: {'; '.join(then.gaps[:3])}"
+    if role:
         return True, f"held {role} then"
     if then.doubts:
         return None, f"whether a role allowed it cannot be told: {'; '.join(then.doubts[:3])}"

@@ -64,22 +64,27 @@ def _cut_since(planned: PlannedStep | None, step: str, history: History) -> date
 
 async def _read(feeds: Feeds, principal: PrincipalId, type_: SignInType, bare: SignInsSeen) -> SignInsSeen:
     """Holes first. What could not be read is said, and takes nothing away from what was."""
-    told = bare
+    told = await _issued(feeds.sign_ins(principal, type_, _ISSUED, bare.since), bare)
+    if told.not_checkable and not told.issued:
+        return told
     try:
-        told = await _issued(feeds.sign_ins(principal, type_, _ISSUED, bare.since), told)
         return await _refused(feeds.sign_ins(principal, type_, DISABLED, bare.since), told)
     except CordonError as error:
-        return told.model_copy(update={"not_checkable": str(error)})
+        return told.model_copy(update={"not_checkable": told.not_checkable or str(error)})
 
 
 async def _issued(pages: AsyncIterator[Sequence[SignIn]], told: SignInsSeen) -> SignInsSeen:
+    """What came before an error counts: a token is a hole, whatever the records after it are."""
     late, early, read = list[SignIn](), 0, 0
-    async for page in pages:
-        late += [each for each in page if each.at > told.grace_until]
-        early += sum(1 for each in page if each.at <= told.grace_until)
-        read += 1
-        if late and read >= _PAGES:
-            break
+    try:
+        async for page in pages:
+            late += [each for each in page if each.at > told.grace_until]
+            early += sum(1 for each in page if each.at <= told.grace_until)
+            read += 1
+            if late and read >= _PAGES:
+                break
+    except CordonError as error:
+        told = told.model_copy(update={"not_checkable": str(error)})
     tokens = tuple(_token(each) for each in sorted(late, key=lambda each: each.at, reverse=True)[:_SHOWN])
     return told.model_copy(update={"issued": len(late), "tokens": tokens, "issued_in_grace": early})
 

@@ -19,9 +19,10 @@ from shared.clients.graph_requests import (
     graph_time,
     sign_ins_call,
 )
-from shared.clients.graph_shapes import Unreadable, read_time, sign_in_of
+from shared.clients.graph_shapes import Unreadable, read_time
 from shared.clients.identity_logs import NO_LOGS, IdentityLogs
 from shared.clients.pacing import IDENTITY_PROTECTION, REPORTS
+from shared.clients.sign_in_pages import sign_ins_of
 from shared.errors import CordonError, Gone, IncompleteAnswer, InstanceLocked, PlatformRefused, UnavailableInCloud
 from shared.identity import PrincipalId
 from shared.signal import JsonObject
@@ -94,8 +95,9 @@ class GraphFeeds:
     async def sign_ins(
         self, principal: PrincipalId, type_: SignInType, error_code: int, since: datetime
     ) -> AsyncIterator[Sequence[SignIn]]:
-        """See `Feeds`. A record that answers another question means that the log's answer is not understood."""
+        """See `Feeds`. What cannot be used, or answers another question, is told at the end: after the rest."""
         call, last = sign_ins_call(principal, type_, error_code, since), list[SignIn]()
+        count, odd = 0, list[str]()
         try:
             first = await self._first(call, self._sign_in_options())
         except CordonError as error:
@@ -103,13 +105,18 @@ class GraphFeeds:
             yield await self._logs.tokens(error, call.doing, principal, managed=managed, code=error_code, since=since)
             return
         async for page in self._http.pages(call, first):
-            last = _sign_ins(call, page, principal, error_code)
+            last, unread = sign_ins_of(page, principal, error_code)
+            count, odd = len(page), odd + unread
             yield [each for each in last if each.at >= since]
-        if len(last) == self._sign_in_page:
+        if odd:
+            raise IncompleteAnswer(f"Not done: {call.doing}. {len(odd)} record(s) cannot be used: {odd[0]}.")
+        if count == self._sign_in_page:
             oldest, known = min(each.at for each in last), {each.id for each in last}
             call = sign_ins_call(principal, type_, error_code, since, oldest)
-            behind = read_page(call, await self._first(call, self._sign_in_options()))
-            if any(each.id not in known for each in _sign_ins(call, behind, principal, error_code)):
+            behind, unread = sign_ins_of(
+                read_page(call, await self._first(call, self._sign_in_options())), principal, error_code
+            )
+            if unread or any(each.id not in known for each in behind):
                 raise IncompleteAnswer(f"Not done: {call.doing}. A full page had no next link although more follows.")
 
     async def all_sign_ins(
@@ -175,13 +182,6 @@ class GraphFeeds:
                 if isinstance(refusal, Gone | InstanceLocked) or not kept:
                     raise
                 self._refused[call.doing] = left_out + 1
-
-
-def _sign_ins(call: Call, page: Sequence[JsonObject], principal: str, error_code: int) -> list[SignIn]:
-    try:
-        return [sign_in_of(record, principal, error_code) for record in page]
-    except Unreadable as why:
-        raise IncompleteAnswer(f"Not done: {call.doing}. A record cannot be used: {why}.") from None
 
 
 def _audits_call(since: datetime, until: datetime) -> Call:

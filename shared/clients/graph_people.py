@@ -211,12 +211,10 @@ class PeopleLook:
             return SeenOfPerson(id_, _NO_TIME, _NO_TIME)
         sign_ins = await self._list(sign_ins_call(id_, since, until))
         audits = _KEPT_SHORT if self._is_beyond(reach, until) else await self._list(audits_call(id_, since, until))
-        return SeenOfPerson(
-            id_,
-            _each(sign_ins, lambda record: user_sign_in_of(record, id_)),
-            _audits(audits),
-            tuple(self._doubts(reach, since, sign_ins, audits)),
-        )
+        read, odd_sign_ins = _as_many(sign_ins, lambda record: user_sign_in_of(record, id_), "sign-ins")
+        acts, odd_audits = _as_many(audits, read_audit, "audit records")
+        doubts = (*self._doubts(reach, since, sign_ins, audits), *odd_sign_ins, *odd_audits)
+        return SeenOfPerson(id_, read, acts, doubts)
 
     def _is_beyond(self, reach: Part[timedelta], until: datetime) -> bool:
         return isinstance(reach, Known) and until <= self.now - reach.value
@@ -288,6 +286,23 @@ def _each(part: Part[Listed], read: Callable[[JsonObject], T]) -> Part[tuple[T, 
         return Known(tuple(read(each) for each in part.value.records))
     except (Unreadable, MalformedSignal) as problem:
         return _unreadable(problem)
+
+
+def _as_many(
+    part: Part[Listed], read: Callable[[JsonObject], T], what: str
+) -> tuple[Part[tuple[T, ...]], tuple[str, ...]]:
+    """What can be read of a list, and the doubt that the rest leaves: one odd record takes nothing from the others."""
+    if not isinstance(part, Known):
+        return part, ()
+    found, odd = list[T](), list[Exception]()
+    for record in part.value.records:
+        try:
+            found.append(read(record))
+        except (Unreadable, MalformedSignal) as problem:
+            odd.append(problem)
+    if odd and not found:
+        return _unreadable(odd[0]), ()
+    return Known(tuple(found)), (f"{len(odd)} of the {what} could not be read",) if odd else ()
 
 
 def _audits(part: Part[Listed]) -> Part[tuple[AuditRecord, ...]]:

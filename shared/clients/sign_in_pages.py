@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.case import CouldNotLook, Known, Part, SignInLog
+from shared.case import CouldNotLook, Known, Part, SignIn, SignInLog
 from shared.clients.answers import Call
 from shared.clients.graph_http import GraphHttp
 from shared.clients.graph_shapes import Unreadable, sign_in_of
@@ -38,11 +38,26 @@ async def read_within_budget(http: GraphHttp, call: Call, first: JsonObject) -> 
 
 
 def log_of(read: PagesRead, principal: str, asked_since: datetime) -> Part[SignInLog]:
-    """The log that these pages make. One that ended early is whole from its oldest record on."""
-    try:
-        found = {each.id: each for each in (sign_in_of(record, principal) for record in read.records)}
-    except Unreadable as why:
-        return CouldNotLook(f"a record of the sign-in log cannot be used: {why}")
-    records = tuple(sorted(found.values(), key=lambda each: each.at, reverse=True))
+    """
+    The log that these pages make. One that ended early is whole from its oldest record on. A record that cannot be read
+    takes nothing away from the others: it is counted, so that what they do not show is not called absent.
+    """
+    found, unread = sign_ins_of(read.records, principal)
+    if unread and not found:
+        return CouldNotLook(f"none of {len(read.records)} records of the sign-in log can be used: {unread[0]}")
+    records = tuple(sorted({each.id: each for each in found}.values(), key=lambda each: each.at, reverse=True))
     since = records[-1].at if read.cut_short and records else asked_since
-    return Known(SignInLog(records, since, read.cut_short))
+    return Known(SignInLog(records, since, read.cut_short, unread=len(unread)))
+
+
+def sign_ins_of(
+    page: Sequence[JsonObject], principal: str, error_code: int | None = None
+) -> tuple[list[SignIn], list[str]]:
+    """The records that can be read, and why each of the others cannot: they may be anything, or anybody's."""
+    found, unread = list[SignIn](), list[str]()
+    for record in page:
+        try:
+            found.append(sign_in_of(record, principal, error_code))
+        except Unreadable as why:
+            unread.append(str(why))
+    return found, unread

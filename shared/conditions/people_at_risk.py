@@ -172,7 +172,7 @@ class PeopleAtRisk:
                     found = look_for_new(mine, window.since, window.until, sign)
                     if found.hit:
                         return Met(self._told(person, found.hit, ladder, _name(rung)))
-                    ladder.add(_name(rung), name_of(person), found.gaps)
+                    ladder.add(_name(rung), name_of(person), (*found.gaps, *_missing_of(person, window)))
         return None
 
     def _miss(self, ladder: _Ladder, people: People) -> None:
@@ -191,6 +191,12 @@ class PeopleAtRisk:
 
 def _of(person: Person, window: PeopleWindow) -> SeenOfPerson | None:
     return next((each for each in window.seen if each.user_id == person.id), None)
+
+
+def _missing_of(person: Person, window: PeopleWindow) -> tuple[str, ...]:
+    """Why one of their sign-ins may not be among those that a window shows."""
+    seen = _of(person, window)
+    return tuple(each for each in seen.doubts if "sign-ins" in each) if seen else ()
 
 
 def _name(rung: PartName) -> str:

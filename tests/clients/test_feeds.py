@@ -307,10 +307,18 @@ def test_sign_ins_are_read_in_beta_to_the_last_page() -> None:
         {"createdDateTime": None},
     ],
 )
-def test_sign_ins_that_were_not_asked_for_make_the_answer_unusable(odd: JsonObject) -> None:
-    """A service that ignores the filter would show other people's sign-ins as this one's."""
-    with pytest.raises(IncompleteAnswer):
-        sign_ins(in_turn(page(sign_in(5, **odd))))
+def test_sign_ins_that_were_not_asked_for_are_told_after_the_rest(odd: JsonObject) -> None:
+    """A service that ignores the filter would show other people's as this one's; the others are what they are."""
+    given, link = list[str](), f"{GRAPH}/beta/auditLogs/signIns?$skiptoken=a"
+    graph = FakeGraph(in_turn(page(sign_in(5, **odd), sign_in(4), next=link), page(sign_in(3))))
+
+    async def story() -> None:
+        async for page_ in graph.feeds().sign_ins(PrincipalId(PAYROLL), "servicePrincipal", 0, SINCE):
+            given.extend(each.id for each in page_)
+
+    with pytest.raises(IncompleteAnswer, match=r"1 record\(s\) cannot be used"):
+        play(story)
+    assert given == ["s4", "s3"]
 
 
 def test_a_full_page_of_sign_ins_without_a_link_is_looked_behind() -> None:

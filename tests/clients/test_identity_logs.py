@@ -9,6 +9,8 @@ import pytest
 
 from drill.practice import Behaviour, Credential, CredentialKind
 from shared.case import CouldNotLook, KeyUse, Known, LogSource, Part, PartName, SignInLog
+from shared.clients.sign_in_pages import PagesRead
+from shared.clients.sign_in_pages import log_of as sign_in_log_of
 from shared.clients.workspaces import kusto_time
 from shared.conditions.learning import fell_silent
 from shared.errors import CordonError, NotCollected, PartLost
@@ -88,6 +90,18 @@ def test_what_graph_refuses_the_workspace_tells_in_the_same_words() -> None:
     assert [each.id for each in issued.records] == [each.id for each in log_of(usual.sign_ins).records] == ["s3", "s2"]
     assert [each.id for each in attempts.records] == [each.id for each in log_of(usual.attempts).records]
     assert log_of(usual.sign_ins).source is LogSource.GRAPH
+
+
+def test_an_odd_record_in_graph_s_log_takes_nothing_away_from_the_others() -> None:
+    """It is counted: what the others do not show is not called absent. Where none can be used, nothing is known."""
+    odd = [signed_in(7, DAY, status=None), signed_in(8, DAY, ipAddress=7), {}]
+    read = PagesRead([*odd, signed_in(1, DAY), signed_in(2, DAY / 2)], cut_short=True)
+    log = log_of(sign_in_log_of(read, PRINCIPAL, START - 30 * DAY))
+
+    assert [each.id for each in log.records] == ["s2", "s1"]
+    assert (log.unread, log.since) == (3, START - DAY)
+    assert fell_silent(log) == "3 record(s) of the sign-in log could not be read"
+    assert "none of 3" in why(sign_in_log_of(PagesRead(odd, cut_short=False), PRINCIPAL, START - 30 * DAY))
 
 
 def test_a_record_is_the_same_value_from_either_source() -> None:

@@ -169,6 +169,16 @@ SIGN_INS = [
 ]
 
 
+def test_an_odd_record_of_a_person_takes_nothing_away_from_the_others() -> None:
+    """What the rest shows is so, and what it does not show may be in the one that cannot be read."""
+    odd = {**SIGN_INS[0], "id": "odd", "appDisplayName": "Portal", "authenticationProtocol": 7}
+    (day,) = looked(tenant(), PartName.PEOPLE_DAY, signIns=[*SIGN_INS, odd])
+    (seen,) = value(day).seen
+
+    assert [each.record.id for each in value(seen.sign_ins)] == ["s-1"]
+    assert seen.doubts == ("1 of the sign-ins could not be read",)
+
+
 def test_each_rung_holds_what_happened_in_it() -> None:
     """And what somebody else did is not in it."""
     sign_ins = [*SIGN_INS, {**SIGN_INS[0], "id": "bobs", "userId": BOB}]

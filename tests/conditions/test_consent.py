@@ -307,6 +307,20 @@ def test_without_the_log_nobody_is_said_to_have_had_a_role_or_none(missing: str)
     assert isinstance(WITHOUT.check(seen), Unknown)
 
 
+def test_a_role_held_now_was_not_surely_held_then_where_the_log_cannot_tell() -> None:
+    """Whoever consents first and becomes administrator afterwards is not excused by a log that nobody can read."""
+    of = case(audits=(WIDE,))
+    seen = tenant(holder(ROLE), of=of)
+    day = seen.people_day
+    assert isinstance(day, Known)
+    unread = replace(day.value, seen=tuple(replace(each, audits=CouldNotLook("403")) for each in day.value.seen))
+    nameless = tenant(holder(ROLE), audits=[role_change("Add member to role", LATER, None)], of=of)
+
+    assert isinstance(WITHOUT.check(seen), NotMet)
+    assert isinstance(WITHOUT.check(replace(seen, people_day=Known(unread))), Unknown)
+    assert isinstance(WITHOUT.check(nameless), Unknown)
+
+
 def test_whoever_cannot_be_looked_at_held_nobody_knows_what() -> None:
     """An application's roles are not looked up, and one may be left out of those who are."""
     assert isinstance(WITHOUT.check(tenant(person(), of=case(audits=(WIDE,)))), Unknown)

@@ -94,6 +94,22 @@ def test_low_risk_is_none_that_was_asked_for() -> None:
     assert isinstance(asked(Sign.RISK_DETECTION).check(tenant(dismissed)), NotMet)
 
 
+@pytest.mark.parametrize("sign", [Sign.NEW_COUNTRY, Sign.NEW_NETWORK])
+def test_where_not_all_sign_ins_are_there_none_is_no_sign_that_nothing_is_new(sign: Sign) -> None:
+    """One that could not be read may be the one from elsewhere."""
+    usual = [sign_in(days * DAY, days) for days in (2, 8, 16, 20, 24, 25, 26)]
+    whole = tenant(sign_ins=usual)
+    day = whole.people_day
+    assert isinstance(day, Known)
+    (seen,) = day.value.seen
+    odd = replace(seen, doubts=("1 of the sign-ins could not be read",))
+    doubted = replace(whole, people_day=Known(replace(day.value, seen=(odd,))))
+    week = replace(asked(sign), longest=7 * DAY)
+
+    assert isinstance(week.check(whole), NotMet)
+    assert isinstance(week.check(doubted), Unknown)
+
+
 def test_the_ladder_asks_for_one_rung_after_the_other() -> None:
     """The next one only while nothing was found."""
     nothing = tenant()

@@ -1,16 +1,18 @@
 """The sign-in log bears witness: a refused attempt proves the cut, a token issued after it takes the word back."""
 
-from datetime import timedelta
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
 
 import pytest
 
 from shared.case import SignIn
 from shared.entries import Escalated, Intended, Rechecked, SignInsSeen, Verified
-from shared.errors import LicenceMissing, PermissionMissing
+from shared.errors import IncompleteAnswer, LicenceMissing, PermissionMissing
 from shared.identity import IdentityKind, PrincipalId
 from shared.incident import Status
 from shared.report import as_markdown, make_report
-from tests.fakes import PAYROLL, START, password, payroll
+from shared.tenant import SignInType
+from tests.fakes import PAYROLL, START, FakeFeeds, password, payroll
 from tests.stories.world import World, play
 
 ADDRESS = "198.51.100.66"
@@ -167,6 +169,33 @@ def test_what_cannot_be_read_is_said_and_changes_nothing(error: Exception) -> No
         assert "0 succeeded" not in told  # nobody looked, so nobody may count
         assert all(seen.not_checkable == str(error) for seen in chain.all(SignInsSeen))
         assert not any(chain.all(Escalated))
+
+    play(story, payroll(application=[password(1)]))
+
+
+class OddAtTheEnd(FakeFeeds):
+    """A log with a record that cannot be used: the others are given, and then that there is one."""
+
+    async def sign_ins(
+        self, principal: PrincipalId, type_: SignInType, error_code: int, since: datetime
+    ) -> AsyncIterator[Sequence[SignIn]]:
+        async for page in super().sign_ins(principal, type_, error_code, since):
+            yield page
+        if error_code == 0:
+            raise IncompleteAnswer("Not done: reading sign-ins. 1 record(s) cannot be used.")
+
+
+def test_an_odd_record_hides_no_token_that_was_issued_after_the_cut() -> None:
+    """The others count: it is contained again, and what could not be read is said beside it."""
+
+    async def story(world: World) -> None:
+        world.feeds = OddAtTheEnd(sign_in_log=[attempt(10, 0), attempt(11)])
+        await _until(world, 15.5)
+        (seen,) = await _seen(world)
+
+        assert (seen.issued, seen.refused) == (1, 1)
+        assert "cannot be used" in str(seen.not_checkable)
+        assert any("a token was issued at" in call.reason for call in (await world.chain()).all(Escalated))
 
     play(story, payroll(application=[password(1)]))
 

@@ -5,6 +5,9 @@ A batch is everybody in this list. Signals that are taken in together are announ
 them can be worked on; whoever is decided is taken off again. Whether a signal counts is told from what it
 claims, for reading it again takes a quota that a mass has not got: a claim that could lead to containment
 under this policy counts, and nothing is ever done on the strength of it.
+
+Who waits for an owner's answer is decided, and is contained all the same if none comes in time. As many as fall due
+together are a mass too: they count from a few minutes before, and not in the hours in which somebody may still answer.
 """
 
 import asyncio
@@ -15,12 +18,12 @@ from datetime import datetime
 from shared.case import Case, Known, RiskDetection
 from shared.clock import Clock
 from shared.conditions.interface import Met, NotMet, ask
-from shared.limits import WINDOW, Batch
+from shared.limits import BURST, WINDOW, Batch
 from shared.policy import Policy, Verdict
 from shared.signal import JsonObject, Signal
 from shared.store import Documents
 
-_PARTITION = "undecided"
+_PARTITION, _SILENT = "undecided", "silence-contains"
 _MOST = 1_000  # more than the largest limit: more do not have to be counted
 _OWN = 50  # ids that an asker has himself, at most
 
@@ -64,12 +67,33 @@ class Muster:
         """Read once for all who ask at the same moment: fifty that read a list of fifty each took longer than a cut."""
         await asyncio.sleep(0)  # whoever is as far as we are joins; who asks from now on may know of more
         self.reading.begins = None
-        listed, now = await self.documents.query(_PARTITION, limit=_MOST + _OWN), self.clock()
-        return frozenset(each.key for each in listed if not _is_old(each.body, now))
+        most, now = _MOST + _OWN, self.clock()
+        listed = await self.documents.query(_PARTITION, limit=most)
+        silent = await self.documents.query(_SILENT, limit=most) if _silence_contains(self.policy) else ()
+        # Where there are more than were read, those that fall due now may be among the others.
+        due = (each for each in silent if len(silent) >= most or not _is_to_come(each.body, now))
+        return frozenset(each.key for each in (*listed, *due) if not _is_old(each.body, now))
 
-    async def settle(self, ids: Sequence[str]) -> None:
-        """Take a decided identity off the list."""
-        await asyncio.gather(*(self._remove(id_) for id_ in ids))
+    async def settle(self, ids: Sequence[str], silence: datetime | None = None) -> None:
+        """
+        Take a decided identity off the list. `silence`: it waits for an answer, and is contained if there is none by
+        then.
+        """
+        await asyncio.gather(*(self._remove(_PARTITION, id_) for id_ in ids))
+        if not _silence_contains(self.policy):
+            return
+        if silence is None:
+            await asyncio.gather(*(self._remove(_SILENT, id_) for id_ in ids))
+        elif ids:
+            await self._await_silence(ids[0], {"at": silence.isoformat()})
+
+    async def _await_silence(self, id_: str, body: JsonObject) -> None:
+        """A question of later is in the place of an earlier one."""
+        found = await self.documents.get(_SILENT, id_)
+        if found is None:
+            await self.documents.insert(_SILENT, id_, body)
+        elif found.body != body:
+            await self.documents.replace(_SILENT, id_, body, found.etag)
 
     async def _renew(self, id_: str, body: JsonObject) -> None:
         """An entry that a crash left behind long ago counts again from now on."""
@@ -77,10 +101,10 @@ class Muster:
         if found is not None and _is_old(found.body, self.clock()):
             await self.documents.replace(_PARTITION, id_, body, found.etag)
 
-    async def _remove(self, id_: str) -> None:
-        found = await self.documents.get(_PARTITION, id_)
+    async def _remove(self, partition: str, id_: str) -> None:
+        found = await self.documents.get(partition, id_)
         if found is not None:
-            await self.documents.remove(_PARTITION, id_, found.etag)
+            await self.documents.remove(partition, id_, found.etag)
 
 
 def _take_note(listed: asyncio.Task[frozenset[str]]) -> None:
@@ -132,6 +156,19 @@ def _detection(signal: Signal) -> RiskDetection:
         updated_at=None,
         ip_address=None,
     )
+
+
+def _silence_contains(policy: Policy) -> bool:
+    """Whether there is a rule by which nobody's answer lets a plan go."""
+    return any(rule.ask_owners is not None and rule.ask_owners.then == "contain" for rule in policy.rules)
+
+
+def _is_to_come(body: JsonObject, now: datetime) -> bool:
+    """Whether an answer can still come for longer than a mass takes to be recognised."""
+    try:
+        return datetime.fromisoformat(str(body.get("at"))) - now > BURST
+    except ValueError:
+        return False
 
 
 def _is_old(body: JsonObject, now: datetime) -> bool:

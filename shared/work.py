@@ -277,7 +277,16 @@ class Work:
         """Who is decided holds up nobody else any more. What joined another incident is decided there."""
         closed = self._chain.last(Closed) if is_closed(self._chain) else None
         if not waits_for_a_look(self._chain) if closed is None else closed.outcome != "joined":
-            await self._desk.muster.settle(known_ids(self._chain))
+            await self._desk.muster.settle(known_ids(self._chain), self._contained_by_silence_at())
+
+    def _contained_by_silence_at(self) -> datetime | None:
+        """When the plan goes on if nobody has answered by then; None where nothing follows from silence (any more)."""
+        chain, plan, asked = self._chain, waiting_plan(self._chain), self._chain.last(OwnerAsked)
+        if asked is None or plan is None or plan.hash != asked.plan_hash or self._mode != "act":
+            return None
+        answered = max(chain.place(Approved), chain.place(Decided)) > chain.place(OwnerAsked)
+        waits = asked.then == "contain" and self._still_contains_on_silence(asked.rule) and not answered
+        return asked.until if waits and not any(is_call_about(call, asked) for call in chain.all(Escalated)) else None
 
     async def recheck(self, series: int, place: int) -> None:
         """
@@ -771,6 +780,7 @@ class Work:
         if isinstance(answer, Approved):
             await self.advance("owners-silent")
         else:
+            await self._leave_the_muster()
             await self._desk.outbox.publish_due(chain)
 
     def _still_contains_on_silence(self, name: str) -> bool:

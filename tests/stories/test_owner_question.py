@@ -209,6 +209,63 @@ def test_silence_is_no_confirmation_of_what_is_over_the_limit() -> None:
     play(story, KNOWN, policy=policy)
 
 
+async def listed(world: World) -> frozenset[str]:
+    return (await world.desk().muster.others(())).others
+
+
+def test_who_is_contained_by_silence_counts_as_undecided_when_the_time_is_nearly_over() -> None:
+    """Not for the hours before, in which somebody may answer: a question would hold up everybody's containment."""
+
+    async def story(world: World) -> None:
+        await hear(world)
+        seen = list[bool]()
+        for minute in (1, 110, 117):
+            await until(world, minute)
+            seen.append(PAYROLL in await listed(world))
+        await until(world, 125)
+
+        assert seen == [False, False, True]
+        assert await listed(world) == frozenset()
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
+def test_a_mass_that_falls_due_together_is_held_back_before_its_first_effect() -> None:
+    """A sweep asked the owners of six: silence contains none of them, rather than the first five."""
+
+    async def story(world: World) -> None:
+        await hear(world)
+        for number in range(5):
+            due = START + timedelta(hours=2, seconds=20 + number)
+            await world.desk().muster.settle([f"22222222-0000-4000-8000-{number:012d}"], due)
+        await until(world, 130)
+        held = (await world.chain()).last(HeldBack)
+
+        assert world.directory.effects == []
+        assert held is not None
+        assert held.by == "limits"
+        assert "5 others are reported with this one" in held.reason
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_whoever_is_answered_for_is_off_the_list(approved: bool) -> None:
+    """By a person, either way: when the time would have been over nobody counts."""
+
+    async def story(world: World) -> None:
+        responder = await hear(world)
+        chain = await world.chain()
+        asked = chain.last(OwnerAsked)
+        assert asked is not None
+        await responder.approve(chain.incident, asked.plan_hash, approved=approved, reason="asked", by="an owner")
+        await until(world, 117)
+
+        assert await listed(world) == frozenset()
+
+    play(story, KNOWN, policy=CONTAINING)
+
+
 def test_new_signals_do_not_put_the_answer_off() -> None:
     """Whoever makes news every hour would otherwise never be contained."""
 

@@ -63,6 +63,7 @@ LeftOut: TypeAlias = Callable[[Sequence[ActionChoice]], Awaitable[Mapping[str, N
 """Which of these actions cannot run here, by name."""
 
 SHOWN_WITHIN = 10.0  # seconds
+SHOWN_IN_A_WAVE = 2.0  # where a limit holds many back at once: a worker each, and one small quota for all
 _ORDER = CASE_PARTS  # cheapest first
 _ALWAYS_TOLD = frozenset({PartName.IDENTITY, PartName.DETECTIONS, PartName.RISK, PartName.AUDITS})
 _SILENCE = CouldNotLook("it was asked for, and neither it nor a reason came back")
@@ -187,22 +188,22 @@ async def with_case(means: Means, choices: Iterable[ActionChoice], look: Look) -
     )
 
 
-async def with_shown(means: Means, choices: Iterable[ActionChoice], look: Look) -> Means:
+async def with_shown(means: Means, choices: Iterable[ActionChoice], look: Look, within: float = SHOWN_WITHIN) -> Means:
     """
     The same means with what is read only for whoever looks at the plan. These lists have small quotas, which those
-    need who contain: each is waited for a moment, and told as not known after that.
+    need who contain: each is waited for so many seconds, and told as not known after that.
     """
     parts = sorted(parts_to_show(choice.name for choice in choices))
-    found = await together(*(_in_time(look, part) for part in parts))
+    found = await together(*(_in_time(look, part, within) for part in parts))
     return replace(means, **{part.value: shown for part, shown in zip(parts, found, strict=True)})
 
 
-async def _in_time(look: Look, part: PartName) -> Part[Any]:
+async def _in_time(look: Look, part: PartName, within: float) -> Part[Any]:
     try:
-        async with asyncio.timeout(SHOWN_WITHIN):
+        async with asyncio.timeout(within):
             return getattr(await look.gather(frozenset({part})), part.value)
     except TimeoutError:
-        return CouldNotLook(f"it did not come within {SHOWN_WITHIN:.0f} s, as many ask for it", may_help_later=True)
+        return CouldNotLook(f"it did not come within {within:.0f} s, as many ask for it", may_help_later=True)
 
 
 def _named(detections: Part[tuple[RiskDetection, ...]]) -> Part[frozenset[str]]:

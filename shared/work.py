@@ -70,6 +70,8 @@ from shared.history import History
 from shared.identity import IdentityRef, PrincipalId
 from shared.inbox import Inbox
 from shared.investigation import (
+    SHOWN_IN_A_WAVE,
+    SHOWN_WITHIN,
     Investigation,
     as_entry,
     choose_rung,
@@ -529,6 +531,7 @@ class Work:
         self._desk.precedence.enter(self._incident)
         found = await choose_rung(found, self._desk.policy, self._desk.left_out)
         if standing is not None and order is None and not self._asks_for_more(found):
+            self._puts_off = self._waits_for_better_times(found)
             return standing, None
         joins, ahead, elsewhere = await together(
             self._joins_another(found), self._look_ahead(found), self._stands_elsewhere()
@@ -543,13 +546,18 @@ class Work:
     def _asks_for_more(self, found: Investigation) -> bool:
         """
         Whether a signal that joined what is contained leads to an action that does not stand yet. Otherwise it is
-        answered by that, and leads to a fresh look at it.
+        answered by that, and leads to a fresh look at it. While a fault that passes keeps it from being judged, it is
+        left for the next attempt.
         """
-        if found.state is None or found.decision.verdict not in (Verdict.CONTAIN, Verdict.ASK):
+        if (
+            self._waits_for_better_times(found)
+            or found.state is None
+            or found.decision.verdict not in (Verdict.CONTAIN, Verdict.ASK)
+        ):
             return False
         standing = {choice.name for choice in standing_choices(self._chain)}
         new = {choice.name for choice in found.decision.actions} - standing
-        return bool(new) and "dismiss-risk" not in new and not found.passing_faults
+        return bool(new) and "dismiss-risk" not in new
 
     def _left_standing(self) -> Planned | None:
         """What stands beside the newest plan, or was left by an undo: a look found it undone, and it is tried again."""
@@ -587,7 +595,7 @@ class Work:
         anew = await self._plan_of_drifted(part.value, plan, look)
         why = f"The identity has changed since the plan was made; it was made anew.{_if_it_goes_on(plan)}"
         if anew is None and self._desk.clock() - self._chain.records[self._chain.place(Approved)].time > LIFE:
-            anew = await self._plan(chosen(self._chain), part.value, look, shown=True)
+            anew = await self._plan(chosen(self._chain), part.value, look, shown_within=SHOWN_WITHIN)
             why = "For an hour after the answer nobody carried the plan out. It was made anew, and nothing was changed."
         if anew is not None:
             called = (Escalated(reason=f"Nobody has answered. {why}", todo=_approve(anew)),) if by_policy else ()
@@ -611,17 +619,20 @@ class Work:
         anew = await self._plan(choices, state, look)
         if not drifted and _grants_shown(anew) == _grants_shown(plan):
             return None
-        anew = await self._plan(choices, state, look, shown=True)
+        anew = await self._plan(choices, state, look, shown_within=SHOWN_WITHIN)
         return None if (anew.steps, anew.not_done) == (plan.steps, plan.not_done) else anew
 
     async def _plan(
-        self, choices: Sequence[ActionChoice], state: IdentityState, look: Look, *, shown: bool = False
+        self, choices: Sequence[ActionChoice], state: IdentityState, look: Look, *, shown_within: float | None = None
     ) -> Planned:
-        """`shown`: for a person who is to decide on it; what is carried out at once waits for no such read."""
+        """
+        `shown_within`: the seconds for which what only people look at is waited for, whoever held the plan back. What
+        is carried out at once waits for no such read.
+        """
         desk = self._desk
         bare = Means(self._incident, desk.handover_vault, own_ids=desk.own_ids, estate=desk.tenant.estate is not None)
         means = await with_case(bare, choices, look)
-        means = await with_shown(means, choices, look) if shown else means
+        means = means if shown_within is None else await with_shown(means, choices, look, shown_within)
         return make_plan(choices, state, means, self._desk.clock(), await self._desk.left_out(choices))
 
     async def _investigate(self, order: Order | None) -> Investigation:
@@ -693,11 +704,12 @@ class Work:
         held = await self._hold_back(found.state, found, plan, order, ahead)
         if self._puts_off:
             return None
+        if held:
+            within = SHOWN_IN_A_WAVE if held.by == "limits" else SHOWN_WITHIN
+            plan = await self._plan(found.decision.actions, found.state, found.look, shown_within=within)
         if held and held.by == "mode" and self._mode == "watch":
             await self._close("watched", "mode watch: decided, and nothing was changed", *entries, decided, plan, held)
             return None
-        if held and held.by in ("verdict", "mode"):
-            plan = await self._plan(found.decision.actions, found.state, found.look, shown=True)
         asked = await self._ask_owners(found, plan, held)
         if asked is not None:  # the plan waits as long as the question does, and an hour for who is called then
             plan = plan.model_copy(update={"expires_at": asked.until + LIFE})
@@ -1100,7 +1112,7 @@ class Work:
             await self._chain.write(WorkEnded())
             await self._close("dismissed", why)
             return
-        undecided = plan is None and (self._puts_off or not is_decided(self._chain))
+        undecided = self._puts_off or (plan is None and not is_decided(self._chain))
         stopped = self._chain.last(HeldBack)
         switched_off = (
             stopped is not None

@@ -5,10 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from shared.case import CouldNotLook, PartName
 from shared.entries import Decided, HeldBack
+from shared.identity import IdentityRef
 from shared.incident import Status
 from shared.responder import Responder
 from shared.signal import JsonObject
+from shared.tenant import Gathered
 from tests.fakes import password, payroll
 from tests.stories.world import World, leak, play
 
@@ -56,6 +59,62 @@ def test_what_the_policy_asks_for_beyond_what_stands_is_done_or_asked_for(verdic
         assert not world.directory.state.enabled
 
     play(story, STATE, policy=TWO_RULES.replace("VERDICT", verdict))
+
+
+def failing(world: World, why: CouldNotLook | None) -> None:
+    """Detections cannot be read for this reason; None: they can again."""
+    look = type(world.directory).look.__get__(world.directory)
+
+    async def shown(subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+        found = await look(subject, parts)
+        return replace(found, detections=why) if why is not None and PartName.DETECTIONS in parts else found
+
+    world.directory.look = shown  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(("verdict", "done"), [("contain", True), ("ask", False)])
+def test_a_signal_that_could_not_be_judged_is_judged_once_the_fault_has_passed(verdict: str, done: bool) -> None:
+    """It joined what is contained, and the list that tells what it is was throttled just then."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=2))
+        failing(world, CouldNotLook("throttled", may_help_later=True))
+        await hear(world, responder, ODD)
+        await world.work_queue(responder, timedelta(seconds=20))
+        early = (list(world.directory.effects), await world.status())
+        failing(world, None)
+        await world.work_queue(responder, timedelta(minutes=2))
+        status = await world.status()
+
+        assert "tags=cordon-custody" not in early[0]
+        assert early[1] is Status.CONTAINED
+        assert ("tags=cordon-custody" in world.directory.effects) is done
+        assert status is (Status.CONTAINED if done else Status.AWAITING_APPROVAL)
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", verdict))
+
+
+def test_a_signal_that_can_never_be_judged_is_asked_about_beside_what_stands() -> None:
+    """Attempts have an end; then a person decides on what the rules could not, and what stands is watched on."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=2))
+        failing(world, CouldNotLook("throttled", may_help_later=True))
+        await hear(world, responder, ODD)
+        await world.work_queue(responder)
+        held = (await world.chain()).last(HeldBack)
+
+        assert held is not None
+        assert held.by == "verdict"
+        assert await world.status() is Status.AWAITING_APPROVAL
+        assert not world.directory.state.enabled
+        assert "tags=cordon-custody" not in world.directory.effects
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "contain"))
 
 
 def test_a_signal_that_asks_for_nothing_more_leads_to_a_look_and_to_no_new_plan() -> None:

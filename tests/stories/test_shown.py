@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from shared.case import CouldNotLook, Known, Owner, Owners, RiskPolicy, RiskState
-from shared.entries import Planned
+from shared.entries import HeldBack, Planned
 from shared.identity import IdentityRef, PrincipalId
 from shared.orders import Order
 from shared.policy import ActionChoice
@@ -78,6 +78,47 @@ def test_a_plan_that_waits_for_a_person_shows_what_is_there_before_each_step() -
         assert "as found" not in shown.values()
 
     play(story, STATE, policy=POLICY, mode="ask")
+
+
+@pytest.mark.parametrize(("mode", "limits"), [("watch", ""), ("act", "limits: {actions-per-hour: {reversible: 1}}")])
+def test_a_plan_shows_what_is_there_whoever_has_held_it_back(mode: str, limits: str) -> None:
+    """Whoever rehearses in mode watch, or is asked because of a limit, sees the same as who is asked by the policy."""
+
+    async def story(world: World) -> None:
+        await world.hear_of_leak(furnished(world).instance())
+        chain = await world.chain()
+        shown, held = befores(chain.last(Planned)), chain.last(HeldBack)
+
+        assert {name: shown[name] for name in SHOWN} == SHOWN
+        assert "as found" not in shown.values()
+        assert held is not None
+        assert held.by == ("limits" if limits else "mode")
+        assert world.directory.effects == []
+
+    play(story, STATE, policy=f"{POLICY}{limits}\n", mode=mode)
+
+
+def test_a_plan_that_a_limit_holds_back_waits_two_seconds_at_most_for_what_is_only_shown() -> None:
+    """In a wave each of them has a worker for as long as it waits; what did not come is told as not known."""
+
+    async def story(world: World) -> None:
+        look = furnished(world).directory.look
+
+        async def slow(subject: IdentityRef, parts: frozenset[object]) -> object:
+            if "ca_policy" in parts:
+                await asyncio.sleep(3600)
+            return await look(subject, parts)  # pyright: ignore[reportArgumentType]
+
+        world.directory.look = slow  # pyright: ignore[reportAttributeAccessIssue]
+        begun = world.clock()
+        await world.hear_of_leak(world.instance())
+        shown = befores((await world.chain()).last(Planned))
+
+        assert shown["includeServicePrincipals"].startswith("not known: it did not come within 2 s")
+        assert shown["owners"] == SHOWN["owners"]
+        assert (world.clock() - begun).total_seconds() < 5
+
+    play(story, STATE, policy=f"{POLICY}limits: {{actions-per-hour: {{reversible: 1}}}}\n")
 
 
 def test_who_is_cut_off_at_once_waits_for_nothing_that_is_only_shown() -> None:

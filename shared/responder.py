@@ -70,7 +70,7 @@ from shared.plan import make_plan
 from shared.policy import ActionChoice
 from shared.polling import Polling, Swept, digest_of
 from shared.preflight import why_nothing_contains, why_nothing_is_done
-from shared.protection import Doubt, why_protected, why_synchronises
+from shared.protection import Doubt, Question, synchronises, why_protected
 from shared.relations import case_of
 from shared.report import Report, make_report
 from shared.report.secrets import links_to, tell_secrets, view_of_secrets
@@ -365,9 +365,9 @@ class Responder:
         )
 
     async def _synchronises(self, state: IdentityState, look: Look) -> str | None:
-        """As when it is carried out: what is deleted synchronises nothing."""
-        found = None if state.deleted_at is not None else why_synchronises(state, await look.grants())
-        return found.why if isinstance(found, Doubt) else found
+        """As when it is carried out."""
+        found = await synchronises(state, look)
+        return found.why if isinstance(found, Doubt | Question) else found
 
     async def _foresee(self, plan: Planned | None, found: Investigation) -> Foreseen | None:
         if plan is None or not plan.steps:

@@ -94,7 +94,7 @@ from shared.plan import LIFE, fingerprint, make_plan
 from shared.policy import ActionChoice, Policy, Verdict
 from shared.precedence import Precedence
 from shared.preflight import outcomes, why_nothing_contains, why_nothing_is_done
-from shared.protection import Doubt, why_ids_protected, why_protected, why_synchronises
+from shared.protection import Doubt, Question, synchronises, why_ids_protected, why_protected
 from shared.readiness import ReadinessCheck
 from shared.relations import note_member
 from shared.reservations import Ahead, Reservations, Turn
@@ -585,7 +585,8 @@ class Work:
             if not self._puts_off:
                 await self._chain.write(*self._unread(part))
             return None, None
-        refused = self._refuse(part.value, plan) or await self._spare_synchronisation(part.value, look)
+        spared = self._spare_synchronisation
+        refused = self._refuse(part.value, plan) or await spared(part.value, plan, look, confirmed=not by_policy)
         if self._puts_off:
             return None, None
         refused = refused or self._is_one_person(plan)
@@ -866,14 +867,15 @@ class Work:
         self, state: IdentityState, found: Investigation, plan: Planned, order: Order | None, ahead: Ahead | None
     ) -> HeldBack | None:
         """What keeps this plan from being carried out now, hardest first."""
-        refused = self._refuse(state, plan) or await self._spare_synchronisation(state, found.look)
+        confirmed = order is not None and order.plan_hash == plan.hash
+        spared = self._spare_synchronisation
+        refused = self._refuse(state, plan) or await spared(state, plan, found.look, confirmed=confirmed)
         if refused:
             return refused
         if order and order.plan_hash and order.plan_hash != plan.hash:
             return self._held("verdict", "The plan that was ordered is not the plan of now.", _approve(plan))
         if people_needed(step.action for step in plan.steps) > 1:
             return self._held("verdict", "This takes two people.", _second_person(order.by if order else None, plan))
-        confirmed = order is not None and order.plan_hash == plan.hash
         if self._mode == "ask" and not confirmed:
             return self._held("mode", "Mode ask: every plan waits for a person.", _approve(plan))
         if found.decision.verdict is Verdict.ASK and not confirmed:
@@ -903,18 +905,24 @@ class Work:
             return None
         return self._held("verdict", "One person ordered and approved it.", _second_person(ordered_by, plan))
 
-    async def _spare_synchronisation(self, state: IdentityState, look: Look) -> HeldBack | None:
+    async def _spare_synchronisation(
+        self, state: IdentityState, plan: Planned, look: Look, *, confirmed: bool
+    ) -> HeldBack | None:
         """
         Directory synchronisation is never touched; where it cannot be told, nothing is touched either. A passing
-        fault is nobody's business yet: as with every other read, the next attempt looks again.
+        fault is nobody's business yet: as with every other read, the next attempt looks again. `confirmed`: a person
+        has decided on this very plan, which settles what only a person may, and nothing else.
         """
-        if state.deleted_at is not None:  # what is deleted holds nothing that could be read, and synchronises nothing
-            return None
-        found = why_synchronises(state, await look.grants())
-        if isinstance(found, Doubt):
-            self._puts_off = found.may_help_later and attempts_left(self._chain)
-            return self._held("protected", f"Nothing was changed: {found.why}.", _MEND_AND_ORDER)
-        return self._held("protected", f"This identity is never touched: {found}.", _BY_HAND) if found else None
+        match await synchronises(state, look):
+            case None:
+                return None
+            case Doubt(why, may_help_later):
+                self._puts_off = may_help_later and attempts_left(self._chain)
+                return self._held("protected", f"Nothing was changed: {why}.", _MEND_AND_ORDER)
+            case Question(why):
+                return None if confirmed else self._held("verdict", f"{why}.", _approve(plan))
+            case str(why):
+                return self._held("protected", f"This identity is never touched: {why}.", _BY_HAND)
 
     async def _over_limit(
         self,

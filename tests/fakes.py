@@ -267,7 +267,7 @@ class FakeDirectory:
             return Gathered(identity=Known(_cordon_itself(self.state)))
         if parts == frozenset({PartName.RISK}) and (listed := self.actor_risk.get(subject.principal_id or "")):
             return Gathered(risk=listed)
-        other = self.others.get(subject.client_id) if subject.client_id is not None else None
+        other = self._other(subject)
         self.looks += other is None
         shown: dict[PartName, Callable[[], object]] = {
             PartName.IDENTITY: self._shown if other is None else lambda: Known(other),
@@ -288,6 +288,12 @@ class FakeDirectory:
         }
         found: dict[str, Any] = {part.value: shown[part]() for part in parts}
         return Gathered(**found)
+
+    def _other(self, subject: IdentityRef) -> IdentityState | None:
+        if subject.client_id is not None:
+            return self.others.get(subject.client_id)
+        named = (each for each in self.others.values() if each.identity.principal_id == subject.principal_id)
+        return next(named, None)
 
     async def look_at_people(self, gathered: Gathered, parts: frozenset[PartName], now: datetime) -> Gathered:
         found: dict[str, Any] = {part.value: self.people[part] for part in parts}

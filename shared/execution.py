@@ -11,13 +11,15 @@ from datetime import timedelta
 from typing import Protocol
 
 from shared.actions import action_named
-from shared.actions.interface import Applied, Earlier
+from shared.actions.interface import Applied, Earlier, Proof
+from shared.actions.people import people_needed
 from shared.chain import Chain
 from shared.clock import Clock
 from shared.entries import Applied as AppliedEntry
 from shared.entries import (
     HeldBack,
     Intended,
+    NamedOutcome,
     Planned,
     PlannedStep,
     StepStopped,
@@ -188,7 +190,8 @@ class Execution:
         try:
             before = await action_named(step.action).capture(step, self._earlier(step), look)
         except TimeMayHelp as error:
-            await chain.write(Verified(round=number, answer="unknown", proof=str(error)), step=step.id)
+            proof = await self._seen_deleted(step, look) or Proof("unknown", str(error))
+            await chain.write(_verified(number, proof, look), step=step.id)
             return None
         intent = Intended(round=number, before=before.image, writes=before.writes)
         asked_at = self._clock()
@@ -260,17 +263,38 @@ class Execution:
 
     async def _verify_step(self, step: PlannedStep, look: Look) -> None:
         proof = await action_named(step.action).verify(step, self._earlier(step), look)
+        if proof.answer == "unknown":
+            proof = await self._seen_deleted(step, look) or proof
         intent = self._chain.last(Intended, step.id)
-        await self._chain.write(
-            Verified(
-                round=intent.round if intent else 1,
-                answer=proof.answer,
-                proof=proof.why,
-                read_at=look.begun_at,
-                left=proof.left,
+        await self._chain.write(_verified(intent.round if intent else 1, proof, look), step=step.id)
+
+    async def _seen_deleted(self, step: PlannedStep, look: Look) -> Proof | None:
+        """
+        What somebody deleted is cut off by that, and nothing of it can be looked at or changed. It is no end: whoever
+        restores it has it back, and a person has to know. What cuts nothing off is told so only if it was proven.
+        """
+        if people_needed((step.action,)) or not (step.contains or self._was_proven(step)):
+            return None
+        gone = await look.deletion()
+        objects = (gone.application, *gone.principals) if gone is not None else ()
+        if gone is None or gone.deleted_at is None or step.target_id not in {o.object_id for o in objects if o}:
+            return None
+        said = f"deleted on {gone.deleted_at:%Y-%m-%d %H:%M} UTC"
+        left = NamedOutcome(
+            action=step.action,
+            outcome="soft-deleted",
+            reason=f"The identity was {said}, and not by this plan: it can be restored for 30 days.",
+            todo=(
+                "Find out in the audit log who deleted it, and let it stay deleted while nobody needs it. Restore it "
+                "only with sign-in blocked (order restore-application); what is restored otherwise is looked at again."
             ),
-            step=step.id,
         )
+        return Proof("held", f"it is among the deleted items, {said}, and gets no tokens", (left,))
+
+    def _was_proven(self, step: PlannedStep) -> bool:
+        looks = (look for look in reversed([*self._chain.all(Verified, step.id)]) if look.answer != "unknown")
+        newest = next(looks, None)
+        return newest is not None and newest.answer == "held"
 
     def _earlier(self, step: PlannedStep) -> Earlier:
         undone = self._undone_until(step)
@@ -298,6 +322,10 @@ class Execution:
                 HeldBack(by="switch", reason=reason, todo="Set the switch to running, then order the incident again.")
             )
         return True
+
+
+def _verified(number: int, proof: Proof, look: Look) -> Verified:
+    return Verified(round=number, answer=proof.answer, proof=proof.why, read_at=look.begun_at, left=proof.left)
 
 
 def _overlapping(step: PlannedStep, earlier: Sequence[PlannedStep]) -> list[PlannedStep]:

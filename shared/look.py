@@ -73,6 +73,8 @@ class Look:
         self.subject = subject
         self.gathered = _NOTHING
         self.begun_at: datetime = clock()
+        self._asks_deleted = asyncio.Lock()
+        self._deletion: Part[IdentityState | None] | None = None
 
     @classmethod
     def showing(cls, gathered: Gathered, directory: Directory, subject: IdentityRef, clock: Clock) -> "Look":
@@ -149,6 +151,16 @@ class Look:
     async def deleted(self) -> Part[IdentityState | None]:
         """The identity among the deleted items, or None; read each time it is asked for."""
         return await _part(self._directory.find_deleted(self.subject))
+
+    async def deletion(self) -> IdentityState | None:
+        """What is not there any more, as the deleted items show it; None where it is there, or nobody can tell."""
+        part = await self.identity()
+        if not isinstance(part, CouldNotLook) or not part.gone:
+            return None
+        async with self._asks_deleted:
+            if self._deletion is None:
+                self._deletion = await self.deleted()
+        return self._deletion.value if isinstance(self._deletion, Known) else None
 
     async def public_keys(self, holder: HolderKind, object_id: str, wanted: frozenset[str]) -> Part[Mapping[str, str]]:
         """

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from shared.actions import ACTIONS, check_policy_action
-from shared.case import CouldNotLook
-from shared.entries import Approved, Closed, Decided, HeldBack, Planned, Verified
+from shared.case import CouldNotLook, IdentityState
+from shared.entries import Approved, Closed, Decided, HeldBack, Planned, Verified, WorkStarted
 from shared.errors import PolicyWrong, RequestConflicts, RequestRefused
 from shared.identity import IdentityRef
 from shared.incident import Status
@@ -279,5 +279,77 @@ def test_what_needs_attention_always_says_what_is_to_be_done() -> None:
 
         assert view.status is Status.NEEDS_ATTENTION
         assert view.todo
+
+    play(story, STATE)
+
+
+@pytest.mark.parametrize("contained_for", [timedelta(seconds=30), timedelta(hours=3)])
+def test_what_somebody_deletes_after_its_containment_is_told_at_the_next_look_and_not_fought_over(
+    contained_for: timedelta,
+) -> None:
+    """It gets no tokens, and nothing is left to do but for a person: nobody has to wait half an hour for that."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, contained_for)
+        world.directory.deleted = True
+        incident = (await world.chain()).incident
+        await world.store.queue.send({"incident": incident, "because": "watch"})
+        await world.work_queue(responder, timedelta(seconds=10))
+        view, effects = await responder.incident(incident), list(world.directory.effects)
+        await world.work_queue(responder)
+        chain = await world.chain()
+
+        assert view.status is Status.NEEDS_ATTENTION
+        assert any("who deleted it" in todo for todo in view.todo)
+        assert all("among the deleted items" in (step.proof or "") for step in view.steps)
+        assert world.directory.effects == effects
+        assert len([*chain.all(WorkStarted)]) == 1
+        assert await world.status() is Status.NEEDS_ATTENTION
+
+    play(story, STATE)
+
+
+def test_what_was_deleted_and_comes_back_with_sign_in_allowed_is_contained_again() -> None:
+    """The proof by its deletion ends with the deletion."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        world.directory.deleted = True
+        await world.work_queue(responder)
+        world.directory.deleted = False
+        world.directory.state = replace(world.directory.state, enabled=True)
+        await world.store.queue.send({"incident": (await world.chain()).incident, "because": "watch"})
+        await world.work_queue(responder, timedelta(minutes=2))
+
+        assert not world.directory.state.enabled
+        assert await world.status() is Status.CONTAINED
+
+    play(story, STATE)
+
+
+def test_an_application_that_outlives_its_service_principal_is_not_proven_by_that_deletion() -> None:
+    """It keeps its credentials, and anybody may make another service principal for it."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=30))
+        find = world.directory.find_deleted
+
+        async def principal_alone(subject: IdentityRef) -> IdentityState | None:
+            found = await find(subject)
+            return replace(found, application=None) if found else None
+
+        world.directory.find_deleted = principal_alone  # pyright: ignore[reportAttributeAccessIssue]
+        world.directory.deleted = True
+        await world.work_queue(responder)
+        steps = {step.id: step.state for step in (await responder.incident((await world.chain()).incident)).steps}
+
+        assert steps["1-block-sign-in"] == "held"
+        assert next(state for id_, state in steps.items() if "-application-" in id_) == "unknown"
+        assert await world.status() is Status.NEEDS_ATTENTION
 
     play(story, STATE)

@@ -465,7 +465,9 @@ def _first_id(subject: IdentityRef) -> str:
 
 
 def _content(signal: Signal) -> str:
-    return _short(json.dumps([_ids(signal.subject), dict(signal.facts)], sort_keys=True))
+    """What makes a record the same. An order names one id, which stands last; the others were looked up for it."""
+    ids = _ids(signal.subject)
+    return _short(json.dumps([ids[-1:] if signal.source == "manual" else ids, dict(signal.facts)], sort_keys=True))
 
 
 def _short(text: str) -> str:

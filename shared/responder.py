@@ -401,9 +401,24 @@ class Responder:
         found = source_named("manual").read(order.record(), self._desk.tenant_id)
         if isinstance(found, NotASignal):
             raise MalformedSignal(source="manual", why=found.why)
-        signal = replace(found, observed_at=self._desk.clock())
+        signal = replace(found, observed_at=self._desk.clock(), subject=await self._of_the_living(found.subject))
         await self._desk.inbox.take((signal,))
         return await self._desk.inbox.incident_of(signal)
+
+    async def _of_the_living(self, subject: IdentityRef) -> IdentityRef:
+        """
+        An application's id leads to the open incident about it. Where that is about a service principal that is gone,
+        and the application has another one now, the order is about the latter.
+        """
+        ids = [id_ for id_ in (subject.client_id, subject.app_object_id) if id_]
+        holders = () if subject.principal_id else await self._desk.inbox.holders(ids)
+        known = {id_ for holder in holders for id_ in known_ids(await self._chain(holder))}
+        if not known:
+            return subject
+        part = await Look(self._desk.tenant.directory, subject, self._desk.clock).identity()
+        if not isinstance(part, Known) or part.value.identity.principal_id in known:
+            return subject
+        return replace(subject, principal_id=part.value.identity.principal_id)
 
     async def _refuse_to_dismiss_what_stands(self, order: Order) -> None:
         """As with a verdict: a plan of the dismissal alone would end the looks at it."""

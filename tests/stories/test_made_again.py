@@ -11,7 +11,7 @@ from shared.identity import IdentityRef, PrincipalId
 from shared.responder import Responder
 from shared.signal import JsonObject
 from shared.tenant import Gathered
-from tests.fakes import PAYROLL, password, payroll
+from tests.fakes import PAYROLL, PAYROLL_APP, PAYROLL_CLIENT, password, payroll
 from tests.stories.test_people import order
 from tests.stories.world import World, leak, play
 
@@ -65,6 +65,29 @@ def test_the_one_that_was_made_again_is_contained_in_an_incident_of_its_own(wait
         assert not world.directory.state.enabled
         assert [view.status.value for view in views if NEW in view.subject] == ["contained"]
         assert len(views) == 2
+
+    play(story, STATE)
+
+
+@pytest.mark.parametrize("subject", [IdentityRef(client_id=PAYROLL_CLIENT), IdentityRef(app_object_id=PAYROLL_APP)])
+def test_an_order_by_an_applications_id_reaches_the_one_that_is_there_now(subject: IdentityRef) -> None:
+    """The incident of what is gone is open, and nothing done in it touches the new one; sent twice, it is one order."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=30))
+        make_again(world)
+        first = await responder.order(replace(order(), subject=subject))
+        await world.work_queue(responder, timedelta(minutes=1))
+        again = await responder.order(replace(order(), subject=subject))
+        view = await responder.incident(first)
+
+        assert not world.directory.state.enabled
+        assert view.status.value == "contained"
+        assert view.identity is not None
+        assert view.identity.principal_id == NEW
+        assert again == first
 
     play(story, STATE)
 

@@ -41,7 +41,7 @@ from shared.look import Look
 from shared.precedence import Precedence
 from shared.refusals import refusal_name, todo_for
 from shared.signal import JsonObject
-from shared.standing import back_since, is_back
+from shared.standing import back_since, evidence_at, is_back
 from shared.tenant import Check, Tenant
 from shared.together import together
 
@@ -303,7 +303,7 @@ class Execution:
         made: dict[str, object] = {}
         for applied in self._chain.all(AppliedEntry):
             made |= applied.made
-        return Earlier(dict(first.before) if first else None, made)
+        return Earlier(dict(first.before) if first else None, made, evidence_at=evidence_at(self._chain))
 
     def _undone_until(self, step: PlannedStep) -> int:
         """The place up to which what the journal holds of a step is no pre-image any more."""

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Literal, TypeAlias
 
 from shared.accusation import Accusation, Suspect, is_open
-from shared.audit import gives_role
+from shared.audit import LOOK_BACK, gives_role
 from shared.audit_changes import Change, ChangeKind
 from shared.audit_grants import GrantKind
 from shared.case import Case, CouldNotLook, Grants, IdentityState, Known, NotLooked, Part, PartName, RiskPolicy
@@ -254,7 +254,9 @@ def _revoke(footing: Footing) -> Ends | Passed:
     if blocked := next((name for name in names if name in footing.cannot), None):
         return Passed("not-applicable", f"{blocked} cannot run here: {footing.cannot[blocked]}")
     oldest = min(each.at for each in accusation.elsewhere)
-    long = footing.case.now + footing.case.late - oldest + timedelta(hours=1)
+    now = footing.case.now + footing.case.late
+    begun = min((max(each.observed_at, now - LOOK_BACK) for each in footing.case.signals), default=now)
+    long = max(min(begun, now) - oldest, timedelta()) + timedelta(hours=1)  # counted as the step counts it
     since = f"{int(long.total_seconds() // 60)}m"
     actions = tuple(ActionChoice(name, {"added-since": since}) for name in names)
     return _unless_it_renews(footing, Ends(actions, "what it was given lately is all that is suspicious"))

@@ -258,6 +258,16 @@ def lateness(chain: Chain) -> timedelta:
     return min(longest, LOOK_BACK) if longest > _USUAL_WAIT else timedelta()
 
 
+def evidence_at(chain: Chain) -> datetime | None:
+    """
+    When the first of what this incident is about happened, as its signals tell; None without any. What was done from
+    shortly before that on belongs to it, however late the news came and however long its plan waited. A signal reaches
+    no further back than the audit log does.
+    """
+    joined = ((line.record.time, line.entry) for line in chain.lines if isinstance(line.entry, SignalJoined))
+    return min((max(entry.observed_at, time - LOOK_BACK) for time, entry in joined), default=None)
+
+
 def signals_of(chain: Chain) -> tuple[Signal, ...]:
     subject = subject_of(chain)
     return tuple(

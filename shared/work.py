@@ -106,6 +106,7 @@ from shared.standing import (
     attempts,
     attempts_left,
     due_at,
+    evidence_at,
     hears_of_risk,
     is_back,
     is_closed,
@@ -631,7 +632,13 @@ class Work:
         is carried out at once waits for no such read.
         """
         desk = self._desk
-        bare = Means(self._incident, desk.handover_vault, own_ids=desk.own_ids, estate=desk.tenant.estate is not None)
+        bare = Means(
+            self._incident,
+            desk.handover_vault,
+            own_ids=desk.own_ids,
+            estate=desk.tenant.estate is not None,
+            evidence_at=evidence_at(self._chain),
+        )
         means = await with_case(bare, choices, look)
         means = means if shown_within is None else await with_shown(means, choices, look, shown_within)
         return make_plan(choices, state, means, self._desk.clock(), await self._desk.left_out(choices))

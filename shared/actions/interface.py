@@ -52,6 +52,7 @@ class Means:
     beside: frozenset[str] = frozenset()
     own_ids: frozenset[str] = frozenset()  # Cordon's own object and client ids
     now: datetime | None = None  # the moment of the look
+    evidence_at: datetime | None = None  # when the first of what the incident is about happened
     accused: Part[frozenset[str]] = field(default_factory=NotLooked)  # credential ids that detections name
     audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
     domains: Part[frozenset[str]] = field(default_factory=NotLooked)  # the tenant's verified ones
@@ -117,6 +118,7 @@ class Earlier:
     accused: frozenset[str] = frozenset()  # credentials that detections name: undo keeps them away,
     give_back: frozenset[str] = frozenset()  # but for those that its order names
     named: bool = False  # the order to undo names this step
+    evidence_at: datetime | None = None  # when the first of what the incident is about happened
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,8 @@ class RemovesGrants(ABC):
             ADDED_SINCE: {
                 "type": "string",
                 "examples": ["24h"],
-                "description": "Only what was given within this time before the step begins; left out: all of it.",
+                "description": "Only what was given from so long before the incident's first sign on (of an order: "
+                "before it was given); left out: all of it.",
             }
         },
         "additionalProperties": False,
@@ -210,7 +211,9 @@ def plan_removal(
     if outcome := not_ours_to_take(name, identity.kind):
         return Planning(not_done=(outcome,))
     length = options.get(ADDED_SINCE)
-    which = f"every {what} added in the last {length} before the step begins ({dates})" if length else f"every {what}"
+    which = (
+        f"every {what} added since {length} before the incident's first sign ({dates})" if length else f"every {what}"
+    )
     step = PlannedStep(
         id=name,
         action=name,
@@ -219,7 +222,11 @@ def plan_removal(
         target_name=identity.display_name,
         describe=f"Remove {which} that this service principal holds. What it holds is read when the step begins.",
         changes=(
-            Change(property=what, before=_shown(holding), after=f"none of the last {length}" if length else "none"),
+            Change(
+                property=what,
+                before=_shown(holding),
+                after=f"none since {length} before the first sign" if length else "none",
+            ),
         ),
         options=dict(options),
         permissions=permissions,
@@ -269,7 +276,9 @@ def _since(step: PlannedStep, earlier: Earlier, look: Look) -> datetime | None:
     if isinstance(first, str):
         return datetime.fromisoformat(first)
     length = step.options.get(ADDED_SINCE)
-    return None if length is None else look.begun_at - read_duration(length)
+    if length is None:
+        return None
+    return min(look.begun_at, earlier.evidence_at or look.begun_at) - read_duration(length)
 
 
 def _parted(held: Sequence[Held], since: datetime | None) -> tuple[list[Held], list[Held]]:

@@ -75,7 +75,8 @@ class RevertConfiguration:
             _SINCE: {
                 "type": "string",
                 "examples": ["24h"],
-                "description": "All changes of addresses within this time; at most 7d. This or change is given.",
+                "description": "All changes of addresses from so long before the incident's first sign on; at most 7d. "
+                "This or change is given.",
             },
             _ADDING: {
                 "const": _LOOK_ALIKES,
@@ -177,7 +178,8 @@ def _length(value: JsonValue) -> timedelta:
 def _named(options: JsonObject, means: Means, state: IdentityState) -> frozenset[str] | datetime:
     if _CHANGE in options:
         return _named_ids(options[_CHANGE])
-    return (means.now or state.read_at) - _length(options[_SINCE])
+    now = means.now or state.read_at
+    return max(min(now, means.evidence_at or now) - _length(options[_SINCE]), now - LOOK_BACK)
 
 
 # Planning

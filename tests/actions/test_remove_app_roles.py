@@ -9,6 +9,7 @@ import pytest
 from shared.actions import action_named
 from shared.actions.interface import Before, Earlier
 from shared.case import Known
+from shared.entries import SignalJoined
 from shared.look import Look
 from tests.actions.scene import MAIL, MEANS, REF, WRITE_ALL, Scene, foreign, managed, on_fakes, play, powerful
 from tests.fakes import NO_GRANTS, START, FakeClock, FakeDirectory, app_role
@@ -139,6 +140,37 @@ def test_what_an_intruder_adds_during_the_step_goes_as_well() -> None:
 
     assert directory.effects == ["remove role-1", "remove role-9"]
     assert proof.answer == "held"
+
+
+def test_an_outage_between_the_first_sign_and_the_step_lets_nothing_go() -> None:
+    """A role given an hour before a record that came thirty hours late goes; what was there a day before it stays."""
+    sign = START - timedelta(hours=30)
+    given, older = ((sign - timedelta(hours=hours)).isoformat() for hours in (1, 25))
+
+    async def story(scene: Scene) -> None:
+        told = SignalJoined(source="directory-audit", record_id="r1", observed_at=sign, summary="a role was given")
+        await scene.chain.write(told)
+        (step,) = await scene.do(ACTION, added_since="24h")
+
+        assert roles(scene) == {MAIL}
+        assert "1 older stay" in scene.proof(step)
+
+    play(story, dated(older, given))
+
+
+def test_a_sign_that_claims_to_be_of_long_ago_reaches_back_a_week_at_the_most() -> None:
+    """Its time is the sender's claim: it must not take away what the identity has always held."""
+    old = (START - timedelta(days=9)).isoformat()
+
+    async def story(scene: Scene) -> None:
+        ancient = START - timedelta(days=900)
+        told = SignalJoined(source="risk-detection", record_id="r1", observed_at=ancient, summary="of long ago")
+        await scene.chain.write(told)
+        await scene.do(ACTION, added_since="24h")
+
+        assert roles(scene) == {MAIL}
+
+    play(story, dated(old, NEW))
 
 
 def test_later_rounds_do_not_move_the_moment_since_when_roles_count_as_new() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -100,6 +101,23 @@ def test_all_changes_since_a_time_are_taken_back_at_once() -> None:
 
         assert planned.not_done == ()
         assert addresses(scene) == ([OURS], "https://ours.example/out", ["api://ours"])
+
+    play(story, attackers_tenant())
+
+
+def test_an_outage_between_the_first_sign_and_the_plan_lets_no_change_go() -> None:
+    """The record came thirty hours late: what it tells of is within a day of it, and not of now."""
+
+    async def story(scene: Scene) -> None:
+        await attacked(scene)
+        sign = scene.place.clock.now()
+        await asyncio.sleep(timedelta(hours=30).total_seconds())
+        choice = [ActionChoice(ACTION, {"changed-since": "24h"})]
+        look = Look(scene.place.tenant.directory, REF, scene.place.clock.now)
+        means = await with_case(replace(MEANS, evidence_at=sign), choice, look)
+        found = make_plan(choice, await scene.state(), means, scene.place.clock.now())
+
+        assert [each.property for each in found.steps[0].changes][:1] == ["web.redirectUris"]
 
     play(story, attackers_tenant())
 

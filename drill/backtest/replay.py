@@ -33,7 +33,7 @@ from shared.muster import claimed, may_contain, reported_as
 from shared.plan import lay_out
 from shared.policy import ActionChoice, Policy, Verdict
 from shared.preflight import why_nothing_contains
-from shared.protection import Doubt, why_protected, why_synchronises
+from shared.protection import Doubt, Question, synchronises, why_protected
 from shared.risk import read_detection, read_risk_state
 from shared.signal import JsonObject, NotASignal, Signal
 from shared.sources import is_own_doing, source_named
@@ -164,9 +164,11 @@ class Judge:
         steps, not_done = lay_out(found.decision.actions, state, means, {})
         plan = Planned(hash="", fingerprint="", steps=steps, not_done=not_done)  # nobody is to approve it
         spared = why_protected(state, self._policy.protected, self._own_ids)
-        synchronises = None if spared else why_synchronises(state, await found.look.grants())
-        if spared or synchronises:
-            why = synchronises.why if isinstance(synchronises, Doubt) else spared or synchronises
+        synchronised = None if spared else await synchronises(state, found.look)
+        if isinstance(synchronised, Question):
+            return plan, "verdict", synchronised.why
+        if spared or synchronised:
+            why = synchronised.why if isinstance(synchronised, Doubt) else spared or synchronised
             return plan, "protected", str(why)
         if why := why_nothing_contains(plan):
             return plan, "preflight", why

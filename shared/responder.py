@@ -83,7 +83,7 @@ from shared.signal import JsonObject, NotASignal, PolicyTouched, SecretTouched, 
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
 from shared.standing import known_ids, standing_plan, subject_of, undo_under_way, waiting_plan, waits_for_a_look
-from shared.undo import Undoing, steps_to_undo
+from shared.undo import Undoing, lets_sign_in, only_restored, steps_to_undo
 from shared.untrusted import one_line
 from shared.views import (
     ConsentsView,
@@ -101,8 +101,9 @@ from shared.views import (
     SwitchView,
     UndoPreview,
 )
+from shared.watch import unmark
 from shared.witness import Witness
-from shared.work import LEASE, RESUME_AFTER, Desk, Work, put_off, reservations_of, watched_by
+from shared.work import LEASE, RESUME_AFTER, Desk, Work, name_seen, put_off, reservations_of, watched_by
 
 log = logging.getLogger("cordon")
 
@@ -539,22 +540,43 @@ class Responder:
         why = await self._why_no_undo_now(chain, wanted)
         if why is None:
             other = await desk.inbox.claim(chain.incident, ids)
-            why = _another(chain, (other,) if other else ())
+            why = _is_open(other) if other is not None and other != chain.incident else None
         if why is not None:
             raise RequestConflicts(f"Nothing was undone. {why}")
         message: JsonObject = {"incident": chain.incident, "because": "undo"}
         await desk.store.queue.send(message, RESUME_AFTER)  # before the order: whoever crashes is picked up
         try:
+            await self._let_go_of_a_restoration(chain, wanted)
             await chain.write(wanted, only_next=True)
         except SequenceTaken as taken:
             raise RequestConflicts("Nothing was undone: the incident has gone on meanwhile. Look again.") from taken
         await desk.store.queue.send(message)
         return view_of(chain.records, desk.clock())
 
+    async def _let_go_of_a_restoration(self, chain: Chain, wanted: UndoOrdered) -> None:
+        """
+        A later incident that only restored the identity keeps its sign-in blocked. Where that is to be undone, it ends
+        with it; what was restored stays. The watch goes first: until the order stands, this incident has it.
+        """
+        desk = self._desk
+        later = await watched_by(desk, known_ids(chain))
+        if not later or later.incident == chain.incident or not only_restored(later) or not lets_sign_in(chain, wanted):
+            return
+        await unmark(desk.store.documents, later.incident, known_ids(later), name_seen(later))
+        steps = tuple(step.id for step in steps_to_undo(later))
+        why = f"with the undo of incident {chain.incident}"
+        stays = f"What it restored stays; that its sign-in is blocked is not kept any more, {why}."
+        ended = UndoEnded(whole=True, reason=stays)
+        order = UndoOrdered(by=wanted.by, reason=f"{why}: {wanted.reason}", steps=steps)
+        await later.write(order, ended, Closed(outcome="released", reason=stays), only_next=True)
+        await desk.outbox.publish_due(later)
+
     async def _why_no_undo_now(self, chain: Chain, wanted: UndoOrdered) -> str | None:
         """Why this order cannot be taken, or None; also where a newer incident stands on the same identity."""
         ids = known_ids(chain)
-        why = self._why_no_undo(chain, wanted) or _another(chain, await self._desk.inbox.holders(ids))
+        why = self._why_no_undo(chain, wanted)
+        if why is None and (other := _another(chain, await self._desk.inbox.holders(ids))):
+            why = _is_open(other, restored=only_restored(await self._chain(other)))
         return why or _stands_on_it(chain, await watched_by(self._desk, ids))
 
     def _why_no_undo(self, chain: Chain, wanted: UndoOrdered) -> str | None:
@@ -957,17 +979,25 @@ def _compare(plan_hash: str, preview: Preview) -> None:
         )
 
 
-def _another(chain: Chain, holders: Iterable[IncidentId]) -> str | None:
-    """Why the identity is in other hands, or None."""
-    other = next((holder for holder in holders if holder != chain.incident), None)
-    return f"Incident {other} is open on the same identity. Undo or close that one first." if other else None
+def _another(chain: Chain, holders: Iterable[IncidentId]) -> IncidentId | None:
+    """The incident that has the identity in hand, if that is another."""
+    return next((holder for holder in holders if holder != chain.incident), None)
+
+
+def _is_open(other: IncidentId, *, restored: bool = False) -> str:
+    if restored:
+        return (
+            f"Incident {other} restored the identity, and looks for 95 minutes whether it stays blocked. Order the "
+            "undo again when that one is closed; undoing that one would delete the identity once more."
+        )
+    return f"Incident {other} is open on the same identity. Undo or close that one first."
 
 
 def _stands_on_it(chain: Chain, watching: Chain | None) -> str | None:
     """Why the identity would be contained again at the next news, or None."""
     if not watching or watching.incident == chain.incident or standing_plan(watching) is None:
         return None
-    if watching.records[0].time < chain.records[0].time:
+    if watching.records[0].time < chain.records[0].time or only_restored(watching):
         return None
     return f"Incident {watching.incident} contained the same identity later, and stands. Undo that one first."
 

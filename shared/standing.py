@@ -174,11 +174,19 @@ def standing_plan(chain: Chain) -> tuple[Planned, int] | None:
             case Intended():
                 begun.add(line.record.step)
             case Planned() as plan if begun:
-                standing = _without(plan, given_up, begun) if given_up else plan
+                standing = _without(plan, _with_restorations(chain, given_up), begun) if given_up else plan
                 return (standing, line.record.sequence) if standing.steps else None
             case _:
                 pass
     return None
+
+
+def _with_restorations(chain: Chain, given_up: Set[str]) -> Set[str]:
+    """What a restoration keeps is that sign-in is blocked: whoever undid the block has given that up as well."""
+    steps = [step for plan in chain.all(Planned) for step in plan.steps]
+    if not any(step.id in given_up and step.action == "block-sign-in" for step in steps):
+        return given_up
+    return {*given_up, *(step.id for step in steps if step.action == "restore-application")}
 
 
 def _without(plan: Planned, given_up: Set[str], begun: Set[str | None]) -> Planned:

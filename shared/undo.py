@@ -55,6 +55,7 @@ _WAITS = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds before each round; replicas 
 _LAG = timedelta(seconds=sum(_WAITS))
 _LOOKS_AGAIN = (5.0, *_WAITS[1:])  # seconds before the look after the race window, and before each that repeats it
 CHANGED_SINCE = "changed-since"
+RESTORE = "restore-application"
 
 
 # What is to be undone. Pure.
@@ -94,8 +95,25 @@ def steps_to_undo(chain: Chain) -> tuple[PlannedStep, ...]:
 
 
 def ordered_steps(chain: Chain, order: UndoOrdered) -> tuple[PlannedStep, ...]:
-    """Those of the steps that the order is about."""
-    return tuple(step for step in steps_to_undo(chain) if order.steps is None or step.id in order.steps)
+    """
+    Those of the steps that the order is about. Undoing a restoration deletes once more: it stands while others are to
+    be put back on what it restored, unless it is named.
+    """
+    steps = steps_to_undo(chain)
+    if order.steps is not None:
+        return tuple(step for step in steps if step.id in order.steps)
+    return tuple(step for step in steps if step.action != RESTORE) or steps
+
+
+def only_restored(chain: Chain) -> bool:
+    """Whether a restoration is all that an undo of this incident would find: it cut nothing off by itself."""
+    steps = steps_to_undo(chain)
+    return bool(steps) and all(step.action == RESTORE for step in steps)
+
+
+def lets_sign_in(chain: Chain, order: UndoOrdered) -> bool:
+    """Whether the order takes back what a restoration keeps: that sign-in is blocked."""
+    return any(step.action == "block-sign-in" for step in ordered_steps(chain, order))
 
 
 def earlier_of(chain: Chain, step: PlannedStep, order: UndoOrdered) -> Earlier:

@@ -127,7 +127,7 @@ from shared.store import Store
 from shared.suspicion import JournalSuspicions, origin_of, remember
 from shared.tenant import Tenant
 from shared.together import together
-from shared.undo import Undoing, ordered_steps, steps_to_undo
+from shared.undo import RESTORE, Undoing, ordered_steps, steps_to_undo
 from shared.untrusted import one_line
 from shared.watch import mark, unmark, watcher
 
@@ -1106,7 +1106,7 @@ class Work:
         if order.steps is not None and any(step.watched for step in left):
             await self._set_rechecks()
         else:
-            await unmark(self._desk.store.documents, self._incident, known_ids(chain), _name_seen(chain))
+            await unmark(self._desk.store.documents, self._incident, known_ids(chain), name_seen(chain))
 
     def _undo_forbidden(self, order: UndoOrdered) -> HeldBack | None:
         desk = self._desk
@@ -1245,7 +1245,7 @@ class Work:
             self._desk.store.documents,
             self._incident,
             known_ids(chain),
-            _name_seen(chain),
+            name_seen(chain),
             policy=any(step.action == "require-risk-policy" for step in steps),
             policy_id=next((id_ for id_ in made if isinstance(id_, str)), None),
         )
@@ -1418,7 +1418,7 @@ _MEND_AND_ORDER = (
 )
 
 
-def _name_seen(chain: Chain) -> str:
+def name_seen(chain: Chain) -> str:
     """The name under which the identity is watched for, or nothing."""
     seen = chain.last(Investigated)
     return seen.identity.display_name if seen and seen.identity else ""
@@ -1441,7 +1441,8 @@ def _left_of_undo(chain: Chain, order: UndoOrdered, undoing: Undoing) -> Iterato
                 f"left by Cordon {drift.left}, now {drift.now}"
             )
     for step in steps_to_undo(chain):
-        if step not in chosen and not is_back(chain, step.id):
+        stays = order.steps is None and step.action == RESTORE
+        if step not in chosen and not stays and not is_back(chain, step.id):
             yield f"{step.id} was not part of the order, and stands"
 
 

@@ -185,6 +185,7 @@ async def with_case(means: Means, choices: Iterable[ActionChoice], look: Look) -
         audits=gathered.audits,
         domains=gathered.domains,
         grants=gathered.grants,
+        dismissed=gathered.risk,
     )
 
 

@@ -615,11 +615,11 @@ class Work:
         what has changed is nothing to this plan: whoever adds a credential does not keep a block from being approved.
         """
         drifted = fingerprint(state) != plan.fingerprint
-        if not drifted and not _grants_shown(plan):
+        if not drifted and not _bound_beside(plan):
             return None
         choices = chosen(self._chain)
         anew = await self._plan(choices, state, look)
-        if not drifted and _grants_shown(anew) == _grants_shown(plan):
+        if not drifted and _bound_beside(anew) == _bound_beside(plan):
             return None
         anew = await self._plan(choices, state, look, shown_within=SHOWN_WITHIN)
         return None if (anew.steps, anew.not_done) == (plan.steps, plan.not_done) else anew
@@ -1483,9 +1483,15 @@ def _if_it_goes_on(plan: Planned) -> str:
     return " If it goes on changing, order block-sign-in alone and approve that: such a plan does not change with it."
 
 
-def _grants_shown(plan: Planned) -> list[tuple[str, tuple[Change, ...]]]:
-    """What a plan tells of the grants that it takes: no fingerprint of the identity covers them."""
-    return [(s.id, s.changes) for s in plan.steps if PartName.GRANTS in parts_to_plan(s.action, s.options)]
+_BESIDE = frozenset({PartName.GRANTS, PartName.RISK})
+
+
+def _bound_beside(plan: Planned) -> list[tuple[str, tuple[Change, ...]]]:
+    """
+    What a plan tells that no fingerprint of the identity covers, and that is approved all the same: the grants that it
+    takes, and the risk that it dismisses. What else is only shown keeps no cut waiting, and is left to its undo.
+    """
+    return [(s.id, s.changes) for s in plan.steps if parts_to_plan(s.action, s.options) & _BESIDE]
 
 
 def _approve(plan: Planned) -> str:

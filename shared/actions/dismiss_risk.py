@@ -37,12 +37,17 @@ class DismissRisk(NoWayBack):
     contains: ClassVar[bool] = False
     needs_vault: ClassVar[bool] = False
     rank: ClassVar[int] = 95
-    parts_to_show: ClassVar[frozenset[PartName]] = frozenset({PartName.RISK})
     proof_part: ClassVar[PartName] = PartName.RISK
 
     def check_options(self, options: JsonObject) -> None:
         if options:
             raise ValueError("dismiss-risk has no options")
+
+    def parts_to_plan(self, options: JsonObject) -> frozenset[PartName]:
+        """
+        The very risk is dismissed that was looked at: that lets in again, and cannot be undone. No cut waits for it.
+        """
+        return frozenset({PartName.RISK})
 
     def plan(self, state: IdentityState, options: JsonObject, means: Means) -> Planning:
         identity = state.identity
@@ -57,7 +62,7 @@ class DismissRisk(NoWayBack):
             target_id=identity.principal_id,
             target_name=identity.display_name,
             describe="Dismiss the risk of the identity in Identity Protection.",
-            changes=(Change(property="riskState", before=risk_before(means.risk), after="dismissed"),),
+            changes=(Change(property="riskState", before=risk_before(means.dismissed), after="dismissed"),),
             permissions=self.permissions,
             reversible=False,
             cannot_be_undone="A dismissed risk does not come back; confirming the compromise raises a new one.",

@@ -57,6 +57,7 @@ class Means:
     audits: Part[tuple[AuditRecord, ...]] = field(default_factory=NotLooked)
     domains: Part[frozenset[str]] = field(default_factory=NotLooked)  # the tenant's verified ones
     grants: Part[Grants] = field(default_factory=NotLooked)  # for the plan to show; what goes is read once more
+    dismissed: Part[RiskState | None] = NOT_LOOKED  # the risk that a plan is to dismiss
     estate: bool = False  # whether Cordon can reach vaults and the services behind their secrets
     # What follows is read only where somebody is shown the plan (see `ShowsMore`); no step depends on it.
     owners: Part[Owners] = NOT_LOOKED

@@ -1,5 +1,6 @@
 """A person's verdict on an incident: compromised or harmless, carried out by the engine and on record."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,8 +10,10 @@ from shared.entries import Closed, Decided, Planned, RechecksSet, UndoOrdered
 from shared.errors import RequestConflicts
 from shared.identity import IdentityKind
 from shared.incident import Status
+from shared.policy import ActionChoice
 from shared.responder import Responder
 from tests.fakes import START, password, payroll
+from tests.stories.test_people import order
 from tests.stories.world import POLICY, World, play
 
 STATE = payroll(application=[password(1)])
@@ -177,3 +180,44 @@ def test_a_person_who_agrees_that_it_is_harmless_is_on_record() -> None:
         assert await world.status() is Status.IGNORED
 
     play(story, STATE, policy=HARMLESS.replace("verdict: contain", "verdict: ask"))
+
+
+def test_another_risk_than_the_one_that_was_looked_at_is_not_dismissed() -> None:
+    """Somebody has confirmed the compromise meanwhile: the answer to what was there before dismisses nothing."""
+
+    async def story(world: World) -> None:
+        world.directory.risk = AT_RISK
+        responder = world.instance()
+        id_ = await incident(world, responder)
+        plan = (await world.chain()).last(Planned)
+        assert plan is not None
+        world.directory.risk = RiskState("high", "confirmedCompromised", "none", START)
+        await responder.approve(id_, plan.hash, approved=True, reason="our own test", by="Ada")
+        await world.work_queue(responder, SOON)
+        anew = (await world.chain()).last(Planned)
+
+        assert world.directory.effects == []
+        assert await world.status() is Status.AWAITING_APPROVAL
+        assert anew is not None
+        assert anew.hash != plan.hash
+        assert anew.steps[0].changes[0].before == "confirmedCompromised, level high"
+
+    play(story, STATE, policy=HARMLESS.replace("verdict: contain", "verdict: ask"))
+
+
+def test_an_order_to_dismiss_is_bound_to_the_risk_of_its_preview() -> None:
+    """What is dismissed does not come back: whoever ordered it looks once more."""
+
+    async def story(world: World) -> None:
+        world.directory.risk = AT_RISK
+        responder = world.instance()
+        wanted = replace(order(), actions=(ActionChoice("dismiss-risk", {}),))
+        preview = await responder.preview(wanted)
+        assert preview.plan is not None
+        world.directory.risk = RiskState("high", "confirmedCompromised", "none", START)
+        with pytest.raises(RequestConflicts, match="look at the plan again"):
+            await responder.order(replace(wanted, plan_hash=preview.plan.hash))
+
+        assert world.directory.effects == []
+
+    play(story, STATE)

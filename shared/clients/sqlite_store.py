@@ -3,8 +3,9 @@ The store in one sqlite file, for local runs: the same promises as in Azure, wit
 
 Write-ahead logging with `synchronous=FULL`: what a call has confirmed survives a crash of the process and
 of the machine. Several processes may use one file; they wait for each other for a few seconds. Calls are
-short, so they run where they are made. What several callers want to write at the same time shares one
-transaction, and so one flush to disk: with fifty identities at once that is what the time goes to.
+short, so they run where they are made; only the flush to disk, which is all waiting, runs in a thread, so that
+other work goes on beside it. What several callers want to write meanwhile, or at the same time, shares one
+transaction, and so one flush: with fifty identities at once the disk would else take as long as all our own work.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import starmap
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from shared.clock import Clock
 from shared.errors import CordonError, JournalDamaged, OutcomeUnknown, SequenceTaken, SettingsWrong, Unreachable
@@ -94,42 +95,53 @@ class _Write:
     answer: "asyncio.Future[object]"
 
 
-def _refuse(
-    writes: Sequence[_Write], problem: Exception, explained: Callable[[str, Exception], Exception]
-) -> Literal[True]:
+def _refuse(writes: Sequence[_Write], problem: Exception, explained: Callable[[str, Exception], Exception]) -> None:
     """Tell everybody what became of what he wanted."""
     for write in writes:
         error = explained(write.doing, problem)
         if error is not problem:
             error.__cause__ = problem
         write.answer.set_exception(error)
-    return True
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
 
 
 class SqliteFile:
-    """One connection to the file, for one caller at a time, whichever thread it comes from."""
+    """
+    One connection that writes, for one caller at a time, whichever thread it comes from, and one that reads, also
+    while what was written is on its way to the disk: it shows what is durable, and nothing else.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
+        self._writing, self._reading = threading.Lock(), threading.Lock()
         self._waiting: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+            self._connection = _connect(path)
         except (OSError, sqlite3.Error) as problem:
             raise _unusable(path, "cannot be opened") from problem
         # Whoever forgets to close the store must not be left with a warning about it at exit.
         self._close = weakref.finalize(self, self._connection.close)
         self._prepare()
+        self._reader = _connect(path)
+        self._reader.execute("PRAGMA query_only=1")
+        self._close_reader = weakref.finalize(self, self._reader.close)
 
     async def aclose(self) -> None:
-        self._close()
+        """What is on its way to the disk gets there first."""
+        with self._reading:
+            self._close_reader()
+        with self._writing:
+            self._close()
 
     def read(self, doing: str, question: str, values: Sequence[object]) -> list[tuple[object, ...]]:
         """The rows that answer the question."""
-        with self._lock:
+        with self._reading:
             try:
-                return self._connection.execute(question, values).fetchall()
+                return self._reader.execute(question, values).fetchall()
             except sqlite3.Error as problem:
                 raise self._explained(doing, problem) from problem
 
@@ -149,37 +161,76 @@ class SqliteFile:
         if waiting > known and turn < _MOST_TURNS:
             loop.call_soon(self._write_soon, loop, waiting, turn + 1)
         else:
-            self._write_waiting(loop)
+            writes, self._waiting[loop] = self._waiting[loop], []
+            self._write_next(loop, [writes])
 
-    def _write_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
-        """One transaction for all that wait; where one of them cannot be carried out, one for each."""
-        writes = [write for write in self._waiting.pop(loop) if not write.answer.done()]
-        with self._lock:
-            if writes and not self._write_all(writes):
-                for write in writes:
-                    self._write_all([write])
+    def _write_next(self, loop: asyncio.AbstractEventLoop, batches: list[list[_Write]]) -> None:
+        """One transaction for each batch; where one of its writes cannot be carried out, one for each of them."""
+        while batches:
+            writes = [write for write in batches.pop(0) if not write.answer.done()]
+            if writes and self._write_aside(loop, writes, batches):
+                return
+        if self._waiting[loop]:
+            loop.call_soon(self._write_soon, loop, 0, 1)
+        else:
+            del self._waiting[loop]
 
-    def _write_all(self, writes: Sequence["_Write"]) -> bool:
-        """False if one of several failed: then nothing was done, and nobody was answered."""
+    def _write_aside(self, loop: asyncio.AbstractEventLoop, writes: list[_Write], batches: list[list[_Write]]) -> bool:
+        """True if it is on its way to the disk: then the rest follows when it has got there."""
+        self._writing.acquire()  # and is held until the disk has it
+        try:
+            results = self._change(writes)
+            if results is None:
+                self._writing.release()
+                batches[:0] = [[write] for write in writes if not write.answer.done()]
+                return False
+            flush = loop.run_in_executor(None, self._flush)
+        except BaseException:
+            self._roll_back()
+            self._writing.release()
+            loop.call_soon(self._write_next, loop, batches)
+            raise
+
+        def flushed(done: "asyncio.Future[sqlite3.Error | None]") -> None:
+            self._answer(writes, results, done.result())
+            self._write_next(loop, batches)
+
+        flush.add_done_callback(flushed)
+        return True
+
+    def _change(self, writes: Sequence[_Write]) -> list[object] | None:
+        """What comes of each, not durable yet. None if one failed: then all is undone, and who was alone is told."""
         try:
             cursor = self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as problem:
-            return _refuse(writes, problem, self._explained)
+            _refuse(writes, problem, self._explained)
+            return None
         try:
-            results = [write.change(cursor) for write in writes]
-        except BaseException as problem:
+            return [write.change(cursor) for write in writes]
+        except Exception as problem:  # noqa: BLE001 - it belongs to whoever wanted this
             self._roll_back()
-            if not isinstance(problem, Exception):
-                raise
-            return len(writes) == 1 and _refuse(writes, problem, self._explained)
+            if len(writes) == 1:
+                _refuse(writes, problem, self._explained)
+            return None
+
+    def _flush(self) -> sqlite3.Error | None:
+        """In a thread: make it durable. What went wrong, if anything did; then nobody knows what stands."""
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error as problem:
             self._roll_back()
-            return _refuse(writes, problem, self._in_doubt)
-        for write, result in zip(writes, results, strict=True):
+            return problem
+        finally:
+            self._writing.release()
+        return None
+
+    def _answer(self, writes: Sequence[_Write], results: Sequence[object], problem: sqlite3.Error | None) -> None:
+        open_ones = [(write, each) for write, each in zip(writes, results, strict=True) if not write.answer.done()]
+        if problem is not None:
+            _refuse([write for write, _ in open_ones], problem, self._in_doubt)
+            return
+        for write, result in open_ones:
             write.answer.set_result(result)
-        return True
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:  # a full disk, say, has ended it already

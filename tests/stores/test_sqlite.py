@@ -6,8 +6,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -155,15 +158,33 @@ async def test_an_error_in_the_middle_of_an_append_leaves_nothing_behind(tmp_pat
     assert len(await store.journal.read(incident)) == 3
 
 
+@dataclass(frozen=True, slots=True)
+class SlowDisk:
+    """A flush that says when it has begun, and ends when it may."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    may_end: threading.Event = field(default_factory=threading.Event)
+
+    def take_time(self) -> None:
+        self.begun.set()
+        assert self.may_end.wait(5), "the flush holds up the event loop"
+
+    async def is_begun(self) -> None:
+        assert await asyncio.to_thread(self.begun.wait, 5)
+
+
 class Watched(sqlite3.Connection):
     """A connection that counts its commits, and whose disk may fail at one."""
 
     commits: ClassVar[int] = 0
     disk_fails: ClassVar[bool] = False
+    slow: ClassVar["SlowDisk | None"] = None
 
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
         if sql == "COMMIT":
             Watched.commits += 1
+            if Watched.slow is not None:
+                Watched.slow.take_time()
             if Watched.disk_fails:
                 raise sqlite3.OperationalError("disk I/O error")
         return super().execute(sql, *values)
@@ -175,6 +196,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> type[Watched]:
     monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Watched))
     monkeypatch.setattr(Watched, "commits", 0)
     monkeypatch.setattr(Watched, "disk_fails", False)
+    monkeypatch.setattr(Watched, "slow", None)
     return Watched
 
 
@@ -192,11 +214,14 @@ async def test_what_many_write_at_the_same_moment_is_flushed_once(
         assert list(await store.journal.read(incident)) == chain(incident, 3)
 
 
-@pytest.mark.parametrize(("writers", "flushes"), [(5, 1), (40, 5)])
+@pytest.mark.parametrize(("writers", "flushes"), [(5, (1,)), (40, (2, 3, 4, 5))])
 async def test_who_writes_a_moment_later_shares_the_flush_but_nobody_waits_for_good(
-    tmp_path: Path, watch: Watch, watched: type[Watched], writers: int, flushes: int
+    tmp_path: Path, watch: Watch, watched: type[Watched], writers: int, flushes: Sequence[int]
 ) -> None:
-    """One more writer in each turn of the event loop: they gather, and are written after eight turns at the latest."""
+    """
+    One more writer in each turn of the event loop: they gather, and are written after eight turns at the latest, or
+    when the disk has what was written before them.
+    """
     store = open_sqlite_store(tmp_path / "cordon.db", watch)
 
     async def later(turns: int) -> None:
@@ -206,8 +231,47 @@ async def test_who_writes_a_moment_later_shares_the_flush_but_nobody_waits_for_g
 
     await asyncio.gather(*(later(turns) for turns in range(writers)))
 
-    assert watched.commits == flushes
+    assert watched.commits in flushes
     assert len(await store.documents.query("some")) == writers
+
+
+async def test_while_the_disk_takes_its_time_everything_else_goes_on(
+    tmp_path: Path, watch: Watch, watched: type[Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody reads what is not durable yet, and whoever comes meanwhile shares the next flush."""
+    store, first, later = open_sqlite_store(tmp_path / "cordon.db", watch), new_incident(), new_incident()
+    disk = SlowDisk()
+    monkeypatch.setattr(watched, "slow", disk)
+
+    writing = asyncio.ensure_future(store.journal.append(chain(first, 1)))
+    await disk.is_begun()
+    behind = [asyncio.ensure_future(store.journal.append(chain(later, 3)[n : n + 1])) for n in range(3)]
+    behind += [asyncio.ensure_future(store.queue.send({"n": n})) for n in range(3)]
+    await asyncio.sleep(0.01)
+    shown, is_confirmed = list(await store.journal.read(first)), writing.done()
+    disk.may_end.set()
+    await asyncio.gather(writing, *behind)
+
+    assert (shown, is_confirmed) == ([], False)
+    assert watched.commits == 2
+    assert len(await store.journal.read(first)) == 1
+    assert len(await store.journal.read(later)) == 3
+
+
+async def test_who_closes_the_store_waits_for_what_is_on_its_way_to_the_disk(
+    tmp_path: Path, watch: Watch, watched: type[Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flush that was begun is ended, and whoever opens the file again finds what it confirmed."""
+    store, incident, disk = open_sqlite_store(tmp_path / "cordon.db", watch), new_incident(), SlowDisk()
+    monkeypatch.setattr(watched, "slow", disk)
+
+    writing = asyncio.ensure_future(store.journal.append(chain(incident, 1)))
+    await disk.is_begun()
+    threading.Timer(0.05, disk.may_end.set).start()
+    await store.close()
+    await writing
+
+    assert len(await open_sqlite_store(tmp_path / "cordon.db", watch).journal.read(incident)) == 1
 
 
 async def test_one_that_cannot_be_written_takes_nobody_with_it(tmp_path: Path, watch: Watch) -> None:

@@ -168,11 +168,13 @@ class _Asked:
 
 def _flips(policy: Policy, case: Case, decision: Decision) -> Iterator[Flip]:
     """The conditions of the rules that were looked at of which another answer leads to another verdict."""
-    book = _Book(case)
-    asked = replace(policy, rules=tuple(_through(rule, book) for rule in policy.rules))
     looked = {each.rule for each in decision.rules}
     singles = dict.fromkeys(leaf for rule in policy.rules if rule.name in looked for leaf in leaves(rule.when))
     tried = [leaf for leaf in singles if leaf.name not in _FIXED][:_MOST_ASKED]
+    if not tried:
+        return
+    book = _Book(case)
+    asked = replace(policy, rules=tuple(_through(rule, book) for rule in policy.rules))
     before = _weighed_anew(asked, case).verdict
     for leaf in tried:
         place = book.place(leaf)

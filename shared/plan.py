@@ -34,7 +34,8 @@ def make_plan(
     plan that nothing was read for beside: whether somebody is shown more changes nothing of what is approved.
     """
     steps, not_done = lay_out(actions, state, means, left_out or {})
-    bound, _ = lay_out(actions, state, means.unshown, left_out or {})
+    unshown = means.unshown
+    bound = steps if unshown is means else lay_out(actions, state, unshown, left_out or {})[0]
     print_ = fingerprint(state)
     return Planned(
         hash=_hash([_hashed(step) for step in bound], print_),

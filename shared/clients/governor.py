@@ -31,6 +31,7 @@ _PARTITION = "quotas"
 _TRIES = 20
 _PLENTY = 100  # requests of a quota from which on containment goes first and writes it down afterwards
 _UNWRITTEN = 10  # it may be this part of the quota ahead of the book: a tenth
+_GATHERS: Seconds = 0.05  # for which what is written down afterwards waits for more
 _PATIENCE: Seconds = 0.5  # for the store, if containment waits
 _POLLS_PATIENCE: Seconds = 5.0
 _REST: Seconds = 5.0  # for which a store that was too slow is not asked again
@@ -195,6 +196,9 @@ class Governor(Pacing):
             page.telling.add_done_callback(lambda task: self._told(page, task))
 
     async def _write_down(self, quota: Quota, page: _Page) -> None:
+        """Where there is plenty, what is spent is gathered for a moment: of fifty at once many would else write it."""
+        if page.lesson is None and quota.requests >= _PLENTY:
+            await asyncio.sleep(_GATHERS)
         while page.cost or page.lesson is not None:
             cost, lesson = page.cost, page.lesson
 

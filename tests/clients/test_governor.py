@@ -12,6 +12,7 @@ from drill.virtual_time import virtual_clock
 from shared.clients.governor import Governor, as_body, read_page, wait_in_book
 from shared.clients.pacing import DIRECTORY_WRITES, IDENTITY_PROTECTION, REPORTS, Quota, Window, refuse, spend
 from shared.clock import Clock
+from shared.signal import JsonObject
 from shared.store import Documents, MemoryDocuments
 from tests.clients.fake_graph import play
 
@@ -126,6 +127,36 @@ def test_the_first_cut_does_not_wait_for_the_store() -> None:
     assert at == 0.0
     assert written == 100
     assert calls <= 3
+
+
+def test_where_there_is_plenty_the_cuts_of_a_moment_are_written_down_together() -> None:
+    """Twenty at once take one line of the book, in a moment; none of them is left out."""
+
+    class Counted(MemoryDocuments):
+        writes = 0
+
+        async def insert(self, partition: str, key: str, body: JsonObject) -> bool:
+            self.writes += 1
+            return await super().insert(partition, key, body)
+
+        async def replace(self, partition: str, key: str, body: JsonObject, etag: str) -> bool:
+            self.writes += 1
+            return await super().replace(partition, key, body, etag)
+
+    async def story() -> tuple[int, Window]:
+        documents = Counted()
+        (governor,) = instances(1, documents)
+        for _ in range(20):  # one after the other, and without any pause
+            await governor.take(DIRECTORY_WRITES, urgent=True)
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.1)
+        (page,) = await documents.query("quotas")
+        return documents.writes, read_page(page.body, virtual_clock().now().timestamp())
+
+    writes, page = play(story)
+
+    assert writes == 1
+    assert len(page.sent) == 20
 
 
 def test_a_store_that_hangs_holds_up_containment_for_half_a_second_once_and_polls_fall_back_to_a_share() -> None:

@@ -69,7 +69,7 @@ class Guard(httpx.AsyncBaseTransport):
         self._seconds, self._largest = seconds, largest
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if origin_of(str(request.url)) != self._origin or request.headers["host"] != request.url.netloc.decode():
+        if origin_of(str(request.url)) != self._origin or _all_named(b"host", request) != [request.url.netloc]:
             raise ForeignHost("not the configured host")
         async with asyncio.timeout(self._seconds):
             answer = await self._inner.handle_async_request(request)
@@ -80,7 +80,7 @@ class Guard(httpx.AsyncBaseTransport):
         return _Whole(answer.status_code, body)
 
     async def _read(self, answer: httpx.Response) -> bytes:
-        encoding = answer.headers.get("content-encoding", "identity").lower()
+        encoding = b", ".join(_all_named(b"content-encoding", answer)).decode("latin-1").lower() or "identity"
         if encoding not in {"identity", "gzip"}:
             raise httpx.DecodingError(f"an answer in an encoding that was not asked for: {encoding[:20]}")
         unpack = zlib.decompressobj(16 + zlib.MAX_WBITS) if encoding == "gzip" else None
@@ -104,3 +104,8 @@ class Guard(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def _all_named(name: bytes, message: httpx.Request | httpx.Response) -> list[bytes]:
+    """The values of the headers of this name (in small letters), as they are; httpx would decode all headers first."""
+    return [value for each, value in message.headers.raw if each.lower() == name]

@@ -6,6 +6,7 @@ The first two are taken where they happen, at the stand-in; the third is when th
 """
 
 import asyncio
+import os
 import statistics
 import time
 from collections.abc import Sequence
@@ -188,10 +189,14 @@ def critical_path(choices: Choices) -> list[Row]:
             single = single or verified
             if count > _FEW:
                 ratio = verified / single
-                rows.append(
-                    Row(f"{count} identities against one, {kind} store", verified, single, "s", ratio, _GOAL_MANY)
-                )
+                name = f"{count} identities against one, {kind} store"
+                rows.append(Row(name, verified, single, "s", ratio, _GOAL_MANY, note=_how_loaded()))
     return rows + _by_detection(choices)
+
+
+def _how_loaded() -> str:
+    """Fifty at once need all of one core, and the stand-in part of another: beside other loads both wait for them."""
+    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
 
 
 def _by_detection(choices: Choices) -> list[Row]:

@@ -26,6 +26,7 @@ class AddressFlaw(StrEnum):
     WILDCARD = "wildcard"
     INSECURE = "insecure"  # http, and not this machine
     LOOPBACK = "loopback"
+    CUSTOM_SCHEME = "custom-scheme"  # whichever application claims it on a machine or a telephone is opened
 
 
 BY_DOMAIN = frozenset({AddressFlaw.LOOK_ALIKE, AddressFlaw.FOREIGN_DOMAIN})
@@ -45,6 +46,8 @@ Domain = Annotated[
     AfterValidator(_is_domain),
     WithJsonSchema({"type": "string", "pattern": f"^{_DOMAIN.replace('a-z', 'A-Za-z')}$"}),
 ]
+# What Microsoft's own libraries and brokers are opened by (facts: Entra docs reply-url); urn: and api: open nothing.
+_OPENED = re.compile(r"https?|urn|api|ms-app|ms-appx|ms-appx-web|msauth(\..+)?|msal[0-9a-f-]{36}|brk-[a-z0-9-]+|\?|")
 Kind: TypeAlias = Literal["redirect", "identifier", "sign-out"]
 _INCLUDED = "included updated properties"
 _WORDS: Mapping[Kind, tuple[str, ...]] = {  # by which it may be listed; of these AppAddress alone is verified
@@ -70,6 +73,8 @@ def flaws_of(text: str, domains: frozenset[str]) -> Iterator[tuple[AddressFlaw, 
         yield AddressFlaw.LOOPBACK, f"“{text}” leads to the machine of whoever opens it"
     elif address.scheme == "http":
         yield AddressFlaw.INSECURE, f"“{text}” is not https"
+    if not _OPENED.fullmatch(address.scheme):
+        yield AddressFlaw.CUSTOM_SCHEME, f"“{text}” opens whatever claims “{address.scheme}:” on a machine"
     if address.is_web and is_on_shared_platform(address.host):
         yield AddressFlaw.SHARED_PLATFORM, f"“{text}” is a name that anybody can take once it is given up"
 

@@ -12,7 +12,8 @@ from shared.conditions.judging import actor_text
 from shared.conditions.settings import SETTINGS, AuditDuration, Several, utc
 from shared.identity import IdentityKind
 
-_ASKED = tuple(flaw for flaw in AddressFlaw if flaw is not AddressFlaw.LOOPBACK)
+_BY_NAME = (AddressFlaw.LOOPBACK, AddressFlaw.CUSTOM_SCHEME)  # many applications have these, and rightly
+_ASKED = tuple(flaw for flaw in AddressFlaw if flaw not in _BY_NAME)
 _OWN = (IdentityKind.OWN_SINGLE_TENANT, IdentityKind.OWN_MULTI_TENANT)
 
 
@@ -21,8 +22,9 @@ class RedirectUriSuspect:
     """
     Met when a redirect URI has one of these findings: it looks like one of the tenant's domains, or is on none of its
     verified domains nor of `known-domains`; is on a platform where anybody can take a name; holds a wildcard; is
-    not https; leads to the local machine (asked about only where it is named). `added-within` asks for those alone
-    that the audit log shows as added in this time. Of an application of another tenant its own domains are not
+    not https; leads to the local machine, or has a scheme of its own, as applications on a telephone have, other than
+    those of Microsoft's libraries (these two are asked about only where they are named). `added-within` asks for those
+    alone that the audit log shows as added in this time. Of an application of another tenant its own domains are not
     known, so foreign-domain does not count there. Whether a host still belongs to its owner is not looked up.
     """
 

@@ -1,11 +1,13 @@
 """sign-out-url-changed: where people are sent when they sign out."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from shared.case import AuditRecord
+from shared.case import AuditRecord, Known, NotLooked, PartName
+from shared.conditions.addresses import AddressFlaw
 from shared.conditions.interface import Met, NotMet, Unknown
 from shared.conditions.sign_out_url_changed import SignOutUrlChanged
 from shared.signal import JsonValue
@@ -55,6 +57,41 @@ def test_whom_and_where_the_policy_expects() -> None:
     assert isinstance(ours.check(case(audits=(moved(None, OURS),))), NotMet)
     assert isinstance(ours.check(case(audits=(moved(None, "http://contoso.example"),))), Met)
     assert isinstance(ours.check(case(audits=(moved(None, EVIL),))), Met)
+
+
+FOREIGN = SignOutUrlChanged(findings=(AddressFlaw.LOOK_ALIKE, AddressFlaw.FOREIGN_DOMAIN, AddressFlaw.INSECURE))
+
+
+@pytest.mark.parametrize(
+    ("record", "answer"),
+    [
+        (moved(OURS, EVIL), Met),
+        (moved(EVIL, OURS), NotMet),
+        (moved(EVIL, None), NotMet),
+        (moved(OURS, "https://c0ntoso.example/out"), Met),
+        (moved(OURS, "http://contoso.example/out"), Met),
+        (moved(OURS, "https://partner.example/out"), NotMet),
+        (moved(OURS, EVIL, result="timeout"), Unknown),
+        (audit("Update application", [prop("Included Updated Properties", "LogoutUrl")], on="Application"), Unknown),
+    ],
+)
+def test_only_what_is_wrong_with_it_counts_where_that_is_asked(record: AuditRecord, answer: type) -> None:
+    """By the tenant's verified domains and those that the policy names; the company's own is nobody's business."""
+    tenant = but(case(audits=(record,)), domains=Known(frozenset({"contoso.example"})))
+
+    assert isinstance(replace(FOREIGN, known_domains=("partner.example",)).check(tenant), answer)
+
+
+def test_without_the_tenants_domains_whose_it_is_cannot_be_told() -> None:
+    """They are asked for where it hangs on them; what is wrong without them is told without them."""
+    seen = but(case(audits=(moved(OURS, EVIL),)), domains=NotLooked())
+    finding = FOREIGN.check(seen)
+
+    assert isinstance(finding, Unknown)
+    assert finding.wants == {PartName.DOMAINS}
+    assert isinstance(FOREIGN.check(but(seen, domains=UNREADABLE)), Unknown)
+    assert isinstance(FOREIGN.check(but(case(audits=(moved(OURS, "http://x.example"),)), domains=NotLooked())), Met)
+    assert isinstance(FOREIGN.check(but(case(audits=(moved(OURS, None),)), domains=NotLooked())), NotMet)
 
 
 def test_the_reason_tells_where_it_leads_now() -> None:

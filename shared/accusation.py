@@ -353,7 +353,7 @@ class _Weighing:
             f"sign-ins since {utc(since)} were held against {usual.count} over the {usual.learned.days} days before"
         )
         for sign_in in recent(log, since):
-            new = [f for f in _FEATURES if (v := value_of(sign_in, f)) and usual.seen(f) and v not in usual.seen(f)]
+            new = [f for f in _FEATURES if (v := value_of(sign_in, f)) and not usual.has(f, v) and usual.seen(f)]
             if new:
                 what = ", ".join(f"{each} {value_of(sign_in, each)}" for each in new)
                 self._name_by(sign_in, f"with new {what}")

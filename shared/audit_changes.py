@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
+from typing import TypeAlias
 
 from shared.audit import AddedCredential, added_credentials, gives_role, is_echo, normalise_activity
 from shared.case import AuditActor, AuditRecord
@@ -115,18 +117,36 @@ def kinds_of(record: AuditRecord) -> frozenset[ChangeKind]:
 
 def changes(records: Iterable[AuditRecord]) -> tuple[Change, ...]:
     """The changes that these records tell of, oldest first. Attempts that failed are none; a time-out may be one."""
-    folded: dict[tuple[str, AuditActor], list[AuditRecord]] = {}
+    folded: dict[_Thread, list[AuditRecord]] = {}
     for record in records:
         if record.result != "failure" and not is_echo(record):
-            folded.setdefault((record.correlation_id or record.id, _who(record.actor)), []).append(record)
-    made = [_change(each) for alike in folded.values() for each in _apart(alike)]
-    return tuple(sorted(made, key=lambda change: change.at))
+            folded.setdefault(_thread(record), []).append(record)
+    made = [change for alike in folded.values() for change in _changes_of(alike)]
+    return tuple(sorted(made, key=_when))
 
 
-def _who(actor: AuditActor) -> AuditActor:
-    """The actor without what may differ between the records of one change: a client id that some leave out."""
+_when = attrgetter("at")
+_Thread: TypeAlias = tuple[str, str | None, str | None, str | None]
+
+
+@once
+def _thread(record: AuditRecord) -> _Thread:
+    """
+    What the records of one change have in common: the correlation id, and the actor without what may differ between
+    them, a client id that some leave out.
+    """
+    actor = record.actor
     client = None if actor.user_id or actor.principal_id else actor.client_id
-    return AuditActor(user_id=actor.user_id, principal_id=actor.principal_id, client_id=client)
+    return record.correlation_id or record.id, actor.user_id, actor.principal_id, client
+
+
+def _changes_of(alike: list[AuditRecord]) -> Iterable[Change]:
+    return (_alone(alike[0]),) if len(alike) == 1 else map(_change, _apart(alike))
+
+
+@once
+def _alone(record: AuditRecord) -> Change:
+    return _change([record])
 
 
 def _apart(records: list[AuditRecord]) -> Iterator[list[AuditRecord]]:
@@ -134,7 +154,7 @@ def _apart(records: list[AuditRecord]) -> Iterator[list[AuditRecord]]:
     By time: a caller chooses the correlation id, so that what he does today could pass for a part of what he did last
     week, in another hour or by a declaration that has ended.
     """
-    ordered = sorted(records, key=lambda record: record.at)
+    ordered = sorted(records, key=_when)
     part = ordered[:1]
     for record in ordered[1:]:
         if record.at - part[0].at > AT_ONCE:

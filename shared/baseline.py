@@ -7,12 +7,13 @@ Only tokens that were issued are learned from: whoever guesses secrets can fill 
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
+from operator import attrgetter
 
 from shared.case import SignIn, SignInLog
 
@@ -34,22 +35,38 @@ class Feature(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Baseline:
-    """What is usual, as its sign-ins tell it, newest first; each part is learned when it is first asked for."""
+    """What is usual, as its sign-ins tell it, newest first; each part is learned as far as it is asked for."""
 
     records: tuple[SignIn, ...]
     learned: timedelta  # from the oldest sign-in to the end
-    _seen: dict[Feature, frozenset[str]] = field(default_factory=dict[Feature, frozenset[str]], init=False, repr=False)
+    _seen: dict[Feature, set[str]] = field(default_factory=dict[Feature, set[str]], init=False, repr=False)
+    _unseen: dict[Feature, Iterator[SignIn]] = field(
+        default_factory=dict[Feature, Iterator[SignIn]], init=False, repr=False
+    )
 
     @property
     def count(self) -> int:
         return len(self.records)
 
-    def seen(self, feature: Feature) -> frozenset[str]:
+    def seen(self, feature: Feature) -> Set[str]:
         """Every value of a feature that its sign-ins had."""
-        found = self._seen.get(feature)
-        if found is None:
-            found = self._seen[feature] = _values(self.records, feature)
-        return found
+        self._learn(feature, None)
+        return self._seen[feature]
+
+    def has(self, feature: Feature, value: str) -> bool:
+        """Whether one of its sign-ins had this value of a feature. What is usual the newest ones show already."""
+        return value in self._seen.get(feature, ()) or self._learn(feature, value)
+
+    def _learn(self, feature: Feature, until: str | None) -> bool:
+        """Read on until this value is found, if it is; None: to the end."""
+        seen = self._seen.setdefault(feature, set())
+        for each in self._unseen.setdefault(feature, iter(self.records)):
+            found = value_of(each, feature)
+            if found is not None:
+                seen.add(found)
+                if found == until:
+                    return True
+        return False
 
     @property
     def hours(self) -> frozenset[int]:
@@ -90,7 +107,7 @@ def baseline_of(
     """The baseline of the time before `until`, as long as `length` at most, or why there is none to judge by."""
     begin = until - length
     records = [each for each in log.records if begin <= each.at < until and each.error_code == 0]
-    learned = until - min((each.at for each in records), default=until)
+    learned = until - min(map(_when, records), default=until)
     if len(records) < least or learned < shortest:
         cut = f"; the log was read back to {log.since:%Y-%m-%d %H:%M} UTC only" if log.cut_short else ""
         needed = f"{least} over {_days(shortest)}"
@@ -153,6 +170,7 @@ def plain_agent(text: str) -> str:
     return _BLANKS.sub(" ", _VERSIONS.sub("", text[:400].casefold())).strip()
 
 
+_when = attrgetter("at")
 _VERSIONS = re.compile(r"(?:/|\b)v?\d[0-9a-z]*(?:[._+-][0-9a-z]+)*")
 _BLANKS = re.compile(r"\s+")
 
@@ -165,10 +183,6 @@ def _around(address: str | None) -> str | None:
     except ValueError:
         return None
     return str(ip_network(f"{found}/{24 if found.version == 4 else 48}", strict=False))
-
-
-def _values(records: Sequence[SignIn], feature: Feature) -> frozenset[str]:
-    return frozenset(value for each in records if (value := value_of(each, feature)) is not None)
 
 
 def _days(length: timedelta) -> str:

@@ -7,6 +7,7 @@ the case, and when there is no more to be had, it asks a person.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.case import Case, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, ask
@@ -20,8 +21,7 @@ NO_RULE = "no rule matched"
 _LONGEST_REASON = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(NamedTuple):
     """A rule that was looked at, and what its condition answered."""
 
     rule: Rule
@@ -97,10 +97,11 @@ def weigh(policy: Policy, case: Case) -> Weighing:
     for place, rule in enumerate(policy.rules):
         finding = answer_of(rule, case)
         looked.append(Looked(rule, finding))
+        if isinstance(finding, NotMet):
+            continue
         if isinstance(finding, Met):
             return Weighing(rule.verdict, rule.name, rule, tuple(looked))
-        if isinstance(finding, Unknown):
-            return _unjudged(rule, finding, policy.rules[place + 1 :], looked, case)
+        return _unjudged(rule, finding, policy.rules[place + 1 :], looked, case)
     return Weighing(Verdict.WATCH, NO_RULE, None, tuple(looked))
 
 

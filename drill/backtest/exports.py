@@ -12,7 +12,7 @@ import re
 import zlib
 from codecs import getincrementaldecoder
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -35,12 +35,14 @@ _AVRO = b"Obj\x01"
 _LINK = "@odata.nextLink"
 _MARK = b"\xef\xbb\xbf"
 
-Settled: TypeAlias = Callable[[bytes], bool]
-"""Whether a line holds one whole record, of which nothing more needs to be known."""
+Numbered: TypeAlias = Iterable[tuple[int, bytes]]
+"""Lines, each with its number in the file."""
+Unsettled: TypeAlias = Callable[[Numbered], Numbered]
+"""Those of the lines that must be read in full; of a line that is left out nothing more needs to be known."""
 
 
-def _never(_: bytes) -> bool:
-    return False
+def _all(lines: Numbered) -> Numbered:
+    return lines
 
 
 @dataclass(slots=True)
@@ -98,12 +100,12 @@ def parse(text: bytes) -> object:
 
 class Export:
     """
-    One file. `read` is how far into it, in bytes as they lie on disk, the reading has come. A line that `is_settled`
-    is not read in full.
+    One file. `read` is how far into it, in bytes as they lie on disk, the reading has come. Of a file of lines only the
+    `unsettled` ones are read in full.
     """
 
-    def __init__(self, path: Path, name: str, troubles: Troubles, is_settled: Settled | None = None) -> None:
-        self.name, self._path, self._troubles, self._is_settled = name, path, troubles, is_settled
+    def __init__(self, path: Path, name: str, troubles: Troubles, unsettled: Unsettled = _all) -> None:
+        self.name, self._path, self._troubles, self._unsettled = name, path, troubles, unsettled
         self._raw: IO[bytes] | None = None
 
     @property
@@ -152,10 +154,7 @@ class Export:
         yield from self._lines(file, first, number)
 
     def _lines(self, file: IO[bytes], first: bytes, number: int) -> Iterator[Found]:
-        is_settled = self._is_settled or _never
-        for place, line in enumerate(chain((first,), file), start=number):
-            if is_settled(line):
-                continue
+        for place, line in self._unsettled(enumerate(chain((first,), file), start=number)):
             try:
                 value: Any = parse(line)
                 if isinstance(value, dict) and not ("value" in value or "records" in value or "tables" in value):

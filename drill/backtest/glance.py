@@ -44,14 +44,11 @@ def glance(line: bytes) -> Glanced | None:
         found = _decode(line)
     except (DecodeError, RecursionError):
         return None
-    return found if found.at and not _is_of_another_form(found) else None
-
-
-def _is_of_another_form(found: Glanced) -> bool:
-    return not (
+    is_plain = (
         found.properties is UNSET
         and found.value is UNSET
         and found.records is UNSET
         and found.tables is UNSET
         and found.generated is UNSET
     )
+    return found if is_plain and found.at else None

@@ -7,7 +7,7 @@ told: nothing is changed, so the log goes on as if nobody had been contained; an
 looked at.
 """
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
@@ -80,7 +80,9 @@ class Judge:
         undecided = dict(reported)
         for key, signals in reported.items():
             del undecided[key]
-            standing = self._standing.setdefault(key, _Standing())
+            standing = self._standing.get(key)
+            if standing is None:
+                standing = self._standing[key] = _Standing()
             if standing.contained_until and now < standing.contained_until:
                 self.tally.joined += len(signals)
                 continue
@@ -299,7 +301,8 @@ class Replay:
         self._sifted, self._memory, self._judges, self._own_ids = sifted, memory, judges, own_ids
         self._since, self._until, self._say = since, until, say
         self._audits = DirectoryAudit()
-        self._seen = OrderedDict[tuple[str, str], int]()
+        self._seen = set[tuple[str, str]]()  # of the last hour
+        self._seen_at = deque[tuple[int, tuple[str, str]]]()
         self._suspects = self._all_suspects()
         self._pending: dict[str, list[Signal]] = {}
         self._own_records: list[AuditRecord] = []  # since somebody else's last
@@ -353,9 +356,10 @@ class Replay:
         known = (sort, id_)
         if known in self._seen:
             return True
-        self._seen[known] = ticks
-        while next(iter(self._seen.values())) < ticks - _HOUR:
-            self._seen.popitem(last=False)
+        self._seen.add(known)
+        self._seen_at.append((ticks, known))
+        while self._seen_at[0][0] < ticks - _HOUR:
+            self._seen.remove(self._seen_at.popleft()[1])
         return False
 
     def _audit(self, ticks: int, id_: str, content: object) -> None:

@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drill.backtest.exports import Export, Troubles
+from drill.backtest.exports import Export, Numbered, Troubles
 from drill.backtest.hindsight import Hindsight
 from drill.backtest.runs import Runs, pack_audit, pack_sign_in, to_ticks
 from drill.backtest.shapes import Sort, as_graph, sort_of
@@ -37,6 +37,7 @@ _SNAPSHOT = frozenset(
     {Sort.PRINCIPAL, Sort.APPLICATION, Sort.APP_ROLE, Sort.DELEGATED, Sort.DIRECTORY_ROLE, Sort.DOMAIN}
 )
 _TOLD_EVERY = 2.0  # seconds
+_IN_VAIN = 1000  # lines of a file, one after the other
 
 Say = Callable[[str], None]
 
@@ -169,7 +170,7 @@ class _Sieve:
 
     def read(self, path: Path, name: str) -> None:
         found = self.found
-        self._export = Export(path, name, found.troubles, self._is_settled if glance else None)
+        self._export = Export(path, name, found.troubles, self._unsettled)
         found.files += 1
         for record, context, line in self._export.objects():
             if record:
@@ -191,16 +192,28 @@ class _Sieve:
         if self._progress and self._export and not self.found.records & 1023:
             self._progress.tell(self._export, self.found.records)
 
-    def _is_settled(self, line: bytes) -> bool:
-        """Whether a line is an audit record that concerns no workload; then it is counted, and that is all."""
-        found = glance(line) if glance else None
-        if found is None or may_concern_workloads(found.activity):
-            return False
-        if any(_is_workload(target.type) for target in found.targets):
-            return False
-        self._audits.note(found.at)
-        self._count()
-        return True
+    def _unsettled(self, lines: Numbered) -> Numbered:
+        """
+        The lines that are to be read in full. One that is an audit record which concerns no workload is counted, and
+        that is all. Files hold one sort of record: where nothing was told by many glances in turn, none is spent on
+        the rest.
+        """
+        note, vain = self._audits.note, 0
+        for number, line in lines:
+            found = glance(line) if glance and vain < _IN_VAIN else None
+            if found is None:
+                vain += 1
+            else:
+                vain = 0
+                if not may_concern_workloads(found.activity):
+                    for target in found.targets:
+                        if target.type not in _OTHERS and _is_workload(target.type):
+                            break
+                    else:
+                        note(found.at)
+                        self._count()
+                        continue
+            yield number, line
 
     def _take(self, record: JsonObject, context: str, name: str) -> None:
         sort = sort_of(record, context, name)

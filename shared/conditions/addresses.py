@@ -15,6 +15,7 @@ from shared.case import AuditRecord, Case, IdentityState
 from shared.conditions.records import records_about
 from shared.conditions.settings import utc
 from shared.hosts import Address, address_of, is_below, is_microsofts, is_on_shared_platform, looks_like, visible
+from shared.once import once
 
 
 class AddressFlaw(StrEnum):
@@ -101,7 +102,7 @@ class Moved:
 def moved(case: Case, state: IdentityState, kind: Kind, within: timedelta) -> Iterator[Moved]:
     """The changes of such addresses of either object in this time, that may have happened."""
     for record in records_about(case, state):
-        if record.result == "failure" or not tells_addresses(record) or case.now - record.at > within:
+        if not tells_addresses(record) or record.result == "failure" or case.now - record.at > within:
             continue
         for holder in state.holders:
             for change in address_changes(record, holder.object_id):
@@ -114,8 +115,11 @@ def hidden(case: Case, state: IdentityState, kind: Kind, within: timedelta) -> s
     A record that says only that such addresses were changed, where none of the same change says how: what they were
     changed to is not known. Every edit writes a list of what it touched beside the record that tells (facts: Graph 2).
     """
-    recent = (each for each in records_about(case, state) if case.now - each.at <= within)
-    naming = [each for each in recent if each.result != "failure" and _names(each, kind)]
+    naming = [
+        each
+        for each in records_about(case, state)
+        if each.result != "failure" and _names(each, kind) and case.now - each.at <= within
+    ]
     told = [each.record for each in moved(case, state, kind, within + AT_ONCE)] if naming else []
     for record in naming:
         if not any(_is_one_change(record, each) for each in told):
@@ -124,9 +128,15 @@ def hidden(case: Case, state: IdentityState, kind: Kind, within: timedelta) -> s
 
 
 def _names(record: AuditRecord, kind: Kind) -> bool:
+    listed = _listed(record)
+    return bool(listed) and any(word in names for names in listed for word in _WORDS[kind])
+
+
+@once
+def _listed(record: AuditRecord) -> tuple[str, ...]:
+    """Folded, the names of what was changed."""
     properties = (each for target in record.targets for each in target.properties)
-    listed = (str(each.new).casefold() for each in properties if each.name.casefold() == _INCLUDED)
-    return any(word in names for names in listed for word in _WORDS[kind])
+    return tuple(str(each.new).casefold() for each in properties if each.name.casefold() == _INCLUDED)
 
 
 def _is_one_change(record: AuditRecord, told: AuditRecord) -> bool:

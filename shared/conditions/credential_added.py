@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
-from shared.audit import AddedCredential, credential_change, normalise_activity, subject_of
+from shared.audit import AddedCredential, CredentialChange, credential_change, normalise_activity, subject_of
 from shared.case import AuditRecord, Case, Holder, HolderKind, IdentityState, Known, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import (
@@ -22,6 +22,7 @@ from shared.conditions.judging import (
 )
 from shared.conditions.records import records_about
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
+from shared.once import once
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,7 @@ class CredentialAdded:
         doubt: str | None = None
         explained: set[str] = set()
         made = self._made(case, state)
-        for record in case.audits.value:
-            change = credential_change(record)
-            tells = change.added or change.unread
-            if not tells or not is_about(subject_of(record), state):
-                continue
+        for record, change in _telling(case):
             explained.update(key.key_id for key in change.added)
             concerned = [key for key in change.added if key.holder in self.holders]
             if not concerned and not change.unread:
@@ -98,6 +95,20 @@ class CredentialAdded:
             has_result(record, ("success",)),
             is_unexpected(record.actor, self.by_other_than),
         )
+
+
+@once
+def _telling(case: Case) -> Sequence[tuple[AuditRecord, CredentialChange]]:
+    """The records of the identity that tell of credentials, and what they tell. Every such condition asks for them."""
+    if not isinstance(case.audits, Known) or not isinstance(case.identity, Known):
+        return ()
+    told = ((record, credential_change(record)) for record in case.audits.value)
+    state = case.identity.value
+    return [
+        (record, change)
+        for record, change in told
+        if (change.added or change.unread) and is_about(subject_of(record), state)
+    ]
 
 
 _MAKING = normalise_activity("Add application")

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
-from shared.audit_grants import GRANT_KINDS, Given, GrantKind, giving
+from shared.audit_grants import GRANT_KINDS, NOTHING, Given, GrantKind, giving
 from shared.case import AppRole, AuditRecord, Case, IdentityState, Known, PartName
 from shared.conditions.dangerous_permission import graded
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
@@ -58,6 +58,8 @@ class GrantedRecently:
         told = set[str]()
         for record in records_about(case, case.identity.value):
             found = giving(record)
+            if found is NOTHING:
+                continue
             graded_ = [(each, _privilege_of(each, case)) for each in found.given]
             concerned = [each for each, privilege in graded_ if self._is_asked_for(each.kind, privilege)]
             unread_ = found.unread or self._ungraded(graded_)

@@ -27,8 +27,10 @@ class All:
     def check(self, case: Case) -> Finding:
         found: list[Member] = []
         open_: list[Unknown] = []
+        answers = case.answers
         for member in self.members:
-            finding = ask(member, case)
+            kept = answers.get(id(member))  # as `ask` keeps it: a policy asks the same thing in many rules
+            finding = ask(member, case) if kept is None else kept[1]
             found.append((member.name, finding))
             if isinstance(finding, NotMet):
                 return NotMet(finding.reason, tuple(found))
@@ -50,8 +52,10 @@ class AnyOf:
     def check(self, case: Case) -> Finding:
         found: list[Member] = []
         open_: list[Unknown] = []
+        answers = case.answers
         for member in self.members:
-            finding = ask(member, case)
+            kept = answers.get(id(member))  # as `ask` keeps it: a policy asks the same thing in many rules
+            finding = ask(member, case) if kept is None else kept[1]
             found.append((member.name, finding))
             if isinstance(finding, Met):
                 return Met(finding.reason, tuple(found))

@@ -43,7 +43,7 @@ def has_result(record: AuditRecord, wanted: Collection[str]) -> bool | None:
 def is_by_cordon(actor: AuditActor, case: Case) -> bool:
     """Cordon's own acts are no evidence against anybody. It signs in as itself and never for a person."""
     own = case.own_principals
-    return not actor.user_id and (actor.principal_id in own or actor.client_id in own)
+    return bool(own) and not actor.user_id and (actor.principal_id in own or actor.client_id in own)
 
 
 def doer_ids(actor: AuditActor) -> frozenset[str]:

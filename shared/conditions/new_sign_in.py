@@ -81,16 +81,17 @@ class SignedInAsNever:
     def _compared(self, sign_in: SignIn, usual: Baseline) -> tuple[list[Feature], list[Feature]]:
         """What is new about a sign-in; and what is not told of it although it is told of earlier ones."""
         new, untold = list[Feature](), list[Feature]()
-        at_home = self.known_networks is not None and any(each.holds(sign_in) for each in self.known_networks)
         for feature in self.features:
-            if at_home and feature in _WHERE:
-                continue
             value = value_of(sign_in, feature)
-            if value is None:
-                untold.append(feature)
-            elif value not in (seen := usual.seen(feature)):
-                (new if seen else untold).append(feature)
+            if value is not None and usual.has(feature, value):
+                continue
+            if feature in _WHERE and self._is_at_home(sign_in):
+                continue
+            (untold if value is None or not usual.seen(feature) else new).append(feature)
         return new, untold
+
+    def _is_at_home(self, sign_in: SignIn) -> bool:
+        return self.known_networks is not None and any(each.holds(sign_in) for each in self.known_networks)
 
 
 def _told(sign_in: SignIn, new: list[Feature], usual: Baseline) -> str:

@@ -82,6 +82,20 @@ def test_what_is_older_than_the_baseline_is_forgotten() -> None:
     assert learned.seen(Feature.ADDRESS) == {HOME}
 
 
+@pytest.mark.parametrize("asked_first", [HOME, "192.0.2.1", "192.0.2.9", ""])
+def test_whether_a_value_is_usual_hangs_on_no_question_before_it(asked_first: str) -> None:
+    """A baseline is learned as far as it is asked for, and afterwards knows no less, and nothing else."""
+    learned = baseline_of(
+        log(*daily(10), sign_in(13 * DAY, address="192.0.2.1"), sign_in(14 * DAY, address="")), START, 30 * DAY, 10, DAY
+    )
+
+    assert isinstance(learned, Baseline)
+    assert learned.has(Feature.ADDRESS, asked_first) is (asked_first != "192.0.2.9")
+    assert learned.seen(Feature.ADDRESS) == {HOME, "192.0.2.1", ""}
+    assert learned.has(Feature.ADDRESS, "192.0.2.1")
+    assert not learned.has(Feature.ADDRESS, "192.0.2.9")
+
+
 def test_recent_are_the_tokens_of_the_time_after() -> None:
     """Newest first, refusals left out."""
     held = log(sign_in(HOUR), sign_in(2 * HOUR, code=7000215), sign_in(3 * HOUR), sign_in(2 * DAY))

@@ -75,7 +75,7 @@ class Service:
         except Refusal as refusal:
             answer = self._gate.refusal(self._state, request, refusal)
             status = answer.status
-            if request.method not in _SAFE and not request.applied and status != _UNAUTHENTICATED:
+            if not _is_reading(request) and not request.applied and status != _UNAUTHENTICATED:
                 self._record(request, status, applied=False)
         finally:
             self._see(request, status)
@@ -151,7 +151,7 @@ class Service:
             request.partial = fault.kind == "partial"
         self._gate.authenticate(self._state, request)
         route, parameters = self._gate.find(self._state, request)
-        request.operation = route.operation
+        request.operation, request.reads = route.operation, not route.write
         self._gate.authorise(self._state, request, route, parameters)
         headers = self._gate.throttle(self._state, request, route)
         if route.write:
@@ -201,6 +201,11 @@ class Service:
     async def _sleep_if(self, delay: float) -> None:
         if delay > 0:
             await self._sleep(delay)
+
+
+def _is_reading(request: Request) -> bool:
+    """Some questions are sent by POST: refused, they are as little an attempt to write as answered."""
+    return request.method in _SAFE or request.reads
 
 
 def _lane(service: str, request: Request, route: Route[TenantState], parameters: dict[str, str]) -> str:

@@ -66,6 +66,7 @@ class Request:
     sign_in: str = ""  # the unique id of the caller's token, and when it was issued
     token_issued_at: datetime | None = None
     applied: bool = False  # it was a write and it was done
+    reads: bool = False  # it was sent to an endpoint that changes nothing, whatever its method
     log_bodies: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])  # what the service's own log keeps
     staleness: float = 0.0  # seconds: a fault asked for a stale read
     partial: bool = False  # a fault asked for a part of the result

@@ -6,11 +6,11 @@ may be strings of JSON or parsed already. Facts: what real tenants were seen to 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import Literal, cast
+from typing import Literal, TypeAlias, cast
 
 from shared.case import AuditActor, AuditProperty, AuditRecord, AuditTarget, HolderKind
 from shared.identity import AppObjectId, ClientId, IdentityRef, PrincipalId, canonical_guid
@@ -261,7 +261,7 @@ def _named_client(record: AuditRecord) -> IdentityRef | None:
 
 def _guid_property(record: AuditRecord, name: str) -> str | None:
     """A property's id: new where it was added, old where it was removed."""
-    for found in _properties(record, name):
+    for found in properties_of(record, name):
         for value in (*_values(found.new), *_values(found.old)):
             try:
                 return canonical_guid(value)
@@ -365,6 +365,9 @@ _KEY = re.compile(
 _FEDERATED = "federatedidentitycredentials"
 
 
+_NO_CHANGE = CredentialChange()
+
+
 def added_credentials(record: AuditRecord) -> tuple[AddedCredential, ...]:
     """The credentials that a record shows to be new; see `credential_change` for what could not be read."""
     return credential_change(record).added
@@ -376,9 +379,12 @@ def credential_change(record: AuditRecord) -> CredentialChange:
     Compare both sides of KeyDescription and FederatedIdentityCredentials: full lists, before and after. A record of
     credentials that gives neither side does not say that none was added.
     """
+    tells_keys, named = record.activity in _TELLS_KEYS, _named(record)
+    if not (tells_keys or "keydescription" in named or _FEDERATED in named):
+        return _NO_CHANGE
     added: list[AddedCredential] = []
     unread: str | None = None
-    if record.activity in _TELLS_KEYS and not any(_tells(each) for each in _properties(record, "keydescription")):
+    if tells_keys and not any(_tells(each) for each in properties_of(record, "keydescription")):
         unread = "it does not say which credentials"
     for target in record.targets:
         holder = _HOLDERS.get(target.type.casefold())
@@ -402,24 +408,41 @@ def _tells(change: AuditProperty) -> bool:
     return any(side not in (None, "") for side in (change.old, change.new))
 
 
-def described_keys(value: object) -> tuple[tuple[str, str, str, str], ...] | None:
-    """(id, type, usage, name) of each credential in one side of KeyDescription; None if one cannot be understood."""
-    found = [_KEY.match(text) for text in _texts(value)]
-    known = [(key["id"].lower(), key["type"], key["usage"], _name(key["name"])) for key in found if key]
-    return tuple(known) if len(known) == len(found) else None
+Described: TypeAlias = tuple[str, str, str, str]
+"""(id, type, usage, name) of a credential, as one entry of KeyDescription tells it."""
+
+
+def described_keys(value: object) -> tuple[Described, ...] | None:
+    """Each credential in one side of KeyDescription; None if one cannot be understood."""
+    found = [_described(text) for text in _texts(value)]
+    known = tuple(key for key in found if key)
+    return known if len(known) == len(found) else None
+
+
+def _described(text: str) -> Described | None:
+    """A list is told anew with every change of it, so most entries were read before."""
+    return _described_before(text) if len(text) <= _SHORT else _read_key(text)
+
+
+def _read_key(text: str) -> Described | None:
+    key = _KEY.match(text)
+    return (key["id"].lower(), key["type"], key["usage"], _name(key["name"])) if key else None
+
+
+_SHORT = 300  # of such texts so many are kept
+_described_before = lru_cache(maxsize=4096)(_read_key)
 
 
 def _new_keys(
     change: AuditProperty, holder: HolderKind, object_id: str | None
 ) -> tuple[list[AddedCredential], str | None]:
-    old, new = [_KEY.match(text) for text in _texts(change.old)], [_KEY.match(text) for text in _texts(change.new)]
-    before = {(key["id"].lower(), key["type"]) for key in old if key}
-    keys = [key for key in new if key and (key["id"].lower(), key["type"]) not in before]
-    signing = {key["id"].lower() for key in new if key and key["usage"] == "Sign"}
+    old, new = [_described(text) for text in _texts(change.old)], [_described(text) for text in _texts(change.new)]
+    before = {key[:2] for key in old if key}
+    signing = {id_ for id_, _, usage, _ in filter(None, new) if usage == "Sign"}
     added = [
-        AddedCredential(key["id"].lower(), key["type"], key["usage"], _name(key["name"]), holder, object_id)
-        for key in keys
-        if key["usage"] != "Sign" and not (key["type"] == "Password" and key["id"].lower() in signing)
+        AddedCredential(id_, type_, usage, name, holder, object_id)
+        for id_, type_, usage, name in filter(None, new)
+        if (id_, type_) not in before and usage != "Sign" and not (type_ == "Password" and id_ in signing)
     ]
     return added, None if all(old) and all(new) else "its list of credentials is in a form not known here"
 
@@ -480,7 +503,7 @@ def address_changes(record: AuditRecord, object_id: str) -> Iterator[AddressChan
 @once
 def tells_addresses(record: AuditRecord) -> bool:
     """Whether a record says anything about addresses, of whichever object."""
-    return any(_address_kind(each.name.casefold()) for target in record.targets for each in target.properties)
+    return any(map(_address_kind, _named(record)))
 
 
 def _address_kind(name: str) -> Literal["redirect", "identifier", "sign-out"] | None:
@@ -518,16 +541,15 @@ def _one_address(entry: object) -> tuple[str, str] | None:
 def newly_enabled(record: AuditRecord) -> bool:
     """Whether sign-in was switched on: AccountEnabled is "[true]" now and was not before."""
     return any(
-        _says(change.new, "true") and not _says(change.old, "true") for change in _properties(record, "accountenabled")
+        _says(change.new, "true") and not _says(change.old, "true")
+        for change in properties_of(record, "accountenabled")
     )
 
 
 @once
 def newly_disabled(record: AuditRecord) -> bool:
-    return any(
-        _says(change.new, "false") and not _says(change.old, "false")
-        for change in _properties(record, "accountenabled")
-    )
+    switch = properties_of(record, "accountenabled")
+    return any(_says(each.new, "false") and not _says(each.old, "false") for each in switch)
 
 
 def _says(value: object, word: str) -> bool:
@@ -535,11 +557,18 @@ def _says(value: object, word: str) -> bool:
     return any(str(each).strip(' []"').casefold() == word for each in _values(value))
 
 
-def _properties(record: AuditRecord, name: str) -> Iterator[AuditProperty]:
+def properties_of(record: AuditRecord, name: str) -> Sequence[AuditProperty]:
+    """The properties with this name, folded, of any target."""
+    return _named(record).get(name, ())
+
+
+@once
+def _named(record: AuditRecord) -> Mapping[str, Sequence[AuditProperty]]:
+    found = dict[str, list[AuditProperty]]()
     for target in record.targets:
-        for found in target.properties:
-            if found.name.casefold() == name:
-                yield found
+        for each in target.properties:
+            found.setdefault(each.name.casefold(), []).append(each)
+    return found
 
 
 def _values(value: object) -> list[object]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
-from shared.audit import ACTIVITIES, gives_role, normalise_activity
+from shared.audit import ACTIVITIES, gives_role, normalise_activity, properties_of
 from shared.case import AuditRecord
 from shared.once import once
 from shared.privileges import SCOPES, Privilege, app_role, directory_role
@@ -183,10 +183,7 @@ def _old(record: AuditRecord, name: str) -> str | None:
 
 
 def _sides(record: AuditRecord, name: str) -> Iterator[tuple[object, object]]:
-    for target in record.targets:
-        for found in target.properties:
-            if found.name.casefold() == name:
-                yield found.new, found.old
+    return ((found.new, found.old) for found in properties_of(record, name))
 
 
 def _text(value: object, *, whole: bool = False) -> str | None:

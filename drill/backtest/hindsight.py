@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import cast
 
-from shared.audit import address_changes, described_keys, gives_role, normalise_activity, subject_of
+from shared.audit import address_changes, described_keys, gives_role, normalise_activity, subject_of, tells_addresses
 from shared.audit_grants import APP_ROLE_GIVEN, CONSENTED, DELEGATED_GIVEN
 from shared.case import AuditProperty, AuditRecord
 from shared.identity import canonical_guid
@@ -79,7 +79,7 @@ def changes_in(record: AuditRecord) -> Iterator[Change]:
 def _of_target(record: AuditRecord, object_id: str, properties: Sequence[AuditProperty]) -> Iterator[Change]:
     for each in properties:
         yield from _of_property(object_id, each)
-    for changed in address_changes(record, object_id):
+    for changed in address_changes(record, object_id) if tells_addresses(record) else ():
         sides = (UNTOLD if side is None else side for side in (changed.old, changed.new))
         yield Change((object_id, changed.kind, ""), *sides)
     if record.activity in _PUBLISHER:

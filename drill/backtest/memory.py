@@ -75,6 +75,7 @@ from shared.tenant import Gathered
 MOST_SIGN_INS = PAGES * 1000
 """Of one identity: a live look reads no more pages either."""
 
+_MOST_STATES = 8  # of one identity that are kept: what was changed is often changed back, or to and fro
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _READ_LIVE = ("add app role assignment", "add delegated permission grant")
 _NO_SNAPSHOT = CouldNotLook("the export holds no service principals and applications")
@@ -91,13 +92,14 @@ class _Kept:
     attempts: deque[SignIn] = field(default_factory=lambda: deque[SignIn](maxlen=MOST_SIGN_INS))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Stated:
-    """An identity as it was once read, with what the log told then of every change of it: of that alone it is made."""
+    """An identity as it was read, by what the log told then of every change of it: of that alone it is made."""
 
     pasts: tuple[Past, ...]
-    told: tuple[object, ...]
-    part: Part[IdentityState]
+    parts: dict[tuple[object, ...], Part[IdentityState]] = field(
+        default_factory=dict[tuple[object, ...], Part[IdentityState]]
+    )
 
 
 @dataclass(slots=True)
@@ -236,12 +238,14 @@ class Memory:
             return CouldNotLook("the exported service principals do not hold it: it was deleted since, or never there")
         application_id = self.snapshot.application_id(principal)
         known = self._states.get(principal)
-        pasts = known.pasts if known else self._pasts_of(principal, application_id)
-        told = tuple(each.at(self._as_of, None) for each in pasts)
-        if known is None or known.told != told:
-            known = _Stated(pasts, told, self._read_identity(record, principal, application_id))
-            self._states[principal] = known
-        part = known.part
+        if known is None:
+            known = self._states[principal] = _Stated(self._pasts_of(principal, application_id))
+        told = tuple([each.at(self._as_of, None) for each in known.pasts])
+        part = known.parts.get(told)
+        if part is None:
+            if len(known.parts) >= _MOST_STATES:
+                known.parts.clear()
+            part = known.parts[told] = self._read_identity(record, principal, application_id)
         return Known(replace(part.value, read_at=self.now)) if isinstance(part, Known) else part
 
     def _pasts_of(self, *ids: str | None) -> tuple[Past, ...]:

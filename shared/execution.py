@@ -45,6 +45,7 @@ from shared.standing import back_since, evidence_at, is_back
 from shared.tenant import Check, Tenant
 from shared.together import together
 
+SOFT_DELETED = "soft-deleted"
 _SWITCH_HOLDS = timedelta(seconds=1)  # so long before an effect the switch may have been read
 _FRESH = timedelta(seconds=20)  # a look older than this is no pre-image
 _SILENCE = timedelta(seconds=20)  # well below the time after which a silent instance is taken for dead
@@ -282,7 +283,7 @@ class Execution:
         said = f"deleted on {gone.deleted_at:%Y-%m-%d %H:%M} UTC"
         left = NamedOutcome(
             action=step.action,
-            outcome="soft-deleted",
+            outcome=SOFT_DELETED,
             reason=f"The identity was {said}, and not by this plan: it can be restored for 30 days.",
             todo=(
                 "Find out in the audit log who deleted it, and let it stay deleted while nobody needs it. Restore it "

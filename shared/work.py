@@ -64,7 +64,7 @@ from shared.entries import (
     WorkStarted,
 )
 from shared.errors import JournalDamaged, RivalActs, SequenceTaken, Unreachable
-from shared.execution import Execution, Switch
+from shared.execution import SOFT_DELETED, Execution, Switch
 from shared.forecast import LOG_WITHIN, foresee, not_asked
 from shared.history import History
 from shared.identity import IdentityRef, PrincipalId
@@ -1151,10 +1151,17 @@ class Work:
             await self._set_off_following(plan)
         if (done and not undecided) or switched_off:
             await self._chain.write(WorkEnded())
-            return
-        await self._try_later(
-            "what has to be known first could not be read" if undecided else "not every step is proven"
-        )
+        else:
+            await self._go_on_later(None if undecided else plan)
+
+    async def _go_on_later(self, plan: Planned | None) -> None:
+        """`plan`: what is not proven yet; None: it is not decided yet."""
+        if left := self._left_by_deletion(plan):
+            await self._leave_to_a_person(left)
+        else:
+            await self._try_later(
+                "not every step is proven" if plan else "what has to be known first could not be read"
+            )
 
     def _dismissed_by_rule(self, plan: Planned) -> str | None:
         """Why the incident is over, if a rule asked for the dismissal of its risk alone, and that is proven."""
@@ -1165,6 +1172,23 @@ class Work:
         if approved is not None and self._chain.place(Approved) > self._chain.place(Decided):
             return f"dismissed by {approved.by}: {approved.reason} (rule “{decided.rule}”)"
         return f"dismissed: rule “{decided.rule}” says so"
+
+    def _left_by_deletion(self, plan: Planned | None) -> tuple[str, ...]:
+        """The steps that can be neither done nor looked at, because somebody deleted what others of them rest on."""
+        looks = [(step.id, self._chain.last(Verified, step.id)) for step in (plan.steps if plan else ())]
+        deleted = any(outcome.outcome == SOFT_DELETED for _, look in looks if look for outcome in look.left)
+        return tuple(id_ for id_, look in looks if deleted and look is not None and look.answer == "unknown")
+
+    async def _leave_to_a_person(self, left: Sequence[str]) -> None:
+        """To try again proves nothing more, and would be called containing for half an hour; told once."""
+        reason = f"Somebody deleted the identity. What is left of the plan cannot be looked at: {', '.join(left)}."
+        told = any(call.reason == reason for call in self._chain.all(Escalated))
+        todo = (
+            "Look in the Entra admin centre whether its application is still there: then its credentials are, too, and "
+            "whoever makes another service principal for it can use them. Delete it, or take them away by hand."
+        )
+        calls = () if told else (Escalated(reason=reason, todo=todo),)
+        await self._chain.write(*calls, WorkEnded(reason="what is left rests on what was deleted"))
 
     async def _try_later(self, why: str) -> None:
         tries = attempts(self._chain)

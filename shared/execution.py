@@ -80,6 +80,7 @@ class Execution:
         self._tenant, self._chain, self._switch = tenant, chain, switch
         self._precedence = precedence or Precedence()  # None: nobody else is at work here
         self._subject, self._clock, self._planned_at = subject, clock, planned_at
+        self._steps: Sequence[PlannedStep] = ()  # of the plan that is carried out
 
     def _planned(self) -> int:
         """The place of the plan that is worked on: the newest, unless it was said which."""
@@ -93,6 +94,7 @@ class Execution:
         waits for the proof of the one before it. Raises SequenceTaken when a rival writes: then this instance
         has stopped before its next effect.
         """
+        self._steps = plan.steps
         groups: dict[str, list[PlannedStep]] = {}
         for step in (step for step in plan.steps if not step.lasting):
             groups.setdefault(action_named(step.action).proof_part.value, []).append(step)
@@ -129,7 +131,7 @@ class Execution:
         """Steps that are proven by the same read: write, look, and once more where it did not hold."""
         for wait in _WAITS:
             pending = [step for step in steps if not self.is_settled(step)]
-            if not pending:
+            if not pending or self._rests_on_what_is_deleted():
                 return
             await asyncio.sleep(wait)
             if await self._is_stopped():
@@ -291,6 +293,11 @@ class Execution:
             ),
         )
         return Proof("held", f"it is among the deleted items, {said}, and gets no tokens", (left,))
+
+    def _rests_on_what_is_deleted(self) -> bool:
+        """A look has just found a part of it deleted: each further one would wait for replicas, and show no more."""
+        looks = (self._chain.last(Verified, step.id) for step in self._steps)
+        return any(outcome.outcome == SOFT_DELETED for look in looks if look is not None for outcome in look.left)
 
     def _was_proven(self, step: PlannedStep) -> bool:
         looks = (look for look in reversed([*self._chain.all(Verified, step.id)]) if look.answer != "unknown")

@@ -506,7 +506,9 @@ class Work:
             await self._close("needs-attention", "every step holds, but nobody settled whose the kept signing keys are")
         elif wanting := History(self._chain.lines).wanting:
             named = ", ".join(dict.fromkeys(outcome.outcome for outcome in wanting))
-            await self._close("needs-attention", f"every step holds, but a person has to settle what is left: {named}")
+            whole = all(execution.is_settled(step) for step in plan.steps)
+            holds = "every step holds" if whole else "what could be looked at holds"
+            await self._close("needs-attention", f"{holds}, but a person has to settle what is left: {named}")
         elif not any(step.cuts for step in History(self._chain.lines).steps):
             await self._close(
                 "needs-attention", "what was asked for is in place, and nothing of it cuts the identity off"

@@ -7,7 +7,7 @@ import pytest
 
 from shared.actions import ACTIONS, check_policy_action
 from shared.case import CouldNotLook, IdentityState
-from shared.entries import Approved, Closed, Decided, Escalated, HeldBack, Planned, Verified, WorkStarted
+from shared.entries import Approved, Closed, Decided, Escalated, HeldBack, Intended, Planned, Verified, WorkStarted
 from shared.errors import PolicyWrong, RequestConflicts, RequestRefused
 from shared.identity import IdentityRef
 from shared.incident import Status
@@ -348,12 +348,16 @@ def test_an_application_that_outlives_its_service_principal_is_not_proven_by_tha
         await world.work_queue(responder, timedelta(minutes=2))
         early = await world.status()
         await world.work_queue(responder)
-        calls = [*(await world.chain()).all(Escalated)]
+        chain = await world.chain()
+        calls, closed = [*chain.all(Escalated)], chain.last(Closed)
         steps = {step.id: step.state for step in (await responder.incident((await world.chain()).incident)).steps}
 
         assert steps["1-block-sign-in"] == "held"
         assert next(state for id_, state in steps.items() if "-application-" in id_) == "unknown"
         assert early is Status.NEEDS_ATTENTION
+        assert len([*chain.all(Intended)]) == len(steps)
+        assert closed is not None
+        assert closed.reason.startswith("what could be looked at holds")
         assert len([call for call in calls if "Somebody deleted the identity" in call.reason]) == 1
         assert await world.status() is Status.NEEDS_ATTENTION
 

@@ -131,7 +131,7 @@ class Execution:
         """Steps that are proven by the same read: write, look, and once more where it did not hold."""
         for wait in _WAITS:
             pending = [step for step in steps if not self.is_settled(step)]
-            if not pending or self._rests_on_what_is_deleted():
+            if not pending or (look is None and self.rests_on_what_is_deleted(self._steps)):
                 return
             await asyncio.sleep(wait)
             if await self._is_stopped():
@@ -294,10 +294,21 @@ class Execution:
         )
         return Proof("held", f"it is among the deleted items, {said}, and gets no tokens", (left,))
 
-    def _rests_on_what_is_deleted(self) -> bool:
-        """A look has just found a part of it deleted: each further one would wait for replicas, and show no more."""
-        looks = (self._chain.last(Verified, step.id) for step in self._steps)
-        return any(outcome.outcome == SOFT_DELETED for look in looks if look is not None for outcome in look.left)
+    def rests_on_what_is_deleted(self, steps: Sequence[PlannedStep]) -> bool:
+        """
+        A look of this attempt, or the one that led to it, found a part deleted: each further one would wait for
+        replicas, and show no more. An older look tells nothing: what was deleted then may be back.
+        """
+        chain, started = self._chain, self._chain.place(WorkStarted)
+        if started < 0:
+            return False
+        since = chain.records[started].time - _FRESH
+        for step in steps:
+            place, look = chain.place(Verified, step.id), chain.last(Verified, step.id)
+            fresh = place > self._planned() and chain.records[place].time >= since
+            if fresh and look is not None and any(outcome.outcome == SOFT_DELETED for outcome in look.left):
+                return True
+        return False
 
     def _was_proven(self, step: PlannedStep) -> bool:
         looks = (look for look in reversed([*self._chain.all(Verified, step.id)]) if look.answer != "unknown")

@@ -64,7 +64,7 @@ from shared.entries import (
     WorkStarted,
 )
 from shared.errors import JournalDamaged, RivalActs, SequenceTaken, Unreachable
-from shared.execution import SOFT_DELETED, Execution, Switch
+from shared.execution import Execution, Switch
 from shared.forecast import LOG_WITHIN, foresee, not_asked
 from shared.history import History
 from shared.identity import IdentityRef, PrincipalId
@@ -1177,9 +1177,10 @@ class Work:
 
     def _left_by_deletion(self, plan: Planned | None) -> tuple[str, ...]:
         """The steps that can be neither done nor looked at, because somebody deleted what others of them rest on."""
-        looks = [(step.id, self._chain.last(Verified, step.id)) for step in (plan.steps if plan else ())]
-        deleted = any(outcome.outcome == SOFT_DELETED for _, look in looks if look for outcome in look.left)
-        return tuple(id_ for id_, look in looks if deleted and look is not None and look.answer == "unknown")
+        if plan is None or not self._execution().rests_on_what_is_deleted(plan.steps):
+            return ()
+        looks = [(step.id, self._chain.last(Verified, step.id)) for step in plan.steps]
+        return tuple(id_ for id_, look in looks if look is not None and look.answer == "unknown")
 
     async def _leave_to_a_person(self, left: Sequence[str]) -> None:
         """To try again proves nothing more, and would be called containing for half an hour; told once."""

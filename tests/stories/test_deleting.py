@@ -362,3 +362,27 @@ def test_an_application_that_outlives_its_service_principal_is_not_proven_by_tha
         assert await world.status() is Status.NEEDS_ATTENTION
 
     play(story, STATE)
+
+
+def test_what_was_deleted_and_is_back_is_contained_anew_on_an_order() -> None:
+    """An old look that found it deleted keeps nobody from cutting it off, though the steps have the same names."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=30))
+        world.directory.deleted = True
+        await world.work_queue(responder, timedelta(minutes=2))
+        world.directory.deleted = False
+        world.directory.state = replace(STATE, enabled=True)
+        both = (ActionChoice("block-sign-in", {}), ActionChoice("replace-credentials", {}))
+        await responder.order(replace(order("block-sign-in"), actions=both))
+        await world.work_queue(responder, timedelta(minutes=1))
+        state = world.directory.state
+
+        assert not state.enabled
+        assert state.application is not None
+        assert state.application.passwords == ()
+        assert await world.status() is Status.CONTAINED
+
+    play(story, STATE)

@@ -178,7 +178,7 @@ class Looking:
             records = [each async for page in self._http.pages(self._calls[ask], body) for each in page]
             self._found[ask] = {"value": list(records)}
         except CordonError as error:
-            self._found[ask] = error
+            self._found[ask] = error.with_traceback(None)  # which holds us: all of the incident would be in one ring
 
     async def _ask_again(self) -> None:
         for number, pause in enumerate(_PAUSES):
@@ -583,4 +583,4 @@ async def _caught(sending: Awaitable[JsonObject]) -> Outcome:
     try:
         return await sending
     except CordonError as error:
-        return error
+        return error.with_traceback(None)

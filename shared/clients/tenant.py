@@ -44,7 +44,7 @@ _LAZY = (
     "msgraph.graph_request_adapter",
     "msgraph_core",
 )
-_YOUNG = 200_000  # objects that are made before the collector looks at them: more than 50 identities have at once
+_YOUNG = 50_000  # objects that are made before the collector looks at them
 # These write down each request (addresses, headers) at INFO or DEBUG, whatever we do.
 _TALKATIVE = ("azure", "httpcore", "httpx", "kiota_http", "msal", "msgraph_core")
 

@@ -208,7 +208,13 @@ class Workloads:
         return self._known[number]
 
 
-_EMPTY_LISTS = ("/federatedIdentityCredentials", "/appRoleAssignments", "/oauth2PermissionGrants", "/roleAssignments")
+_EMPTY_LISTS = (
+    "/federatedIdentityCredentials",
+    "/appRoleAssignments",
+    "/oauth2PermissionGrants",
+    "/roleAssignments",
+    "/transitiveMemberOf",
+)
 
 
 # Graph's own principal, and what Cordon has been granted on it: what preflight reads before anything begins.

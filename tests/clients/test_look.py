@@ -1,5 +1,6 @@
 """One look at an identity: few round trips, each answer judged alone, and Graph's word against any claim."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from drill.virtual_time import virtual_clock
 from shared.case import CouldNotLook, IdentityState, Known, NotLooked, PartName
+from shared.clients.graph_look import Looking
 from shared.identity import AppObjectId, ClientId, IdentityKind, IdentityRef, PrincipalId
 from shared.tenant import Gathered
 from tests.clients.fake_graph import (
@@ -371,6 +373,21 @@ def test_what_was_unclear_in_a_batch_is_asked_again_alone() -> None:
 
     assert isinstance(gathered.identity, Known)
     assert [asked.path for asked in graph.asked if not asked.in_batch] == [f"/servicePrincipals/{PRINCIPAL}"]
+
+
+def test_a_look_that_met_an_error_is_freed_at_once() -> None:
+    """An error that is kept with where it was raised holds the look, which holds the error: a ring around it all."""
+
+    gc.collect()
+    gc.disable()
+    try:
+        gathered, _, _ = look(federated_answers(httpx.Response(200, json={})))  # a list without its list
+        left = [each for each in gc.get_objects() if isinstance(each, Looking)]
+    finally:
+        gc.enable()
+
+    assert isinstance(state_of(gathered).holders[0].federated, CouldNotLook)
+    assert left == []
 
 
 def test_an_inner_answer_that_is_throttled_is_asked_again_alone() -> None:

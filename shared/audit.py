@@ -403,6 +403,21 @@ def credential_change(record: AuditRecord) -> CredentialChange:
     return CredentialChange(tuple(added), unread)
 
 
+def tells_trust(record: AuditRecord) -> bool:
+    """Whether a record shows the list of federated credentials on either side."""
+    return any(_tells(each) for each in properties_of(record, _FEDERATED))
+
+
+@once
+def names_trust_only(record: AuditRecord) -> bool:
+    """
+    Whether a record lists the federated credentials among what was touched, and shows none. How the log tells of them
+    is not documented (facts: Graph 2), so that may be all that it says.
+    """
+    named = (str(each.new).casefold() for each in properties_of(record, "included updated properties"))
+    return not tells_trust(record) and any(_FEDERATED in names for names in named)
+
+
 def _tells(change: AuditProperty) -> bool:
     """Whether a side is given: the empty list is one, and nothing at all is none."""
     return any(side not in (None, "") for side in (change.old, change.new))

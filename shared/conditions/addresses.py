@@ -12,7 +12,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from shared.audit import AddressChange, address_changes, tells_addresses
 from shared.audit_changes import AT_ONCE
 from shared.case import AuditRecord, Case, IdentityState
-from shared.conditions.records import records_about
+from shared.conditions.records import is_one_change, records_about
 from shared.conditions.settings import utc
 from shared.hosts import Address, address_of, is_below, is_microsofts, is_on_shared_platform, looks_like, visible
 from shared.once import once
@@ -122,7 +122,7 @@ def hidden(case: Case, state: IdentityState, kind: Kind, within: timedelta) -> s
     ]
     told = [each.record for each in moved(case, state, kind, within + AT_ONCE)] if naming else []
     for record in naming:
-        if not any(_is_one_change(record, each) for each in told):
+        if not any(is_one_change(record, each) for each in told):
             return f"“{record.activity_as_sent}” at {utc(record.at)} names it and not how it was changed"
     return None
 
@@ -137,11 +137,6 @@ def _listed(record: AuditRecord) -> tuple[str, ...]:
     """Folded, the names of what was changed."""
     properties = (each for target in record.targets for each in target.properties)
     return tuple(str(each.new).casefold() for each in properties if each.name.casefold() == _INCLUDED)
-
-
-def _is_one_change(record: AuditRecord, told: AuditRecord) -> bool:
-    alike = record.correlation_id is not None and record.correlation_id == told.correlation_id
-    return record.id == told.id or (alike and abs(record.at - told.at) <= AT_ONCE)
 
 
 def added(change: AddressChange) -> frozenset[str] | None:

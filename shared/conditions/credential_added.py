@@ -20,7 +20,7 @@ from shared.conditions.judging import (
     is_unexpected,
     is_within,
 )
-from shared.conditions.records import records_about
+from shared.conditions.records import hidden_trust, records_about
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
 from shared.once import once
 
@@ -75,6 +75,7 @@ class CredentialAdded:
             if answer is not False:
                 doubt = doubt or _doubt(record, change.unread)
         doubt = doubt or unexplained(state, self.holders, explained, case.now - self.within)
+        doubt = doubt or hidden_trust(case, state, self.within, self.by_other_than)
         if doubt:
             return Unknown(doubt)
         return NotMet(f"the audit log shows no such credential in {self.within.total_seconds() / 3600:g} h")

@@ -12,7 +12,7 @@ from shared.conditions.credential_added import unexplained
 from shared.conditions.hours import Day, HoursOfDay, UtcOffset, is_in
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, is_unexpected
-from shared.conditions.records import BOTH, changes_about, unread
+from shared.conditions.records import BOTH, changes_about, hidden_trust, unread
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
 
 _BOTH_OBJECTS = (HolderKind.APPLICATION, HolderKind.SERVICE_PRINCIPAL)
@@ -62,6 +62,8 @@ class ExplainedByDeclaration:
         explained = {key.key_id for change in recent for key in change.credentials}
         if late := unexplained(state, _BOTH_OBJECTS, explained, case.now - self.within):
             return Unknown(late)
+        if hidden := hidden_trust(case, state, self.within, self.by):
+            return Unknown(hidden)
         if not recent:
             return NotMet(f"nothing was changed in {self.within.total_seconds() / 3600:g} h")
         return Met(f"all {len(recent)} changes were declared; the last is of {utc(recent[-1].at)}")

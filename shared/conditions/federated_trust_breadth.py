@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -20,7 +21,7 @@ from shared.case import (
 )
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, both, has_result, is_unexpected, is_within
-from shared.conditions.records import records_about
+from shared.conditions.records import hidden_trust, records_about
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
 from shared.trust import Breadth, breadth_of, plain_issuer
 
@@ -128,8 +129,9 @@ class FederatedTrustTooWide:
             known_names = {text.casefold() for each in _held(state) for text in (each.name, each.id)}
             if found or not names <= known_names:
                 doubt = doubt or f"a federated credential was added {by}, and it may be this: {wide[0][1]}"
-        if doubt:
-            return Unknown(doubt)
+        hidden = hidden_trust(case, state, self.added_within or timedelta(), self.by_other_than)
+        if doubt or hidden:
+            return Unknown(doubt or f"{hidden}, and it may be this: {wide[0][1]}")
         return unread or NotMet(f"none of its {len(wide)} federated credentials that are too wide was added lately")
 
     def _counts(self, record: AuditRecord, case: Case) -> bool | None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from pydantic import ConfigDict
 
+from shared.audit_changes import AT_ONCE
 from shared.audit_grants import GRANT_KINDS, NOTHING, Given, GrantKind, giving
 from shared.case import AppRole, AuditRecord, Case, IdentityState, Known, PartName
 from shared.conditions.dangerous_permission import graded
@@ -55,7 +56,7 @@ class GrantedRecently:
         if dated and self.by_other_than is None and not self.by_itself:
             return Met(_of_role(dated[0]))
         doubt: str | None = None
-        told = set[str]()
+        told = list[tuple[str, datetime]]()
         for record in records_about(case, case.identity.value):
             found = giving(record)
             if found is NOTHING:
@@ -66,14 +67,14 @@ class GrantedRecently:
             answer = self._counts(record, case, case.identity.value) if concerned or unread_ else False
             if answer and concerned:
                 return Met(_told(concerned[0], record))
-            told.update(each.role_id for each in found.given if each.role_id)
+            told += [(each.role_id, record.at) for each in found.given if each.role_id and record.result != "failure"]
             if answer is not False:
                 doubt = doubt or _doubt(record, unread_)
         if missing := unread(case, self._parts()):
             return missing
         if (unread_roles := self._unread_roles(case)) is not None:
             return unread_roles
-        if unexplained := next((role for role in dated if role.role_id not in told), None):
+        if unexplained := next((role for role in dated if not _is_told(role, told)), None):
             doubt = doubt or f"{_of_role(unexplained)}, and the audit log does not show (yet) who gave it"
         return Unknown(doubt) if doubt else NotMet(f"nothing of this sort was given in {_hours(self.within)}")
 
@@ -135,6 +136,13 @@ def _privilege_of(given: Given, case: Case) -> Privilege | Ungraded | None:
     found = next((each for each in roles if names & {each.role_id.lower(), (each.role_name or "").casefold()}), None)
     return (
         graded(found) if found else Ungraded(f"what the role “{given.name}” may do is not told, and it is not held now")
+    )
+
+
+def _is_told(role: AppRole, told: Sequence[tuple[str, datetime]]) -> bool:
+    """Whether a record tells of this very giving: one of last week, or one that failed, does not explain today's."""
+    return any(
+        id_ == role.role_id and role.created is not None and abs(at - role.created) <= AT_ONCE for id_, at in told
     )
 
 

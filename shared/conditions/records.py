@@ -1,12 +1,14 @@
 """The audit records of a case, from both parts that hold some, and what is missing of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
 
-from shared.audit import subject_of
-from shared.audit_changes import Change, changes
+from shared.audit import names_trust_only, subject_of, tells_trust
+from shared.audit_changes import AT_ONCE, Change, changes
 from shared.case import AuditRecord, Case, IdentityState, Known, PartName
 from shared.conditions.interface import Unknown, unknown
-from shared.conditions.judging import is_about, is_by_cordon
+from shared.conditions.judging import is_about, is_by_cordon, is_unexpected
+from shared.conditions.settings import utc
 from shared.once import once
 
 BOTH = (PartName.AUDITS, PartName.GRANT_AUDITS)
@@ -46,6 +48,33 @@ def _found(case: Case, state: IdentityState) -> Iterator[AuditRecord]:
                 continue
             seen.add(record.id)
             yield record
+
+
+def hidden_trust(
+    case: Case, state: IdentityState, within: timedelta, expected: Collection[str] | None = None
+) -> str | None:
+    """
+    A record by somebody else than these that says only that federated credentials were touched, where none of the same
+    change says how: what was added, or which trust was turned to whom, is not known.
+    """
+    records = records_about(case, state)
+    naming = (
+        each for each in records if names_trust_only(each) and each.result != "failure" and case.now - each.at <= within
+    )
+    for record in naming:
+        if is_unexpected(record.actor, expected) is False:
+            continue
+        if not any(tells_trust(each) and is_one_change(record, each) for each in records):
+            return (
+                f"“{record.activity_as_sent}” at {utc(record.at)} names federated credentials, and not how they changed"
+            )
+    return None
+
+
+def is_one_change(record: AuditRecord, other: AuditRecord) -> bool:
+    """Whether two records tell of what was done at once: a correlation id is its sender's to choose, a time is not."""
+    alike = record.correlation_id is not None and record.correlation_id == other.correlation_id
+    return record.id == other.id or (alike and abs(record.at - other.at) <= AT_ONCE)
 
 
 def unread(case: Case, parts: Sequence[PartName]) -> Unknown | None:

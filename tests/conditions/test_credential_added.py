@@ -8,6 +8,7 @@ import pytest
 from shared.case import AuditRecord, HolderKind, Known, NotLooked, PartName, Password
 from shared.conditions.credential_added import CredentialAdded
 from shared.conditions.interface import Met, NotMet, Unknown
+from shared.signal import JsonValue
 from tests.conditions.cases import KEY, PIPELINE, STRANGER, UNREADABLE, added, audit, but, case, unread
 from tests.fakes import CORDON_PRINCIPAL, START, certificate, payroll
 
@@ -71,6 +72,20 @@ def test_a_federated_credential_is_a_credential() -> None:
     )
 
     assert isinstance(ADDED.check(case(audits=(change,))), Met)
+
+
+def test_a_record_that_only_names_federated_credentials_is_unknown() -> None:
+    """How the log tells of them is not documented; an echo beside the record that tells says nothing more."""
+    names: JsonValue = {"displayName": "Included Updated Properties", "newValue": '"FederatedIdentityCredentials"'}
+    tells: JsonValue = {"displayName": "FederatedIdentityCredentials", "oldValue": '["a"]', "newValue": "[]"}
+    alone = audit("Update application", [names], on="Application", correlation="c-1")
+    beside = audit("Update application", [tells], on="Application", correlation="c-1", record="Directory_2")
+    ours = CredentialAdded(by_other_than=(STRANGER,))
+
+    assert isinstance(CredentialAdded().check(case(audits=(alone,))), Unknown)
+    assert isinstance(CredentialAdded().check(case(audits=(alone, beside))), NotMet)
+    assert isinstance(CredentialAdded().check(case(audits=(replace(alone, correlation_id="c-2"), beside))), Unknown)
+    assert isinstance(ours.check(case(audits=(alone,))), NotMet)
 
 
 def test_a_list_in_an_unknown_form_is_unknown() -> None:

@@ -12,6 +12,7 @@ from shared.conditions.declared_change import ExplainedByDeclaration
 from shared.conditions.groups import All, Not
 from shared.conditions.hours import Hours
 from shared.conditions.interface import Met, NotMet, Unknown
+from shared.signal import JsonValue
 from tests.conditions.cases import KEY, PIPELINE, STRANGER, UNREADABLE, added, audit, but, case, having
 from tests.conditions.test_granted_recently import given
 from tests.fakes import START, password, payroll
@@ -44,6 +45,15 @@ def log(*records: AuditRecord) -> Case:
 def test_one_change_that_was_not_declared_spoils_it(of: Case, answer: type) -> None:
     """Another hand, another kind, another hour, a grant on the side: the declaration covers nothing then."""
     assert isinstance(ROTATION.check(of), answer)
+
+
+def test_an_edit_of_trust_that_the_log_only_names_is_not_explained() -> None:
+    """By another hand, beside a declared rotation: it would be excused, and is what nobody can see into."""
+    names: JsonValue = {"displayName": "Included Updated Properties", "newValue": '"FederatedIdentityCredentials"'}
+    edit = audit("Update application", [names], on="Application", correlation="c-9")
+
+    assert isinstance(ROTATION.check(log(ROTATED, edit)), Unknown)
+    assert isinstance(ROTATION.check(log(ROTATED, replace(edit, actor=ROTATED.actor))), Met)
 
 
 def test_no_more_changes_than_were_declared() -> None:

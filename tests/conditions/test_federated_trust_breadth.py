@@ -31,6 +31,16 @@ def _trust(
     return having(case(), payroll(application=[credential]))
 
 
+def test_an_edit_of_trust_that_the_log_only_names_may_be_this() -> None:
+    """Whoever turns an old trust to an issuer of his own adds none; which it was, the log does not always say."""
+    names: JsonValue = {"displayName": "Included Updated Properties", "newValue": '"FederatedIdentityCredentials"'}
+    edit = audit("Update application", [names], on="Application")
+    lately = FederatedTrustTooWide(added_within=timedelta(hours=24))
+
+    assert isinstance(lately.check(but(_trust("https://ci.evil.example"), audits=Known((edit,)))), Unknown)
+    assert isinstance(lately.check(but(_trust(), audits=Known((edit,)))), NotMet)
+
+
 @pytest.mark.parametrize(
     ("of", "breadth"),
     [

@@ -91,6 +91,18 @@ def test_a_role_whose_giver_the_log_does_not_show_yet_is_unknown() -> None:
     assert isinstance(expected.check(holding(case(), dated(ago=timedelta(days=3)))), NotMet)
 
 
+def test_an_older_giving_of_the_same_role_does_not_explain_todays() -> None:
+    """It was given by whoever may, and taken away; nor does an attempt that failed explain it."""
+    expected = GrantedRecently(kinds=("app-role",), by_other_than=(PIPELINE,))
+    now = holding(case(), dated())
+    earlier = replace(given(by=PIPELINE, ago=timedelta(days=2)), id="Directory_8")
+    failed = given(by=PIPELINE, result="failure")
+
+    assert isinstance(expected.check(but(now, grant_audits=Known((earlier,)))), Unknown)
+    assert isinstance(expected.check(but(now, grant_audits=Known((failed,)))), Unknown)
+    assert isinstance(expected.check(but(now, grant_audits=Known((earlier, given(by=PIPELINE))))), NotMet)
+
+
 def test_tiers_and_paths_narrow_it() -> None:
     """What is not in the catalogue is no danger that it knows."""
     harmless = replace(given(READS_USERS))

@@ -36,7 +36,7 @@ def to_ticks(moment: datetime) -> int:
 
 
 def to_moment(ticks: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=ticks)
+    return _EPOCH + timedelta(0, 0, ticks)
 
 
 class RunTorn(OperatorMustAct):

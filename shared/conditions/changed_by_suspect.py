@@ -145,7 +145,7 @@ class ChangedBySuspect:
         for change in reversed(changes_about(case, state)):
             if not is_within(change.at, self.within, case.now):
                 break
-            record = _giving(change, kinds)
+            record = None if kinds.isdisjoint(change.kinds) else _giving(change, kinds)
             if record is None:
                 continue
             others = both(_not(is_itself(change.actor, state)), is_unexpected(change.actor, self.by_other_than))
@@ -257,7 +257,9 @@ def related(case: Case, within: timedelta) -> tuple[SuspectChange, ...]:
 
 def _giving(change: Change, kinds: frozenset[ChangeKind]) -> AuditRecord | None:
     """The record that shows it: one of these kinds that took nothing away; one that surely succeeded comes first."""
-    fitting = [r for r in change.records if kinds_of(r) & kinds and not takes_away(r)]
+    fitting = [r for r in change.records if not kinds.isdisjoint(kinds_of(r)) and not takes_away(r)]
+    if len(fitting) == 1:
+        return fitting[0]
     return min(fitting, key=lambda r: (r.result != "success", r.at, r.id), default=None)
 
 

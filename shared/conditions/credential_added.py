@@ -87,12 +87,11 @@ class CredentialAdded:
         return [each for each in records if each.result == "success"]
 
     def _counts(self, record: AuditRecord, case: Case, made: Sequence[AuditRecord]) -> bool | None:
-        if is_by_cordon(record.actor, case):
+        if is_within(record.at, self.within, case.now) is False or is_by_cordon(record.actor, case):
             return False
-        if any(_is_part_of(record, each, self.maker_has or timedelta()) for each in made):
+        if made and any(_is_part_of(record, each, self.maker_has or timedelta()) for each in made):
             return False
         return both(
-            is_within(record.at, self.within, case.now),
             has_result(record, ("success",)),
             is_unexpected(record.actor, self.by_other_than),
         )

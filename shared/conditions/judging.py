@@ -62,6 +62,8 @@ def is_unexpected(actor: AuditActor, expected: Collection[str] | None) -> bool |
     """
     if expected is None:
         return True
+    if actor.user_id:
+        return actor.user_id not in expected
     ids = doer_ids(actor)
     return ids.isdisjoint(expected) if ids else None
 

@@ -17,6 +17,7 @@ from shared.audit import LOOK_BACK, concerns_workloads, is_echo, read_audit, sub
 from shared.audit_changes import ChangeKind, kinds_of
 from shared.case import AuditRecord, Known, PartName
 from shared.chain import Chain
+from shared.desk import Desk
 from shared.entries import ChangedTold, Entry, Escalated, Followed, FollowSet, SignalJoined
 from shared.errors import CordonError, MalformedSignal, TimeMayHelp
 from shared.history import History
@@ -30,7 +31,6 @@ from shared.standing import subject_of as identity_of
 from shared.suspicion import Origin, origin_of
 from shared.together import together
 from shared.untrusted import one_line
-from shared.work import Desk
 
 MOST_TOLD = 25  # identities that one incident tells of by itself
 MOST_LINKS = 4  # changes away from where it began; the next is a person's to follow

@@ -28,6 +28,7 @@ from shared.case import IdentityState, Known
 from shared.chain import Chain
 from shared.counter_evidence import weigh_up
 from shared.damage import TODO, damaged_now, read_noting
+from shared.desk import LEASE, RESUME_AFTER, Desk, put_off, reservations_of, watched_by
 from shared.entries import (
     Approved,
     Closed,
@@ -103,7 +104,7 @@ from shared.views import (
 )
 from shared.watch import unmark
 from shared.witness import Witness
-from shared.work import LEASE, RESUME_AFTER, Desk, Work, name_seen, put_off, reservations_of, watched_by
+from shared.work import Work, name_seen
 
 log = logging.getLogger("cordon")
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from shared.actions.rotate_secrets import NAME, RotationOptions
 from shared.chain import Chain
+from shared.desk import LEASE, RESUME_AFTER, Desk, put_off, send_resume
 from shared.entries import (
     Planned,
     RotationApproved,
@@ -27,7 +28,6 @@ from shared.secret_news import take_news
 from shared.signal import JsonObject
 from shared.standing import standing_plan
 from shared.store import LONGEST_DELAY
-from shared.work import LEASE, RESUME_AFTER, Desk, put_off, send_resume
 
 log = logging.getLogger("cordon")
 

@@ -16,6 +16,7 @@ from shared.actions.rotate_secrets import RotationOptions
 from shared.case import CouldNotLook, Known
 from shared.chain import Chain, Stepped
 from shared.dead_versions import known_dead, note_dead
+from shared.desk import Desk
 from shared.entries import (
     Closed,
     Entry,
@@ -83,7 +84,6 @@ from shared.standing import subject_of
 from shared.store import LONGEST_DELAY
 from shared.tenant import Check
 from shared.together import together
-from shared.work import Desk
 
 log = logging.getLogger("cordon")
 

@@ -14,6 +14,7 @@ from shared.actions import check_policy_action, choosable
 from shared.azure_standing import AzureStanding
 from shared.clock import Clock, system_clock
 from shared.contacts import NOBODY, load_contacts
+from shared.desk import Desk
 from shared.inbox import Inbox, Stamp
 from shared.liveness import Liveness
 from shared.muster import Muster
@@ -26,7 +27,6 @@ from shared.settings import Settings
 from shared.stop import StoredSwitch
 from shared.store import Store
 from shared.tenant import Tenant
-from shared.work import Desk
 
 if TYPE_CHECKING:
     import httpx

@@ -26,6 +26,7 @@ from shared.conditions.settings import asks_audit_log
 from shared.decision import Decision, Weighing, weigh
 from shared.entries import NamedOutcome, Planned
 from shared.errors import MalformedSignal
+from shared.fight import RECHECKS
 from shared.identity import ClientId, IdentityRef
 from shared.investigation import Investigation, choose_rung, investigate, with_case
 from shared.limits import WINDOW, Batch, Over, Spent, Window, deeds_of, judge
@@ -39,7 +40,6 @@ from shared.signal import JsonObject, NotASignal, Signal
 from shared.sources import is_own_doing, source_named
 from shared.sources.directory_audit import DirectoryAudit
 from shared.tenant import Directory
-from shared.work import RECHECKS
 
 TICK = timedelta(minutes=1)
 _SIGN_INS = (Sort.SIGN_IN, Sort.MANAGED_SIGN_IN)

@@ -16,6 +16,7 @@ from drill.virtual_time import run, virtual_clock
 from shared.actions import ACTIONS, choosable
 from shared.actions.interface import Means
 from shared.clock import Clock
+from shared.desk import Desk
 from shared.entries import UndoOrdered
 from shared.errors import CordonError, SequenceTaken
 from shared.journal import IncidentId, Record, check_append
@@ -24,7 +25,6 @@ from shared.responder import Responder
 from shared.signal import JsonObject
 from shared.sources import source_for_event
 from shared.store import LocalStore, MemoryEvidence, memory_store
-from shared.work import Desk
 from tests.fakes import START, TENANT_ID, Crash, FakeFeeds, FakeSwitch, FakeTopic
 from tests.faults.chronicle import Appended, Chronicle, Wrote
 from tests.faults.estate import Azure, estate_of

@@ -13,9 +13,9 @@ from random import Random
 from shared.case import Grants, Known, Owners
 from shared.errors import CordonError
 from shared.estate import SecretRef
+from shared.fight import RECHECKS
 from shared.incident import Status
 from shared.signal import JsonObject
-from shared.work import RECHECKS
 from tests.fakes import (
     PAYROLL,
     PAYROLL_CLIENT,

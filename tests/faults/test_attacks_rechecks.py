@@ -10,10 +10,10 @@ import pytest
 from shared.case import CouldNotLook, PartName
 from shared.entries import Closed, Escalated, Rechecked, RechecksSet, WorkStarted
 from shared.errors import PermissionMissing
+from shared.fight import FIGHT_ROUNDS
 from shared.identity import IdentityRef
 from shared.incident import Status
 from shared.tenant import Gathered
-from shared.work import FIGHT_ROUNDS
 from tests.fakes import Crash, FakeDirectory, password, payroll
 from tests.faults.attacks import hooked, is_clean
 from tests.stories.world import World, play

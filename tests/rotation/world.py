@@ -12,6 +12,7 @@ from shared.actions import choosable
 from shared.case import CouldNotLook, Known, Part
 from shared.chain import Chain
 from shared.clock import Clock
+from shared.desk import Desk
 from shared.entries import Entry
 from shared.estate import (
     NO_LOG,
@@ -32,7 +33,6 @@ from shared.identity import ClientId, PrincipalId
 from shared.policy import read_policy
 from shared.rotation import secrets_of
 from shared.store import memory_store
-from shared.work import Desk
 from tests.fakes import PAYROLL, START, FakeDirectory, password, payroll
 from tests.rotators.estate import GROUP, SUBSCRIPTION, FakeSources, FakeVaults, Writes
 from tests.stories.world import World, detection

@@ -8,10 +8,10 @@ import pytest
 
 from shared.case import CouldNotLook, Grants, Known, PartName
 from shared.entries import Applied, Closed, Decided, Planned, Rechecked, RechecksSet, Verified
+from shared.fight import RECHECKS
 from shared.identity import IdentityKind, IdentityRef
 from shared.incident import Status
 from shared.tenant import Gathered
-from shared.work import RECHECKS
 from tests.fakes import app_role, certificate, federated, password, payroll
 from tests.stories.world import World, play
 

@@ -11,13 +11,13 @@ import pytest
 from shared.audit import read_audit
 from shared.case import Known
 from shared.entries import Closed, CounterMove, Escalated, HeldBack, Planned, Rechecked, RechecksSet
+from shared.fight import FIGHT_ROUNDS
 from shared.identity import IdentityRef, PrincipalId
 from shared.incident import Status
 from shared.orders import Order
 from shared.policy import ActionChoice
 from shared.responder import Responder
 from shared.signal import JsonObject
-from shared.work import FIGHT_ROUNDS
 from tests.fakes import CORDON_CLIENT, PAYROLL, POLICY_ID, Crash, federated, password, payroll
 from tests.faults.attacks import is_clean
 from tests.faults.test_crash_points import Points, mortal

@@ -9,6 +9,7 @@ import pytest
 
 from shared.case import CouldNotLook, Known, Owner, Owners, Part
 from shared.contacts import read_contacts
+from shared.desk import reservations_of
 from shared.entries import Approved, Closed, Decided, Escalated, HeldBack, Intended, OwnerAsked
 from shared.errors import PolicyWrong
 from shared.incident import Status
@@ -16,7 +17,6 @@ from shared.limits import Spent
 from shared.policy import read_policy
 from shared.report import as_markdown, make_report
 from shared.responder import Responder
-from shared.work import reservations_of
 from tests.fakes import PAYROLL, PAYROLL_CLIENT, START, password, payroll
 from tests.stories.world import World, play
 

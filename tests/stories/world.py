@@ -12,6 +12,7 @@ from shared.actions import ACTIONS
 from shared.case import IdentityState, RiskDetection
 from shared.chain import Chain
 from shared.clock import Clock
+from shared.desk import Desk
 from shared.entries import Entry
 from shared.estate import Estate
 from shared.inbox import Inbox, Stamp
@@ -24,7 +25,6 @@ from shared.responder import Responder
 from shared.signal import JsonObject
 from shared.store import LocalStore, memory_store
 from shared.tenant import Tenant
-from shared.work import Desk
 from tests.fakes import (
     CORDON_CLIENT,
     PAYROLL,

@@ -24,6 +24,8 @@ def foresee(plan: Planned, part: Part[SignInLog], state: IdentityState | None, n
     notes = tuple(_notes(plan, state))
     if isinstance(part, Known) and part.value.until is not None:
         notes = (*notes, f"The sign-in log is known until {part.value.until:%Y-%m-%d %H:%M} UTC only.")
+    if isinstance(part, Known) and part.value.unread:
+        notes = (*notes, f"{part.value.unread} record(s) of the sign-in log could not be read, and may be anybody's.")
     bare = Foreseen(plan_hash=plan.hash, read_at=now, notes=notes)
     if not isinstance(part, Known):
         return bare.model_copy(update={"not_known": f"It is not known who breaks, because {_why(part)}"})

@@ -100,7 +100,7 @@ def _why_not_judged(token: GraphToken, log: SignInLog, case: Case) -> str | None
         return f"a token of {utc(token.issued)} is not in the sign-in log yet, which is late"
     if token.issued < log.since:
         return f"a token was issued at {utc(token.issued)}, before the sign-in log begins"
-    if log.until is not None and token.issued > log.until - _LATE:
+    if log.unread or (log.until is not None and token.issued > log.until - _LATE):
         return fell_silent(log)
     return None
 

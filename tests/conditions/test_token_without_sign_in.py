@@ -80,6 +80,19 @@ def test_what_a_late_short_or_otherwise_spelled_log_may_explain_is_unknown(of: C
     assert isinstance(ASKED.check(of), Unknown)
 
 
+def test_a_sign_in_that_cannot_be_read_may_be_the_one_of_this_token() -> None:
+    """One odd record is no proof of a forged token; those that are found are found all the same."""
+    odd = seen(token("A"), token("x"))
+    log = odd.sign_ins
+    assert isinstance(log, Known)
+    whole = ASKED.check(odd)
+
+    assert isinstance(whole, Met)
+    assert isinstance(ASKED.check(but(odd, sign_ins=Known(replace(log.value, unread=1)))), Unknown)
+    both = seen(token("A"))
+    assert isinstance(ASKED.check(but(both, sign_ins=Known(replace(log.value, unread=1)))), NotMet)
+
+
 def test_both_logs_are_asked_for_and_neither_can_be_done_without() -> None:
     """Graph's activity first: without a call there is nothing to explain."""
     unasked = but(seen(token("x")), sign_ins=NotLooked(), graph_activity=NotLooked())

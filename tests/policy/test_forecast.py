@@ -81,6 +81,13 @@ def test_without_the_log_it_is_not_known_who_breaks(part: CouldNotLook | NotLook
     assert "\n".join(forecast_lines(found)).startswith("It is not known who breaks")
 
 
+def test_records_that_could_not_be_read_are_told_beside_the_uses() -> None:
+    """They may be somebody's who breaks."""
+    found = told(BLOCK, of=replace(LOG, unread=2))
+
+    assert any("2 record(s) of the sign-in log could not be read" in note for note in found.notes)
+
+
 def test_a_log_without_tokens_promises_nothing() -> None:
     """It is late, and what signs in seldom may be older than it is."""
     found = told(BLOCK, of=SignInLog((), START - timedelta(days=30)))

@@ -9,7 +9,7 @@ looked at.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias, cast, get_type_hints
 
@@ -20,14 +20,18 @@ from drill.backtest.shapes import Sort
 from drill.backtest.sieve import Say, Sifted
 from shared.actions.interface import Means
 from shared.audit import is_followed
-from shared.case import AuditRecord, Case, IncidentStanding, NotLooked, PartName, Suspicion
-from shared.conditions.interface import Unknown
+from shared.case import AuditRecord, Case, IncidentStanding, Known, NotLooked, PartName, Suspicion
+from shared.conditions.groups import All, AnyOf
+from shared.conditions.identity_kind import IsOfKind
+from shared.conditions.interface import Condition, NotMet, Unknown
+from shared.conditions.risk_detection import RiskDetected
+from shared.conditions.risk_state import RiskListed
 from shared.conditions.settings import asks_audit_log
 from shared.decision import Decision, Weighing, weigh
 from shared.entries import NamedOutcome, Planned
 from shared.errors import MalformedSignal
 from shared.fight import RECHECKS
-from shared.identity import ClientId, IdentityRef
+from shared.identity import ClientId, IdentityKind, IdentityRef
 from shared.investigation import Investigation, choose_rung, investigate, with_case
 from shared.limits import WINDOW, Batch, Over, Spent, Window, deeds_of, judge
 from shared.muster import claimed, may_contain, reported_as
@@ -61,6 +65,7 @@ class _Standing:
 
 
 _Reported: TypeAlias = Mapping[str, Sequence[Signal]]
+_NO_RISK = Known(None)
 _OPEN = Decision(Verdict.ASK, "nothing was looked at", (), (), frozenset({PartName.IDENTITY}))
 
 
@@ -73,6 +78,7 @@ class Judge:
         self._standing: dict[str, _Standing] = {}
         self._enabled: tuple[datetime, int | None] | None = None  # when they were counted
         self._weighing: Weighing | None = None  # the newest
+        self._left: dict[IdentityKind, Policy] = {}  # of the policy, for an identity of this kind that is not listed
         self.tally = Tally(name, policy.digest)
 
     async def decide(self, reported: _Reported, now: datetime) -> None:
@@ -143,8 +149,23 @@ class Judge:
         """
         if isinstance(case.grants, NotLooked):
             return _OPEN
-        self._weighing = weigh(policy, case)
+        self._weighing = weigh(self._in_question(policy, case), case)
         return in_short(self._weighing)
+
+    def _in_question(self, policy: Policy, case: Case) -> Policy:
+        """
+        The policy without the rules that nothing in a log could make hold: those for other kinds of identity, and
+        those that wait for a detection or a risk where Entra lists none. Most identities are of one kind, and unlisted.
+        """
+        unlisted = isinstance(case.detections, Known) and not case.detections.value
+        if not unlisted or case.risk != _NO_RISK or not isinstance(case.identity, Known):
+            return policy
+        kind = case.identity.value.identity.kind
+        left = self._left.get(kind)
+        if left is None:
+            rules = tuple(rule for rule in policy.rules if not _is_out(rule.when, case))
+            left = self._left[kind] = replace(policy, rules=rules)
+        return left
 
     def _settle(self, standing: _Standing, verdict: Verdict, rule: str, now: datetime, *, let_through: bool) -> None:
         if let_through:
@@ -203,6 +224,19 @@ class Judge:
         if self._enabled is None or now - self._enabled[0] >= WINDOW:
             self._enabled = (now, self._memory.enabled())
         return self._enabled[1]
+
+
+def _is_out(condition: Condition, case: Case) -> bool:
+    """Whether it is known not to hold by the identity's kind, and by the lists of risk, whatever else there is."""
+    match condition:
+        case All(members):
+            return any(_is_out(each, case) for each in members)
+        case AnyOf(members):
+            return all(_is_out(each, case) for each in members)
+        case IsOfKind() | RiskDetected() | RiskListed():
+            return isinstance(condition.check(case), NotMet)
+        case _:
+            return False
 
 
 def in_short(weighing: Weighing) -> Decision:

@@ -20,7 +20,7 @@ from drill.backtest.replay import Judge, Replay, longest_look_back
 from drill.backtest.sieve import sift
 from drill.grounds import DEFAULT_POLICY
 from shared.actions import check_policy_action, choosable
-from shared.case import PartName
+from shared.case import Case, PartName
 from shared.identity import IdentityRef
 from shared.policy import Policy, load_policy
 from shared.tenant import Gathered
@@ -67,6 +67,13 @@ class Forgetful(Memory):
         return await super().look(subject, parts)
 
 
+class Thorough(Judge):
+    """Every rule is gone through, also those that nothing in a log could make hold."""
+
+    def _in_question(self, policy: Policy, case: Case) -> Policy:
+        return policy
+
+
 def apart(policy: Policy) -> Policy:
     """The same policy, in which no two rules have a condition in common."""
     return replace(policy, rules=tuple(replace(rule, when=deepcopy(rule.when)) for rule in policy.rules))
@@ -97,7 +104,7 @@ def exported(folder: Path, chance: Random) -> Path:
     )
 
 
-def decided(folder: Path, place: Path, memory: type[Memory], policy: Policy) -> Tally:
+def decided(folder: Path, place: Path, memory: type[Memory], policy: Policy, judges: type[Judge] = Judge) -> Tally:
     place.mkdir()
     found = sift(files_in(folder), folder, place, None)
     seen = memory(
@@ -108,7 +115,7 @@ def decided(folder: Path, place: Path, memory: type[Memory], policy: Policy) -> 
         longest_look_back([policy]),
         complete_from=NOON - timedelta(days=30),
     )
-    judge = Judge(policy, "policy.yaml", seen, frozenset(), vault=False)
+    judge = judges(policy, "policy.yaml", seen, frozenset(), vault=False)
     asyncio.run(Replay(found, seen, [judge], frozenset()).run())
     return judge.tally
 
@@ -120,7 +127,7 @@ def test_a_replay_that_forgets_everything_decides_the_same(seed: int, tmp_path: 
     policy = load_policy(DEFAULT_POLICY, choosable(), check_policy_action)
 
     kept = decided(folder, tmp_path / "kept", Memory, policy)
-    forgetful = decided(folder, tmp_path / "forgetful", Forgetful, apart(policy))
+    forgetful = decided(folder, tmp_path / "forgetful", Forgetful, apart(policy), Thorough)
 
     assert kept == forgetful
     assert kept.decisions > 40

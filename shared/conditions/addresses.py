@@ -1,7 +1,7 @@
 """What may be wrong with an address of an application, and which addresses a change has added."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -12,6 +12,7 @@ from pydantic import AfterValidator, WithJsonSchema
 from shared.audit import AddressChange, address_changes, tells_addresses
 from shared.audit_changes import AT_ONCE
 from shared.case import AuditRecord, Case, IdentityState
+from shared.conditions.judging import is_unexpected
 from shared.conditions.records import is_one_change, records_about
 from shared.conditions.settings import utc
 from shared.hosts import Address, address_of, is_below, is_microsofts, is_on_shared_platform, looks_like, visible
@@ -50,6 +51,7 @@ Domain = Annotated[
 # What Microsoft's own libraries and brokers are opened by (facts: Entra docs reply-url); urn: and api: open nothing.
 _OPENED = re.compile(r"https?|urn|api|ms-app|ms-appx|ms-appx-web|msauth(\..+)?|msal[0-9a-f-]{36}|brk-[a-z0-9-]+|\?|")
 Kind: TypeAlias = Literal["redirect", "identifier", "sign-out"]
+KINDS: tuple[Kind, ...] = ("redirect", "identifier", "sign-out")
 _INCLUDED = "included updated properties"
 _WORDS: Mapping[Kind, tuple[str, ...]] = {  # by which it may be listed; of these AppAddress alone is verified
     "redirect": ("appaddress", "replyurl", "redirecturi"),
@@ -110,15 +112,21 @@ def moved(case: Case, state: IdentityState, kind: Kind, within: timedelta) -> It
                     yield Moved(record, change)
 
 
-def hidden(case: Case, state: IdentityState, kind: Kind, within: timedelta) -> str | None:
+def hidden(
+    case: Case, state: IdentityState, kind: Kind, within: timedelta, expected: Collection[str] | None = None
+) -> str | None:
     """
-    A record that says only that such addresses were changed, where none of the same change says how: what they were
-    changed to is not known. Every edit writes a list of what it touched beside the record that tells (facts: Graph 2).
+    A record by somebody else than these that says only that such addresses were changed, where none of the same change
+    says how: what they were changed to is not known. Every edit writes a list of what it touched beside the record that
+    tells (facts: Graph 2).
     """
     naming = [
         each
         for each in records_about(case, state)
-        if each.result != "failure" and _names(each, kind) and case.now - each.at <= within
+        if each.result != "failure"
+        and _names(each, kind)
+        and case.now - each.at <= within
+        and is_unexpected(each.actor, expected) is not False
     ]
     told = [each.record for each in moved(case, state, kind, within + AT_ONCE)] if naming else []
     for record in naming:
@@ -144,3 +152,16 @@ def added(change: AddressChange) -> frozenset[str] | None:
     if change.old is None or change.new is None:
         return None
     return frozenset(address for address, _ in change.new) - frozenset(address for address, _ in change.old)
+
+
+def among(held: frozenset[str], told: frozenset[str]) -> frozenset[str]:
+    """
+    Those of the addresses held that the log tells of. Whether it writes them as the object does, capitals and a slash
+    at the end, is not documented; two that differ by these alone lead to one place.
+    """
+    named = {_plain(each) for each in told}
+    return frozenset(each for each in held if _plain(each) in named)
+
+
+def _plain(uri: str) -> str:
+    return uri.strip().rstrip("/").casefold()

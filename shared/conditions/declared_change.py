@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from shared.audit_changes import Change, ChangeKind
 from shared.case import Case, HolderKind, Known, PartName
+from shared.conditions.addresses import KINDS, hidden
 from shared.conditions.credential_added import unexplained
 from shared.conditions.hours import Day, HoursOfDay, UtcOffset, is_in
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
@@ -29,7 +30,10 @@ class ExplainedByDeclaration:
 
     name: ClassVar[str] = "declared-change"
     needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.AUDITS, PartName.GRANT_AUDITS)
-    unknown_when: ClassVar[str] = "a credential starts within the time and the log does not show (yet) who added it"
+    unknown_when: ClassVar[str] = (
+        "a credential starts within the time and the log does not show (yet) who added it, or a record only names "
+        "addresses or federated credentials as touched"
+    )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
     by: Several[Guid]
@@ -62,8 +66,9 @@ class ExplainedByDeclaration:
         explained = {key.key_id for change in recent for key in change.credentials}
         if late := unexplained(state, _BOTH_OBJECTS, explained, case.now - self.within):
             return Unknown(late)
-        if hidden := hidden_trust(case, state, self.within, self.by):
-            return Unknown(hidden)
+        untold = (hidden(case, state, kind, self.within, self.by) for kind in KINDS)
+        if reason := hidden_trust(case, state, self.within, self.by) or next(filter(None, untold), None):
+            return Unknown(reason)
         if not recent:
             return NotMet(f"nothing was changed in {self.within.total_seconds() / 3600:g} h")
         return Met(f"all {len(recent)} changes were declared; the last is of {utc(recent[-1].at)}")

@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from shared.case import Case, IdentityState, Known, PartName
-from shared.conditions.addresses import BY_DOMAIN, AddressFlaw, Domain, added, flaws_of, hidden, moved
+from shared.conditions.addresses import BY_DOMAIN, AddressFlaw, Domain, added, among, flaws_of, hidden, moved
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.settings import SETTINGS, AuditDuration, Several
 
@@ -47,7 +47,7 @@ class IdentifierUriSuspect:
             if not isinstance(case.audits, Known):
                 return unknown(PartName.AUDITS, case.audits)
             new = self._added(case, state)
-            uris, doubt = uris & new if new is not None else uris, new is None
+            uris, doubt = among(uris, new) if new is not None else uris, new is None
         known = case.domains.value if isinstance(case.domains, Known) else None
         if found := self._flaw(uris, known):
             return Unknown(f"it may be new: {found}") if doubt else Met(f"identifier URI {found}")

@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from shared.case import Case, IdentityState, Known, PartName
-from shared.conditions.addresses import BY_DOMAIN, AddressFlaw, Domain, added, flaws_of, hidden, moved
+from shared.conditions.addresses import BY_DOMAIN, AddressFlaw, Domain, added, among, flaws_of, hidden, moved
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text
 from shared.conditions.settings import SETTINGS, AuditDuration, Several, utc
@@ -54,15 +54,16 @@ class RedirectUriSuspect:
         if self.added_within is not None:
             if not isinstance(case.audits, Known):
                 return unknown(PartName.AUDITS, case.audits)
-            recent, doubt = self._added(case, state)
-        if reason := self._flaw(recent & uris, asked - BY_DOMAIN, frozenset()):
+            added_, doubt = self._added(case, state)
+            recent = among(uris, added_)
+        if reason := self._flaw(recent, asked - BY_DOMAIN, frozenset()):
             return Met(reason)
-        if recent & uris and asked & BY_DOMAIN:
+        if recent and asked & BY_DOMAIN:
             if not isinstance(case.domains, Known):
                 return unknown(PartName.DOMAINS, case.domains)
-            if reason := self._flaw(recent & uris, asked, case.domains.value.union(self.known_domains or ())):
+            if reason := self._flaw(recent, asked, case.domains.value.union(self.known_domains or ())):
                 return Met(reason)
-        return Unknown(doubt) if doubt else NotMet(f"none of {len(recent & uris)} redirect URIs is of this sort")
+        return Unknown(doubt) if doubt else NotMet(f"none of {len(recent)} redirect URIs is of this sort")
 
     def _asked_of(self, state: IdentityState) -> frozenset[AddressFlaw]:
         asked = frozenset(self.findings)

@@ -47,9 +47,10 @@ def test_one_change_that_was_not_declared_spoils_it(of: Case, answer: type) -> N
     assert isinstance(ROTATION.check(of), answer)
 
 
-def test_an_edit_of_trust_that_the_log_only_names_is_not_explained() -> None:
+@pytest.mark.parametrize("named", ["FederatedIdentityCredentials", "AppAddress", "LogoutUrl", "IdentifierUris"])
+def test_an_edit_that_the_log_only_names_is_not_explained(named: str) -> None:
     """By another hand, beside a declared rotation: it would be excused, and is what nobody can see into."""
-    names: JsonValue = {"displayName": "Included Updated Properties", "newValue": '"FederatedIdentityCredentials"'}
+    names: JsonValue = {"displayName": "Included Updated Properties", "newValue": f'"{named}"'}
     edit = audit("Update application", [names], on="Application", correlation="c-9")
 
     assert isinstance(ROTATION.check(log(ROTATED, edit)), Unknown)

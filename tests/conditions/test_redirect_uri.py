@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.case import Addresses, AuditRecord, Case, NotLooked, PartName, Provenance
+from shared.case import Addresses, AuditRecord, Case, Known, NotLooked, PartName, Provenance
 from shared.conditions.addresses import AddressFlaw
 from shared.conditions.identifier_uri import IdentifierUriSuspect
 from shared.conditions.interface import Met, NotMet, Unknown
@@ -102,6 +102,14 @@ def test_the_tenants_domains_are_asked_for_only_if_they_are_needed() -> None:
     assert isinstance(RedirectUriSuspect().check(but(sends_to("http://evil.example"), domains=NotLooked())), Met)
     assert isinstance(RedirectUriSuspect().check(but(sends_to(), domains=NotLooked())), NotMet)
     assert isinstance(RedirectUriSuspect().check(but(sends_to(EVIL), domains=UNREADABLE)), Unknown)
+
+
+@pytest.mark.parametrize("told", ["https://EVIL.example/cb", "https://evil.example/cb/", " https://evil.example/cb"])
+def test_an_address_is_the_same_in_whatever_spelling_the_log_tells_of_it(told: str) -> None:
+    """Else it would pass for one that was there before, or is gone."""
+    of = but(sends_to(OURS, EVIL), audits=Known((changed([OURS], [OURS, told]),)))
+
+    assert isinstance(RedirectUriSuspect(added_within=DAY).check(of), Met)
 
 
 def test_those_alone_that_were_added_lately() -> None:

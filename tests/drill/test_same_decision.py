@@ -49,6 +49,7 @@ NAMES = (
     "penetration-test",
     "privilege-chain",
     "redirect-hijack",
+    "points-elsewhere",
     "region-failover",
     "rogue-credential",
 )

@@ -102,7 +102,12 @@ class GraphFeeds:
             first = await self._first(call, self._sign_in_options())
         except CordonError as error:
             managed = type_ == "managedIdentity"
-            yield await self._logs.tokens(error, call.doing, principal, managed=managed, code=error_code, since=since)
+            found, missing = await self._logs.tokens(
+                error, call.doing, principal, managed=managed, code=error_code, since=since
+            )
+            yield found
+            if missing is not None:
+                raise missing from error
             return
         async for page in self._http.pages(call, first):
             last, unread = sign_ins_of(page, principal, error_code)

@@ -106,21 +106,23 @@ class IdentityLogs:
 
     async def tokens(
         self, graph: CordonError, doing: str, principal: str, *, managed: bool, code: int, since: datetime
-    ) -> Sequence[SignIn]:
+    ) -> tuple[Sequence[SignIn], CordonError | None]:
         """
-        The sign-ins since then that ended with this code, where Graph has refused to tell them. Raises why neither
-        tells, or Graph's own error where no workspace is configured.
+        The sign-ins since then that ended with this code, where Graph has refused to tell them, and why there may be
+        others. Raises why neither tells, or Graph's own error where no workspace is configured.
         """
         if self.sign_ins is None:
             raise graph
         found = await self.sign_ins.read(principal, since, managed=managed, code=code)
         match found:
-            case Known(log) if log.since <= since and (log.records or (log.until is None and not log.unread)):
-                return log.records
             case Known(log) if log.since <= since and log.unread:
-                raise _neither(doing, graph, f"{log.unread} record(s) could not be read", may_help_later=False)
+                why = f"{log.unread} record(s) could not be read"
+                return log.records, _neither(doing, graph, why, may_help_later=False)
             case Known(log) if log.until is not None:
-                raise _neither(doing, graph, f"they end at {log.until:%Y-%m-%d %H:%M} UTC", may_help_later=True)
+                why = f"they end at {log.until:%Y-%m-%d %H:%M} UTC"
+                return log.records, _neither(doing, graph, why, may_help_later=True)
+            case Known(log) if log.since <= since:
+                return log.records, None
             case Known(log):
                 raise _neither(doing, graph, f"they begin at {log.since:%Y-%m-%d %H:%M} UTC", may_help_later=False)
             case CouldNotLook(why, later):

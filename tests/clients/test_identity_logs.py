@@ -326,6 +326,20 @@ def test_a_witness_whose_log_has_stopped_does_not_vouch_for_the_time_since() -> 
         at(story, UNLICENSED, azure=azure, logs=logs, workspaces=None, behaviour=Behaviour.gentle())
 
 
+def test_a_witness_tells_what_the_log_shows_and_that_it_has_stopped() -> None:
+    """One token from before the silence does not make the silence whole."""
+    told = list[str]()
+
+    async def story(place: Place) -> None:
+        async for page in place.tenant.feeds.sign_ins(PrincipalId(PRINCIPAL), "servicePrincipal", 0, START - DAY / 3):
+            told.extend(each.id for each in page)
+
+    logs = {"signIns": [*ticking(HOUR / 2, 6 * HOUR), signed_in(9, 7 * HOUR)]}
+    with pytest.raises(CordonError, match="they end at 2026"):
+        at(story, UNLICENSED, azure=EXPORTED, logs=logs, workspaces=None, behaviour=Behaviour.gentle())
+    assert told == ["s9"]
+
+
 def polled(tenant: dict[str, Any], held: list[dict[str, Any]], azure: dict[str, Any] = EXPORTED) -> list[str]:
     """The ids of everybody's sign-ins of the last eight hours, but for the last."""
 

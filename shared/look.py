@@ -144,9 +144,9 @@ class Look:
         """The SHA-256 of the public part of each key of an application, by key id; read each time it is asked for."""
         return await _part(self._directory.key_digests(application))
 
-    async def other(self, principal: PrincipalId) -> Part[IdentityState]:
+    async def other(self, subject: IdentityRef) -> Part[IdentityState]:
         """Another identity of the tenant; read each time it is asked for."""
-        return (await self._directory.look(IdentityRef(principal), frozenset({PartName.IDENTITY}))).identity
+        return (await self._directory.look(subject, frozenset({PartName.IDENTITY}))).identity
 
     async def deleted(self) -> Part[IdentityState | None]:
         """The identity among the deleted items, or None; read each time it is asked for."""

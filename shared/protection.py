@@ -2,12 +2,12 @@
 Whom Cordon never touches, whatever policy says. Policy can only add to this list. Pure, but for `synchronises`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.case import AppRole, CouldNotLook, DirectoryRole, Grants, IdentityState, Known, NotLooked, Part
-from shared.identity import IdentityKind, PrincipalId
+from shared.identity import ClientId, IdentityKind, IdentityRef, PrincipalId
 from shared.look import Look
 from shared.policy import Protected
 from shared.together import together
@@ -30,7 +30,7 @@ _SYNC_APP_ROLE = "ab43b826-2c7a-4aff-9ecd-d0629d0ca6a9"
 _SYNC_ROLES = frozenset({"d29b2b05-8046-44ba-8758-1e26182fcf32", "a92aed5d-d78a-4d16-b381-09adb37eb3b0"})
 
 
-_MOST_RESOURCES = 5  # that are read; of more the rest is not known
+_MOST_RESOURCES = 5  # that are read one by one
 _SETTLED = timedelta(days=7)  # a role that was given later than that protects nobody by itself
 
 
@@ -57,8 +57,28 @@ async def synchronises(state: IdentityState, look: Look) -> str | Doubt | Questi
     if state.deleted_at is not None:
         return None
     grants = await look.grants()
-    resources = await together(*(look.other(PrincipalId(each)) for each in sync_resources(grants)[:_MOST_RESOURCES]))
-    return why_synchronises(state, grants, dict(zip(sync_resources(grants), resources, strict=False)))
+    wanted = sync_resources(grants)
+    if len(wanted) > _MOST_RESOURCES:
+        return why_synchronises(state, grants, await _told_by_services(wanted, look))
+    resources = await together(*(look.other(IdentityRef(PrincipalId(each))) for each in wanted))
+    return why_synchronises(state, grants, dict(zip(wanted, resources, strict=True)))
+
+
+async def _told_by_services(wanted: Sequence[str], look: Look) -> dict[str, Part[IdentityState]]:
+    """
+    Of many resources it is not asked what each is, but which of them are the services: whoever registered so many
+    applications would else be spared for their number.
+    """
+    clients = sorted(_SYNC_CLIENTS)
+    services = await together(*(look.other(IdentityRef(client_id=ClientId(client))) for client in clients))
+    known = {each.value.identity.principal_id: each for each in services if isinstance(each, Known)}
+    unread = (each for each in services if not isinstance(each, Known) and not _is_gone(each))
+    others = next(unread, CouldNotLook("it is none of the services", gone=True))
+    return {each: known.get(PrincipalId(each), others) for each in wanted}
+
+
+def _is_gone(part: CouldNotLook | NotLooked) -> bool:
+    return isinstance(part, CouldNotLook) and part.gone
 
 
 def sync_resources(grants: Part[Grants]) -> tuple[str, ...]:

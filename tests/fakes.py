@@ -260,6 +260,7 @@ class FakeDirectory:
     purged: bool = False  # and not there either
     made: dict[str, bytes] = field(default_factory=dict[str, bytes])  # public parts that Cordon put there
     others: Mapping[ClientId, IdentityState] = field(default_factory=dict[ClientId, IdentityState])
+    unread_clients: frozenset[ClientId] = frozenset()  # whose reading fails, in passing
     _stale: IdentityState | None = None
 
     async def look(self, subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
@@ -267,6 +268,8 @@ class FakeDirectory:
             return Gathered(identity=Known(_cordon_itself(self.state)))
         if parts == frozenset({PartName.RISK}) and (listed := self.actor_risk.get(subject.principal_id or "")):
             return Gathered(risk=listed)
+        if subject.client_id in self.unread_clients:
+            return Gathered(identity=CouldNotLook("Graph is throttling", may_help_later=True))
         other = self._other(subject)
         self.looks += other is None
         shown: dict[PartName, Callable[[], object]] = {

@@ -176,6 +176,46 @@ def test_an_app_role_of_an_own_application_with_synchronisations_id_spares_nobod
     play(story, STATE)
 
 
+def _of_seven_applications(*others: AppRole) -> Known[Grants]:
+    """Roles that all bear synchronisation's id, each of another application."""
+    roles = [replace(CONNECT, resource_id=f"66666666-0000-4000-8000-{number:012}") for number in range(7)]
+    return _grants(Known((*roles, *others)))
+
+
+def test_roles_of_more_own_applications_than_are_read_spare_nobody_either() -> None:
+    """Seven are as quickly registered as one: what was not read of them would else protect him, also from people."""
+
+    async def story(world: World) -> None:
+        world.directory.others = {SERVICE.identity.client_id: SERVICE}
+        world.directory.grants = _of_seven_applications()
+        await world.hear_of_leak(world.instance())
+
+        assert not world.directory.state.enabled
+
+    play(story, STATE)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_the_services_own_role_is_found_among_however_many(is_read: bool) -> None:
+    """Whoever gives Connect seven such roles has it cut off by nobody, also while the service cannot be read."""
+
+    async def story(world: World) -> None:
+        world.directory.others = {SERVICE.identity.client_id: SERVICE} if is_read else {}
+        world.directory.grants = _of_seven_applications(CONNECT)
+        if not is_read:
+            world.directory.unread_clients = frozenset({SERVICE.identity.client_id})
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder)
+        held = (await world.chain()).last(HeldBack)
+
+        assert world.directory.effects == []
+        assert held is not None
+        assert held.by == "protected"
+
+    play(story, STATE)
+
+
 def test_a_custom_directory_role_spares_nobody() -> None:
     """Only the two built-in ones are synchronisation's."""
     custom = replace(_role(SYNC_ROLES[0]), built_in=False)

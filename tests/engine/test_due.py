@@ -1,5 +1,6 @@
 """Messages that come too early: however many copies there are, one is sent on, and none is lost."""
 
+import asyncio
 import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -7,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from drill.virtual_time import run
 from shared.due import Due
 from shared.errors import OutcomeUnknown
 from shared.incident import Status
@@ -61,6 +63,20 @@ async def test_messages_about_other_things_are_sent() -> None:
 async def test_where_the_clock_was_set_back_a_message_is_sent() -> None:
     """By that clock the other one would come hours from now, and be too late for this."""
     assert await _sent(START, START - timedelta(hours=1)) == 2
+
+
+def test_a_message_that_a_clock_set_back_makes_early_is_not_taken_for_another() -> None:
+    """It came at its time, and by the clock of now it is still to come: dropped, nothing would go on."""
+
+    async def story() -> int:
+        due, sender = Due(), Sender()
+        await due.send_once("one", DELAY, sender, START)
+        await asyncio.sleep(DELAY.total_seconds() + 1)
+        early = timedelta(seconds=5)
+        await due.send_once("one", early, sender, START + DELAY - early)
+        return sender.sent
+
+    assert run(story, start=START) == 2
 
 
 async def test_a_message_that_comes_too_soon_for_this_is_no_substitute() -> None:

@@ -92,6 +92,7 @@ from shared.undo import RESTORE, Undoing, ordered_steps, steps_to_undo
 from shared.watch import mark, unmark
 
 _FORESEEN_AT = 2  # the place of the later look that also reads who got tokens: the cut is proven twice by then
+_UNKNOWN = "what has to be known first could not be read"  # why an attempt was put off that had to decide
 _LOG_LAG = timedelta(minutes=20)  # within which Graph's log usually shows a record
 
 log = logging.getLogger("cordon")
@@ -373,8 +374,12 @@ class Work:
         return None
 
     async def _contain_again(self, plan: Planned) -> None:
-        """Somebody undid it: do it again. The later look that saw it is in the journal, and counts as a strike."""
+        """
+        Somebody undid it: do it again. The later look that saw it is in the journal, and counts as a strike. A signal
+        that waits to be judged goes on waiting, for this attempt reads nothing of what that is about.
+        """
         await self._send_resume()
+        self._deciding.puts_off = _waits_to_be_judged(self._chain)
         await self._begin("recheck")
         done = await self._carry_out(plan, None, looked=True)
         await self._end(plan, done=done)
@@ -472,9 +477,7 @@ class Work:
         if left := self._left_by_deletion(plan):
             await self._leave_to_a_person(left)
         else:
-            await self._try_later(
-                "not every step is proven" if plan else "what has to be known first could not be read"
-            )
+            await self._try_later("not every step is proven" if plan else _UNKNOWN)
 
     def _dismissed_by_rule(self, plan: Planned) -> str | None:
         """Why the incident is over, if a rule asked for the dismissal of its risk alone, and that is proven."""
@@ -632,6 +635,13 @@ class Work:
 
     def _recheck_message(self, series: int, place: int) -> JsonObject:
         return {**self._message("recheck"), "series": series, "place": place}
+
+
+def _waits_to_be_judged(chain: Chain) -> bool:
+    """Whether the attempt before this one put off a decision, and no later one has taken it."""
+    ended = chain.last(WorkEnded)
+    put_off = ended is not None and ended.more and ended.reason == _UNKNOWN
+    return put_off and chain.place(WorkEnded) > chain.place(WorkStarted) and not is_decided(chain)
 
 
 def _left_of_undo(chain: Chain, order: UndoOrdered, undoing: Undoing) -> Iterator[str]:

@@ -96,6 +96,28 @@ def test_a_signal_that_could_not_be_judged_is_judged_once_the_fault_has_passed(v
     play(story, STATE, policy=TWO_RULES.replace("VERDICT", verdict))
 
 
+def test_a_signal_that_waits_to_be_judged_is_not_forgotten_while_what_stands_is_contained_again() -> None:
+    """Somebody let the identity sign in meanwhile: that attempt reads nothing of what the signal is about."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=2))
+        failing(world, CouldNotLook("throttled", may_help_later=True))
+        await hear(world, responder, ODD)
+        await world.work_queue(responder, timedelta(seconds=5))
+        world.directory.state = replace(world.directory.state, enabled=True)
+        await responder.work({"incident": (await world.chain()).incident, "because": "watch"})
+        failing(world, None)
+        again = world.directory.state.enabled
+        await world.work_queue(responder, timedelta(minutes=3))
+
+        assert not again
+        assert "tags=cordon-custody" in world.directory.effects
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "contain"))
+
+
 def test_a_signal_that_can_never_be_judged_is_asked_about_beside_what_stands() -> None:
     """Attempts have an end; then a person decides on what the rules could not, and what stands is watched on."""
 

@@ -29,7 +29,7 @@ from shared.case import (
     SignIn,
     SignInLog,
 )
-from shared.conditions.credential_added import unexplained
+from shared.conditions.credential_added import Explained, explaining, unexplained
 from shared.conditions.judging import actor_text
 from shared.conditions.learning import LEAST, fell_silent
 from shared.conditions.records import changes_about
@@ -249,9 +249,9 @@ class _Weighing:
         if not isinstance(self.case.grant_audits, Known):
             said = f"what the audit log tells of grants could not be read: {_why(self.case.grant_audits)}"
             self.unknown.append(Gap("grant_audits", said))
-        explained = set[str]()
+        explained = set[Explained]()
         for change in changes_about(self.case, self.state):
-            explained |= {key.key_id for key in change.credentials}
+            explained.update(map(explaining, change.credentials))
             if not self.is_expected(change):
                 yield from self._hear_change(change)
         since = self.case.now - _LOOK_BACK

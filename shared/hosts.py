@@ -22,7 +22,11 @@ class Address:
 
     @property
     def is_web(self) -> bool:
-        return self.scheme in ("http", "https")
+        """
+        Whether it leads to whoever has a host of the web; so does what hands tokens to an add-in within another
+        application, which is told by where it comes from (brk-multihub://host).
+        """
+        return self.scheme in ("http", "https") or self.scheme.startswith("brk-")
 
     @property
     def is_loopback(self) -> bool:

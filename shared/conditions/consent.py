@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from shared.audit import LOOK_BACK
 from shared.audit_changes import AT_ONCE, Change, ChangeKind
 from shared.audit_grants import DELEGATED_GIVEN, Given, Giving, giving, is_by_admin
-from shared.case import AuditRecord, Case, Known, PartName, PeopleWindow, window_of
+from shared.case import AuditActor, AuditRecord, Case, Known, PartName, PeopleWindow, window_of
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, both, is_unexpected, is_within
 from shared.conditions.records import BOTH, changes_about, records_about, unread
@@ -221,18 +221,28 @@ class Consented:
 def _consents(made: Sequence[Change]) -> list[Change]:
     """
     Consents, and the delegated grants that somebody wrote without one: Graph takes those directly. A grant of a
-    consent's correlation id comes of it; whoever calls chooses that id, so only about the same time.
+    consent's correlation id comes of it; whoever calls chooses that id, so only about the same time, and not of another
+    person: the log may name a service for it, and nobody else.
     """
     agreed = [change for change in made if ChangeKind.CONSENT in change.kinds]
-    known = [(record.correlation_id, change.at) for change in agreed for record in change.records]
+    known = [(record.correlation_id, change) for change in agreed for record in change.records]
     alone = [
         change
         for change in made
         if ChangeKind.CONSENT not in change.kinds
         and any(record.activity == DELEGATED_GIVEN for record in change.records)
-        and not any(id_ == change.records[0].correlation_id and abs(at - change.at) <= AT_ONCE for id_, at in known)
+        and not any(
+            id_ == change.records[0].correlation_id
+            and abs(consent.at - change.at) <= AT_ONCE
+            and not _is_another_person(change.actor, consent)
+            for id_, consent in known
+        )
     ]
     return sorted([*agreed, *alone], key=lambda change: change.at)
+
+
+def _is_another_person(actor: AuditActor, consent: Change) -> bool:
+    return actor.user_id not in (None, consent.actor.user_id)
 
 
 def _is_by_application(change: Change) -> bool:
@@ -274,9 +284,10 @@ def _held_role(change: Change, given: Sequence[Given], case: Case) -> tuple[bool
 
 
 def _together(change: Change, records: Sequence[AuditRecord]) -> list[AuditRecord]:
-    """The records of a consent and of the grants that came of it, whoever the log names for those."""
+    """The records of a consent and of the grants that came of it, by the same person or whichever service is named."""
     own = {record.correlation_id for record in change.records} - {None}
-    others = [record for record in records if record.correlation_id in own and record not in change.records]
+    alike = [record for record in records if record.correlation_id in own and record not in change.records]
+    others = [record for record in alike if not _is_another_person(record.actor, change)]
     return [*change.records, *(record for record in others if record.result != "failure")]
 
 

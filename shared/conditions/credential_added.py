@@ -1,9 +1,9 @@
 """Was a credential put on the identity lately?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from pydantic import ConfigDict
 
@@ -62,10 +62,11 @@ class CredentialAdded:
             return unknown(PartName.AUDITS, case.audits)
         state = case.identity.value
         doubt: str | None = None
-        explained: set[str] = set()
+        explained = set[Explained]()
         made = self._made(case, state)
         for record, change in _telling(case):
-            explained.update(key.key_id for key in change.added)
+            if record.result != "failure":
+                explained.update(map(explaining, change.added))
             concerned = [key for key in change.added if key.holder in self.holders]
             if not concerned and not change.unread:
                 continue
@@ -131,15 +132,23 @@ def _doubt(record: AuditRecord, unread: str | None) -> str:
     return f"“{record.activity_as_sent}” at {utc(record.at)} may have added a credential: {why}"
 
 
+Explained: TypeAlias = tuple[HolderKind, str]
+"""On which object a credential was added, and its id: whoever writes key credentials chooses that."""
+
+
+def explaining(key: AddedCredential) -> Explained:
+    return key.holder, key.key_id
+
+
 def unexplained(
-    state: IdentityState, holders: tuple[HolderKind, ...], explained: set[str], since: datetime
+    state: IdentityState, holders: tuple[HolderKind, ...], explained: Set[Explained], since: datetime
 ) -> str | None:
     """A credential that starts in this time and that no record explains, in words; None if there is none."""
     for holder in state.holders:
         if holder.kind not in holders:
             continue
         for key_id, start in _starts(holder):
-            if start >= since and key_id.lower() not in explained:
+            if start >= since and (holder.kind, key_id.lower()) not in explained:
                 return f"credential {key_id} starts at {utc(start)}, and the audit log does not show (yet) who added it"
     return None
 

@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 from shared.audit import AddedCredential, credential_change, subject_of
 from shared.baseline import recent
 from shared.case import AuditRecord, Case, HolderKind, IdentityState, Known, NotLooked, PartName
-from shared.conditions.credential_added import unexplained
+from shared.conditions.credential_added import Explained, explaining, unexplained
 from shared.conditions.credential_use import Usable, usable_of
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, both, has_result, is_about, is_by_cordon, is_unexpected, is_within
@@ -53,12 +53,13 @@ class FirstUse:
             return unknown(PartName.AUDITS, case.audits)
         state = case.identity.value
         doubt: str | None = None
-        explained, added = set[str](), list[tuple[AddedCredential, AuditRecord]]()
+        explained, added = set[Explained](), list[tuple[AddedCredential, AuditRecord]]()
         for record in case.audits.value:
             change = credential_change(record)
             if not (change.added or change.unread) or not is_about(subject_of(record), state):
                 continue
-            explained.update(key.key_id for key in change.added)
+            if record.result != "failure":
+                explained.update(map(explaining, change.added))
             answer = self._counts(record, case)
             if answer:
                 added += [(key, record) for key in change.added]

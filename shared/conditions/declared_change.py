@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from shared.audit_changes import Change, ChangeKind
 from shared.case import Case, HolderKind, Known, PartName
 from shared.conditions.addresses import KINDS, hidden
-from shared.conditions.credential_added import unexplained
+from shared.conditions.credential_added import explaining, unexplained
 from shared.conditions.hours import Day, HoursOfDay, UtcOffset, is_in
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, is_unexpected
@@ -63,7 +63,7 @@ class ExplainedByDeclaration:
             return NotMet(f"{len(recent)} changes were made, and {self.at_most} were declared")
         if missing := unread(case, BOTH):
             return missing
-        explained = {key.key_id for change in recent for key in change.credentials}
+        explained = {explaining(key) for change in recent for key in change.credentials}
         if late := unexplained(state, _BOTH_OBJECTS, explained, case.now - self.within):
             return Unknown(late)
         untold = (hidden(case, state, kind, self.within, self.by) for kind in KINDS)

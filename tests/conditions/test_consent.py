@@ -153,6 +153,19 @@ def test_the_grant_of_a_consent_is_judged_by_who_consented() -> None:
     assert isinstance(rule.check(case(audits=(workflow,), given=(later,))), Met)
 
 
+def test_a_grant_by_another_person_is_no_part_of_a_consent() -> None:
+    """Its writer chooses the correlation id: that of a harmless consent of the workflow's would excuse him."""
+    workflow = replace(PLAIN, correlation_id="c-2")
+    rule = Consented((ConsentFlaw.BROAD,), by_other_than=(str(PLAIN.actor.user_id),))
+    beside, his_own = granted(user=STRANGER), granted(user=str(PLAIN.actor.user_id))
+
+    finding = rule.check(case(audits=(workflow,), given=(beside,)))
+
+    assert isinstance(finding, Met)
+    assert STRANGER in finding.reason
+    assert isinstance(rule.check(case(audits=(workflow,), given=(his_own,))), NotMet)
+
+
 def test_who_may_consent_is_named_by_id() -> None:
     """A workflow's administrator is left alone; anybody else is not."""
     ours = Consented(by_other_than=(USER,))

@@ -115,6 +115,17 @@ def test_an_explained_fresh_credential_is_no_riddle() -> None:
     assert isinstance(ADDED.check(explained), NotMet)
 
 
+@pytest.mark.parametrize(
+    "other", [added(result="failure", by=PIPELINE), added(on="Application", activity=APPLICATION_ACTIVITY, by=PIPELINE)]
+)
+def test_a_record_of_the_same_id_that_added_another_one_explains_nothing(other: AuditRecord) -> None:
+    """Whoever writes key credentials chooses their ids: a failed attempt, or the other object, gives one to hide by."""
+    fresh = Password(KEY, None, None, START - timedelta(minutes=5), None)
+    found = but(case(audits=(other,)), identity=Known(payroll(principal=[fresh])))
+
+    assert isinstance(CredentialAdded(by_other_than=(PIPELINE,)).check(found), Unknown)
+
+
 def test_saml_signing_keys_and_old_credentials_are_no_riddle() -> None:
     """Sign keys do not authenticate the workload; old ones are old."""
     old = Password(KEY, None, None, START - timedelta(days=30), None)

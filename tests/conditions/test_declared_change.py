@@ -73,7 +73,8 @@ def test_a_credential_that_the_log_does_not_show_yet_is_not_explained() -> None:
     known = replace(password(1), key_id=KEY, start=START - timedelta(hours=1))
 
     assert isinstance(ROTATION.check(having(log(ROTATED), payroll(application=[new]))), Unknown)
-    assert isinstance(ROTATION.check(having(log(ROTATED), payroll(application=[known]))), Met)
+    assert isinstance(ROTATION.check(having(log(ROTATED), payroll(principal=[known]))), Met)
+    assert isinstance(ROTATION.check(having(log(ROTATED), payroll(application=[known]))), Unknown), "another object's"
 
 
 def test_what_was_not_read_may_hold_an_undeclared_change() -> None:

@@ -5,7 +5,7 @@ What every worker has at hand: the world, the store, the rules, who this instanc
 import json
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -113,12 +113,12 @@ async def put_off(desk: Desk, message: JsonObject, delay: timedelta) -> None:
     await desk.due.send_once(about, delay, lambda: desk.store.queue.send(message, delay), desk.clock())
 
 
-async def watched_by(desk: Desk, ids: Sequence[str]) -> Chain | None:
+async def watched_by(desk: Desk, ids: Sequence[str], beside: Container[IncidentId] = ()) -> Chain | None:
     """
-    The incident that watches an identity. One whose journal is damaged is told as such in health; it stops nothing
-    that is decided now.
+    The incident that watches an identity, or would if those `beside` it did not. One whose journal is damaged is told
+    as such in health; it stops nothing that is decided now.
     """
-    incident = await watcher(desk.store.documents, ids)
+    incident = await watcher(desk.store.documents, ids, beside)
     if incident is None:
         return None
     try:

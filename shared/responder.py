@@ -547,30 +547,39 @@ class Responder:
         message: JsonObject = {"incident": chain.incident, "because": "undo"}
         await desk.store.queue.send(message, RESUME_AFTER)  # before the order: whoever crashes is picked up
         try:
-            await self._let_go_of_a_restoration(chain, wanted)
+            await self._let_go_of_restorations(chain, wanted)
             await chain.write(wanted, only_next=True)
         except SequenceTaken as taken:
             raise RequestConflicts("Nothing was undone: the incident has gone on meanwhile. Look again.") from taken
         await desk.store.queue.send(message)
         return view_of(chain.records, desk.clock())
 
-    async def _let_go_of_a_restoration(self, chain: Chain, wanted: UndoOrdered) -> None:
+    async def _let_go_of_restorations(self, chain: Chain, wanted: UndoOrdered) -> None:
         """
-        A later incident that only restored the identity keeps its sign-in blocked. Where that is to be undone, it ends
+        Later incidents that only restored the identity keep its sign-in blocked. Where that is to be undone, they end
         with it; what was restored stays. The watch goes first: until the order stands, this incident has it.
         """
         desk = self._desk
-        later = await watched_by(desk, known_ids(chain))
-        if not later or later.incident == chain.incident or not only_restored(later) or not lets_sign_in(chain, wanted):
-            return
-        await unmark(desk.store.documents, later.incident, known_ids(later), name_seen(later))
-        steps = tuple(step.id for step in steps_to_undo(later))
-        why = f"with the undo of incident {chain.incident}"
-        stays = f"What it restored stays; that its sign-in is blocked is not kept any more, {why}."
-        ended = UndoEnded(whole=True, reason=stays)
-        order = UndoOrdered(by=wanted.by, reason=f"{why}: {wanted.reason}", steps=steps)
-        await later.write(order, ended, Closed(outcome="released", reason=stays), only_next=True)
-        await desk.outbox.publish_due(later)
+        restored, _ = await self._watching(chain, wanted)
+        for later in restored:
+            await unmark(desk.store.documents, later.incident, known_ids(later), name_seen(later))
+            steps = tuple(step.id for step in steps_to_undo(later))
+            why = f"with the undo of incident {chain.incident}"
+            stays = f"What it restored stays; that its sign-in is blocked is not kept any more, {why}."
+            ended = UndoEnded(whole=True, reason=stays)
+            order = UndoOrdered(by=wanted.by, reason=f"{why}: {wanted.reason}", steps=steps)
+            await later.write(order, ended, Closed(outcome="released", reason=stays), only_next=True)
+            await desk.outbox.publish_due(later)
+
+    async def _watching(self, chain: Chain, wanted: UndoOrdered) -> tuple[list[Chain], Chain | None]:
+        """The restorations that end with this order, newest first, and the incident that has the watch behind them."""
+        restored, ends = list[Chain](), lets_sign_in(chain, wanted)
+        while True:
+            beside = [each.incident for each in restored]
+            found = await watched_by(self._desk, known_ids(chain), beside)
+            if not found or found.incident == chain.incident or not ends or not only_restored(found):
+                return restored, found
+            restored.append(found)
 
     async def _why_no_undo_now(self, chain: Chain, wanted: UndoOrdered) -> str | None:
         """Why this order cannot be taken, or None; also where a newer incident stands on the same identity."""
@@ -578,7 +587,7 @@ class Responder:
         why = self._why_no_undo(chain, wanted)
         if why is None and (other := _another(chain, await self._desk.inbox.holders(ids))):
             why = _is_open(other, restored=only_restored(await self._chain(other)))
-        return why or _stands_on_it(chain, await watched_by(self._desk, ids))
+        return why or _stands_on_it(chain, (await self._watching(chain, wanted))[1])
 
     def _why_no_undo(self, chain: Chain, wanted: UndoOrdered) -> str | None:
         """Why this order cannot be taken as things stand in the journal, or None."""

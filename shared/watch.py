@@ -7,7 +7,7 @@ It only points: whoever is sent there looks again at the tenant before it does a
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from shared.errors import Unreachable
 from shared.journal import IncidentId
@@ -44,10 +44,16 @@ async def unmark(documents: Documents, incident: IncidentId, ids: Iterable[str],
         await _give_back(documents, _NAMES, _key(name), incident)
 
 
-async def watcher(documents: Documents, ids: Iterable[str]) -> IncidentId | None:
-    """The incident that watches the identity with these ids: the newest in which it was contained. All are marked."""
+async def watcher(documents: Documents, ids: Iterable[str], beside: Container[IncidentId] = ()) -> IncidentId | None:
+    """
+    The incident that watches the identity with these ids: the newest in which it was contained. All are marked.
+    `beside`: who would watch it if these did not.
+    """
     marks = await together(*(documents.get(_IDS, id_) for id_ in ids))
-    return next((_incident(found.body) for found in marks if found is not None), None)
+    marked = next(
+        ([_incident(found.body), *_before(found.body)] for found in marks if found is not None), list[IncidentId]()
+    )
+    return next((each for each in marked if each not in beside), None)
 
 
 async def send_news(documents: Documents, queue: WorkQueue, signal: Signal, joined: IncidentId) -> None:

@@ -88,6 +88,57 @@ def replace_steps(order: UndoOrdered, *steps: str) -> UndoOrdered:
     return order.model_copy(update={"steps": steps})
 
 
+async def order(world: World, responder: Responder, action: str, id_: str) -> str:
+    named = Order(IdentityRef(PAYROLL), "so decided", "Ada", (ActionChoice(action, {}),), None, id_)
+    incident = await responder.order(named)
+    await world.work_queue(responder, DAY)
+    return incident
+
+
+def test_what_was_restored_twice_is_let_go_by_undoing_the_first() -> None:
+    """Neither restoration blocks it again at the next news."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        first = await contain(world, responder, DAY)
+        later = list[str]()
+        for id_ in ("r1", "r2"):
+            world.directory.deleted = True
+            later.append(await order(world, responder, "restore-application", id_))
+        await undo(world, responder, first)
+        for each in later:
+            await world.store.queue.send({"incident": each, "because": "watch"})
+        await world.work_queue(responder)
+
+        assert len({first, *later}) == 3
+        assert world.directory.state.enabled
+
+    play(story, STATE, policy=BLOCK_ALONE)
+
+
+def test_a_deletion_that_was_ordered_before_the_restoration_is_undone_first() -> None:
+    """It would have the watch again, and take the restoration for somebody's work against it: it deleted once more."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        first = await contain(world, responder, DAY)
+        deletion = await order(world, responder, "delete-application", "d1")
+        await order(world, responder, "restore-application", "r1")
+        with pytest.raises(RequestConflicts, match=f"{deletion} contained the same identity later, and stands"):
+            await responder.undo(first, UNDO)
+        undone = [await undo(world, responder, each) for each in (deletion, first)]
+        for each in (deletion, first):
+            await world.store.queue.send({"incident": each, "because": "watch"})
+        await world.work_queue(responder)
+
+        assert undone == [Status.RELEASED, Status.RELEASED]
+        assert world.directory.state.enabled
+        assert not world.directory.deleted
+        assert world.directory.effects.count("DeleteApplication") == 1
+
+    play(story, STATE, policy=BLOCK_ALONE)
+
+
 def test_while_the_restoration_is_looked_at_it_is_said_that_undoing_it_would_delete() -> None:
     """Nobody is sent to undo that one first."""
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import accumulate
+from math import nextafter
 
 from shared.entries import (
     Entry,
@@ -236,7 +237,8 @@ def _false_contained(chronicle: Chronicle) -> Iterator[Violation]:
                 continue
             if status_of(records[:number], records[number - 1].time) is not Status.CONTAINED:
                 continue
-            until = chain[number][0] if number < len(chain) else chronicle.ended_at
+            # What happens in the very moment of the next record may have followed from it.
+            until = nextafter(chain[number][0], 0.0) if number < len(chain) else chronicle.ended_at
             yield from _judge(chronicle, incident, chain[:number], until)
 
 

@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
@@ -24,7 +25,7 @@ from shared.policy import Policy, read_policy
 from shared.responder import Responder
 from shared.signal import JsonObject
 from shared.sources import source_for_event
-from shared.store import LocalStore, MemoryEvidence, memory_store
+from shared.store import LocalStore, MemoryEvidence, MemoryQueue, Received, memory_store
 from tests.fakes import START, TENANT_ID, Crash, FakeFeeds, FakeSwitch, FakeTopic
 from tests.faults.chronicle import Appended, Chronicle, Wrote
 from tests.faults.estate import Azure, estate_of
@@ -99,6 +100,27 @@ class OpenEvidence(MemoryEvidence):
         return digest
 
 
+class WakingQueue(MemoryQueue):
+    """A queue that wakes the host for what is put into it: it may be due before what the host is waiting for."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.news = asyncio.Event()
+
+    async def put(self, body: bytes, delay: timedelta = timedelta()) -> None:
+        await super().put(body, delay)
+        self._wake()
+
+    async def release(self, received: Received, delay: timedelta) -> bool:
+        released = await super().release(received, delay)
+        self._wake()
+        return released
+
+    def _wake(self) -> None:
+        self.news.set()
+        self.news = asyncio.Event()
+
+
 @dataclass
 class Ground:
     """Where a history takes place."""
@@ -127,7 +149,8 @@ class Ground:
             self.azure.touched = lambda name: self.chronicle.happened(self.now(), TOUCHED, name)
         base = memory_store(self.clock)
         self.evidence = OpenEvidence()
-        self.store = LocalStore(SwiftJournal(self._appended), base.documents, self.evidence, base.queue)
+        self.queue = WakingQueue(self.clock)
+        self.store = LocalStore(SwiftJournal(self._appended), base.documents, self.evidence, self.queue)
         self.gate = Gate(self.now, self.fate, self._struck, self._stale, self._signal_of_a_rival, self._after)
         self._before = self._open_things()
         self._live: dict[str, tuple[Life, Responder]] = {}
@@ -211,8 +234,9 @@ class Ground:
 
     async def work(self, until: float, *, name: Callable[[], str]) -> None:
         """The host: hands over each message when it is due; what fails comes back, five times at most."""
-        queue = self.store.queue
+        queue = self.queue
         while self.now() < until:
+            news = queue.news
             if len(self.gate.calls) > MOST_CALLS:
                 self.chronicle.unfinished = f"no end after {MOST_CALLS} calls, at {self.now():.1f} s"
                 return
@@ -221,7 +245,8 @@ class Ground:
             if wait:
                 if due is None and self._is_quiet():
                     return
-                await asyncio.sleep(min(wait, until - self.now()))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), min(wait, until - self.now()))
                 continue
             for received in await queue.receive(1, HIDDEN):
                 if received.dequeue_count == 1 and (again := self.twice()) is not None:

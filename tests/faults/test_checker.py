@@ -306,3 +306,16 @@ def test_a_look_is_held_to_what_the_replica_could_know_that_answered_it(
     chronicle.truth.append((looked_at - before, last | {"enabled"}))
 
     assert ("false contained" in {each.kind for each in check(chronicle, Expected())}) is found
+
+
+@pytest.mark.parametrize(("before", "found"), [(0.0, False), (0.01, True)], ids=["at once with the order", "before it"])
+def test_what_an_undo_opens_at_once_does_not_make_the_word_before_it_wrong(before: float, found: bool) -> None:
+    """Without any delay the order, its effects and the next records have one time; a moment earlier is another."""
+    chronicle, expected = play_cell(Cell((), "same", undo=True)).chronicle, Expected(frozenset({Status.RELEASED}))
+    (chain,) = chronicle.incidents.values()
+    ordered_at = next(at for at, record in chain if record.kind == "undo-ordered")
+    truth = chronicle.truth
+
+    truth[:] = [(ordered_at - before if at >= ordered_at else at, things) for at, things in truth]
+
+    assert ("false contained" in {each.kind for each in check(chronicle, expected, canary=CANARY)}) is found

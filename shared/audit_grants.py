@@ -132,6 +132,14 @@ def consent(record: AuditRecord) -> Giving:
     )
 
 
+def scopes_listed(record: AuditRecord) -> frozenset[str]:
+    """Every scope that a consent lists, folded, as held before or as given; none where the list is odd or cut off."""
+    text = _new(record, "consentaction.permissions", whole=True) or ""
+    if not text.rstrip("; ").endswith("]"):
+        return frozenset()
+    return frozenset(scope.casefold() for each in _entries(text) for scope in each.get("Scope", "").split())
+
+
 def is_by_admin(record: AuditRecord) -> bool | None:
     """Whether an administrator agreed, for whomever."""
     return _flag(_new(record, "consentcontext.isadminconsent"))

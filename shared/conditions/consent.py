@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from shared.audit import LOOK_BACK
 from shared.audit_changes import AT_ONCE, Change, ChangeKind
-from shared.audit_grants import DELEGATED_GIVEN, Given, Giving, giving, is_by_admin
+from shared.audit_grants import DELEGATED_GIVEN, Given, Giving, giving, is_by_admin, scopes_listed
 from shared.case import AuditActor, AuditRecord, Case, Known, PartName, PeopleWindow, window_of
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import actor_text, both, is_unexpected, is_within
@@ -221,8 +221,8 @@ class Consented:
 def _consents(made: Sequence[Change]) -> list[Change]:
     """
     Consents, and the delegated grants that somebody wrote without one: Graph takes those directly. A grant of a
-    consent's correlation id comes of it; whoever calls chooses that id, so only about the same time, and not of another
-    person: the log may name a service for it, and nobody else.
+    consent's correlation id comes of it; whoever calls chooses that id, so only about the same time, not by another
+    person, and no more than the consent lists: the log may name a service for it, and nobody else.
     """
     agreed = [change for change in made if ChangeKind.CONSENT in change.kinds]
     known = [(record.correlation_id, change) for change in agreed for record in change.records]
@@ -235,6 +235,7 @@ def _consents(made: Sequence[Change]) -> list[Change]:
             id_ == change.records[0].correlation_id
             and abs(consent.at - change.at) <= AT_ONCE
             and not _is_another_person(change.actor, consent)
+            and not _gives_more(change, consent)
             for id_, consent in known
         )
     ]
@@ -243,6 +244,14 @@ def _consents(made: Sequence[Change]) -> list[Change]:
 
 def _is_another_person(actor: AuditActor, consent: Change) -> bool:
     return actor.user_id not in (None, consent.actor.user_id)
+
+
+def _gives_more(grant: Change, consent: Change) -> bool:
+    """Whether a workload gave a scope that the consent does not list; where that is told of none, it is left open."""
+    listed = frozenset(scope for record in consent.records for scope in scopes_listed(record))
+    if grant.actor.user_id is not None or not listed:
+        return False
+    return any(each.name.casefold() not in listed for record in grant.records for each in giving(record).given)
 
 
 def _is_by_application(change: Change) -> bool:

@@ -144,7 +144,7 @@ def test_a_grant_that_is_written_without_a_consent_is_one() -> None:
 
 def test_the_grant_of_a_consent_is_judged_by_who_consented() -> None:
     """The log may name the service for it; a day later it is no part of that consent, whatever id its writer chose."""
-    workflow = replace(WIDE, correlation_id="c-2")
+    workflow = replace(agreed(f"[] => [{entry('User.Read Mail.ReadWrite')}]"), correlation_id="c-2")
     rule = Consented((ConsentFlaw.BROAD,), by_other_than=(str(WIDE.actor.user_id),))
     at_once = granted(by="00000003-0000-0000-c000-000000000000")
     later = replace(at_once, at=WIDE.at + timedelta(minutes=40))
@@ -164,6 +164,18 @@ def test_a_grant_by_another_person_is_no_part_of_a_consent() -> None:
     assert isinstance(finding, Met)
     assert STRANGER in finding.reason
     assert isinstance(rule.check(case(audits=(workflow,), given=(his_own,))), NotMet)
+
+
+def test_a_workload_grants_no_more_under_a_consent_than_that_tells() -> None:
+    """Which of them is the service nobody can tell, and a thief's writes under whatever correlation id he chooses."""
+    harmless, untold = (replace(agreed(told), correlation_id="c-2") for told in (f"[] => [{entry('User.Read')}]", None))
+    rule = Consented((ConsentFlaw.BROAD,), by_other_than=(str(WIDE.actor.user_id),))
+
+    assert isinstance(rule.check(case(audits=(harmless,), given=(granted(),))), Met)
+    assert isinstance(rule.check(case(audits=(harmless,), given=(granted("User.Read"),))), NotMet)
+    assert isinstance(rule.check(case(audits=(untold,), given=(granted(),))), NotMet), "it tells nothing to compare"
+    held = replace(WIDE, correlation_id="c-2", targets=agreed(f"[{entry('Mail.ReadWrite')}] => [{entry('x')}]").targets)
+    assert isinstance(rule.check(case(audits=(held,), given=(granted(),))), NotMet), "a grant may list what was held"
 
 
 def test_who_may_consent_is_named_by_id() -> None:

@@ -271,10 +271,11 @@ class Responder:
         if because != "recheck":
             await self._advance(IncidentId(incident), because)
             return
-        series, place = message.get("series"), message.get("place")
+        series, place, written = message.get("series"), message.get("place"), message.get("written")
         if not isinstance(series, int) or not isinstance(place, int):
             raise MalformedSignal(source="work queue", why="a recheck names its series and its place")
-        await self._with_chain(IncidentId(incident), lambda work: work.recheck(series, place))
+        since = written if isinstance(written, int) else None
+        await self._with_chain(IncidentId(incident), lambda work: work.recheck(series, place, since))
 
     async def tell_poisoned(self, body: bytes) -> None:
         """A message that failed every time: say so in the incident it names, if it names one."""

@@ -97,8 +97,12 @@ def looked_until(chain: Chain) -> int:
 
 
 def is_decided(chain: Chain) -> bool:
-    """Whether the newest decision looked at every signal."""
-    return chain.place(Decided) >= 0 and chain.place(SignalJoined) <= looked_until(chain)
+    """
+    Whether the newest decision looked at every signal. Whoever ordered an undo has answered those that had come: to
+    decide on them afterwards would contain again what a person has just released.
+    """
+    answered = max(looked_until(chain), chain.place(UndoOrdered))
+    return chain.place(Decided) >= 0 and chain.place(SignalJoined) <= answered
 
 
 def waits_for_a_look(chain: Chain) -> bool:
@@ -108,11 +112,6 @@ def waits_for_a_look(chain: Chain) -> bool:
     """
     looked_at = chain.place(WorkStarted) > chain.place(SignalJoined) and active_plan(chain) is not None
     return not is_decided(chain) and not looked_at
-
-
-def is_undecided_since_undo(chain: Chain) -> bool:
-    """Whether a signal has come since the newest order to undo. Whoever gave that has answered those of before."""
-    return not is_decided(chain) and chain.place(SignalJoined) > chain.place(UndoOrdered)
 
 
 def back_since(chain: Chain, step: str) -> int:

@@ -9,8 +9,10 @@ it is and told. A resumed step looks again first, so that nothing is given back 
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import islice
 
 from shared.actions import action_named
+from shared.actions.custody import put_lock_on
 from shared.actions.interface import Applied, Earlier, WayBack
 from shared.case import CouldNotLook, Known
 from shared.chain import Chain
@@ -47,6 +49,7 @@ from shared.fence import fenced
 from shared.identity import IdentityRef
 from shared.look import Look
 from shared.refusals import refusal_name, todo_for
+from shared.signal import JsonObject
 from shared.standing import back_since, is_back
 from shared.tenant import Check, Tenant
 
@@ -55,7 +58,7 @@ _WAITS = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds before each round; replicas 
 _LAG = timedelta(seconds=sum(_WAITS))
 _LOOKS_AGAIN = (5.0, *_WAITS[1:])  # seconds before the look after the race window, and before each that repeats it
 CHANGED_SINCE = "changed-since"
-RESTORE = "restore-application"
+RESTORE, _CUSTODY = "restore-application", "custody"
 
 
 # What is to be undone. Pure.
@@ -118,22 +121,29 @@ def lets_sign_in(chain: Chain, order: UndoOrdered) -> bool:
 
 def earlier_of(chain: Chain, step: PlannedStep, order: UndoOrdered) -> Earlier:
     """What the journal holds for the way back of a step."""
-    begun = back_since(chain, step.id)
-    image = next(
-        dict(line.entry.before)
-        for line in chain.lines
-        if isinstance(line.entry, Intended) and line.record.step == step.id and line.record.sequence > begun
-    )
     made: dict[str, object] = {}
     for applied in chain.all(AppliedEntry):
         made |= applied.made
     return Earlier(
-        image,
+        next(_images_of(chain, step)),
         made,
         accused=frozenset(_accused(chain)),
         give_back=frozenset(order.give_back),
         named=order.steps is not None,
+        lock_goes=_lock_goes(chain, order),
     )
+
+
+def _images_of(chain: Chain, step: PlannedStep) -> Iterator[JsonObject]:
+    """What was there before each round of the step, oldest first, since it was put back."""
+    begun = back_since(chain, step.id)
+    return (dict(intent.before) for record, intent in chain.told(Intended, step.id) if record.sequence > begun)
+
+
+def _lock_goes(chain: Chain, order: UndoOrdered) -> bool:
+    """Whether the instance lock was put on by custody of this incident, and the order takes that back."""
+    custodies = (step for step in ordered_steps(chain, order) if step.action == _CUSTODY)
+    return any(put_lock_on(image) for step in custodies for image in islice(_images_of(chain, step), 1))
 
 
 def _accused(chain: Chain) -> Iterator[str]:

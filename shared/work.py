@@ -78,7 +78,6 @@ from shared.standing import (
     is_back,
     is_closed,
     is_decided,
-    is_undecided_since_undo,
     known_ids,
     needs_work,
     standing_plan,
@@ -178,9 +177,10 @@ class Work:
         waits = asked.then == "contain" and self._deciding.still_contains_on_silence(asked.rule) and not answered
         return asked.until if waits and not any(is_call_about(call, asked) for call in chain.all(Escalated)) else None
 
-    async def recheck(self, series: int, place: int) -> None:
+    async def recheck(self, series: int, place: int, written: int | None = None) -> None:
         """
-        Look again at a contained identity, and contain again what was undone.
+        Look again at a contained identity, and contain again what was undone. `written` is the place of the newest
+        write when the look was set; None: its message does not tell.
 
         A look that a rival kept from being taken is taken later: nobody else would.
         """
@@ -192,8 +192,10 @@ class Work:
             or fight_is_over(self._chain, self._desk.clock())
         ):
             return
+        if written is not None and written < self._chain.place(Applied) < self._chain.place(RechecksSet):
+            return  # of an attempt that failed before it wrote the series down: the next one has set these looks anew
         plan, self._looks.planned_at = standing
-        message = self._recheck_message(series, place)
+        message = self._recheck_message(series, place, written)
         if self._is_busy() or (
             told_look(self._chain, series, place) is None and is_written_since(self._chain, self._desk.clock())
         ):
@@ -205,7 +207,7 @@ class Work:
             return
         if newest.chained and place < len(newest.after) and told_look(self._chain, series, place) is None:
             gap = newest.after[place] - newest.after[place - 1]
-            await self._put_off(self._recheck_message(series, place + 1), timedelta(seconds=gap))
+            await self._put_off(self._recheck_message(series, place + 1, written), timedelta(seconds=gap))
         try:
             await self._look_again(plan, series, place)
         except RivalActs:
@@ -410,7 +412,7 @@ class Work:
         reason = "; ".join(left) or "everything that can come back is proven back"
         ended = UndoEnded(whole=not left, reason=reason)
         await self._watch_the_rest(order)
-        if is_undecided_since_undo(chain):
+        if not is_decided(chain):
             await chain.write(ended)
             return True
         await close(self._desk, self._chain, "needs-attention" if left else "released", reason, ended)
@@ -573,7 +575,9 @@ class Work:
         )
         chained = recent_setbacks(self._chain, self._desk.clock()) >= STRIKES
         for place, seconds in enumerate(after[:1] if chained else after, start=1):
-            await self._desk.store.queue.send(self._recheck_message(series, place), timedelta(seconds=seconds))
+            await self._desk.store.queue.send(
+                self._recheck_message(series, place, self._chain.place(Applied)), timedelta(seconds=seconds)
+            )
         await self._chain.write(RechecksSet(series=series, after=after, chained=chained))
 
     async def _watch(self) -> None:
@@ -633,8 +637,8 @@ class Work:
     async def _send_resume(self) -> None:
         await send_resume(self._desk, self._incident, lambda: self._send(RESUME_AFTER, because="resumed"))
 
-    def _recheck_message(self, series: int, place: int) -> JsonObject:
-        return {**self._message("recheck"), "series": series, "place": place}
+    def _recheck_message(self, series: int, place: int, written: int | None) -> JsonObject:
+        return {**self._message("recheck"), "series": series, "place": place, "written": written}
 
 
 def _waits_to_be_judged(chain: Chain) -> bool:

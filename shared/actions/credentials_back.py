@@ -27,7 +27,7 @@ def plan_removed(holder: Holder, state: IdentityState, earlier: Earlier) -> WayB
         "keysBack": [*keys],
         "keysNow": [*raw_keys(holder.keys)],
         "federatedBack": [*trusts],
-        **_lock(state, first, writing=bool(keys)),
+        **_lock(state, first, writing=bool(keys), goes=earlier.lock_goes),
     }
     secrets = tuple(_secret(str(id_)) for id_ in _list(first.get("passwords")))
     writes = tuple(name_back(write) for write in writes_back(holder.kind, holder.object_id, image))
@@ -143,10 +143,13 @@ def _stays_away(id_: str, earlier: Earlier) -> str | None:
     return f"{id_} is kept away: a detection accuses it. Name it in the order if it has to come back."
 
 
-def _lock(state: IdentityState, first: JsonObject, *, writing: bool) -> JsonObject:
-    """The lock as it was before the removal, if it is to be put back: after these writes, or because it is off."""
+def _lock(state: IdentityState, first: JsonObject, *, writing: bool, goes: bool) -> JsonObject:
+    """
+    The lock as it was before the removal, if it is to be put back: after these writes, or because it is off. Where it
+    was custody's, and `goes` with that, nobody puts it back once it is off.
+    """
     lock, locked = first.get("instanceLock"), is_locked(state)
-    if not isinstance(lock, dict) or (locked and not writing):
+    if not isinstance(lock, dict) or (not writing if locked else goes):
         return {}
     return {"instanceLock": lock, "lockedBy": first.get("lockedBy"), "lift": locked and writing}
 

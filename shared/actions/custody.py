@@ -113,7 +113,7 @@ def _way_back(step: PlannedStep, first: JsonObject, now: JsonObject) -> WayBack:
     tags = [str(tag) for tag in _list(now.get("tags"))]
     if TAG not in [str(tag) for tag in _list(first.get("tags"))] and TAG in tags:
         image["tags"] = [tag for tag in tags if tag != TAG]
-    if not _is_whole(first.get("instanceLock")) and "instanceLock" in first:
+    if put_lock_on(first):
         before, shown = first.get("instanceLock"), now.get("instanceLock")
         left: JsonObject = {**(before if isinstance(before, dict) else {}), **_LOCKED}
         if _bare(shown) == _bare(left):
@@ -239,7 +239,7 @@ def _writes(step: PlannedStep, image: JsonObject) -> Iterator[AccessWrite]:
     for id_ in _ids(image.get("principalOwners")):
         yield RemoveOwner(HolderKind.SERVICE_PRINCIPAL, principal, id_)
     lock = image.get("instanceLock")
-    if "instanceLock" in image and not _is_whole(lock):
+    if put_lock_on(image):
         yield SetInstanceLock(step.target_id, {**(lock if isinstance(lock, dict) else {}), **_LOCKED})
     tags = [str(tag) for tag in _list(image.get("tags"))]
     if TAG not in tags:
@@ -248,6 +248,11 @@ def _writes(step: PlannedStep, image: JsonObject) -> Iterator[AccessWrite]:
 
 _LOCKED: JsonObject = {"isEnabled": True, "allProperties": True}
 _UNLOCKED: JsonObject = {"isEnabled": False, "allProperties": False}
+
+
+def put_lock_on(image: JsonObject) -> bool:
+    """Whether custody with this pre-image put the instance lock on: it was off before, or on in part."""
+    return "instanceLock" in image and not _is_whole(image["instanceLock"])
 
 
 def _is_whole(lock: JsonValue) -> bool:

@@ -121,6 +121,7 @@ class Earlier:
     accused: frozenset[str] = frozenset()  # credentials that detections name: undo keeps them away,
     give_back: frozenset[str] = frozenset()  # but for those that its order names
     named: bool = False  # the order to undo names this step
+    lock_goes: bool = False  # the instance lock was put on by custody of this incident, which is undone as well
     evidence_at: datetime | None = None  # when the first of what the incident is about happened
 
 

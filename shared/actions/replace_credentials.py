@@ -205,7 +205,7 @@ class ReplaceCredentials:
         except Unreachable as error:
             return Proof("unknown", str(error))
         left = not_back(holder, image)
-        if isinstance(image.get("instanceLock"), dict) and not is_locked(state):
+        if isinstance(image.get("instanceLock"), dict) and not is_locked(state) and not earlier.lock_goes:
             left.append("the instance lock")
         if left:
             return Proof("not-held", "; ".join(f"not back yet: {each}" for each in left))

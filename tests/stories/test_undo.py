@@ -13,8 +13,10 @@ from shared.entries import Intended, SignalJoined, UndoApplied, UndoIntended, Un
 from shared.errors import RequestConflicts
 from shared.identity import IdentityRef
 from shared.incident import Status
+from shared.orders import Order
+from shared.policy import ActionChoice
 from shared.tenant import Gathered
-from tests.fakes import START, Crash, FakeDirectory, certificate, federated, password, payroll
+from tests.fakes import PAYROLL, START, Crash, FakeDirectory, certificate, federated, password, payroll
 from tests.faults.test_crash_points import STATE, WITH_CERTIFICATE, Points, mortal
 from tests.stories.world import World, detection, play, with_vault
 
@@ -498,3 +500,37 @@ def test_a_signal_that_nobody_has_looked_at_keeps_an_undo_back_for_that_moment()
         assert await world.status() is Status.RELEASING
 
     play(story, payroll(application=[password(1)]))
+
+
+CUSTODY = """
+version: 1
+rules:
+  - name: leaked-credential
+    when: {risk-detection: {types: [leakedCredentials], levels: [medium, high]}}
+    verdict: contain
+    actions: [block-sign-in, custody]
+"""
+
+
+def test_the_lock_that_custody_put_on_stays_off_once_it_is_taken_back() -> None:
+    """Credentials that went later found the lock on, which was Cordon's own: to put it back would undo the undo."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=2))
+        id_ = (await world.chain()).incident
+        more = tuple(ActionChoice(name, {}) for name in ("block-sign-in", "custody", "replace-credentials"))
+        await responder.order(Order(IdentityRef(PAYROLL), "to be sure", "Ada", more, None, "order-1"))
+        await world.work_queue(world.instance())
+        locked = world.directory.state.instance_lock
+        await world.instance().undo(id_, ORDER)
+        await world.work_queue(world.instance())
+
+        assert locked is not None
+        assert locked["isEnabled"] is True
+        assert not world.directory.state.holders[1].passwords
+        assert not (world.directory.state.instance_lock or {}).get("isEnabled")
+        assert await world.status() is Status.RELEASED
+
+    play(story, payroll(principal=[password(5), certificate(6)]), policy=CUSTODY)

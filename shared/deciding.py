@@ -526,9 +526,7 @@ _MEND_AND_ORDER = (
     "again."
 )
 
-
 BY_HAND = "Decide yourself and act in the Entra admin centre; Cordon will not."
-
 
 _OTHERWISE = "Order another action, or do by hand in the Entra admin centre what is still wanted."
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.case import CouldNotLook, PartName
-from shared.entries import Closed, Escalated, Rechecked, RechecksSet, WorkStarted
+from shared.entries import Applied, Closed, Escalated, Rechecked, RechecksSet, WorkStarted
 from shared.errors import PermissionMissing
 from shared.fight import FIGHT_ROUNDS
 from shared.identity import IdentityRef
@@ -240,3 +240,25 @@ def test_news_that_lost_against_a_rivals_older_look_is_looked_at_again() -> None
         assert is_clean(world)
 
     play(story, STATE)
+
+
+@pytest.mark.parametrize(("back", "looks"), [(1, 0), (0, 1)], ids=["set before the write", "set after it"])
+def test_a_look_that_was_set_before_the_newest_write_is_dropped_whatever_the_clock_says(back: int, looks: int) -> None:
+    """
+    An attempt that failed had set the same series; its look would come within seconds of the write, and by a clock that
+    is four minutes ahead nobody can see that.
+    """
+
+    async def story(world: World) -> int:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=1))
+        chain = await world.chain()
+        newest = chain.last(RechecksSet)
+        assert newest is not None
+        ahead = replace(world, clock=lambda: world.clock() + timedelta(minutes=4)).instance("two")
+        look = {"series": newest.series, "place": 1, "written": chain.place(Applied) - back}
+        await ahead.work({"incident": chain.incident, "because": "recheck", **look})
+        return sum(1 for _ in (await world.chain()).all(Rechecked))
+
+    assert play(story, STATE) == looks

@@ -1,18 +1,20 @@
 """A signal that joins what is contained is answered by that, unless the policy asks for more on it."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from shared.case import CouldNotLook, PartName
-from shared.entries import Decided, HeldBack
+from shared.entries import Decided, HeldBack, UndoOrdered
 from shared.identity import IdentityRef
 from shared.incident import Status
 from shared.responder import Responder
 from shared.signal import JsonObject
 from shared.tenant import Gathered
-from tests.fakes import password, payroll
+from tests.fakes import Crash, password, payroll
+from tests.faults.attacks import hooked
 from tests.stories.world import World, leak, play
 
 STATE = payroll(application=[password(1)])
@@ -154,3 +156,30 @@ def test_a_signal_that_asks_for_nothing_more_leads_to_a_look_and_to_no_new_plan(
         assert await world.status() is Status.CONTAINED
 
     play(story, STATE, policy=TWO_RULES.replace("VERDICT", "contain"))
+
+
+def test_a_signal_that_an_undo_has_answered_is_not_decided_on_after_a_crash() -> None:
+    """Whoever was killed between the release and its last word took the incident up again and contained it anew."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=2))
+        failing(world, CouldNotLook("throttled", may_help_later=True))
+        await hear(world, responder, ODD)
+        await responder.undo((await world.chain()).incident, UndoOrdered(by="Ada", reason="a false alarm"))
+        failing(world, None)
+        with suppress(Crash):
+            await world.work_queue(hooked(world, _dies_at_the_last_word).instance("two"), timedelta(minutes=1))
+        await world.work_queue(world.instance("three"))
+
+        assert await world.status() is Status.RELEASED
+        assert world.directory.state.enabled
+        assert "tags=cordon-custody" not in world.directory.effects
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "contain"))
+
+
+async def _dies_at_the_last_word(name: str) -> None:
+    if name == "journal append work-ended":
+        raise Crash

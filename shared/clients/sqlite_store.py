@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import starmap
@@ -118,6 +119,7 @@ class SqliteFile:
         self.path = path
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._waiting: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+        self._flushes = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = _connect(path)
@@ -184,12 +186,18 @@ class SqliteFile:
                 self._writing.release()
                 batches[:0] = [[write] for write in writes if not write.answer.done()]
                 return False
-            flush = loop.run_in_executor(None, self._flush)
-        except BaseException:
-            self._roll_back()
+            self._flushes += 1
+            flush = loop.run_in_executor(None, self._flush, self._flushes)
+        except BaseException as problem:
+            self._flushes += 1  # a flush that found no thread may stand in the pool's queue, and must not run any more
+            with suppress(sqlite3.Error):  # whoever writes next is told by the file
+                self._roll_back()
             self._writing.release()
             loop.call_soon(self._write_next, loop, batches)
-            raise
+            if not isinstance(problem, Exception):
+                raise
+            _refuse([write for write in writes if not write.answer.done()], problem, self._in_doubt)
+            return True
 
         def flushed(done: "asyncio.Future[sqlite3.Error | None]") -> None:
             self._answer(writes, results, done.result())
@@ -213,8 +221,10 @@ class SqliteFile:
                 _refuse(writes, problem, self._explained)
             return None
 
-    def _flush(self) -> sqlite3.Error | None:
+    def _flush(self, number: int) -> sqlite3.Error | None:
         """In a thread: make it durable. What went wrong, if anything did; then nobody knows what stands."""
+        if number != self._flushes:
+            return None
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error as problem:

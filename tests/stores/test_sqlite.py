@@ -309,6 +309,25 @@ async def test_a_flush_that_fails_leaves_every_outcome_unknown(
     await asyncio.gather(*(store.journal.append(chain(incident, 1)) for incident in incidents))
 
 
+async def test_where_no_thread_can_be_had_everybody_is_told_and_nothing_stands(tmp_path: Path, watch: Watch) -> None:
+    """They waited for ever: what was begun had been taken back, and nobody said so."""
+    store, incidents = open_sqlite_store(tmp_path / "cordon.db", watch), [new_incident() for _ in range(2)]
+    threads = ThreadPoolExecutor(1)
+    threads.shutdown()
+    asyncio.get_running_loop().set_default_executor(threads)
+
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(
+            *(store.journal.append(chain(incident, 1)) for incident in incidents), return_exceptions=True
+        )
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    seen = [list(await store.journal.read(incident)) for incident in incidents]
+    await store.journal.append(chain(incidents[0], 1))
+
+    assert [type(answer) for answer in answers] == [OutcomeUnknown, OutcomeUnknown]
+    assert seen == [[], []]
+
+
 async def test_whoever_is_cancelled_before_its_turn_has_written_nothing(tmp_path: Path, watch: Watch) -> None:
     """The others of the same moment have."""
     store, gone, other = open_sqlite_store(tmp_path / "cordon.db", watch), new_incident(), new_incident()

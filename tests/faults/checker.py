@@ -8,7 +8,7 @@ Each violation has a kind of `KINDS`, so that a table can show how many of each 
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import accumulate
 from math import nextafter
@@ -26,6 +26,7 @@ from shared.entries import (
     UndoEnded,
     UndoIntended,
     UndoOrdered,
+    UndoVerified,
     Verified,
     WorkEnded,
     WorkStarted,
@@ -286,33 +287,62 @@ def _closed_by(step: PlannedStep) -> tuple[str, ...]:
     return CLOSES.get(step.action, ())
 
 
+@dataclass(slots=True)
+class Before:
+    """
+    What stood open before Cordon came, by the pre-images of each step. What an undo has proven back is behind it; what
+    it left is still to be given back by the next one.
+    """
+
+    actions: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    images: dict[tuple[str, str], tuple[str, Intended]] = field(
+        default_factory=dict[tuple[str, str], tuple[str, Intended]]
+    )
+    ordered: set[str] = field(default_factory=set[str])  # incidents of which a person has ordered the undo
+    back: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    old: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+
+    def follow(self, record: Record) -> None:
+        """Take in what the journal says next."""
+        id_ = record.incident, record.step or ""
+        match read_entry(record):
+            case Planned() as plan:
+                self.actions |= {(record.incident, step.id): step.action for step in plan.steps}
+            case Intended() as intent:
+                self._begin(id_, intent)
+            case UndoVerified() as look:
+                (self.back.add if look.answer == "held" else self.back.discard)(id_)
+            case UndoOrdered():
+                self.ordered.add(record.incident)
+            case UndoEnded():
+                self.old |= {known for known in self.back if known[0] == record.incident}
+                self.ordered.discard(record.incident)
+            case _:
+                pass
+
+    def _begin(self, id_: tuple[str, str], intent: Intended) -> None:
+        if id_ not in self.images or id_ in self.old:
+            self.images[id_] = self.actions[id_], intent
+        self.old.discard(id_)
+        self.back.discard(id_)
+
+    def was_open(self, thing: str) -> bool:
+        """Whether an undo that is under way may open it."""
+        images = [image for (incident, _), image in self.images.items() if incident in self.ordered]
+        return any(_was_open(thing, *image) for image in images)
+
+
 def _less_contained(chronicle: Chronicle) -> Iterator[Violation]:
     """Only an undo that a person ordered may open anything, and of that only what stood open before Cordon came."""
-    images: dict[tuple[str, str], tuple[str, Intended]] = {}
-    actions: dict[tuple[str, str], str] = {}
-    ordered, old = set[str](), set[tuple[str, str]]()
+    before = Before()
     for event in _as_sent(chronicle):
         if isinstance(event, Wrote):
-            found = [image for (incident, _), image in images.items() if incident in ordered]
-            wrong = {thing for thing in event.opened - OURS if not any(_was_open(thing, *image) for image in found)}
+            wrong = {thing for thing in event.opened - OURS if not before.was_open(thing)}
             if wrong:
                 yield Violation("less contained", f"{event.what} at {event.at:.1f} s opened {sorted(wrong)}")
             continue
         for record in event.records:
-            entry, id_ = read_entry(record), (record.incident, record.step or "")
-            match entry:
-                case Planned():
-                    actions |= {(record.incident, step.id): step.action for step in entry.steps}
-                case Intended() if id_ not in images or id_ in old:
-                    images[id_] = actions[id_], entry
-                    old.discard(id_)
-                case UndoOrdered():
-                    ordered.add(record.incident)
-                case UndoEnded():
-                    old |= {known for known in images if known[0] == record.incident}
-                    ordered.discard(record.incident)
-                case _:
-                    pass
+            before.follow(record)
     lifted = any("unlocked" in event.opened for event in chronicle.events if isinstance(event, Wrote))
     undone = any(record.kind == UndoOrdered.kind for chain in chronicle.incidents.values() for _, record in chain)
     if lifted and not undone and "unlocked" in chronicle.truth[-1][1]:

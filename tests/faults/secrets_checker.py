@@ -29,7 +29,7 @@ from tests.faults.chronicle import Appended, Chronicle, Happened
 from tests.faults.estate import READ, REFRESH, STORAGE, TIERS, Azure, Moment
 
 TOUCHED = "azure"  # as the chronicle calls a write that concerns a secret
-CONSUMERS = (0.0, 137.0, 401.0)  # when each reads its secret first; then after every refresh
+CONSUMERS = (-60.0, 137.0, 401.0)  # when each reads its secret first, one before it all; then after every refresh
 
 
 def check_secrets(chronicle: Chronicle, azure: Azure, evidence: Mapping[str, bytes]) -> Iterator[Violation]:
@@ -59,7 +59,8 @@ def _on_a_dead_value(chronicle: Chronicle, azure: Azure) -> Iterator[Violation]:
     """Consumers refresh within the grace, so that none of them ever uses what opens nothing."""
     for ref in TIERS:
         for first in CONSUMERS:
-            if broken := _broken(azure.moments, ref, first, chronicle.ended_at):
+            broken = _broken(azure.moments, ref, first, chronicle.ended_at)
+            if broken is not None:
                 yield Violation(
                     "consumer on a dead value", f"who reads {ref.name} at {first:.0f} s, from {broken:.0f} s on"
                 )
@@ -70,9 +71,9 @@ def _broken(moments: list[Moment], ref: SecretRef, first: float, until: float) -
     times = [moment.at for moment in moments]
     at, kept = first, moments[0].newest[ref]
     while at < until:
-        kept = moments[bisect_right(times, at) - 1].newest[ref] or kept
-        end = at + REFRESH.total_seconds()
-        for moment in moments[bisect_right(times, at) - 1 : bisect_right(times, end)]:
+        now, end = max(0, bisect_right(times, at) - 1), at + REFRESH.total_seconds()
+        kept = moments[now].newest[ref] or kept
+        for moment in moments[now : bisect_right(times, end)]:
             if kept not in moment.living:
                 return max(at, moment.at)
         at = end
@@ -80,30 +81,48 @@ def _broken(moments: list[Moment], ref: SecretRef, first: float, until: float) -
 
 
 def _out_of_order(chronicle: Chronicle, azure: Azure, evidence: Mapping[str, bytes]) -> Iterator[Violation]:
-    """A secret is touched first when each of a higher tier is published, stopped, or waits for somebody."""
+    """
+    A secret is touched first when each of a higher tier is published, stopped, or waits: for somebody, or, where it was
+    read again, for the grace of the round before.
+    """
     tiers: dict[str, int] = {}
-    passable, touched = set[str](), set[str]()
+    passable, over, touched = set[str](), set[str](), set[str]()
     moments = iter(azure.moments[1:])
     for event in chronicle.events:
         if isinstance(event, Appended):
             for record in event.records:
-                _follow(record, tiers, passable, evidence)
+                _follow(record, tiers, passable, over, evidence)
         elif isinstance(event, Happened) and event.what == TOUCHED:
             moment = next(moments)
             for step in (f"{ref.vault}/{ref.name}" for ref in moment.concerns):
                 if step not in touched:
                     touched.add(step)
-                    yield from _first_touch(moment, step, tiers, passable)
+                    rests = {each for each in tiers if _rests_behind_a_round(each, over)}
+                    yield from _first_touch(moment, step, tiers, passable | rests)
 
 
-def _follow(record: Record, tiers: dict[str, int], passable: set[str], evidence: Mapping[str, bytes]) -> None:
+def _rests_behind_a_round(step: str, over: Set[str]) -> bool:
+    """Whether it is a later round of a secret (`vault/name/2`), and the one before it is not over."""
+    vault, name, *number = step.split("/")
+    if not number:
+        return False
+    before = int(number[0]) - 1
+    return (f"{vault}/{name}" if before == 1 else f"{vault}/{name}/{before}") not in over
+
+
+def _follow(
+    record: Record, tiers: dict[str, int], passable: set[str], over: set[str], evidence: Mapping[str, bytes]
+) -> None:
     """What the journal says of the order: the tiers of the plan, and which secrets hold nobody up any more."""
     match read_entry(record):
         case RotationPlanned() as planned:
             listed: list[dict[str, Any]] = json.loads(evidence[planned.evidence])
             tiers |= {str(each["step"]): int(each["tier"]) for each in listed}
-        case SecretDone(stage="published") | SecretStopped() | SecretAwaits() | SecretYields():
+        case SecretDone(stage="published") | SecretStopped() | SecretAwaits() | SecretYields() as entry:
             passable.add(record.step or "")
+            over |= {record.step or ""} if isinstance(entry, SecretStopped) else set()
+        case SecretDone(stage="retired" | "disabled"):
+            over.add(record.step or "")
         case _:
             pass
 

@@ -7,7 +7,7 @@ import pytest
 
 from shared.estate import SecretRef
 from shared.incident import Status
-from tests.faults.checker import KINDS, Expected, check
+from tests.faults.checker import KINDS, Before, Expected, check
 from tests.faults.chronicle import STALE, Appended, Chronicle, Wrote
 from tests.faults.estate import LONG_AGO, REACHED, READ, STORAGE, Azure
 from tests.faults.ground import CANARY
@@ -130,7 +130,7 @@ def _back_before_its_intent(chronicle: Chronicle) -> None:
     place = next(n for n, e in enumerate(chronicle.events) if isinstance(e, Wrote) and e.what == "accountEnabled=True")
     write = chronicle.events[place]
     assert isinstance(write, Wrote)
-    chronicle.events[place] = replace(write, sent_at=50.0)
+    chronicle.events[place] = replace(write, sent_at=write.sent_at - 1.0)
 
 
 def _opened_more(chronicle: Chronicle) -> None:
@@ -165,8 +165,7 @@ def _died_too_early(outcome: Outcome) -> None:
     """The old value is dead as soon as the new one is published, whoever has kept it."""
     azure = _azure(outcome)
     place = next(n for n, moment in enumerate(azure.moments) if moment.name == f"publish {READ.name}")
-    moment = azure.moments[place]
-    azure.moments[place] = replace(moment, living=moment.living - {azure.first[READ]})
+    azure.moments[place:] = [replace(each, living=each.living - {azure.first[READ]}) for each in azure.moments[place:]]
 
 
 def _lowest_first(outcome: Outcome) -> None:
@@ -319,3 +318,23 @@ def test_what_an_undo_opens_at_once_does_not_make_the_word_before_it_wrong(befor
     truth[:] = [(ordered_at - before if at >= ordered_at else at, things) for at, things in truth]
 
     assert ("false contained" in {each.kind for each in check(chronicle, expected, canary=CANARY)}) is found
+
+
+@pytest.mark.parametrize(("proven", "found"), [(False, False), (True, True)], ids=["it was left", "it was back"])
+def test_what_an_undo_left_may_be_given_back_by_the_next_one(proven: bool, found: bool) -> None:
+    """What stood there before Cordon came is still known; what was back, and was not there later, is not."""
+    chronicle = play_cell(Cell((), "same", undo=True)).chronicle
+    (chain,) = chronicle.incidents.values()
+    records = [record for _, record in chain]
+    custody = next(each for each in records if each.kind == "intended" and "custody" in (each.step or ""))
+    order = next(each for each in records if each.kind == "undo-ordered")
+    owner = "owner 82000000-0000-4000-8000-000000000002"
+
+    before = Before()
+    for each in records:
+        left = each.kind == "undo-verified" and not proven
+        before.follow(replace(each, data={**each.data, "answer": "unknown"}) if left else each)
+    before.follow(replace(custody, data={**custody.data, "before": {}}))
+    before.follow(order)
+
+    assert before.was_open(owner) is not found

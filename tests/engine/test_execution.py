@@ -806,3 +806,77 @@ def test_which_plan_is_worked_on_can_be_said() -> None:
         assert bench.execution(planned_at=0).is_settled(step)
 
     play(story, STATE)
+
+
+# What somebody deleted
+
+
+def test_what_somebody_deleted_holds_and_a_person_is_told() -> None:
+    """It gets no tokens, and whoever restores it has it back: neither undone nor done with."""
+
+    async def story(bench: Bench) -> None:
+        await bench.start()
+        plan = await bench.plan("block-sign-in")
+        (step,) = plan.steps
+        await bench.carry_out(plan)
+        before = bench.execution().rests_on_what_is_deleted(plan.steps)
+        bench.directory.deleted = True
+        await bench.execution().verify([step], bench.execution().new_look())
+        proof = bench.last_proof(step)
+
+        assert not before
+        assert proof.answer == "held"
+        assert [left.outcome for left in proof.left] == ["soft-deleted"]
+        assert bench.execution().rests_on_what_is_deleted(plan.steps)
+
+    play(story, STATE)
+
+
+def test_an_old_word_that_it_is_deleted_keeps_nobody_from_looking() -> None:
+    """It may be back: only a look of this attempt, or the one that led to it, tells that nothing can be read."""
+
+    async def story(bench: Bench) -> None:
+        plan = await bench.plan("block-sign-in")
+        bench.directory.deleted = True
+        await bench.execution().verify(plan.steps, bench.execution().new_look())
+        nobody_is_at_it = bench.execution().rests_on_what_is_deleted(plan.steps)
+        await asyncio.sleep(60)
+        await bench.start()
+
+        assert bench.last_proof(plan.steps[0]).left
+        assert not nobody_is_at_it
+        assert not bench.execution().rests_on_what_is_deleted(plan.steps)
+
+    play(story, STATE)
+
+
+def test_what_is_among_no_deleted_items_is_unknown_and_not_deleted() -> None:
+    """One answer that there is no such object proves nothing."""
+
+    async def story(bench: Bench) -> None:
+        plan = await bench.plan("block-sign-in")
+        bench.directory.purged = True
+        await bench.execution().verify(plan.steps, bench.execution().new_look())
+
+        assert bench.last_proof(plan.steps[0]).answer == "unknown"
+        assert not bench.last_proof(plan.steps[0]).left
+
+    play(story, STATE)
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_what_cuts_nothing_off_is_told_deleted_only_if_it_was_proven(proven: bool) -> None:
+    """That an object is gone cuts it off; it does not give it a tag or take an owner from it."""
+
+    async def story(bench: Bench) -> None:
+        plan = await bench.plan("custody")
+        (step,) = plan.steps
+        if proven:
+            await bench.carry_out(plan)
+        bench.directory.deleted = True
+        await bench.execution().verify([step], bench.execution().new_look())
+
+        assert bench.last_proof(step).answer == ("held" if proven else "unknown")
+        assert bool(bench.last_proof(step).left) is proven
+
+    play(story, STATE)

@@ -92,19 +92,23 @@ log = logging.getLogger("cordon")
 class Deciding:
     """
     One instance's decisions about one incident. `puts_off`: what has to be known before a plan goes on could not be
-    read just now.
+    read just now. `judged`: whatever had joined was decided on already, or was looked at.
     """
 
     def __init__(self, desk: Desk, chain: Chain, looks: LaterLooks) -> None:
         self._desk, self._chain, self._looks = desk, chain, looks
-        self.puts_off = False
+        self.puts_off = self.judged = False
 
-    async def decide_if_due(self) -> tuple[Planned | None, Look | None]:
-        """The plan to carry out now, with the look it was made from; (None, None) if nothing is to be done."""
+    async def decide_if_due(self, *, approved: bool = True) -> tuple[Planned | None, Look | None]:
+        """
+        The plan to carry out now, with the look it was made from; (None, None) if nothing is to be done. Unless
+        `approved` is false, what a person has let go goes before what is to be decided.
+        """
         chain, standing = self._chain, active_plan(self._chain)
         order = order_in(chain, since=looked_until(chain))
-        if standing is not None and order is None and chain.place(Approved) > chain.place(Intended):
+        if approved and standing is not None and order is None and chain.place(Approved) > chain.place(Intended):
             return await self._begin_approved(standing)
+        self.judged = True
         if is_decided(chain):
             return standing or self._left_standing(), None
         found, _ = await asyncio.gather(self._investigate(order), self._desk.recall_readiness())

@@ -36,6 +36,7 @@ from shared.entries import (
     RechecksSet,
     SecretsBegun,
     SecretsEnded,
+    SignalJoined,
     UndoEnded,
     UndoIntended,
     UndoOrdered,
@@ -141,9 +142,25 @@ class Work:
         """The plan, if there was one to carry out, and whether nothing is left to try."""
         try:
             plan, look = await self._deciding.decide_if_due()
-            return plan, await self._carry_out(plan, look) if plan else True
+            done = await self._carry_out(plan, look) if plan else True
+            if not self._deciding.judged and not self._deciding.puts_off:
+                return await self._judge_too(plan, done=done)
+            return plan, done
         finally:
             self._desk.precedence.leave(self._incident)
+
+    async def _judge_too(self, plan: Planned | None, *, done: bool) -> tuple[Planned | None, bool]:
+        """
+        Behind what could not wait for it: decide on what joined before this attempt began, for it answers that. The
+        plan that leads to, where it asks for more and may be carried out, or else the one that was carried out.
+        """
+        if is_decided(self._chain):
+            return plan, done
+        more, look = await self._deciding.decide_if_due(approved=False)
+        if more is None or look is None:
+            return plan, done
+        self._looks.planned_at = None
+        return more, await self._carry_out(more, look)
 
     async def _count_matches(self) -> None:
         """When all else is done: which rules decided."""
@@ -229,8 +246,12 @@ class Work:
         if isinstance(told.entry, Rechecked) and told.entry.answer != "held":
             if chain.place(WorkStarted) < told.record.sequence:
                 await self._contain_again(plan)
-        elif active_plan(chain) is not None and place == len(RECHECKS) and chain.place(Closed) < told.record.sequence:
-            await self._close_after_looks(plan)
+        else:
+            if _waits_to_be_judged(chain):  # it came in a fight, and its message kept the distance of this look
+                await self.advance("signal")
+            newest = max(chain.place(Closed), chain.place(RechecksSet)) < told.record.sequence
+            if newest and active_plan(chain) is not None and place == len(RECHECKS):
+                await self._close_after_looks(plan)
         if isinstance(told.entry, Rechecked) and told.entry.answer == "held" and place == _FORESEEN_AT:
             await self._looks.foresee_after(plan)
 
@@ -378,13 +399,14 @@ class Work:
     async def _contain_again(self, plan: Planned) -> None:
         """
         Somebody undid it: do it again. The later look that saw it is in the journal, and counts as a strike. A signal
-        that waits to be judged goes on waiting, for this attempt reads nothing of what that is about.
+        that waits to be judged is judged behind that.
         """
         await self._send_resume()
-        self._deciding.puts_off = _waits_to_be_judged(self._chain)
         await self._begin("recheck")
-        done = await self._carry_out(plan, None, looked=True)
-        await self._end(plan, done=done)
+        done, doing = await self._carry_out(plan, None, looked=True), plan
+        if _waits_to_be_judged(self._chain):
+            doing, done = await self._judge_too(plan, done=done)
+        await self._end(doing, done=done)
 
     # Undoing
 
@@ -642,10 +664,17 @@ class Work:
 
 
 def _waits_to_be_judged(chain: Chain) -> bool:
-    """Whether the attempt before this one put off a decision, and no later one has taken it."""
-    ended = chain.last(WorkEnded)
-    put_off = ended is not None and ended.more and ended.reason == _UNKNOWN
-    return put_off and chain.place(WorkEnded) > chain.place(WorkStarted) and not is_decided(chain)
+    """Whether a signal joined since the newest attempt began that was carried to its end and put no decision off."""
+    judged = begun = -1
+    for line in chain.lines:
+        match line.entry:
+            case WorkStarted():
+                begun = line.record.sequence
+            case WorkEnded(more=more, reason=reason):
+                judged = judged if more and reason == _UNKNOWN else begun
+            case _:
+                pass
+    return chain.place(SignalJoined) > judged and not is_decided(chain)
 
 
 def _left_of_undo(chain: Chain, order: UndoOrdered, undoing: Undoing) -> Iterator[str]:

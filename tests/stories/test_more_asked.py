@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from shared.case import CouldNotLook, PartName
-from shared.entries import Decided, HeldBack, UndoOrdered
+from shared.entries import Decided, HeldBack, Planned, UndoOrdered
+from shared.fight import STRIKES, keeps_distance
 from shared.identity import IdentityRef
 from shared.incident import Status
 from shared.responder import Responder
@@ -183,3 +184,98 @@ def test_a_signal_that_an_undo_has_answered_is_not_decided_on_after_a_crash() ->
 async def _dies_at_the_last_word(name: str) -> None:
     if name == "journal append work-ended":
         raise Crash
+
+
+async def _dies_as_it_begins(name: str) -> None:
+    if name == "journal append work-started":
+        raise Crash
+
+
+def _enable(world: World) -> None:
+    world.directory.state = replace(world.directory.state, enabled=True)
+
+
+@pytest.mark.parametrize("goes_on", [True, False], ids=["the fight goes on", "the attacker gives up"])
+@pytest.mark.parametrize(("verdict", "done"), [("contain", True), ("ask", False)])
+def test_a_signal_that_comes_in_a_fight_is_judged_when_the_next_look_is_due(
+    verdict: str, done: bool, goes_on: bool
+) -> None:
+    """In a fight its message keeps the distance of the looks; what it asks for is not what the fight is about."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        for _ in range(STRIKES):
+            await world.work_queue(responder, timedelta(seconds=40))
+            _enable(world)
+            await responder.work({"incident": (await world.chain()).incident, "because": "watch"})
+        distant = keeps_distance(await world.chain(), world.clock())
+        if goes_on:
+            _enable(world)
+        await hear(world, responder, ODD)
+        await world.work_queue(responder, timedelta(seconds=1))
+        early = "tags=cordon-custody" in world.directory.effects
+        await world.work_queue(responder, timedelta(minutes=4))
+        asked = (await world.chain()).last(HeldBack)
+
+        assert distant
+        assert not early
+        assert ("tags=cordon-custody" in world.directory.effects) is done
+        assert (asked is None) is done
+        assert not world.directory.state.enabled
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", verdict))
+
+
+@pytest.mark.parametrize("moment", ["journal append rechecked", "write send resumed"])
+def test_a_signal_that_comes_between_a_look_and_its_containment_is_judged(moment: str) -> None:
+    """The attempt that contains again begins behind it, and read nothing of what it is about."""
+
+    async def story(world: World) -> None:
+        responder, heard = world.instance(), False
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=30))
+        _enable(world)
+
+        async def hears(name: str) -> None:
+            nonlocal heard
+            if name == moment and not heard:
+                heard = True
+                with suppress(Crash):
+                    await hear(world, hooked(world, _dies_as_it_begins).instance("two"), ODD)
+
+        id_ = (await world.chain()).incident
+        await hooked(world, hears).instance("three").work({"incident": id_, "because": "watch"})
+        await world.work_queue(responder, timedelta(minutes=4))
+
+        assert heard
+        assert "tags=cordon-custody" in world.directory.effects
+        assert not world.directory.state.enabled
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "contain"))
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["carried out", "made anew, and held"])
+def test_a_signal_that_comes_beside_an_approval_is_judged(changed: bool) -> None:
+    """The attempt that carries out what was approved begins behind it, and read nothing of what it is about."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=30))
+        chain = await world.chain()
+        plan = chain.last(Planned)
+        assert plan is not None
+        if changed:
+            world.directory.state = payroll(application=[password(1), password(2)])
+        await responder.approve(chain.incident, plan.hash, approved=True, reason="leaked", by="Ada")
+        await hear(world, responder, ODD)
+        await world.work_queue(responder, timedelta(minutes=4))
+        newest = (await world.chain()).last(Decided)
+
+        assert newest is not None
+        assert newest.rule == "odd"
+        assert ("accountEnabled=False" in world.directory.effects) is not changed
+
+    asks = TWO_RULES.replace("VERDICT", "ask").replace("verdict: contain", "verdict: ask")
+    play(story, STATE, policy=asks)

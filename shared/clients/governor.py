@@ -230,7 +230,10 @@ class Governor(Pacing):
         return self._now() < self._blind_until
 
     def _page(self, quota: Quota) -> _Page:
-        return self._pages.setdefault(quota, _Page())
+        page = self._pages.get(quota)
+        if page is None:
+            page = self._pages[quota] = _Page()
+        return page
 
     def _wall(self) -> Seconds:
         return self._clock().timestamp()

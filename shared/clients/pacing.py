@@ -66,12 +66,18 @@ def stretch_now(window: Window, now: Seconds) -> float:
 
 def wait_for(window: Window, quota: Quota, now: Seconds, cost: int = 1) -> Seconds:
     """How long `cost` more requests must wait; 0 if they may go now."""
+    wait = max(_until_room(window, quota, now, cost), window.closed_until - now)
+    return wait if wait > _TICK else 0.0
+
+
+def _until_room(window: Window, quota: Quota, now: Seconds, cost: int) -> Seconds:
+    room = quota.requests - min(cost, quota.requests)
+    if len(window.sent) <= room:  # however recent they are: a burst would go through all of it for each of its own
+        return 0.0
     span = quota.seconds * stretch_now(window, now)
     recent = [sent for sent in window.sent if sent > now - span]
-    too_many = len(recent) + min(cost, quota.requests) - quota.requests
-    until_room = recent[too_many - 1] + span - now if too_many > 0 else 0.0
-    wait = max(until_room, window.closed_until - now)
-    return wait if wait > _TICK else 0.0
+    too_many = len(recent) - room
+    return recent[too_many - 1] + span - now if too_many > 0 else 0.0
 
 
 def spend(window: Window, quota: Quota, now: Seconds, cost: int = 1) -> Window:
@@ -182,7 +188,10 @@ class Pacing:
         return True
 
     def _lane(self, quota: Quota) -> _Lane:
-        return self._lanes.setdefault(quota, _Lane())
+        lane = self._lanes.get(quota)
+        if lane is None:
+            lane = self._lanes[quota] = _Lane()
+        return lane
 
 
 async def _sleep_or_move(lane: _Lane, wait: Seconds | None) -> None:

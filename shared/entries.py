@@ -8,13 +8,22 @@ things, times, reasons). Models serialise to plain JSON with the field names bel
 
 from datetime import datetime
 from functools import lru_cache
-from typing import ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from shared.errors import JournalDamaged
 from shared.journal import REMEMBERED, Record
+
+
+def _as_it_is(fields: dict[str, JsonValue]) -> dict[str, Any]:
+    return fields
+
+
+# It was checked to be JSON when the model was made; to write it down, pydantic would ask Python for the type of each
+# value once more.
+JsonFields: TypeAlias = Annotated[dict[str, JsonValue], PlainSerializer(_as_it_is)]
 
 
 class Detail(BaseModel):
@@ -59,7 +68,7 @@ class SignalJoined(Entry):
     record_id: str
     observed_at: datetime
     summary: str
-    facts: dict[str, JsonValue] = Field(default_factory=dict)
+    facts: JsonFields = Field(default_factory=dict)
 
 
 class WorkStarted(Entry):
@@ -311,7 +320,7 @@ class Decided(Entry):
     verdict: Literal["ignore", "watch", "ask", "contain"]
     rule: str
     actions: tuple[str, ...] = ()
-    action_options: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)  # of those that have any
+    action_options: dict[str, JsonFields] = Field(default_factory=dict)  # of those that have any
     rules: tuple[RuleAnswer, ...] = ()
     policy: str  # SHA-256 of the policy it was decided by
     by_person: str | None = None  # a responder's order: what they gave as their name, unauthenticated
@@ -339,7 +348,7 @@ class PlannedStep(Detail):
     target_name: str
     describe: str
     changes: tuple[Change, ...] = ()
-    options: dict[str, JsonValue] = Field(default_factory=dict)
+    options: JsonFields = Field(default_factory=dict)
     permissions: tuple[str, ...] = ()
     reversible: bool
     cannot_be_undone: str | None = None
@@ -420,7 +429,7 @@ class Intended(Entry):
 
     kind = "intended"
     round: int = 1
-    before: dict[str, JsonValue]
+    before: JsonFields
     writes: tuple[str, ...]
 
 
@@ -439,7 +448,7 @@ class Applied(Entry):
     kind = "applied"
     round: int = 1
     writes: tuple[WriteOutcome, ...]
-    made: dict[str, JsonValue] = Field(default_factory=dict)  # ids of what was made: certificate name, thumbprint
+    made: JsonFields = Field(default_factory=dict)  # ids of what was made: certificate name, thumbprint
 
 
 class Verified(Entry):
@@ -499,7 +508,7 @@ class UndoIntended(Entry):
 
     kind = "undo-intended"
     round: int = 1
-    image: dict[str, JsonValue] = Field(default_factory=dict)
+    image: JsonFields = Field(default_factory=dict)
     writes: tuple[str, ...] = ()
     drifted: tuple[Drifted, ...] = ()
     lost: tuple[str, ...] = ()
@@ -732,7 +741,7 @@ class RotationBegun(Entry):
     set_off: int = -1  # the place of the word in the incident's journal that set it off
     mode: Literal["watch", "ask", "act"]
     policy: str  # SHA-256 of the policy file
-    options: dict[str, JsonValue] = Field(default_factory=dict)
+    options: JsonFields = Field(default_factory=dict)
 
 
 class ExposureFound(Entry):
@@ -804,7 +813,7 @@ class SecretIntended(Entry):
 
     kind = "secret-intended"
     stage: RotationStage
-    before: dict[str, JsonValue] = Field(default_factory=dict)
+    before: JsonFields = Field(default_factory=dict)
     versions: tuple[str, ...] = ()  # those to be disabled
     source: str | None = None  # where it was this rotation's turn, when it was looked what was there
     turn: int | None = None  # which of the turns there; in another one that image is old
@@ -815,7 +824,7 @@ class SecretDone(Entry):
 
     kind = "secret-done"
     stage: RotationStage
-    made: dict[str, JsonValue] = Field(default_factory=dict)
+    made: JsonFields = Field(default_factory=dict)
     version: str | None = None
     expires: datetime | None = None
     tags: dict[str, str] = Field(default_factory=dict)
@@ -836,7 +845,7 @@ class SecretAwaits(Entry):
 
     kind = "secret-awaits"
     why: str
-    made: dict[str, JsonValue] = Field(default_factory=dict)
+    made: JsonFields = Field(default_factory=dict)
     look_again: float  # seconds between two looks
     remind_at: datetime
     escalate_at: datetime

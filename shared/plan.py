@@ -124,6 +124,9 @@ def _credentials(holder: Holder) -> list[object]:
     ]
 
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
 def _hash(*things: object) -> str:
-    text = json.dumps(things, sort_keys=True, separators=(",", ":"))
+    text = _canonical(things)
     return hashlib.sha256(text.encode()).hexdigest()

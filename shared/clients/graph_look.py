@@ -227,10 +227,12 @@ class Looking:
 
     def _due(self) -> dict[Ask, Call]:
         """What is wanted, can be addressed and was not asked yet."""
-        open_asks = (ask for ask in self._wanted() if ask not in self._found)
+        open_asks = [ask for ask in self._wanted() if ask not in self._found]
+        if self._found and _ALONG.issuperset(open_asks):
+            return {}
         calls = ((ask, call_for(ask, self._ids, self._since)) for ask in open_asks)
         due = {ask: call for ask, call in calls if call is not None}
-        if set(due) <= _ALONG and self._found:
+        if self._found and due.keys() <= _ALONG:
             return {}
         return due
 

@@ -7,8 +7,8 @@ containment. aiohttp, which the Azure SDKs need anyway, takes a third of it.
 """
 
 import ssl
-from collections.abc import AsyncIterator, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import httpx
@@ -40,7 +40,7 @@ class Network(httpx.AsyncBaseTransport):
         body = await request.aread()
         session = self._ready(request)
         headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw]
-        with _in_words_of_httpx():
+        with _IN_WORDS_OF_HTTPX:
             answer = await session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
@@ -86,7 +86,7 @@ class _Body(httpx.AsyncByteStream):
         self._answer = answer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _in_words_of_httpx():
+        with _IN_WORDS_OF_HTTPX:
             async for part in self._answer.content.iter_any():
                 yield part
 
@@ -94,19 +94,31 @@ class _Body(httpx.AsyncByteStream):
         self._answer.close()
 
 
-@contextmanager
-def _in_words_of_httpx() -> Generator[None]:
-    """What was never sent must not look like what may have been carried out."""
-    import aiohttp
+class _InWordsOfHttpx:
+    """What was never sent must not look like what may have been carried out. Keeps nothing: one serves all."""
 
-    try:
-        yield
-    except aiohttp.ConnectionTimeoutError as problem:
-        raise httpx.ConnectTimeout("no connection in time") from problem
-    except aiohttp.ClientConnectorError as problem:
-        raise httpx.ConnectError("no connection") from problem
-    except (aiohttp.ClientError, OSError) as problem:
-        raise httpx.ReadError(type(problem).__name__) from problem
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if problem is None:
+            return
+        import aiohttp
+
+        match problem:
+            case aiohttp.ConnectionTimeoutError():
+                raise httpx.ConnectTimeout("no connection in time") from problem
+            case aiohttp.ClientConnectorError():
+                raise httpx.ConnectError("no connection") from problem
+            case aiohttp.ClientError() | OSError():
+                raise httpx.ReadError(type(problem).__name__) from problem
+            case _:
+                return
+
+
+_IN_WORDS_OF_HTTPX = _InWordsOfHttpx()
 
 
 def network(verify: ssl.SSLContext) -> Network:

@@ -25,13 +25,14 @@ class ConsentFlaw(StrEnum):
 
     TENANT_WIDE = "tenant-wide"  # in everybody's name
     BROAD = "broad"  # to something in the catalogue of dangerous permissions
+    BROAD_TENANT_WIDE = "broad-tenant-wide"  # to something in that catalogue, in everybody's name
     BY_APPLICATION = "by-application"  # not by a person at all
     MANY_USERS = "many-users"  # many people one by one in a short time
     RARE = "rare"  # hardly anybody has consented to this application
     WITHOUT_ROLE = "without-role"  # for the whole tenant, by a person who held no role for that at the time
 
 
-_ASKED = tuple(flaw for flaw in ConsentFlaw if flaw not in (ConsentFlaw.WITHOUT_ROLE, ConsentFlaw.RARE))
+_ASKED = (ConsentFlaw.TENANT_WIDE, ConsentFlaw.BROAD, ConsentFlaw.BY_APPLICATION, ConsentFlaw.MANY_USERS)
 _RUNGS = (PartName.PEOPLE_DAY, PartName.PEOPLE_WEEK)  # as far back as consents are read
 
 
@@ -41,11 +42,12 @@ class Consented:
     Met when a consent to this application `within` this time has one of these findings: it holds for the whole
     tenant; it is broad (holds a permission of these `tiers`); an application gave it and no person; or at least
     `users` people gave theirs within `burst`. `by-other-than` names those who may consent (object ids): their consents
-    do not count, save in a burst. `rare` is asked for by name: at most `rare-people` people hold a consent to the
-    application now, each of their own, and nobody gave it for everybody. `without-role` is asked for by name: it looks
-    up whether a person who consented for the whole tenant held a role for that at the time, by the roles held now and
-    what the log tells of them since, once the log has had its quarter of an hour. The consent and the grants that it
-    makes are one change; a delegated grant that is written without any consent, as PowerShell does, counts as one.
+    do not count, save in a burst. `broad-tenant-wide` is asked for by name: one permission is both. `rare` is asked
+    for by name: at most `rare-people` people hold a consent to the application now, each of their own, and nobody
+    gave it for everybody. `without-role` is asked for by name: it looks up whether a person who consented for the
+    whole tenant held a role for that at the time, by the roles held now and what the log tells of them since, once
+    the log has had its quarter of an hour. The consent and the grants that it makes are one change; a delegated grant
+    that is written without any consent, as PowerShell does, counts as one.
     """
 
     name: ClassVar[str] = "consent"
@@ -121,7 +123,12 @@ class Consented:
 
     def _needs_grants(self) -> bool:
         """What a consent newly gives stands in its grants more surely than in itself."""
-        asked = {ConsentFlaw.TENANT_WIDE, ConsentFlaw.BROAD, ConsentFlaw.WITHOUT_ROLE}
+        asked = {
+            ConsentFlaw.TENANT_WIDE,
+            ConsentFlaw.BROAD,
+            ConsentFlaw.BROAD_TENANT_WIDE,
+            ConsentFlaw.WITHOUT_ROLE,
+        }
         return not asked.isdisjoint(self.findings)
 
     def _rare(self, consents: Sequence[Change], case: Case) -> Met | Unknown | None:
@@ -182,17 +189,30 @@ class Consented:
         flaws = [flaw for flaw in self._flaws(found, change) if flaw[0] in self.findings]
         if flaws:
             return who, f"{told} {flaws[0][1]}"
-        unread_text = next((each.unread for each in found if each.unread), None)
+        unread_text = next((each.unread for each in found if each.unread), None) or self._for_whom(found)
         if unread_text and self._needs_grants():
             return None, f"{told} cannot be judged: {unread_text}"
         return False, ""
 
+    def _for_whom(self, found: Sequence[Giving]) -> str | None:
+        """A broad permission of which the log does not say whether it holds for everybody."""
+        given = [each for giving_ in found for each in giving_.given if each.kind == "delegated"]
+        asked = ConsentFlaw.BROAD_TENANT_WIDE in self.findings
+        open_ = (each for each in given if asked and each.everybody is None and self._is_asked_for(each))
+        return next((f"it does not say for whom {each.name} is" for each in open_), None)
+
+    def _is_asked_for(self, given: Given) -> bool:
+        return given.privilege is not None and given.privilege.tier in self.tiers
+
     def _flaws(self, found: Sequence[Giving], change: Change) -> Iterator[tuple[ConsentFlaw, str]]:
         given = [each for giving_ in found for each in giving_.given]
-        broad = [each for each in given if each.privilege and each.privilege.tier in self.tiers]
+        broad = [each for each in given if self._is_asked_for(each)]
         for each in broad:
             whom = " for the whole tenant" if each.everybody else ""
-            yield ConsentFlaw.BROAD, f"gives {each.name} ({each.privilege.tier if each.privilege else ''}){whom}"
+            said = f"gives {each.name} ({each.privilege.tier if each.privilege else ''}){whom}"
+            yield ConsentFlaw.BROAD, said
+            if each.everybody:
+                yield ConsentFlaw.BROAD_TENANT_WIDE, said
         if wide := [each.name for each in given if each.everybody and each.kind != "directory-role"]:
             yield ConsentFlaw.TENANT_WIDE, f"holds for the whole tenant: {', '.join(wide[:5])}"
         if _is_by_application(change):

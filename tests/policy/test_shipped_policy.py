@@ -10,11 +10,13 @@ from shared.actions import check_policy_action, policy_actions
 from shared.actions.interface import Means
 from shared.case import Case, CouldNotLook, Known, NotLooked, PartName, RiskState
 from shared.decision import decide
-from shared.identity import IdentityKind
+from shared.identity import IdentityKind, IdentityRef
 from shared.plan import make_plan
 from shared.policy import Policy, Verdict, load_policy
+from shared.signal import Signal
 from tests.conditions.cases import added, audit, blocked, but, case, detection
-from tests.fakes import START, password, payroll
+from tests.fakes import ADDRESSES, PAYROLL, START, password, payroll
+from tests.policy.test_audit_grants import USER, consent, entry
 from tests.policy.test_baseline import daily, log
 from tests.sources.test_exposed_secret import read
 
@@ -76,6 +78,21 @@ def test_what_it_decides(policy: Policy, of: Case, verdict: Verdict, rule: str) 
     decision = decide(policy, of)
 
     assert (decision.verdict, decision.rule) == (verdict, rule)
+
+
+def test_mail_of_everybody_for_an_application_of_ones_own_is_asked_about(policy: Policy) -> None:
+    """One consent in everybody's name, by a hand of whom the policy expects none; one user's own is left alone."""
+    log = Signal("directory-audit", "Directory_1", IdentityRef(PAYROLL), START, "a change")
+    wide = consent(f"[] => [{entry('Mail.ReadWrite')}]")
+    own = consent(f"[] => [{entry('Mail.ReadWrite', 'Principal', USER)}]", for_all="False")
+    state = replace(payroll(), addresses=ADDRESSES)
+
+    found = [
+        decide(policy, replace(case(audits=(each,)), signals=(log,), identity=Known(state))) for each in (wide, own)
+    ]
+
+    assert [each.verdict for each in found] == [Verdict.ASK, Verdict.WATCH]
+    assert found[0].rule == "consent-for-everybody-from-an-unexpected-hand"
 
 
 def test_cordons_own_confirmation_proves_nothing(policy: Policy) -> None:

@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from drill.backtest.exports import Export, Numbered, Troubles
 from drill.backtest.hindsight import Hindsight
@@ -18,6 +20,7 @@ from drill.backtest.runs import Runs, pack_audit, pack_sign_in, to_ticks
 from drill.backtest.shapes import Sort, as_graph, sort_of
 from drill.backtest.snapshot import Snapshot
 from shared.audit import concerns_workloads, may_concern_workloads, read_audit, subject_of
+from shared.case import SignIn
 from shared.clients.graph_shapes import Unreadable, guid_of, sign_in_of
 from shared.errors import MalformedSignal
 from shared.identity import IdentityRef
@@ -27,9 +30,9 @@ from shared.sources import source_named
 from shared.untrusted import check_tenant
 
 try:
-    from drill.backtest.glance import glance
+    from drill.backtest.glance import glance, glance_at_sign_in
 except ImportError:  # every record is read in full without it, which takes longer and ends the same
-    glance = None
+    glance = glance_at_sign_in = None
 
 _TARGETS = frozenset({"application", "serviceprincipal"})
 _OTHERS = (None, "User", "Group", "Device", "Role", "Policy", "Other")  # told apart without a second look
@@ -38,6 +41,9 @@ _SNAPSHOT = frozenset(
 )
 _TOLD_EVERY = 2.0  # seconds
 _IN_VAIN = 1000  # lines of a file, one after the other
+_LONGEST_ACTIVITY = 200
+_may_concern = lru_cache(maxsize=1024)(may_concern_workloads)
+T = TypeVar("T")
 
 Say = Callable[[str], None]
 
@@ -195,17 +201,22 @@ class _Sieve:
     def _unsettled(self, lines: Numbered) -> Numbered:
         """
         The lines that are to be read in full. One that is an audit record which concerns no workload is counted, and
-        that is all. Files hold one sort of record: where nothing was told by many glances in turn, none is spent on
-        the rest.
+        that is all; a sign-in is taken from what the glance tells. Files hold one sort of record: where nothing was
+        told by many glances in turn, none is spent on the rest.
         """
-        note, vain = self._audits.note, 0
+        note, may_concern, vain = self._audits.note, _may_concern, 0
+        sign_ins = _Trying(glance_at_sign_in)
         for number, line in lines:
             found = glance(line) if glance and vain < _IN_VAIN else None
             if found is None:
                 vain += 1
+                if (seen := sign_ins.at(line)) is not None and (sort := _sort_of_sign_in(seen[2])) is not None:
+                    self._count()
+                    self._keep_sign_in(seen[0], seen[1], sort)
+                    continue
             else:
                 vain = 0
-                if not may_concern_workloads(found.activity):
+                if len(found.activity) <= _LONGEST_ACTIVITY and not may_concern(found.activity):
                     for target in found.targets:
                         if target.type not in _OTHERS and _is_workload(target.type):
                             break
@@ -257,7 +268,9 @@ class _Sieve:
 
     def _sign_in(self, record: JsonObject, sort: Sort) -> None:
         principal = guid_of(record, "servicePrincipalId")
-        read = sign_in_of(record, principal)
+        self._keep_sign_in(principal, sign_in_of(record, principal), sort)
+
+    def _keep_sign_in(self, principal: str, read: SignIn, sort: Sort) -> None:
         self.found.cover(sort).note(read.at.isoformat())
         self.found.runs.add((to_ticks(read.at), sort.value, read.id, pack_sign_in(principal, read)))
 
@@ -276,6 +289,27 @@ class _Sieve:
         if subject is not None:
             ids = (subject.principal_id, subject.client_id, subject.app_object_id)
             self.found.named.update(each for each in ids if each)
+
+
+class _Trying(Generic[T]):
+    """A glance at each line of a file, until it has told nothing for too long."""
+
+    def __init__(self, glance: Callable[[bytes], T | None] | None) -> None:
+        self._glance, self._vain = glance, 0
+
+    def at(self, line: bytes) -> T | None:
+        if self._glance is None or self._vain >= _IN_VAIN:
+            return None
+        found = self._glance(line)
+        self._vain = self._vain + 1 if found is None else 0
+        return found
+
+
+def _sort_of_sign_in(types: Sequence[str]) -> Sort | None:
+    """As `sort_of` tells them."""
+    if "servicePrincipal" in types:
+        return Sort.SIGN_IN
+    return Sort.MANAGED_SIGN_IN if "managedIdentity" in types else None
 
 
 def _tenant_named(record: JsonObject) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from drill.backtest import sieve
-from drill.backtest.glance import glance
+from drill.backtest.glance import glance, glance_at_sign_in
 from drill.backtest.sieve import Sifted, sift
 
 TARGET: dict[str, Any] = {"id": "8a3b1e00-0000-4000-8000-000000000001", "type": "User", "displayName": 'a "b" \\ c'}
@@ -73,6 +73,71 @@ ODD = [
 ]
 
 
+SIGN_IN: dict[str, Any] = {
+    "id": "8a3b1e00-0000-4000-8000-000000000004",
+    "createdDateTime": "2026-03-02T03:00:00.1234567Z",
+    "signInEventTypes": ["servicePrincipal"],
+    "servicePrincipalId": "8A3B1E00-0000-4000-8000-000000000005",
+    "servicePrincipalCredentialKeyId": "8a3b1e00-0000-4000-8000-000000000006",
+    "federatedCredentialId": "",
+    "servicePrincipalCredentialThumbprint": "0A1B",
+    "clientCredentialType": "clientSecret",
+    "resourceDisplayName": "Microsoft Graph",
+    "resourceId": "00000003-0000-0000-c000-000000000000",
+    "ipAddress": "203.0.113.7",
+    "autonomousSystemNumber": 64496,
+    "location": {"city": "Delft", "countryOrRegion": "NL"},
+    "userAgent": 'azsdk "1" \\',
+    "uniqueTokenIdentifier": "dG9rZW4",
+    "status": {"errorCode": 0, "failureReason": None},
+}
+
+
+def signed_in(**properties: Any) -> bytes:
+    return json.dumps({**SIGN_IN, **properties}, ensure_ascii=False).encode(errors="surrogatepass")
+
+
+# Whatever any of its properties may hold instead.
+STRANGE: tuple[Any, ...] = (
+    "",
+    None,
+    "x",
+    0,
+    -1,
+    1.0,
+    1e300,
+    10**30,
+    2**63,
+    2**64,
+    True,
+    [],
+    ["servicePrincipal"],
+    {},
+    {"errorCode": 7},
+)
+TIMES = ("2026-03-02", "20260302T030000Z", "2026-03-02T03:00:00", "2026-03-02T05:00:00+02:00", "2026-03-02 03:00:00Z")
+SIGN_INS = [
+    signed_in(),
+    *(signed_in(**{name: value}) for name in SIGN_IN for value in STRANGE),
+    *(signed_in(createdDateTime=each) for each in (*TIMES, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z")),
+    *(signed_in(signInEventTypes=each) for each in (["managedIdentity"], ["interactiveUser"], ["servicePrincipal", 1])),
+    *(signed_in(status={"errorCode": each}) for each in (*STRANGE, 50126, "0")),
+    *(signed_in(location={"countryOrRegion": each}) for each in STRANGE),
+    *(
+        signed_in(**{name: value})
+        for name in ("activityDisplayName", "TimeGenerated", "category", "properties", "value", "records", "tables")
+        for value in ("ServicePrincipalSignInLogs", None, [SIGN_IN], {"id": "another"})
+    ),
+    signed_in(servicePrincipalCredentialKeyId="00000000-0000-0000-0000-000000000000"),
+    signed_in(federatedCredentialId="8a3b1e00-0000-4000-8000-000000000007"),
+    signed_in(userAgent="Zo\u00eb \U0001f600"),
+    signed_in(userAgent="x").replace(b'"x"', b'"\\ud800"'),
+    signed_in(userAgent="x").replace(b'"x"', b'"\\u0041\\n"'),
+    signed_in()[:-1] + b', "status": {"errorCode": 50126}}',
+    signed_in()[:-1] + b', "servicePrincipalId": "nobody"}',
+]
+
+
 def spoiled(lines: list[bytes], count: int) -> Iterator[bytes]:
     """Lines with some bytes lost, doubled or made others, as a bad copy leaves them; the same ones every time."""
     chance = random.Random(20260302)  # noqa: S311 - no secret
@@ -109,6 +174,29 @@ def test_it_ends_as_if_every_line_were_read_in_full(tmp_path: Path, monkeypatch:
     in_full = told(sift([file], file.parent, tmp_path, None))
 
     assert glanced == in_full
+
+
+def test_sign_ins_end_as_if_every_line_were_read_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever any of their properties holds, and however a bad copy left them."""
+    file = tmp_path / "export" / "sign-ins.jsonl"
+    file.parent.mkdir()
+    file.write_bytes(b"\n".join([*SIGN_INS, *spoiled(SIGN_INS[:1], 1500)]))
+    glanced = told(sift([file], file.parent, tmp_path, None))
+    monkeypatch.setattr(sieve, "glance", None)
+    monkeypatch.setattr(sieve, "glance_at_sign_in", None)
+    in_full = told(sift([file], file.parent, tmp_path, None))
+
+    assert glanced == in_full
+    assert glanced[0] != 0
+
+
+def test_a_plain_sign_in_is_not_read_in_full() -> None:
+    """Of applications and of managed identities, with what may be empty or missing."""
+    bare = {name: SIGN_IN[name] for name in ("id", "createdDateTime", "signInEventTypes", "servicePrincipalId")}
+
+    assert glance_at_sign_in(signed_in()) is not None
+    assert glance_at_sign_in(signed_in(signInEventTypes=["managedIdentity"])) is not None
+    assert glance_at_sign_in(json.dumps({**bare, "status": {"errorCode": 7000222}}).encode()) is not None
 
 
 def test_it_tells_of_a_plain_record_alone() -> None:

@@ -208,11 +208,11 @@ class Hindsight:
         past = self.pasts.get(key)
         return shown if past is None else past.at(ticks, shown)
 
-    def by_object(self, without: Collection[str]) -> dict[str, list[Past]]:
-        """Everything that the log tells of the past of each object, without some of its properties."""
+    def by_object(self, *, without: Collection[str] = (), only: Collection[str] | None = None) -> dict[str, list[Past]]:
+        """Everything that the log tells of the past of each object, or of some of its properties."""
         found = dict[str, list[Past]]()
         for (id_, what, _), past in self.pasts.items():
-            if what not in without:
+            if what not in without and (only is None or what in only):
                 found.setdefault(id_, []).append(past)
         return found
 

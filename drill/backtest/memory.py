@@ -43,6 +43,7 @@ from shared.case import (
     DirectoryRole,
     FederatedCredential,
     Grants,
+    Holder,
     IdentityState,
     Known,
     Owner,
@@ -58,6 +59,7 @@ from shared.clients.graph_requests import ATTEMPTS_BACK, SIGN_INS_BACK
 from shared.clients.graph_shapes import (
     Unreadable,
     app_role_of,
+    credentials_of,
     delegated_of,
     directory_role_of,
     federated_all,
@@ -94,12 +96,17 @@ class _Kept:
 
 @dataclass(frozen=True, slots=True)
 class _Stated:
-    """An identity as it was read, by what the log told then of every change of it: of that alone it is made."""
+    """
+    An identity as it was read, by what the log told then of every change of it: of that alone it is made. `keys` are
+    the pasts of its credentials, `pasts` those of all else, and `alike` tells for each state of that one that was read.
+    """
 
     pasts: tuple[Past, ...]
+    keys: tuple[Past, ...]
     parts: dict[tuple[object, ...], Part[IdentityState]] = field(
         default_factory=dict[tuple[object, ...], Part[IdentityState]]
     )
+    alike: dict[tuple[object, ...], IdentityState] = field(default_factory=dict[tuple[object, ...], IdentityState])
 
 
 @dataclass(slots=True)
@@ -123,7 +130,7 @@ class Memory:
     _steady: int | None = None  # how many are enabled of those that were never switched
     _switched: list[str] = field(default_factory=list[str])
     _states: dict[str, _Stated] = field(default_factory=dict[str, _Stated])
-    _pasts: dict[str, list[Past]] | None = None
+    _pasts: tuple[dict[str, list[Past]], dict[str, list[Past]]] | None = None
 
     # Taking in, in the order of time
 
@@ -239,20 +246,49 @@ class Memory:
         application_id = self.snapshot.application_id(principal)
         known = self._states.get(principal)
         if known is None:
-            known = self._states[principal] = _Stated(self._pasts_of(principal, application_id))
+            known = self._states[principal] = _Stated(*self._pasts_of(principal, application_id))
         told = tuple([each.at(self._as_of, None) for each in known.pasts])
-        part = known.parts.get(told)
+        whole = (told, *[each.at(self._as_of, None) for each in known.keys])
+        part = known.parts.get(whole)
         if part is None:
             if len(known.parts) >= _MOST_STATES:
                 known.parts.clear()
-            part = known.parts[told] = self._read_identity(record, principal, application_id)
+                known.alike.clear()
+            alike = known.alike.get(told)
+            if alike is None:
+                part = self._read_identity(record, principal, application_id)
+            else:
+                part = self._with_other_keys(alike, record, principal, application_id)
+            if isinstance(part, Known):
+                known.alike[told] = part.value
+            known.parts[whole] = part
         return Known(replace(part.value, read_at=self.now)) if isinstance(part, Known) else part
 
-    def _pasts_of(self, *ids: str | None) -> tuple[Past, ...]:
-        """Of whatever the log tells of these objects, but for what is read as a part of its own."""
+    def _pasts_of(self, *ids: str | None) -> tuple[tuple[Past, ...], tuple[Past, ...]]:
+        """Of whatever the log tells of these objects, but for what is read as a part of its own; credentials apart."""
         if self._pasts is None:
-            self._pasts = self.hindsight.by_object(without=_OF_OTHER_PARTS)
-        return tuple(past for id_ in ids if id_ for past in self._pasts.get(id_, ()))
+            by_object = self.hindsight.by_object
+            self._pasts = by_object(without=_OF_OTHER_PARTS | {KEYS}), by_object(only=frozenset({KEYS}))
+        others, keys = (tuple(past for id_ in ids if id_ for past in each.get(id_, ())) for each in self._pasts)
+        return others, keys
+
+    def _with_other_keys(
+        self, alike: IdentityState, record: JsonObject, principal: str, application_id: str | None
+    ) -> Part[IdentityState]:
+        """The same identity, of which nothing but credentials was changed: most changes are of those."""
+        application = self.snapshot.applications.get(application_id) if application_id else None
+        shown = self._keys(record, principal, self._as_of)
+        shown_application = self._keys(application, application_id or "", self._as_of) if application else None
+        if shown is None or (application is not None and shown_application is None):
+            return CouldNotLook(f"which credentials it had {_LOST}")
+        ours = alike.application
+        return Known(
+            replace(
+                alike,
+                principals=tuple(_holding(each, shown) for each in alike.principals),
+                application=_holding(ours, shown_application) if ours and shown_application is not None else ours,
+            )
+        )
 
     def _read_identity(self, record: JsonObject, principal: str, application_id: str | None) -> Part[IdentityState]:
         application = self.snapshot.applications.get(application_id) if application_id else None
@@ -318,6 +354,11 @@ class Memory:
 
     def _with_keys(self, record: JsonObject, object_id: str, ticks: int) -> JsonObject | None:
         """The object with the credentials that it had; None if they are not certain."""
+        found = self._keys(record, object_id, ticks)
+        return None if found is None else record if found is record else {**record, **found}
+
+    def _keys(self, record: JsonObject, object_id: str, ticks: int) -> JsonObject | None:
+        """An object's two lists of credentials as they were: the object itself where they are as it shows them."""
         told = self.hindsight.at((object_id, KEYS, ""), ticks, None)
         if told is None:
             return record
@@ -326,7 +367,6 @@ class Memory:
         passwords, keys = _by_id(record.get("passwordCredentials")), _by_id(record.get("keyCredentials"))
         had = cast("Sequence[tuple[str, str, str, str]]", told)
         return {
-            **record,
             "passwordCredentials": [
                 passwords.get(id_) or _password(id_, name) for id_, type_, _, name in had if type_ == "Password"
             ],
@@ -482,6 +522,13 @@ class Memory:
         if self.complete_from is None:
             return begins
         return min(begins, self.complete_from) if begins else self.complete_from
+
+
+def _holding(holder: Holder, shown: JsonObject) -> Holder:
+    """The same object with these credentials."""
+    passwords, keys = credentials_of(shown)
+    same = passwords == holder.passwords and keys == holder.keys
+    return holder if same else replace(holder, passwords=passwords, keys=keys)
 
 
 def _part(read: Callable[[], object] | None, part: PartName) -> object:

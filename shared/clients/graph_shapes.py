@@ -264,12 +264,20 @@ def federated_all(records: Sequence[JsonObject]) -> tuple[FederatedCredential, .
     return tuple(federated_of(each) for each in records)
 
 
+def credentials_of(record: JsonObject) -> tuple[tuple[Password, ...], tuple[Key, ...]]:
+    """The secrets and certificates on an object."""
+    passwords = tuple(password_of(each) for each in objects_of(record, "passwordCredentials"))
+    return passwords, tuple(key_of(each) for each in objects_of(record, "keyCredentials"))
+
+
 def holder_of(kind: HolderKind, record: JsonObject, federated: Part[tuple[FederatedCredential, ...]]) -> Holder:
+    object_id = guid_of(record, "id")
+    passwords, keys = credentials_of(record)
     return Holder(
         kind=kind,
-        object_id=guid_of(record, "id"),
-        passwords=tuple(password_of(each) for each in objects_of(record, "passwordCredentials")),
-        keys=tuple(key_of(each) for each in objects_of(record, "keyCredentials")),
+        object_id=object_id,
+        passwords=passwords,
+        keys=keys,
         federated=federated,
         token_encryption_key_id=optional_text_of(record, "tokenEncryptionKeyId"),
         signing_thumbprint=optional_text_of(record, "preferredTokenSigningKeyThumbprint"),

@@ -13,8 +13,9 @@ import base64
 import binascii
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 WINDOW = 8  # random bytes in a row that make a leak
@@ -25,6 +26,7 @@ _HEX_RUN = re.compile(rb"[0-9a-fA-F]{16,}")
 _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]{11,}")
 _ESCAPE = re.compile(rb"\\(?:(?:u00|x)([0-9a-fA-F]{2})|(.))", re.DOTALL)  # of JSON, and of Python's repr
 _ESCAPED = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+_BLANK = b" ".hex().encode()
 _XML_ESCAPE = re.compile(rb"&#(?:x([0-9a-fA-F]{1,4})|([0-9]{1,5}));")
 _TO_PLAIN = bytes.maketrans(b"-_", b"+/")
 
@@ -32,12 +34,22 @@ _TO_PLAIN = bytes.maketrans(b"-_", b"+/")
 class Scanner:
     """Looks for these canaries: texts around 64 hex digits, secrets given by hand, and raw private keys."""
 
-    def __init__(self, canaries: Iterable[bytes]) -> None:
+    def __init__(self, canaries: Iterable[bytes] = ()) -> None:
         self._whole: set[bytes] = set()
-        self._random: set[bytes] = set()
-        for canary in canaries:
+        self._random: Counter[bytes] = Counter()  # by how many canaries it is held
+        self._words: Counter[int] = Counter()  # by how many of those it is held
+        self._canaries: set[bytes] = set()
+        self._windows: set[bytes] | None = None
+        self.look_for(canaries)
+
+    def look_for(self, canaries: Iterable[bytes]) -> None:
+        """For these and no others, from now on; what it knew already is not learned again."""
+        wanted = set(canaries)
+        for canary in self._canaries - wanted:
+            self._forget(canary)
+        for canary in wanted - self._canaries:
             self._learn(canary)
-        self._words = frozenset[int]().union(*map(_every_word, self._random))
+        self._canaries = wanted
 
     def find(self, output: str | bytes) -> str | None:
         """How a secret stands in the output, or None."""
@@ -51,17 +63,29 @@ class Scanner:
         return "in base64" if self._is_in(spelled) else None
 
     def _learn(self, canary: bytes) -> None:
-        found = _RANDOM.findall(canary)
-        for digits in found:
-            self._random.add(bytes.fromhex(digits.decode()))
-            self._random.add(bytes.fromhex(digits[1:-1].decode()))  # 16 digits from the middle of a byte
-        if found:
-            return
-        if _is_text(canary):
-            if len(canary) >= _SHORTEST:
-                self._whole.add(canary)
-        else:
-            self._random.add(canary)
+        whole, random = _looked_for(canary)
+        self._whole |= whole
+        for each in random:
+            self._random[each] += 1
+            if self._random[each] == 1:
+                self._words.update(_every_word(each))
+                self._windows = None
+
+    def _forget(self, canary: bytes) -> None:
+        whole, random = _looked_for(canary)
+        self._whole -= whole
+        for each in random:
+            self._random[each] -= 1
+            if not self._random[each]:
+                del self._random[each]
+                self._forget_words(each)
+                self._windows = None
+
+    def _forget_words(self, random: bytes) -> None:
+        for word in _every_word(random):
+            self._words[word] -= 1
+            if not self._words[word]:
+                del self._words[word]
 
     def _is_in(self, view: bytes) -> bool:
         """In the view as it is, in what its hex digits spell, or in what the hex digits in that spell."""
@@ -77,16 +101,25 @@ class Scanner:
         """
         if any(whole in content for whole in self._whole):
             return True
-        if content.isascii() or self._words.isdisjoint(_aligned_words(content)):
+        if content.isascii() or self._words.keys().isdisjoint(_aligned_words(content)):
             return False
+        if self._windows is None:
+            self._windows = {window for each in self._random for window in _slices(each)}
         return not self._windows.isdisjoint(_slices(content))
 
-    @cached_property
-    def _windows(self) -> set[bytes]:
-        return {window for each in self._random for window in _slices(each)}
+
+def _looked_for(canary: bytes) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    """What of it is looked for as a whole, and the random bytes of which any window is."""
+    if found := _RANDOM.findall(canary):
+        spelled = (digits.decode() for digits in found)
+        parts = (part for each in spelled for part in (each, each[1:-1]))  # and from the middle of a byte
+        return frozenset(), frozenset(map(bytes.fromhex, parts))
+    if not _is_text(canary):
+        return frozenset(), frozenset({canary})
+    return frozenset({canary} if len(canary) >= _SHORTEST else ()), frozenset()
 
 
-@lru_cache(maxsize=8192)  # a tenant's canaries are learned once for all the tests that it lives through
+@lru_cache(maxsize=8192)  # tenants of one seed have the same, and come and go
 def _every_word(canary: bytes) -> frozenset[int]:
     """The words that begin at each of its bytes."""
     return frozenset(word for start in range(_WORD) for word in _aligned_words(canary[start:]))
@@ -141,10 +174,10 @@ def _character(in_hex: bytes | None, in_decimal: bytes | None) -> bytes:
 
 
 def _from_hex(content: bytes) -> bytes:
-    """What all runs of hex digits spell, whichever digit is the first of a byte."""
+    """What all runs of hex digits spell, whichever digit is the first of a byte; blanks stand between them."""
     runs = set(_HEX_RUN.findall(content))
     shifted = [*runs, *(run[1:] for run in runs)]
-    return b" ".join(bytes.fromhex(run[: len(run) // 2 * 2].decode()) for run in shifted)
+    return binascii.unhexlify(_BLANK.join(run[: len(run) // 2 * 2] for run in shifted))
 
 
 def _from_base64(content: bytes) -> bytes:

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import pytest
 
@@ -61,6 +61,8 @@ class Watch:
         self.tenants: WeakSet[Canaries] = WeakSet()
         self.heard = Heard()
         self.log = LogListener()
+        self._scanner = Scanner()  # one for all tests: each secret is learned once, and forgotten with its tenant
+        self._known: WeakKeyDictionary[Canaries, frozenset[bytes]] = WeakKeyDictionary()
 
     def begin(self) -> None:
         self.heard = Heard()
@@ -70,12 +72,19 @@ class Watch:
 
     def leaks(self) -> list[str]:
         """Where secrets were found; never what they are."""
-        canaries = {secret for tenant in {*self.tenants, *self.heard.tenants} for secret in _secrets(tenant)}
+        canaries = frozenset[bytes]().union(*map(self._secrets, {*self.tenants, *self.heard.tenants}))
+        self._scanner.look_for(canaries)
         if not canaries:
             return []
-        scanner = Scanner(canaries)
-        found = ((where, scanner.find(piece)) for where, piece in self._everything())
+        found = ((where, self._scanner.find(piece)) for where, piece in self._everything())
         return sorted({f"{where} ({how})" for where, how in found if how})
+
+    def _secrets(self, tenant: "Canaries") -> frozenset[bytes]:
+        """A tenant's secrets become more, and never fewer."""
+        known = self._known.get(tenant, frozenset())
+        if len(known) != len(tenant.texts) + len(tenant.raw):
+            known = self._known[tenant] = frozenset((*(text.encode() for text in tenant.texts), *tenant.raw))
+        return known
 
     def _everything(self) -> Generator[tuple[str, str | bytes]]:
         by_place: dict[str, list[bytes]] = {}
@@ -87,10 +96,6 @@ class Watch:
 
 
 _watch = Watch()
-
-
-def _secrets(tenant: "Canaries") -> set[bytes]:
-    return {*(text.encode() for text in tenant.texts), *tenant.raw}
 
 
 def _in_stores(stores: list[object]) -> Generator[tuple[str, str | bytes]]:

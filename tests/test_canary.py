@@ -58,6 +58,21 @@ def test_a_secret_that_a_scenario_gives_by_hand_is_found_as_a_whole() -> None:
     assert scanner.find("a battery for the horse") is None
 
 
+def test_a_scanner_looks_for_what_it_is_told_last() -> None:
+    """What it forgets is not found, what it keeps or learns is; also where two secrets hold the same random bytes."""
+    scanner = Scanner([SECRET, PRIVATE_KEY, b"correct horse battery"])
+
+    scanner.look_for([DIGITS.encode(), b"a battery for the horse"])
+
+    assert scanner.find(LEAKS["eight random bytes of one"])
+    assert scanner.find(b"a battery for the horse")
+    assert scanner.find(PRIVATE_KEY) is None
+    assert scanner.find(b"correct horse battery") is None
+    scanner.look_for([PRIVATE_KEY])
+    assert scanner.find(LEAKS["eight bytes of one"])
+    assert scanner.find(SECRET) is None
+
+
 def test_what_output_is_usually_made_of_is_no_leak() -> None:
     """Ids, digests, thumbprints and base64 look like secrets, and are none."""
     scanner = Scanner([SECRET, PRIVATE_KEY])

@@ -1,3 +1,3 @@
 """What all tests share."""
 
-pytest_plugins = ("tests.canary_watch",)
+pytest_plugins = ("tests.canary_watch", "tests.savings")

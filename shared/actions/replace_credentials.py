@@ -520,12 +520,22 @@ def _as_json(entries: Sequence[JsonObject]) -> list[JsonValue]:
 
 
 def _writes(step: PlannedStep, image: JsonObject) -> Iterator[CredentialWrite]:
-    """The writes that follow from an image, and from nothing else: a resumed step sends the same ones."""
-    holder, target = HolderKind(step.target_kind), step.target_id
+    """
+    The writes that follow from an image, and from nothing else: a resumed step sends the same ones. Where nothing is
+    left to remove, the lock is only put on: lifted, it would be open to whoever waits for that.
+    """
     lock, locked_by = image.get("instanceLock"), image.get("lockedBy")
     lifted = isinstance(lock, dict) and isinstance(locked_by, str)
-    if lifted:
+    removals = tuple(_removals(step, image))
+    if lifted and removals:
         yield SetInstanceLock(str(locked_by), {**_object(lock), "isEnabled": False})
+    yield from removals
+    if lifted:
+        yield SetInstanceLock(str(locked_by), _object(lock))
+
+
+def _removals(step: PlannedStep, image: JsonObject) -> Iterator[CredentialWrite]:
+    holder, target = HolderKind(step.target_kind), step.target_id
     for key_id in _list(image["passwords"]):
         yield RemovePassword(holder, target, str(key_id))
     if _list(image["keys"]):
@@ -533,8 +543,6 @@ def _writes(step: PlannedStep, image: JsonObject) -> Iterator[CredentialWrite]:
         yield ReplaceKeys(holder, target, keep=tuple(_object(key) for key in staying))
     for credential in _list(image["federated"]):
         yield RemoveFederated(holder, target, str(_object(credential)["id"]))
-    if lifted:
-        yield SetInstanceLock(str(locked_by), _object(lock))
 
 
 def _list(value: JsonValue) -> list[JsonValue]:

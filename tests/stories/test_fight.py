@@ -25,6 +25,7 @@ from tests.stories.world import World, play
 
 MALLORY = "a0000000-0000-4000-8000-00000000000a"
 STATE = payroll(application=[password(1)])
+LOCK: JsonObject = {"isEnabled": True, "allProperties": True}
 RISK_POLICY = "Cordon: block workload identities at high risk"
 
 
@@ -251,6 +252,24 @@ def test_who_adds_a_credential_every_three_seconds_for_ten_minutes_loses(add: Ca
         assert world.directory.looks - looks <= 3 * 200
 
     play(story, STATE)
+
+
+def test_a_lock_that_somebody_took_off_is_put_on_again_and_lifted_for_nothing() -> None:
+    """Nothing is left to remove: to lift it for that would open it once more, to whoever waits for it."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await contained(world, responder, timedelta(minutes=2))
+        before = len(world.directory.effects)
+        world.directory.state = replace(world.directory.state, instance_lock={**LOCK, "isEnabled": False})
+        await world.work_queue(responder)
+
+        assert "lock=False" in world.directory.effects[:before]
+        assert world.directory.effects[before:] == ["lock=True"]
+        assert world.directory.state.instance_lock == LOCK
+        assert await world.status() is Status.CONTAINED
+
+    play(story, payroll(principal=[password(1)], lock=LOCK))
 
 
 def test_a_fight_that_never_ends_is_left_to_a_person_with_the_identity_contained() -> None:

@@ -124,16 +124,6 @@ async def warm_up() -> None:
         import_module(name)
         await asyncio.sleep(0)
     _tls()
-    _leave_to_the_end()
-
-
-@cache
-def _leave_to_the_end() -> None:
-    """
-    What is imported lives as long as the process. Some hundred thousand objects of the SDKs made each collection take
-    50 ms, for which all identities in hand had to wait. Once: what comes later is work in hand.
-    """
-    gc.freeze()
 
 
 def quiet_logs() -> None:

@@ -30,12 +30,14 @@ Everything that can go wrong, sorted by who must act.
     ├── RivalActs              another instance is at work on the same incident
     │   └── SequenceTaken        the journal already holds a record at this place
     ├── StoppedBySwitch        a person set the stop switch between two effects of one step
-    └── OutOfTurn              a secret of a higher tier can go on, so that this one waits
+    ├── OutOfTurn              a secret of a higher tier can go on, so that this one waits
+    └── SeveralFailed          several things went wrong at once: those first that somebody must mend
 
 Messages say what was not done, what state things are in, and what to do next. They never hold a
 secret, and tenant text in them is escaped by whoever prints it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 
@@ -242,3 +244,24 @@ class StoppedBySwitch(CordonError):
 
 class OutOfTurn(CordonError):
     """A secret of a higher tier can go on now: this effect was not carried out, and its turn comes again."""
+
+
+class SeveralFailed(CordonError):
+    """Several things went wrong beside each other; `errors` begins with those that no retry mends."""
+
+    def __init__(self, errors: tuple[CordonError, ...]) -> None:
+        self.errors = tuple(sorted(errors, key=_whose_turn))
+        super().__init__(" ".join(str(each) for each in self.errors))
+
+
+def _whose_turn(error: CordonError) -> int:
+    return 0 if isinstance(error, OperatorMustAct) else 2 if isinstance(error, TimeMayHelp) else 1
+
+
+def raise_all(errors: Sequence[CordonError]) -> None:
+    """Nothing if there is none, the one that there is, or all of them in one; the same said twice is one."""
+    different = tuple({str(each): each for each in reversed(errors)}.values())
+    if len(different) == 1:
+        raise different[0]
+    if different:
+        raise SeveralFailed(different[::-1])

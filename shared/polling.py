@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.clock import Clock
-from shared.errors import CordonError, MalformedSignal, NotCollected, PartLost, Throttled
+from shared.errors import CordonError, MalformedSignal, NotCollected, PartLost, Throttled, raise_all
 from shared.familiar import Familiar
 from shared.inbox import Inbox
 from shared.signal import JsonObject, NotASignal, PolicyTouched, Signal
@@ -110,8 +110,7 @@ class Polling:
             except CordonError as error:
                 problems.append(error)  # the other list is still read; the sweep fails at its end
                 await self._note_trouble(feed, error)
-        if problems:
-            raise problems[0]
+        raise_all(problems)
         return swept
 
     async def sweep_audits(self) -> Swept:
@@ -138,8 +137,7 @@ class Polling:
                 problems.append(error)  # the other log is still read; the sweep fails at its end
         if len(reading.uncollected) == len(_SIGN_INS):
             problems += reading.uncollected  # a rule waits for sign-ins, and none of them can wake it
-        if problems:
-            raise problems[0]
+        raise_all(problems)
         return swept
 
     async def _sweep_sign_ins_of(self, feed: str, reading: "_SignInReading") -> Swept:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.entries import SignalJoined
-from shared.errors import IncompleteAnswer, NotCollected, PartLost, Unreachable
+from shared.errors import CordonError, IncompleteAnswer, NotCollected, PartLost, PermissionMissing, Unreachable
 from shared.incident import Status
 from shared.signal import JsonObject, JsonValue
 from shared.tenant import SignInType
@@ -294,6 +294,29 @@ def test_one_log_that_fails_holds_up_nothing_of_the_other() -> None:
         assert views["sign-ins"] == START + timedelta(minutes=119)
         assert views["managed-identity-sign-ins"] is not None
         assert views["managed-identity-sign-ins"] < START
+
+    play(story, payroll(), policy=WAITING)
+
+
+def test_where_both_logs_fail_both_are_told_and_first_whom_somebody_must_mend() -> None:
+    """A permission is missing for one, and the other is late: whoever grants it has not to wait for the next."""
+
+    class Failing(FakeFeeds):
+        async def all_sign_ins(
+            self, type_: SignInType, since: datetime, until: datetime
+        ) -> AsyncIterator[Sequence[JsonObject]]:
+            if type_ == "servicePrincipal":
+                raise Unreachable("reading all sign-ins", "no answer")
+            raise PermissionMissing(doing="reading those of managed identities", needs="AuditLog.Read.All")
+            yield ()
+
+    async def story(world: World) -> None:
+        world.feeds = Failing()
+        with pytest.raises(CordonError) as failed:
+            await sweep_later(world, 0)
+
+        told = str(failed.value)
+        assert told.index("AuditLog.Read.All") < told.index("no answer")
 
     play(story, payroll(), policy=WAITING)
 

@@ -251,7 +251,7 @@ class _Weighing:
             self.unknown.append(Gap("grant_audits", said))
         explained = set[Explained]()
         for change in changes_about(self.case, self.state):
-            explained.update(map(explaining, change.credentials))
+            explained.update(explaining(key, change.at) for key in change.credentials)
             if not self.is_expected(change):
                 yield from self._hear_change(change)
         since = self.case.now - _LOOK_BACK

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from pydantic import ConfigDict
 
@@ -66,7 +66,7 @@ class CredentialAdded:
         made = self._made(case, state)
         for record, change in _telling(case):
             if record.result != "failure":
-                explained.update(map(explaining, change.added))
+                explained.update(explaining(key, record.at) for key in change.added)
             concerned = [key for key in change.added if key.holder in self.holders]
             if not concerned and not change.unread:
                 continue
@@ -132,12 +132,25 @@ def _doubt(record: AuditRecord, unread: str | None) -> str:
     return f"“{record.activity_as_sent}” at {utc(record.at)} may have added a credential: {why}"
 
 
-Explained: TypeAlias = tuple[HolderKind, str]
-"""On which object a credential was added, and its id: whoever writes key credentials chooses that."""
+Explained: TypeAlias = tuple[HolderKind, str, bool, datetime]
+"""On which object a credential was added, its id, whether it is a secret, and when it was added."""
+_SKEW = timedelta(minutes=5)  # between the clock of whoever dates a certificate and the log's
 
 
-def explaining(key: AddedCredential) -> Explained:
-    return key.holder, key.key_id
+def explaining(key: AddedCredential, at: datetime) -> Explained:
+    return key.holder, key.key_id, key.type == "Password", at
+
+
+def _is_explained(kind: HolderKind, credential: "_Start", explained: Set[Explained]) -> bool:
+    """
+    A secret's id is Graph's, so that no other can have it. A key's is chosen by whoever writes it, and may be one that
+    was there before: a record from before it starts told of another.
+    """
+    return any(
+        (holder, id_, is_secret) == (kind, credential.key_id.lower(), credential.is_secret)
+        and (is_secret or credential.at - at <= _SKEW)
+        for holder, id_, is_secret, at in explained
+    )
 
 
 def unexplained(
@@ -147,18 +160,27 @@ def unexplained(
     for holder in state.holders:
         if holder.kind not in holders:
             continue
-        for key_id, start in _starts(holder):
-            if start >= since and (holder.kind, key_id.lower()) not in explained:
-                return f"credential {key_id} starts at {utc(start)}, and the audit log does not show (yet) who added it"
+        for each in _starts(holder):
+            if each.at >= since and not _is_explained(holder.kind, each, explained):
+                began = f"credential {each.key_id} starts at {utc(each.at)}"
+                return f"{began}, and the audit log does not show (yet) who added it"
     return None
 
 
-def _starts(holder: Holder) -> Iterator[tuple[str, datetime]]:
+class _Start(NamedTuple):
+    """From when on a credential can be used, as it says itself."""
+
+    key_id: str
+    is_secret: bool
+    at: datetime
+
+
+def _starts(holder: Holder) -> Iterator[_Start]:
     """What can authenticate and says when it starts: not federated credentials, and not SAML's key pairs."""
     signing = {key.key_id for key in holder.keys if key.usage == "Sign"}
     for password in holder.passwords:
         if password.start and password.key_id not in signing:
-            yield password.key_id, password.start
+            yield _Start(password.key_id, True, password.start)
     for key in holder.keys:
         if key.start and key.usage == "Verify":
-            yield key.key_id, key.start
+            yield _Start(key.key_id, False, key.start)

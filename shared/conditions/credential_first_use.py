@@ -59,7 +59,7 @@ class FirstUse:
             if not (change.added or change.unread) or not is_about(subject_of(record), state):
                 continue
             if record.result != "failure":
-                explained.update(map(explaining, change.added))
+                explained.update(explaining(key, record.at) for key in change.added)
             answer = self._counts(record, case)
             if answer:
                 added += [(key, record) for key in change.added]

@@ -63,7 +63,7 @@ class ExplainedByDeclaration:
             return NotMet(f"{len(recent)} changes were made, and {self.at_most} were declared")
         if missing := unread(case, BOTH):
             return missing
-        explained = {explaining(key) for change in recent for key in change.credentials}
+        explained = {explaining(key, change.at) for change in recent for key in change.credentials}
         if late := unexplained(state, _BOTH_OBJECTS, explained, case.now - self.within):
             return Unknown(late)
         untold = (hidden(case, state, kind, self.within, self.by) for kind in KINDS)

@@ -98,6 +98,36 @@ def test_a_list_in_an_unknown_form_is_unknown() -> None:
     assert isinstance(ADDED.check(case(audits=(strange,))), Unknown)
 
 
+@pytest.mark.parametrize(
+    ("ago", "type_", "answer"),
+    [
+        (timedelta(days=3), "AsymmetricX509Cert", Unknown),
+        (timedelta(hours=6), "AsymmetricX509Cert", Unknown),
+        (timedelta(minutes=4), "AsymmetricX509Cert", NotMet),
+        (timedelta(hours=6), "Password", Unknown),
+    ],
+)
+def test_an_old_record_does_not_explain_a_key_that_took_its_id(ago: timedelta, type_: str, answer: type) -> None:
+    """
+    Whoever writes a key chooses its id, and may take that of one that the pipeline added before, or of a secret: what
+    starts after the record is not what it told of, while the log is late.
+    """
+    fresh = replace(certificate(1), start=START - timedelta(minutes=5))
+    before = added(fresh.key_id, type_=type_, by=PIPELINE, ago=ago)
+    found = but(case(audits=(before,)), identity=Known(payroll(principal=[fresh])))
+    rule = CredentialAdded(by_other_than=(PIPELINE,))
+
+    assert isinstance(rule.check(found), answer)
+
+
+def test_a_secret_that_was_made_for_next_week_is_no_riddle_when_it_begins() -> None:
+    """Graph makes a secret's id, so that nobody can take one that was there."""
+    planned = Password(KEY, None, None, START - timedelta(minutes=5), None)
+    found = but(case(audits=(added(by=PIPELINE, ago=timedelta(days=3)),)), identity=Known(payroll(principal=[planned])))
+
+    assert isinstance(CredentialAdded(by_other_than=(PIPELINE,)).check(found), NotMet)
+
+
 def test_a_fresh_credential_that_the_log_does_not_explain_is_unknown() -> None:
     """The log is late, up to hours; the object shows that something is new."""
     fresh = Password(KEY, None, None, START - timedelta(minutes=5), None)

@@ -24,7 +24,7 @@ class Breadth(StrEnum):
     INSECURE_ISSUER = "insecure-issuer"  # not https, a bare address, a port of its own
     WIDE_SUBJECT = "wide-subject"  # many workloads can show it
     ODD_AUDIENCE = "odd-audience"  # not the one that exchange tokens are made for
-    UNKNOWN_OWNER = "unknown-owner"  # on a platform that everybody shares, and of nobody whom the policy names
+    UNKNOWN_OWNER = "unknown-owner"  # on a platform that many share, and of nobody whom the policy names
 
 
 AUDIENCES = frozenset(
@@ -81,10 +81,12 @@ def breadth_of(
         if audience.casefold() not in AUDIENCES:
             yield Breadth.ODD_AUDIENCE, f"it takes tokens made for “{audience}”"
     if owners is not None and plain_issuer(credential.issuer) not in trusted:
-        yield from _of_owner(credential, owners)
+        yield from _of_owner(credential, tenant_id, owners)
 
 
-def _of_owner(credential: FederatedCredential, owners: tuple[str, ...]) -> Iterator[tuple[Breadth, str]]:
+def _of_owner(
+    credential: FederatedCredential, tenant_id: str, owners: tuple[str, ...]
+) -> Iterator[tuple[Breadth, str]]:
     host = _host(credential.issuer)
     if any(cluster.fullmatch(host) for cluster in _CLUSTERS):
         yield Breadth.UNKNOWN_OWNER, f"it trusts the cluster {credential.issuer}, and anybody can run one there"
@@ -92,6 +94,12 @@ def _of_owner(credential: FederatedCredential, owners: tuple[str, ...]) -> Itera
         for subject in _subjects(credential):
             if not any(_begins(subject, owner) for owner in owners):
                 yield Breadth.UNKNOWN_OWNER, f"it admits “{subject}”, and anybody can have workloads on {host}"
+                return
+    elif _ENTRA.fullmatch(host) and tenant_id.lower() in credential.issuer.lower():
+        for subject in _subjects(credential):
+            if not any(_begins(subject, owner) for owner in owners):
+                whose = "whoever gets at a machine of this tenant may have its token"
+                yield Breadth.UNKNOWN_OWNER, f"it admits the managed identity “{subject}”, and {whose}"
                 return
 
 

@@ -50,8 +50,9 @@ class FederatedTrustTooWide:
     its issuer is none of the known platforms nor of `trusted-issuers`, is another Entra tenant, or is not plain
     https; its subject, or its expression, admits many workloads; it takes tokens that are made for something
     else. All those are asked about where nothing is said. `unknown-owner` is asked for by name: on a platform that
-    everybody shares its subject begins with none of `trusted-subjects`, or its issuer is a cluster that
-    `trusted-issuers` does not name. `added-within` asks for those alone that the audit log shows as
+    everybody shares its subject begins with none of `trusted-subjects`, its issuer is a cluster that
+    `trusted-issuers` does not name, or it is a managed identity of this tenant whose object id is none of
+    `trusted-subjects`. `added-within` asks for those alone that the audit log shows as
     added in this time, by somebody who is not named in `by-other-than` (object or client ids) and is not Cordon; Graph
     itself dates none of them.
     """
@@ -68,7 +69,7 @@ class FederatedTrustTooWide:
     trusted_issuers: Several[Issuer] | None = None
     """Issuers that are known, by their https address."""
     trusted_subjects: Several[Subject] | None = None
-    """How the subjects of your own workloads on shared platforms begin, such as repo:contoso/."""
+    """How the subjects of your own workloads on shared platforms begin, such as repo:contoso/; identities' ids."""
     added_within: AuditDuration | None = None
     """Only those that the audit log shows as added in this time."""
     by_other_than: Several[Guid] | None = None

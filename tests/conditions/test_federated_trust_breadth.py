@@ -98,6 +98,9 @@ def test_an_issuer_that_the_policy_names_is_trusted_as_it_stands() -> None:
     [
         (_trust(), NotMet),
         (_trust(subject="repo:Contoso/payroll:pull_request"), NotMet),
+        (_trust(f"https://login.microsoftonline.com/{TENANT_ID}/v2.0", STRANGER), Met),
+        (_trust(f"https://sts.windows.net/{TENANT_ID}/", STRANGER), Met),
+        (_trust(f"https://login.microsoftonline.com/{TENANT_ID}/v2.0", PIPELINE.upper()), NotMet),
         (_trust(subject="repo:contoso-evil/payroll:ref:refs/heads/main"), Met),
         (_trust(subject="repo:evil/x:environment:repo:contoso/"), Met),
         (_trust("https://gitlab.com", "project_path:contoso/payroll:ref_type:branch:ref:main"), NotMet),
@@ -115,7 +118,7 @@ def test_on_a_shared_platform_the_subject_tells_whose_it_is(of: Case, answer: ty
     asked = FederatedTrustTooWide(
         (Breadth.UNKNOWN_OWNER,),
         trusted_issuers=("https://eastus.oic.prod-aks.azure.com/t/2",),
-        trusted_subjects=("repo:contoso/", "project_path:contoso"),
+        trusted_subjects=("repo:contoso/", "project_path:contoso", PIPELINE),
     )
 
     assert isinstance(asked.check(of), answer)

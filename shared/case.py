@@ -39,15 +39,30 @@ NOT_LOOKED = NotLooked()
 
 @dataclass(frozen=True, slots=True)
 class CouldNotLook:
-    """It was asked for in vain. `may_help_later` tells a passing fault from a refusal."""
+    """
+    It was asked for in vain. `may_help_later` tells a passing fault from a refusal. `partly` is what could be read of
+    an audit log in which a record could not: it may accuse, and excuses nobody.
+    """
 
     why: str
     may_help_later: bool = False
     gone: bool = False  # the object is not there, after waiting out replication
     another: str | None = None  # the id of the service principal that its application has in its place
+    partly: "tuple[AuditRecord, ...]" = field(default=(), compare=False, repr=False)
 
 
 Part: TypeAlias = Known[T] | NotLooked | CouldNotLook
+
+
+def records_in(part: "Part[tuple[AuditRecord, ...]]") -> "tuple[AuditRecord, ...]":
+    """The audit records that are there to accuse; that there are no others is known of a Known alone."""
+    match part:
+        case Known(records):
+            return records
+        case CouldNotLook():
+            return part.partly
+        case NotLooked():
+            return ()
 
 
 class PartName(StrEnum):

@@ -11,6 +11,7 @@ signal is used. A 404 may come from a replica that lags, so a surprising one is 
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -36,6 +37,7 @@ from shared.case import (
     RiskPolicy,
     RiskState,
     SignInLog,
+    records_in,
 )
 from shared.clients.answers import NO_SUCH_SEGMENT, VERSION, Call
 from shared.clients.batch import MOST
@@ -437,8 +439,7 @@ class Looking:
             error := self._error_of(Ask.AUDITS_APPLICATION, unless_found=Ask.APPLICATION)
         ):
             return _unread(error)
-        records = {text_of(each, "id"): each for ask in _AUDITS for each in self._records(ask)}
-        return Known(tuple(read_audit(each) for each in records.values()))
+        return _as_many([each for ask in _AUDITS for each in self._records(ask)])
 
     def _grant_audits(self) -> Part[tuple[AuditRecord, ...]]:
         """Of the tenant's grants those to this client, by either of its ids."""
@@ -446,9 +447,17 @@ class Looking:
             return _unread(error)
         if self._ids.principal is None or self._ids.client is None:
             return CouldNotLook("the service principal is not known by both of its ids", may_help_later=True)
-        records = {text_of(each, "id"): each for ask in _GRANT_AUDITS for each in self._records(ask)}
-        read = (read_audit(each) for each in records.values())
-        return Known(tuple(each for each in read if self._is_to_us(subject_of(each))))
+        found = [each for ask in _GRANT_AUDITS for each in self._records(ask)]
+        return self._those_to_us(_as_many(found, self._names_us))
+
+    def _those_to_us(self, part: Part[tuple[AuditRecord, ...]]) -> Part[tuple[AuditRecord, ...]]:
+        ours = tuple(each for each in records_in(part) if self._is_to_us(subject_of(each)))
+        return replace(part, partly=ours) if isinstance(part, CouldNotLook) else Known(ours)
+
+    def _names_us(self, record: JsonObject) -> bool:
+        """Whether a record that cannot be read holds one of our ids anywhere: no other can be a grant to us."""
+        text = json.dumps(record).casefold()
+        return any(each is not None and each in text for each in (self._ids.principal, self._ids.client))
 
     def _is_to_us(self, client: IdentityRef | None) -> bool:
         ids = self._ids
@@ -551,6 +560,27 @@ class Looking:
 
 _GRANT_AUDITS = (Ask.AUDITS_APP_ROLES, Ask.AUDITS_DELEGATED)
 _AUDITS = (Ask.AUDITS_PRINCIPAL, Ask.AUDITS_APPLICATION)
+
+
+def _everybodys(record: JsonObject) -> bool:
+    return True
+
+
+def _as_many(
+    found: Sequence[JsonObject], may_be_ours: Callable[[JsonObject], bool] = _everybodys
+) -> Part[tuple[AuditRecord, ...]]:
+    """Each record once. One that cannot be read counts alone: what the others tell may accuse, and excuses nobody."""
+    records, problems = list[AuditRecord](), list[str]()
+    for each in {repr(each.get("id")): each for each in found}.values():
+        try:
+            records.append(read_audit(each))
+        except MalformedSignal as problem:
+            if may_be_ours(each):
+                problems.append(problem.why)
+    if not problems:
+        return Known(tuple(records))
+    many = f"{len(problems)} of its {len(records) + len(problems)} audit records could not be read"
+    return CouldNotLook(f"{many}: {problems[0]}", partly=tuple(records))
 
 
 def _nothing(parts: frozenset[PartName], why: CouldNotLook) -> Gathered:

@@ -189,6 +189,7 @@ def _both(graph: CouldNotLook, workspaces: CouldNotLook) -> CouldNotLook:
         f"{graph.why} Instead of Graph, Log Analytics: {workspaces.why}",
         may_help_later=graph.may_help_later or workspaces.may_help_later,
         gone=graph.gone,
+        partly=graph.partly,
     )
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple, TypeAlias
 from pydantic import ConfigDict
 
 from shared.audit import AddedCredential, CredentialChange, credential_change, normalise_activity, subject_of
-from shared.case import AuditRecord, Case, Holder, HolderKind, IdentityState, Known, PartName
+from shared.case import AuditRecord, Case, Holder, HolderKind, IdentityState, Known, PartName, records_in
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
 from shared.conditions.judging import (
     actor_text,
@@ -58,8 +58,6 @@ class CredentialAdded:
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):
             return unknown(PartName.IDENTITY, case.identity)
-        if not isinstance(case.audits, Known):
-            return unknown(PartName.AUDITS, case.audits)
         state = case.identity.value
         doubt: str | None = None
         explained = set[Explained]()
@@ -75,6 +73,8 @@ class CredentialAdded:
                 return Met(_told(concerned[0], record))
             if answer is not False:
                 doubt = doubt or _doubt(record, change.unread)
+        if not isinstance(case.audits, Known):
+            return unknown(PartName.AUDITS, case.audits)
         doubt = doubt or unexplained(state, self.holders, explained, case.now - self.within)
         doubt = doubt or hidden_trust(case, state, self.within, self.by_other_than)
         if doubt:
@@ -101,9 +101,9 @@ class CredentialAdded:
 @once
 def _telling(case: Case) -> Sequence[tuple[AuditRecord, CredentialChange]]:
     """The records of the identity that tell of credentials, and what they tell. Every such condition asks for them."""
-    if not isinstance(case.audits, Known) or not isinstance(case.identity, Known):
+    if not isinstance(case.identity, Known):
         return ()
-    told = ((record, credential_change(record)) for record in case.audits.value)
+    told = ((record, credential_change(record)) for record in records_in(case.audits))
     state = case.identity.value
     return [
         (record, change)

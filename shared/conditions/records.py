@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from shared.audit import names_trust_only, subject_of, tells_trust
 from shared.audit_changes import AT_ONCE, Change, changes
-from shared.case import AuditRecord, Case, IdentityState, Known, PartName
+from shared.case import AuditRecord, Case, IdentityState, Known, PartName, records_in
 from shared.conditions.interface import Unknown, unknown
 from shared.conditions.judging import is_about, is_by_cordon, is_unexpected
 from shared.conditions.settings import utc
@@ -41,9 +41,7 @@ def _changes(case: Case) -> Sequence[Change]:
 def _found(case: Case, state: IdentityState) -> Iterator[AuditRecord]:
     seen = set[str]()
     for part in (case.audits, case.grant_audits):
-        if not isinstance(part, Known):
-            continue
-        for record in part.value:
+        for record in records_in(part):
             if record.id in seen or is_by_cordon(record.actor, case) or not is_about(subject_of(record), state):
                 continue
             seen.add(record.id)

@@ -482,6 +482,46 @@ def test_both_objects_of_an_identity_are_looked_up_in_the_audit_log() -> None:
     assert asked[0] != asked[1]
 
 
+def _logged(number: int, activity: object, about: str = PRINCIPAL) -> Json:
+    """A record of the audit log; an activity that is no text makes it an odd one."""
+    return {
+        "id": f"Directory_{number}",
+        "activityDisplayName": activity,
+        "activityDateTime": "2026-03-02T02:00:00Z",
+        "result": "success",
+        "initiatedBy": None,
+        "targetResources": [{"id": about, "type": "ServicePrincipal", "modifiedProperties": []}],
+    }
+
+
+def _told(*records: Json) -> Gathered:
+    def answer(asked: Asked) -> httpx.Response:
+        return page(*records) if asked.path.startswith("/auditLogs") else with_logs(asked)
+
+    found, _, _ = look(answer, BY_PRINCIPAL, frozenset({PartName.AUDITS, PartName.GRANT_AUDITS}))
+    return found
+
+
+def test_one_odd_audit_record_counts_alone_and_the_log_is_not_clean_by_it() -> None:
+    """What could be read may accuse; that one could not be read is said, and keeps the rest from excusing anybody."""
+    found = _told(_logged(1, "Add service principal credentials"), _logged(2, 7)).audits
+
+    assert isinstance(found, CouldNotLook)
+    assert "1 of its 2 audit records could not be read" in found.why
+    assert [each.id for each in found.partly] == ["Directory_1"]
+    assert not found.may_help_later
+
+
+def test_an_odd_record_of_somebody_elses_grant_hides_nothing_of_this_identity() -> None:
+    """The log of grants is the whole tenant's: whoever could write an odd one would blind every identity at once."""
+    strangers = _told(_logged(1, 7, OTHER)).grant_audits
+    own = {"displayName": "ServicePrincipal.ObjectID", "newValue": f'"{PRINCIPAL.upper()}"'}
+    odd = _logged(2, 7, OTHER) | {"targetResources": [{"id": OTHER, "type": 3, "modifiedProperties": [own]}]}
+
+    assert strangers == Known(())
+    assert isinstance(_told(odd).grant_audits, CouldNotLook)
+
+
 def test_new_members_of_enumerations_are_asked_for() -> None:
     """Without the header Graph would say unknownFutureValue for our own confirmation."""
     _, graph, _ = look(with_logs, parts=EVERYTHING)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.case import AuditRecord, HolderKind, Known, NotLooked, PartName, Password
+from shared.case import AuditRecord, CouldNotLook, HolderKind, Known, NotLooked, PartName, Password
 from shared.conditions.credential_added import CredentialAdded
 from shared.conditions.interface import Met, NotMet, Unknown
 from shared.signal import JsonValue
@@ -86,6 +86,15 @@ def test_a_record_that_only_names_federated_credentials_is_unknown() -> None:
     assert isinstance(CredentialAdded().check(case(audits=(alone, beside))), NotMet)
     assert isinstance(CredentialAdded().check(case(audits=(replace(alone, correlation_id="c-2"), beside))), Unknown)
     assert isinstance(ours.check(case(audits=(alone,))), NotMet)
+
+
+def test_beside_a_record_that_nobody_can_read_the_others_accuse_and_excuse_nobody() -> None:
+    """An intruder who writes an odd record on purpose hides neither what he did nor anything else by it."""
+    partly = CouldNotLook("1 of its 2 audit records could not be read", partly=(added(),))
+
+    assert isinstance(ADDED.check(but(case(), audits=partly)), Met)
+    assert isinstance(ADDED.check(but(case(), audits=replace(partly, partly=(added(by=CORDON_PRINCIPAL),)))), Unknown)
+    assert isinstance(ADDED.check(but(case(), audits=UNREADABLE)), Unknown)
 
 
 def test_a_list_in_an_unknown_form_is_unknown() -> None:

@@ -1,5 +1,6 @@
 """The doors with the real Responder, built from the environment, on a file of its own."""
 
+import asyncio
 import gc
 import json
 import warnings
@@ -21,7 +22,8 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.setenv("CORDON_TENANT_ID", TENANT)
     monkeypatch.setenv("CORDON_READER_CLIENT_ID", APP_ID)
     monkeypatch.setenv("CORDON_POLICY", "policies/default.yaml")
-    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")  # no tokens, and no waiting for one
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")  # no tokens
+    monkeypatch.setattr(asyncio, "sleep", _at_once)  # and no waiting for one, which would take a minute
     monkeypatch.setenv("CORDON_STORE", f"sqlite:{tmp_path / 'cordon.db'}")
     runtime.use(None)
     yield
@@ -29,6 +31,14 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     with warnings.catch_warnings():  # connections live as long as their process, which here goes on
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+
+
+_sleep = asyncio.sleep
+
+
+async def _at_once(_: float) -> None:
+    """The pause between two attempts, without the time that it takes."""
+    await _sleep(0)
 
 
 async def got(url: str) -> Any:

@@ -47,11 +47,16 @@ class VirtualClock:
         if start.tzinfo is None:
             raise ValueError("start needs a time zone")
         self._start = start.astimezone(UTC)
+        self._told = 0.0, self._start  # it is asked far more often than it moves
         self.elapsed = 0.0  # seconds since start: the loop's time()
 
     def now(self) -> datetime:
         """UTC, to the microsecond."""
-        return self._start + timedelta(seconds=self.elapsed)
+        at, told = self._told
+        if at != self.elapsed:
+            told = self._start + timedelta(seconds=self.elapsed)
+            self._told = self.elapsed, told
+        return told
 
 
 class _JumpingSelector(selectors.BaseSelector):

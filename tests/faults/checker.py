@@ -32,9 +32,10 @@ from shared.entries import (
     WorkStarted,
     read_entry,
 )
-from shared.incident import Status, status_of
+from shared.history import History, Line
+from shared.incident import Status, status_in, status_of
 from shared.journal import Record, check_chain
-from tests.faults.chronicle import STALE, Appended, Chronicle, Wrote
+from tests.faults.chronicle import STALE, Appended, Chronicle, Happened, Wrote
 from tests.faults.realm import CLOSES
 
 KINDS = (
@@ -230,33 +231,47 @@ def _allows_back(step: PlannedStep, way: UndoIntended, what: str) -> bool:
 
 def _false_contained(chronicle: Chronicle) -> Iterator[Violation]:
     """What was said is computed from the journal as it stood; what was true, from the tenant as it was."""
+    attacks = [attack.at for attack in chronicle.all("attack")]
+    stale = [each.at for each in chronicle.all("struck") if _is_stale(each)]
     for incident, chain in chronicle.incidents.items():
-        records = [record for _, record in chain]
-        batches = [n for n in range(1, len(chain) + 1) if n == len(chain) or chain[n][0] > chain[n - 1][0]]
-        for number in batches:
-            if not any(record.kind == "rechecked" for record in records[:number]):
+        lines = [(at, Line(record, read_entry(record))) for at, record in chain]
+        first = next((n for n, (_, line) in enumerate(lines, start=1) if isinstance(line.entry, Rechecked)), None)
+        for number in _batches(chain):
+            if first is None or number < first:
                 continue
-            if status_of(records[:number], records[number - 1].time) is not Status.CONTAINED:
+            history = History([line for _, line in lines[:number]])
+            if status_in(history, chain[number - 1][1].time) is not Status.CONTAINED:
                 continue
             # What happens in the very moment of the next record may have followed from it.
             until = nextafter(chain[number][0], 0.0) if number < len(chain) else chronicle.ended_at
-            yield from _judge(chronicle, incident, chain[:number], until)
+            yield from _judge(chronicle, incident, lines[:number], until, attacks, stale)
 
 
-def _judge(chronicle: Chronicle, incident: str, chain: list[tuple[float, Record]], until: float) -> Iterator[Violation]:
-    said_at = chain[-1][0]
-    lines = [(at, record, read_entry(record)) for at, record in chain]
-    rests_on = max(n for n, (_, _, entry) in enumerate(lines) if isinstance(entry, Rechecked))
-    plan = next(entry for _, _, entry in reversed(lines) if isinstance(entry, Planned))
-    written = [at for at, record, _ in lines if record.kind == "applied"]
-    looked_at, _, _ = lines[rests_on]
+def _batches(chain: Sequence[tuple[float, Record]]) -> list[int]:
+    """How many records there were after each append."""
+    return [n for n in range(1, len(chain) + 1) if n == len(chain) or chain[n][0] > chain[n - 1][0]]
+
+
+def _judge(
+    chronicle: Chronicle,
+    incident: str,
+    lines: list[tuple[float, Line]],
+    until: float,
+    attacks: list[float],
+    stale: list[float],
+) -> Iterator[Violation]:
+    said_at = lines[-1][0]
+    rests_on = max(n for n, (_, line) in enumerate(lines) if isinstance(line.entry, Rechecked))
+    plan = next(line.entry for _, line in reversed(lines) if isinstance(line.entry, Planned))
+    written = [at for at, line in lines if line.record.kind == "applied"]
+    looked_at, _ = lines[rests_on]
     if written and looked_at < max(written) + RACE_WINDOW - 0.5:
         yield Violation("false contained", f"{incident}: no look after the race window, at {said_at:.1f} s")
     for step in plan.steps:
         read_at = _read_at(lines[: rests_on + 1], step.id, looked_at)
-        lag = max(chronicle.lag, STALE if _is_stale(chronicle, read_at, looked_at) else 0.0)
+        lag = max(chronicle.lag, STALE if any(read_at <= at <= looked_at for at in stale) else 0.0)
         since = read_at - lag
-        disturbed = lag > 0 or any(since <= attack.at <= until for attack in chronicle.all("attack"))
+        disturbed = lag > 0 or any(since <= at <= until for at in attacks)
         truths = chronicle.open_between(since, looked_at if disturbed else until)
         closed = _closed_by(step)
         left = [sorted(thing for thing in truth if thing.startswith(closed)) for truth in truths]
@@ -265,17 +280,17 @@ def _judge(chronicle: Chronicle, incident: str, chain: list[tuple[float, Record]
             yield Violation("false contained", f"{incident} at {said_at:.1f} s, {step.id}: {shown} stood open")
 
 
-def _is_stale(chronicle: Chronicle, begin: float, end: float) -> bool:
-    """Whether a replica answered a look of this time that knew nothing of the last half minute."""
-    strikes = (each for each in chronicle.all("struck") if begin <= each.at <= end)
-    return any(each.detail.startswith("stale-404") and "tenant look" in each.detail for each in strikes)
+def _is_stale(struck: Happened) -> bool:
+    """Whether a replica answered a look that knew nothing of the last half minute."""
+    return struck.detail.startswith("stale-404") and "tenant look" in struck.detail
 
 
-def _read_at(lines: list[tuple[float, Record, Entry]], step: str, otherwise: float) -> float:
+def _read_at(lines: list[tuple[float, Line]], step: str, otherwise: float) -> float:
     """The true time of the read on which the step's newest proof rests."""
-    for at, record, entry in reversed(lines):
-        if isinstance(entry, Verified) and record.step == step and entry.answer == "held" and entry.read_at:
-            return at - (record.time - entry.read_at).total_seconds()
+    for at, line in reversed(lines):
+        entry = line.entry
+        if isinstance(entry, Verified) and line.record.step == step and entry.answer == "held" and entry.read_at:
+            return at - (line.record.time - entry.read_at).total_seconds()
     return otherwise
 
 

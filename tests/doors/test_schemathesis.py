@@ -3,12 +3,14 @@
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 # The case type of schemathesis is generic in what it does not name.
 
+from functools import cache
 from typing import Any
 
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
+from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from functions import api
 from functions.openapi import document
@@ -21,11 +23,17 @@ HEADERS = {"x-functions-key": KEY}
 OPERATIONS = [(method.upper(), path) for path, item in SCHEMA["paths"].items() for method in item]
 
 
+@cache
+def served() -> OpenApiSchema:
+    """The document as the door gives it, fetched once: making it takes as long as the requests."""
+    return schemathesis.openapi.from_wsgi("/api/openapi.json", wsgi, headers=HEADERS)
+
+
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_no_request_breaks_the_contract(method: str, path: str, mode: GenerationMode, responder: FakeResponder) -> None:
     """Every answer is one that the document promises, and nothing that it forbids is accepted."""
-    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", wsgi, headers=HEADERS)
+    schema = served()
 
     @given(case=schema[path][method].as_strategy(generation_mode=mode))
     @settings(max_examples=6, deadline=None, derandomize=True, database=None, suppress_health_check=SLOW)

@@ -2,8 +2,8 @@
 Saves work that no test looks at: a pytest plugin.
 
 A policy's text is read as YAML once, and not by every process of every drill again: the tree that comes of it cannot
-be changed. And what was imported to run the tests is no garbage, so the collector does not go through it again and
-again.
+be changed. And the collector goes through what is young a quarter as often: nearly all of it is in use, or freed
+without it.
 """
 
 import gc
@@ -11,6 +11,8 @@ from functools import lru_cache, wraps
 
 from shared import contacts, lined_yaml, policy
 from shared.lined_yaml import Complain, Node
+
+_YOUNG = 200_000  # objects, at which what is young is gone through; Cordon itself has set 50,000
 
 
 @lru_cache(maxsize=256)
@@ -40,5 +42,4 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    gc.collect()
-    gc.freeze()
+    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])

@@ -8,15 +8,16 @@ import pytest
 
 from shared.actions import check_policy_action, policy_actions
 from shared.actions.interface import Means
-from shared.case import Case, CouldNotLook, Known, NotLooked, PartName, RiskState
+from shared.case import AuditActor, Case, CouldNotLook, Known, NotLooked, Owner, Owners, PartName, RiskState
 from shared.decision import decide
 from shared.identity import IdentityKind, IdentityRef
 from shared.plan import make_plan
 from shared.policy import Policy, Verdict, load_policy
 from shared.signal import Signal
-from tests.conditions.cases import added, audit, blocked, but, case, detection
+from tests.conditions.cases import added, audit, blocked, but, case, detection, holding
+from tests.conditions.test_granted_recently import dated, given
 from tests.fakes import ADDRESSES, PAYROLL, START, password, payroll
-from tests.policy.test_audit_grants import USER, consent, entry
+from tests.policy.test_audit_grants import USER, consent, entry, prop
 from tests.policy.test_baseline import daily, log
 from tests.sources.test_exposed_secret import read
 
@@ -93,6 +94,84 @@ def test_mail_of_everybody_for_an_application_of_ones_own_is_asked_about(policy:
 
     assert [each.verdict for each in found] == [Verdict.ASK, Verdict.WATCH]
     assert found[0].rule == "consent-for-everybody-from-an-unexpected-hand"
+
+
+ADMINISTRATOR = "00000000-0000-0000-0000-0000000000a1"  # who may give power, as the shipped file names them
+BY_THE_USUAL_HAND = replace(given(), actor=AuditActor(user_id=ADMINISTRATOR))
+OWNED = audit("Add owner to application", on="Application", user=USER)
+
+
+def told(of: Case, *, of_kind: IdentityKind = IdentityKind.OWN_SINGLE_TENANT) -> Case:
+    """The same, and the audit log opened the incident."""
+    log = Signal("directory-audit", "Directory_1", IdentityRef(PAYROLL), START, "a change")
+    return replace(usual(of), signals=(log,), identity=Known(replace(payroll(kind=of_kind), addresses=ADDRESSES)))
+
+
+def owned_by(type_: str, of: Case) -> Case:
+    owner = Owner("88888888-0000-4000-8000-000000000001", type_, "somebody")
+    return but(of, owners=Known(Owners(Known((owner,)), Known(()))))
+
+
+@pytest.mark.parametrize(
+    ("of", "rule"),
+    [
+        (told(case(audits=(audit("Restore application", on="Application", user=USER),))), "brought-back"),
+        (told(case(audits=(audit("Restore service principal", user=USER),))), "brought-back"),
+        (owned_by("servicePrincipal", told(case(audits=(OWNED,)))), "new-owner-beside-a-workload"),
+        (
+            holding(
+                told(case(audits=(added(ago=timedelta(days=3)),), given=(BY_THE_USUAL_HAND,))),
+                dated(),
+            ),
+            "power-from-an-unexpected-hand",
+        ),
+        (
+            told(case(audits=(consent(f"[] => [{entry('Mail.ReadWrite')}]"),)), of_kind=IdentityKind.MICROSOFT),
+            "consent-for-everybody-from-an-unexpected-hand",
+        ),
+    ],
+    ids=["application restored", "service principal restored", "workload an owner", "waited for power", "Microsoft's"],
+)
+def test_what_gives_an_intruder_a_way_back_is_asked_about(policy: Policy, of: Case, rule: str) -> None:
+    """Each is one change in the audit log, and its sign-ins are as ever."""
+    decision = decide(policy, of)
+
+    assert (decision.verdict, decision.rule) == (Verdict.ASK, rule)
+
+
+@pytest.mark.parametrize(
+    ("of", "verdict"),
+    [
+        (told(case(audits=(audit("Restore application", on="Application", user=ADMINISTRATOR),))), Verdict.WATCH),
+        (owned_by("user", told(case(audits=(OWNED,)))), Verdict.WATCH),
+        (holding(told(case(given=(BY_THE_USUAL_HAND,))), dated()), Verdict.WATCH),
+        (
+            told(case(audits=(consent(f"[] => [{entry('User.Read')}]"),)), of_kind=IdentityKind.MICROSOFT),
+            Verdict.IGNORE,
+        ),
+    ],
+    ids=["restored by whoever may", "a new colleague", "power alone", "a name is all that Microsoft's client gets"],
+)
+def test_what_looks_like_a_way_back_and_is_daily_work_is_left_alone(policy: Policy, of: Case, verdict: Verdict) -> None:
+    """The twins of those above."""
+    assert decide(policy, of).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        told(
+            case(audits=(audit("Update application", [prop("AvailableToOtherTenants", "true", "false")], user=USER),)),
+            of_kind=IdentityKind.OWN_MULTI_TENANT,
+        ),
+        told(case(audits=(audit("Update service principal", [prop("AccountEnabled", "true", "false")], user=USER),))),
+        told(case(audits=(audit("Add owner to application", on="Application", by=PAYROLL),))),
+    ],
+    ids=["turned multi-tenant", "sign-in switched on", "its own owner"],
+)
+def test_what_the_docs_say_is_not_asked_about_yet_is_noted(policy: Policy, of: Case) -> None:
+    """No condition tells these; whoever adds one takes them out of docs/policy.md, and out of here."""
+    assert decide(policy, of).verdict is Verdict.WATCH
 
 
 def test_cordons_own_confirmation_proves_nothing(policy: Policy) -> None:

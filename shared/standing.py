@@ -155,15 +155,16 @@ def active_plan(chain: Chain) -> Planned | None:
 def standing_plan(chain: Chain) -> tuple[Planned, int] | None:
     """
     The plan whose effects stand, with its place: the active one, or else the newest that was begun. A later plan
-    that waits for a person, or is held back, takes nothing of it away; only its undoing does. Of a plan that was
-    undone in part the begun steps stand that no order named, once the undo has ended.
+    that waits for a person, or is held back, takes nothing of it away, also where this one is contained again beside
+    it; only its undoing does. Of a plan that was undone in part the begun steps stand that no order named, once the
+    undo has ended.
     """
     active = active_plan(chain)
     if active is not None:
         return active, chain.place(Planned)
     if undo_under_way(chain) is not None:
         return None
-    begun, given_up = set[str | None](), set[str]()
+    newest, begun, given_up = _newest_begun(chain), set[str | None](), set[str]()
     for line in reversed(chain.lines):
         match line.entry:
             case UndoOrdered(steps=None):
@@ -172,12 +173,33 @@ def standing_plan(chain: Chain) -> tuple[Planned, int] | None:
                 given_up.update(steps or ())
             case Intended():
                 begun.add(line.record.step)
-            case Planned() as plan if begun:
+            case Planned() as plan if line.record.sequence == newest:
                 standing = _without(plan, _with_restorations(chain, given_up), begun) if given_up else plan
                 return (standing, line.record.sequence) if standing.steps else None
             case _:
                 pass
     return None
+
+
+def _newest_begun(chain: Chain) -> int:
+    """
+    The place of the newest plan of which a step was begun while nothing held it back, or -1. What is begun while it
+    waits is a step of the plan before it, which is contained again.
+    """
+    newest, begun, hash_, held = -1, -1, "", False
+    for line in chain.lines:
+        match line.entry:
+            case Planned(hash=hash_):
+                newest, held = line.record.sequence, False
+            case HeldBack(by=by) if by != "switch":
+                held = True
+            case Approved(plan_hash=approved) if approved == hash_:
+                held = False
+            case Intended() if not held:
+                begun = newest
+            case _:
+                pass
+    return begun
 
 
 def _with_restorations(chain: Chain, given_up: Set[str]) -> Set[str]:

@@ -32,6 +32,7 @@ rules:
     verdict: contain
     actions: [block-sign-in, replace-credentials]
 """
+ASKS = TWO_RULES.replace("VERDICT", "ask").replace("verdict: contain", "verdict: ask")
 
 
 async def hear(world: World, responder: Responder, type_: str) -> None:
@@ -277,5 +278,39 @@ def test_a_signal_that_comes_beside_an_approval_is_judged(changed: bool) -> None
         assert newest.rule == "odd"
         assert ("accountEnabled=False" in world.directory.effects) is not changed
 
-    asks = TWO_RULES.replace("VERDICT", "ask").replace("verdict: contain", "verdict: ask")
-    play(story, STATE, policy=asks)
+    play(story, STATE, policy=ASKS)
+
+
+async def waits_beside(world: World, responder: Responder) -> None:
+    """What is contained stands, and a plan that asks for more waits for a person beside it."""
+    await world.hear_of_leak(responder)
+    await world.work_queue(responder, timedelta(minutes=2))
+    await hear(world, responder, ODD)
+    await world.work_queue(responder, timedelta(minutes=2))
+
+
+@pytest.mark.parametrize("declined", [False, True], ids=["it waits", "a person said no to it"])
+def test_what_waits_for_a_person_is_not_carried_out_because_what_stands_was_contained_again(declined: bool) -> None:
+    """Whoever undid the block twice had Cordon take the owners away that nobody had agreed to."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await waits_beside(world, responder)
+        chain = await world.chain()
+        plan = chain.last(Planned)
+        assert plan is not None
+        if declined:
+            await responder.approve(chain.incident, plan.hash, approved=False, reason="not needed", by="Ada")
+        for _ in range(STRIKES - 1):
+            _enable(world)
+            await responder.work({"incident": chain.incident, "because": "watch"})
+            await world.work_queue(responder, timedelta(minutes=2))
+
+        assert "tags=cordon-custody" not in world.directory.effects
+        assert not world.directory.state.enabled
+        if not declined:
+            await responder.approve(chain.incident, plan.hash, approved=True, reason="do it", by="Ada")
+            await world.work_queue(responder, timedelta(minutes=2))
+            assert "tags=cordon-custody" in world.directory.effects
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))

@@ -21,8 +21,8 @@ from shared.entries import (
 )
 from shared.orders import order_in
 from shared.standing import (
-    active_plan,
     looked_until,
+    standing_plan,
 )
 from shared.untrusted import one_line
 
@@ -75,7 +75,7 @@ def keeps_distance(chain: Chain, now: datetime) -> bool:
     behind = max(chain.place(kind) for kind in (Rechecked, Applied, Planned, Approved))
     if not struck or newest is None or chain.place(RechecksSet) < behind:
         return False
-    if active_plan(chain) is None or order_in(chain, since=looked_until(chain)) is not None:
+    if standing_plan(chain) is None or order_in(chain, since=looked_until(chain)) is not None:
         return False
     due = chain.records[chain.place(RechecksSet)].time + timedelta(seconds=newest.after[0])
     return now < due

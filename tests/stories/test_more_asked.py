@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from shared.case import CouldNotLook, PartName
-from shared.entries import Decided, HeldBack, Planned, UndoOrdered
-from shared.fight import STRIKES, keeps_distance
+from shared.entries import Closed, Decided, HeldBack, Planned, Rechecked, UndoOrdered
+from shared.fight import FIGHT_ROUNDS, STRIKES, keeps_distance
 from shared.identity import IdentityRef
 from shared.incident import Status
 from shared.responder import Responder
@@ -312,5 +312,24 @@ def test_what_waits_for_a_person_is_not_carried_out_because_what_stands_was_cont
             await responder.approve(chain.incident, plan.hash, approved=True, reason="do it", by="Ada")
             await world.work_queue(responder, timedelta(minutes=2))
             assert "tags=cordon-custody" in world.directory.effects
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
+
+
+def test_a_plan_that_waits_beside_a_fight_takes_nothing_of_its_distance() -> None:
+    """Otherwise forty quick rounds end it, and whoever works against the containment has won within minutes."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await waits_beside(world, responder)
+        for _ in range(FIGHT_ROUNDS):
+            _enable(world)
+            await responder.work({"incident": (await world.chain()).incident, "because": "watch"})
+            await world.work_queue(responder, timedelta(seconds=5))
+        chain = await world.chain()
+        rounds = sum(1 for look in chain.all(Rechecked) if look.answer == "not-held")
+
+        assert STRIKES <= rounds <= FIGHT_ROUNDS // 4
+        assert chain.last(Closed) is None
 
     play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))

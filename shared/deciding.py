@@ -125,7 +125,10 @@ class Deciding:
             return None, None
         if self._waits_for_better_times(found):
             return None, None
-        return await self._conclude(found, order, ahead), found.look
+        plan = await self._conclude(found, order, ahead)
+        if plan is None and not self.puts_off and not is_closed(chain):
+            return self._left_standing(), None
+        return plan, found.look
 
     def _asks_for_more(self, found: Investigation) -> bool:
         """
@@ -144,12 +147,18 @@ class Deciding:
         return bool(new) and "dismiss-risk" not in new
 
     def _left_standing(self) -> Planned | None:
-        """What stands beside the newest plan, or was left by an undo: a look found it undone, and it is tried again."""
-        standing = standing_plan(self._chain) if is_set_back(self._chain) else None
+        """
+        What stands beside the newest plan, or was left by an undo: a look found it undone, or it was not carried to
+        its end when that plan came to wait beside it, and it is gone on with.
+        """
+        standing, before = standing_plan(self._chain), self._looks.planned_at
         if standing is None:
             return None
         plan, self._looks.planned_at = standing
-        return plan
+        if is_set_back(self._chain) or self._looks.is_unfinished(plan):
+            return plan
+        self._looks.planned_at = before
+        return None
 
     async def _stands_elsewhere(self) -> tuple[ActionChoice, ...]:
         """What a closed incident of the same identity has contained it with: from now on this one watches it."""

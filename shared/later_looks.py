@@ -65,6 +65,11 @@ class LaterLooks:
         self._desk, self._chain = desk, chain
         self.planned_at: int | None = None
 
+    @property
+    def place_of_plan(self) -> int:
+        """The place of the plan that is looked at."""
+        return self._chain.place(Planned) if self.planned_at is None else self.planned_at
+
     def execution(self) -> Execution:
         """What carries out and proves the plan that is looked at."""
         desk = self._desk
@@ -74,7 +79,7 @@ class LaterLooks:
     async def undone(self, plan: Planned) -> list[PlannedStep]:
         """Look, and give the steps that were proven before and do not show now."""
         execution = self.execution()
-        is_newest = self.planned_at is None or self.planned_at == self._chain.place(Planned)
+        is_newest = self.place_of_plan == self._chain.place(Planned)
         settled = [
             step for step in plan.steps if execution.is_settled(step) or self._was_just_lost(step) or not is_newest
         ]
@@ -255,14 +260,20 @@ class LaterLooks:
 
     def is_stopped(self, step: PlannedStep) -> bool:
         """Whether the plan that is looked at has given this step up."""
-        planned = self._chain.place(Planned) if self.planned_at is None else self.planned_at
-        return self._chain.place(StepStopped, step.id) > planned
+        return self._chain.place(StepStopped, step.id) > self.place_of_plan
 
     def _was_just_lost(self, step: PlannedStep) -> bool:
         """A look found it undone, and was killed before it could say so: nothing was written down since."""
         answer, chain = self._chain.last(Verified, step.id), self._chain
         told = max(chain.place(Rechecked), chain.place(WorkStarted), chain.place(RechecksSet))
         return step.watched and answer is not None and answer.answer != "held" and chain.place(Verified, step.id) > told
+
+    def is_unfinished(self, plan: Planned) -> bool:
+        """Whether a step of it is neither proven nor given up, or no later looks were set since it was written."""
+        execution = self.execution()
+        settled = all(execution.is_settled(step) for step in plan.steps)
+        unwatched = self._chain.place(RechecksSet) < self._chain.place(Applied) and self.has_proof(plan)
+        return not settled or unwatched
 
     def has_proof(self, plan: Planned) -> bool:
         """Whether anything of it is in place and is looked at again."""

@@ -152,15 +152,19 @@ class Work:
     async def _judge_too(self, plan: Planned | None, *, done: bool) -> tuple[Planned | None, bool]:
         """
         Behind what could not wait for it: decide on what joined before this attempt began, for it answers that. The
-        plan that leads to, where it asks for more and may be carried out, or else the one that was carried out.
+        plan that leads to, where it asks for more and may be carried out, or else the one that was carried out: that
+        is watched on beside one that waits.
         """
-        if is_decided(self._chain):
+        if plan is not None and is_decided(self._chain):
             return plan, done
+        at = self._looks.place_of_plan
         more, look = await self._deciding.decide_if_due(approved=False)
-        if more is None or look is None:
+        if more is not None and look is not None:
+            self._looks.planned_at = None
+        elif plan is not None:
+            self._looks.planned_at = at
             return plan, done
-        self._looks.planned_at = None
-        return more, await self._carry_out(more, look)
+        return more, await self._carry_out(more, look) if more else done
 
     async def _count_matches(self) -> None:
         """When all else is done: which rules decided."""
@@ -550,7 +554,7 @@ class Work:
         The message first, then the word that it was sent: sent twice, it does nothing the second time.
         """
         asked = any(step.lasting for step in plan.steps)
-        begun = self._chain.place(SecretsBegun) > self._chain.place(Planned)
+        begun = self._chain.place(SecretsBegun) > self._looks.place_of_plan
         if not asked or begun or not self._is_cut_off(plan):
             return
         await self._send(timedelta(), because="rotation")
@@ -559,7 +563,7 @@ class Work:
     async def _set_off_following(self, plan: Planned) -> None:
         """What it changed before it was cut off is looked for, if a rule asks for such changes. As with a rotation."""
         chain, cuts = self._chain, any(step.contains for step in plan.steps)
-        begun = chain.place(FollowSet) > chain.place(Planned)
+        begun = chain.place(FollowSet) > self._looks.place_of_plan
         if begun or not cuts or self._desk.policy.follows_changes is None or not self._is_cut_off(plan):
             return
         await self._send(timedelta(), because="follow")

@@ -8,6 +8,7 @@ import pytest
 
 from shared.case import CouldNotLook, PartName
 from shared.entries import Closed, Decided, HeldBack, Planned, Rechecked, UndoOrdered
+from shared.errors import Throttled
 from shared.fight import FIGHT_ROUNDS, STRIKES, keeps_distance
 from shared.identity import IdentityRef
 from shared.incident import Status
@@ -333,3 +334,60 @@ def test_a_plan_that_waits_beside_a_fight_takes_nothing_of_its_distance() -> Non
         assert chain.last(Closed) is None
 
     play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
+
+
+def test_what_was_approved_is_looked_at_again_also_where_more_is_asked_beside_it() -> None:
+    """The newest plan was the one that waits: no later look was set, and sign-in was allowed again unseen."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=30))
+        chain = await world.chain()
+        plan = chain.last(Planned)
+        assert plan is not None
+        await responder.approve(chain.incident, plan.hash, approved=True, reason="leaked", by="Ada")
+        await hear(world, responder, ODD)
+        await world.work_queue(responder, timedelta(seconds=2))
+        blocked = not world.directory.state.enabled
+        _enable(world)
+        await world.work_queue(responder)
+
+        assert blocked
+        assert not world.directory.state.enabled
+
+    play(story, STATE, policy=ASKS)
+
+
+def _refusing(world: World) -> World:
+    """The same world for an instance whose blocks are throttled."""
+
+    async def throttled(name: str) -> None:
+        if name == "tenant block":
+            raise Throttled("PATCH /servicePrincipals")
+
+    return hooked(world, throttled)
+
+
+@pytest.mark.parametrize("approved", [False, True], ids=["contained by a rule", "approved by a person"])
+def test_what_was_begun_is_carried_to_its_end_also_where_a_plan_waits_beside_it(approved: bool) -> None:
+    """The block was throttled when a signal came that asks a person: it was never tried again."""
+
+    async def story(world: World) -> None:
+        responder, throttled = world.instance(), _refusing(world).instance()
+        await world.hear_of_leak(responder if approved else throttled)
+        if approved:
+            chain = await world.chain()
+            plan = chain.last(Planned)
+            assert plan is not None
+            await responder.approve(chain.incident, plan.hash, approved=True, reason="leaked", by="Ada")
+        await hear(world, throttled, ODD)
+        asked, enabled = (await world.chain()).last(HeldBack), world.directory.state.enabled
+        await world.work_queue(responder, timedelta(minutes=20))
+
+        assert asked is not None
+        assert enabled
+        assert not world.directory.state.enabled
+        assert "tags=cordon-custody" not in world.directory.effects
+
+    play(story, STATE, policy=ASKS if approved else TWO_RULES.replace("VERDICT", "ask"))

@@ -251,11 +251,14 @@ class Work:
             if chain.place(WorkStarted) < told.record.sequence:
                 await self._contain_again(plan)
         else:
-            if _waits_to_be_judged(chain):  # it came in a fight, and its message kept the distance of this look
-                await self.advance("signal")
+            if needs_work(chain):  # in a fight, the message that calls for it kept the distance of this look
+                await self.advance("signal" if _waits_to_be_judged(chain) else "resumed")
             newest = max(chain.place(Closed), chain.place(RechecksSet)) < told.record.sequence
             if newest and active_plan(chain) is not None and place == len(RECHECKS):
-                await self._close_after_looks(plan)
+                if needs_work(chain):  # how it ends is not known before that
+                    await self._put_off(self._recheck_message(series, place, None), LEASE)
+                else:
+                    await self._close_after_looks(plan)
         if isinstance(told.entry, Rechecked) and told.entry.answer == "held" and place == _FORESEEN_AT:
             await self._looks.foresee_after(plan)
 

@@ -1,5 +1,6 @@
 """A signal that joins what is contained is answered by that, unless the policy asks for more on it."""
 
+import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -9,13 +10,13 @@ import pytest
 from shared.case import CouldNotLook, PartName
 from shared.entries import Closed, Decided, HeldBack, Planned, Rechecked, UndoOrdered
 from shared.errors import Throttled
-from shared.fight import FIGHT_ROUNDS, STRIKES, keeps_distance
+from shared.fight import FIGHT_ROUNDS, RECHECKS, STRIKES, keeps_distance
 from shared.identity import IdentityRef
 from shared.incident import Status
 from shared.responder import Responder
 from shared.signal import JsonObject
 from shared.tenant import Gathered
-from tests.fakes import Crash, password, payroll
+from tests.fakes import START, Crash, password, payroll
 from tests.faults.attacks import hooked
 from tests.stories.world import World, leak, play
 
@@ -391,3 +392,64 @@ def test_what_was_begun_is_carried_to_its_end_also_where_a_plan_waits_beside_it(
         assert "tags=cordon-custody" not in world.directory.effects
 
     play(story, STATE, policy=ASKS if approved else TWO_RULES.replace("VERDICT", "ask"))
+
+
+@pytest.mark.parametrize("type_", [ODD, "leakedCredentials"], ids=["asks for more", "asks for nothing more"])
+def test_nothing_is_called_contained_for_good_while_a_signal_waits_to_be_judged(type_: str) -> None:
+    """It came seconds before the last look: the incident was closed over it, and nobody could agree to its plan."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=20))
+        await asyncio.sleep(RECHECKS[-1] - 5 - (world.clock() - START).total_seconds())
+        failing(world, CouldNotLook("throttled", may_help_later=True))
+        await hear(world, responder, type_)
+        await world.work_queue(responder, timedelta(seconds=25))
+        early = (await world.chain()).last(Closed)
+        failing(world, None)
+        await world.work_queue(responder)
+        chain = await world.chain()
+        closed, plan = chain.last(Closed), chain.last(Planned)
+        assert plan is not None
+
+        assert early is None
+        if type_ == ODD:
+            assert closed is None
+            assert await world.status() is Status.AWAITING_APPROVAL
+            await responder.approve(chain.incident, plan.hash, approved=True, reason="do it", by="Ada")
+            await world.work_queue(responder)
+            assert "tags=cordon-custody" in world.directory.effects
+            closed = (await world.chain()).last(Closed)
+        assert closed is not None
+        assert closed.outcome == "contained"
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
+
+
+def test_what_an_attempt_left_in_a_fight_is_tried_again_behind_the_next_look() -> None:
+    """Its messages keep the distance of that look, which finds in place whatever was proven: minutes passed."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        for _ in range(STRIKES + 2):
+            await world.work_queue(responder, timedelta(seconds=45))
+            _enable(world)
+            await responder.work({"incident": (await world.chain()).incident, "because": "watch"})
+        await world.work_queue(responder, timedelta(minutes=20))
+        world.directory.state = payroll(application=[password(9)])
+
+        async def throttled(name: str) -> None:
+            if name == "tenant RemovePassword":
+                raise Throttled("POST removePassword")
+
+        id_ = (await world.chain()).incident
+        await hooked(world, throttled).instance().work({"incident": id_, "because": "watch"})
+        left = world.directory.state.holders[0].passwords
+        await world.work_queue(responder, timedelta(seconds=46))
+
+        assert left
+        assert not world.directory.state.holders[0].passwords
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))

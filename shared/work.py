@@ -140,6 +140,7 @@ class Work:
 
     async def _decide_and_do(self) -> tuple[Planned | None, bool]:
         """The plan, if there was one to carry out, and whether nothing is left to try."""
+        self._looks.planned_at = None  # a look that this follows may have been at an older plan
         try:
             plan, look = await self._deciding.decide_if_due()
             done = await self._carry_out(plan, look) if plan else True

@@ -14,8 +14,11 @@ from itertools import accumulate
 from math import nextafter
 
 from shared.entries import (
+    Approved,
+    Closed,
     Entry,
     Escalated,
+    HeldBack,
     Intended,
     Planned,
     PlannedStep,
@@ -23,6 +26,7 @@ from shared.entries import (
     RechecksSet,
     SecretsTurned,
     SignalJoined,
+    StepStopped,
     UndoEnded,
     UndoIntended,
     UndoOrdered,
@@ -88,6 +92,7 @@ _WAYS_BACK = {
     "delete policy": "require-risk-policy",
     "leave policy": "require-risk-policy",
 }
+_ENDED = ("joined", "not-in-tenant", "watched", "ignored", "dismissed", "declined")  # without a step of a plan
 _WORKED = (Escalated.kind, WorkStarted.kind, WorkEnded.kind, RechecksSet.kind, SecretsTurned.kind)
 LOST_FOR_GOOD = ("password", "unconfirmed")  # no undo brings these back (a secret's value, a word to Microsoft)
 
@@ -115,6 +120,7 @@ def check(chronicle: Chronicle, expected: Expected, *, lives: int = 1, canary: s
         *_lost(chronicle, expected),
         *_made_twice(chronicle),
         *_outside_the_plan(chronicle),
+        *_unasked(chronicle),
         *_false_contained(chronicle),
         *_less_contained(chronicle),
         *_not_put_back(chronicle),
@@ -137,6 +143,8 @@ def _lost(chronicle: Chronicle, expected: Expected) -> Iterator[Violation]:
         if _is_joined(records):
             continue
         word = status_of(records, records[0].time)  # while nobody can be late yet: what it says of itself
+        if left := _left_unbegun(records):
+            yield Violation("lost", f"incident {incident} decided on {left}, and nobody began it or said why")
         if word not in RESTING and not _is_called_since(records):
             yield Violation("lost", f"incident {incident} is left by everybody while it is {word.value}")
         if end not in RESTING or end not in expected.ends:
@@ -145,6 +153,22 @@ def _lost(chronicle: Chronicle, expected: Expected) -> Iterator[Violation]:
     for acknowledged in chronicle.all("acknowledged"):
         if not any(acknowledged.detail in record_id for record_id in joined):
             yield Violation("lost", f"signal {acknowledged.detail} was acknowledged and stands in no incident")
+
+
+_ANSWERS = (Escalated, HeldBack, UndoOrdered)
+
+
+def _left_unbegun(records: list[Record]) -> str | None:
+    """A step of the newest plan, which nothing holds back, that was neither begun nor given up."""
+    left: list[str | None] = []
+    for entry, step in ((read_entry(record), record.step) for record in records):
+        if isinstance(entry, Planned):
+            left = [each.id for each in entry.steps if not each.lasting]  # a rotation has a journal of its own
+        elif isinstance(entry, _ANSWERS) or (isinstance(entry, Closed) and entry.outcome in _ENDED):
+            left = []
+        elif step in left and isinstance(entry, Intended | StepStopped):
+            left.remove(step)
+    return left[0] if left else None
 
 
 def _is_called_since(records: list[Record]) -> bool:
@@ -189,6 +213,34 @@ def _outside_the_plan(chronicle: Chronicle) -> Iterator[Violation]:
         back = (_is_about(step, event) and _allows_back(step, way, event.what) for step, way in ways_back)
         if not named and not any(back):
             yield Violation("outside the plan", f"{event.what} at {event.at:.1f} s, named by no intent before it")
+
+
+def _unasked(chronicle: Chronicle) -> Iterator[Violation]:
+    """No step is begun of plans alone that wait for a person's word."""
+    for incident, chain in chronicle.incidents.items():
+        plans: list[_Waiting] = []
+        for at, record in chain:
+            match read_entry(record):
+                case Planned() as plan:
+                    plans.append(_Waiting(plan.hash, frozenset(step.id for step in plan.steps)))
+                case HeldBack(by=by) if by != "switch" and plans:
+                    plans[-1].held = True
+                case Approved(plan_hash=hash_):
+                    for plan in plans:
+                        plan.held = plan.held and plan.hash != hash_
+                case Intended() if not any(record.step in plan.steps and not plan.held for plan in plans):
+                    yield Violation("outside the plan", f"{incident} began {record.step} at {at:.1f} s, which waits")
+                case _:
+                    pass
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A plan, and whether it waits for a person."""
+
+    hash: str
+    steps: frozenset[str]
+    held: bool = False
 
 
 def _is_about(step: PlannedStep, wrote: Wrote) -> bool:

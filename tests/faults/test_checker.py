@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from shared.entries import HeldBack
 from shared.estate import SecretRef
 from shared.incident import Status
+from shared.journal import NO_RECORD, Record, seal
 from tests.faults.checker import KINDS, Before, Expected, check
 from tests.faults.chronicle import STALE, Appended, Chronicle, Wrote
 from tests.faults.estate import LONG_AGO, REACHED, READ, STORAGE, Azure
@@ -100,9 +102,46 @@ def _written_after_stop(chronicle: Chronicle) -> None:
     chronicle.events.insert(0, chronicle.events.pop())
 
 
+def _rewritten(chronicle: Chronicle, change: Callable[[list[Record]], list[Record]]) -> None:
+    """Another journal, whose records follow each other all the same."""
+    at, by = next((event.at, event.by) for event in chronicle.events if isinstance(event, Appended))
+    records = change([record for _, record in next(iter(chronicle.incidents.values()))])
+    chronicle.events = [event for event in chronicle.events if not isinstance(event, Appended)]
+    previous, sealed = NO_RECORD, list[Record]()
+    for place, each in enumerate(records):
+        sealed.append(seal(each.incident, place, each.time, each.kind, each.step, each.data, previous))
+        previous = sealed[-1].hash
+    chronicle.events.insert(0, Appended(at, by, tuple(sealed)))
+
+
+def _begun_while_it_waits(chronicle: Chronicle) -> None:
+    """A plan was held back for a person, and carried out without one."""
+    held = HeldBack(by="verdict", reason="the policy asks a person").model_dump(mode="json")
+
+    def change(records: list[Record]) -> list[Record]:
+        place = next(n for n, record in enumerate(records) if record.kind == "planned")
+        between = replace(records[place], kind="held-back", data=held)
+        return [*records[: place + 1], between, *records[place + 1 :]]
+
+    _rewritten(chronicle, change)
+
+
+def _decided_and_left(chronicle: Chronicle) -> None:
+    """Behind its containment there was another plan, which nobody began."""
+
+    def change(records: list[Record]) -> list[Record]:
+        again = [record for record in records if record.kind in ("decided", "planned")]
+        place = next(n for n, record in enumerate(records) if record.kind == "rechecked")
+        return [*records[: place + 1], *again, *records[place + 1 :]]
+
+    _rewritten(chronicle, change)
+
+
 PLANTS: dict[str, tuple[str, Plant]] = {
     "a journal that ends in the middle": ("lost", _cut),
     "a signal that stands nowhere": ("lost", _unwritten),
+    "a plan that nobody began": ("lost", _decided_and_left),
+    "a plan that waits, and was begun": ("outside the plan", _begun_while_it_waits),
     "two certificates": ("made twice", lambda chronicle: chronicle.made.update({"operation": 2})),
     "two policies": ("made twice", lambda c: c.events.extend([Wrote(9.0, 9.0, "one", "create policy")] * 2)),
     "a write before its intent": ("outside the plan", _before_its_intent),

@@ -117,12 +117,13 @@ def gives_role(activity: str) -> bool:
 
 _FOLLOWED = frozenset(normalise_activity(activity) for activity in ACTIVITIES)
 _FOLLOWED_OR_BLANK = _FOLLOWED | {""}
-_FOLDED_EDITS = frozenset(normalise_activity(activity) for activity in _EDITS)
+EDITS = frozenset(normalise_activity(activity) for activity in _EDITS)
+"""Edits of either object."""
 GRANTS = frozenset(normalise_activity(activity) for activity in _GRANTS)
 """Records whose only target is the API that is opened up, or closed (facts: records of real tenants)."""
 _FOLDED_OWNERS = frozenset(normalise_activity(activity) for activity in _OWNERS)
 _FOLDED_CREDENTIALS = frozenset(normalise_activity(activity) for activity in _CREDENTIALS)
-_ON_WORKLOADS = _FOLDED_CREDENTIALS | _FOLDED_EDITS | _FOLDED_OWNERS
+_ON_WORKLOADS = _FOLDED_CREDENTIALS | EDITS | _FOLDED_OWNERS
 # These tell in KeyDescription what was added or removed.
 _TELLS_KEYS = frozenset(normalise_activity(activity) for activity in _CREDENTIALS[:3])
 _HOLDERS = {"application": HolderKind.APPLICATION, "serviceprincipal": HolderKind.SERVICE_PRINCIPAL}
@@ -309,7 +310,7 @@ def is_counter_move(record: AuditRecord) -> bool:
         return True
     if gives_role(record.activity):
         return True
-    return record.activity in _FOLDED_EDITS and not is_echo(record) and not newly_disabled(record)
+    return record.activity in EDITS and not is_echo(record) and not newly_disabled(record)
 
 
 def touches_policy(record: JsonObject) -> bool:
@@ -327,7 +328,7 @@ def is_echo(record: AuditRecord) -> bool:
     An update that changes nothing it tells of. Every change writes some, beside the record that tells; the
     directory writes more of them whenever it refreshes a service principal from its application.
     """
-    if record.activity not in _FOLDED_EDITS:
+    if record.activity not in EDITS:
         return False
     properties = (each for target in record.targets for each in target.properties)
     return all(each.name.casefold() in _ECHOES or each.old == each.new for each in properties)

@@ -19,6 +19,7 @@ from shared.conditions.new_sign_in import SignedInAsNever
 from shared.conditions.odd_hour import ChangedAtOddHour
 from shared.conditions.owners import OwnersSuspect
 from shared.conditions.people_at_risk import PeopleAtRisk
+from shared.conditions.property_changed import PropertyChanged
 from shared.conditions.publisher import PublisherSuspect
 from shared.conditions.redirect_uri import RedirectUriSuspect
 from shared.conditions.risk_detection import RiskDetected
@@ -64,6 +65,7 @@ CONDITIONS: tuple[type[Catalogued], ...] = (
     TokenWithoutSignIn,
     RogueApplication,
     ChangedBySuspect,
+    PropertyChanged,
 )
 
 

@@ -218,6 +218,12 @@ USUAL = "sign-ins: {usual: {country: DE, network: 64500}"
             "{audits: [{activity: Update application, sets-sign-out-url: 'https://evil.example/out'}]}",
             "{audits: [{activity: Update application, sets-sign-out-url: 'https://a.contoso.example/out'}]}",
         ),
+        (
+            "property-changed: {properties: [signInAudience]}",
+            "{kind: own-multi-tenant, audits: [{activity: Update application, "
+            "properties: {AvailableToOtherTenants: {old: '[false]', new: '[true]'}}}]}",
+            "{kind: own-multi-tenant, audits: [Update application]}",
+        ),
         ("owners: {findings: [workload]}", "{owners: [application]}", "{owners: [user]}"),
         ("publisher: {}", "{kind: foreign}", "{kind: foreign, publisher: '123456'}"),
         ("credential-excess: {more-than: 1}", "{credentials: [secret, certificate]}", "{credentials: [federated]}"),

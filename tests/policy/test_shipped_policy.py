@@ -99,6 +99,8 @@ def test_mail_of_everybody_for_an_application_of_ones_own_is_asked_about(policy:
 ADMINISTRATOR = "00000000-0000-0000-0000-0000000000a1"  # who may give power, as the shipped file names them
 BY_THE_USUAL_HAND = replace(given(), actor=AuditActor(user_id=ADMINISTRATOR))
 OWNED = audit("Add owner to application", on="Application", user=USER)
+TURNED = audit("Update application", [prop("AvailableToOtherTenants", "true", "false")], on="Application", user=USER)
+SWITCHED = audit("Update service principal", [prop("AccountEnabled", "true", "false")], user=USER)
 
 
 def told(of: Case, *, of_kind: IdentityKind = IdentityKind.OWN_SINGLE_TENANT) -> Case:
@@ -129,8 +131,18 @@ def owned_by(type_: str, of: Case) -> Case:
             told(case(audits=(consent(f"[] => [{entry('Mail.ReadWrite')}]"),)), of_kind=IdentityKind.MICROSOFT),
             "consent-for-everybody-from-an-unexpected-hand",
         ),
+        (told(case(audits=(TURNED,)), of_kind=IdentityKind.OWN_MULTI_TENANT), "opened-to-other-tenants"),
+        (told(case(audits=(SWITCHED,))), "sign-in-switched-on"),
     ],
-    ids=["application restored", "service principal restored", "workload an owner", "waited for power", "Microsoft's"],
+    ids=[
+        "application restored",
+        "service principal restored",
+        "workload an owner",
+        "waited for power",
+        "Microsoft's",
+        "turned multi-tenant",
+        "sign-in switched on",
+    ],
 )
 def test_what_gives_an_intruder_a_way_back_is_asked_about(policy: Policy, of: Case, rule: str) -> None:
     """Each is one change in the audit log, and its sign-ins are as ever."""
@@ -149,8 +161,17 @@ def test_what_gives_an_intruder_a_way_back_is_asked_about(policy: Policy, of: Ca
             told(case(audits=(consent(f"[] => [{entry('User.Read')}]"),)), of_kind=IdentityKind.MICROSOFT),
             Verdict.IGNORE,
         ),
+        (told(case(audits=(TURNED,))), Verdict.WATCH),
+        (blocked(told(case(audits=(SWITCHED,)))), Verdict.WATCH),
     ],
-    ids=["restored by whoever may", "a new colleague", "power alone", "a name is all that Microsoft's client gets"],
+    ids=[
+        "restored by whoever may",
+        "a new colleague",
+        "power alone",
+        "a name is all that Microsoft's client gets",
+        "multi-tenant and taken back",
+        "switched on and off again",
+    ],
 )
 def test_what_looks_like_a_way_back_and_is_daily_work_is_left_alone(policy: Policy, of: Case, verdict: Verdict) -> None:
     """The twins of those above."""
@@ -160,14 +181,9 @@ def test_what_looks_like_a_way_back_and_is_daily_work_is_left_alone(policy: Poli
 @pytest.mark.parametrize(
     "of",
     [
-        told(
-            case(audits=(audit("Update application", [prop("AvailableToOtherTenants", "true", "false")], user=USER),)),
-            of_kind=IdentityKind.OWN_MULTI_TENANT,
-        ),
-        told(case(audits=(audit("Update service principal", [prop("AccountEnabled", "true", "false")], user=USER),))),
         told(case(audits=(audit("Add owner to application", on="Application", by=PAYROLL),))),
     ],
-    ids=["turned multi-tenant", "sign-in switched on", "its own owner"],
+    ids=["its own owner"],
 )
 def test_what_the_docs_say_is_not_asked_about_yet_is_noted(policy: Policy, of: Case) -> None:
     """No condition tells these; whoever adds one takes them out of docs/policy.md, and out of here."""

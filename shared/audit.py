@@ -122,6 +122,7 @@ EDITS = frozenset(normalise_activity(activity) for activity in _EDITS)
 GRANTS = frozenset(normalise_activity(activity) for activity in _GRANTS)
 """Records whose only target is the API that is opened up, or closed (facts: records of real tenants)."""
 _FOLDED_OWNERS = frozenset(normalise_activity(activity) for activity in _OWNERS)
+ADDS_OWNER = frozenset(each for each in _FOLDED_OWNERS if each.startswith("add "))
 _FOLDED_CREDENTIALS = frozenset(normalise_activity(activity) for activity in _CREDENTIALS)
 _ON_WORKLOADS = _FOLDED_CREDENTIALS | EDITS | _FOLDED_OWNERS
 # These tell in KeyDescription what was added or removed.
@@ -264,10 +265,8 @@ def _guid_property(record: AuditRecord, name: str) -> str | None:
     """A property's id: new where it was added, old where it was removed."""
     for found in properties_of(record, name):
         for value in (*_values(found.new), *_values(found.old)):
-            try:
-                return canonical_guid(value)
-            except ValueError:
-                continue
+            if id_ := _guid(value):
+                return id_
     return None
 
 
@@ -279,6 +278,34 @@ def _first_target(record: AuditRecord, types: tuple[str, ...]) -> IdentityRef | 
                 return IdentityRef(app_object_id=AppObjectId(target.id))
             return IdentityRef(principal_id=PrincipalId(target.id))
     return None
+
+
+def new_owner(record: AuditRecord) -> str | None:
+    """
+    Whom a record makes an owner, by its object id: the other target, or in a property. None where it does not say so,
+    or names several.
+    """
+    owned = _ids_of(subject_of(record))
+    others = {target.id.lower() for target in record.targets if target.id} - owned
+    if not others:
+        named = (each for target in record.targets for each in target.properties if _is_object_id(each.name))
+        others = {id_ for each in named for value in _values(each.new) if (id_ := _guid(value))} - owned
+    return others.pop() if len(others) == 1 else None
+
+
+def _ids_of(subject: IdentityRef | None) -> set[str]:
+    return {id_ for id_ in (subject.principal_id, subject.app_object_id) if id_} if subject else set()
+
+
+def _is_object_id(name: str) -> bool:
+    return name.casefold().endswith(".objectid")
+
+
+def _guid(value: object) -> str | None:
+    try:
+        return canonical_guid(value)
+    except ValueError:
+        return None
 
 
 _COUNTER_MOVES = frozenset(

@@ -159,6 +159,7 @@ _EXPECTS: Mapping[str, tuple[ChangeKind, ...]] = {
     "redirect-uri": (ChangeKind.CONFIGURATION,),
     "sign-out-url-changed": (ChangeKind.CONFIGURATION,),
     "property-changed": (ChangeKind.CONFIGURATION,),
+    "owner-added": (ChangeKind.OWNERS,),
 }
 
 

@@ -45,6 +45,7 @@ ORIGINS: Mapping[str, Origin | None] = {
     "odd-hour": Origin.AUDIT,
     "sign-out-url-changed": Origin.AUDIT,
     "property-changed": Origin.AUDIT,
+    "owner-added": Origin.AUDIT,
     "new-sign-in": Origin.SIGN_INS,
     "sign-in-failures": Origin.SIGN_INS,
     "sign-in-frequency": Origin.SIGN_INS,

@@ -20,6 +20,8 @@ from shared.conditions.groups import All, AnyOf, Not, leaves
 from shared.conditions.identifier_uri import IdentifierUriSuspect
 from shared.conditions.identity_kind import IsOfKind
 from shared.conditions.interface import Condition
+from shared.conditions.owner_added import OwnerAdded
+from shared.conditions.property_changed import PropertyChanged
 from shared.conditions.redirect_uri import RedirectUriSuspect
 from shared.conditions.risk_detection import RiskDetected
 from shared.conditions.risk_state import RiskListed
@@ -177,6 +179,8 @@ _ORDERS: Mapping[type, Mapping[str, Order]] = {
         "escalates": _rather,
         "by_other_than": _spares,
     },
+    PropertyChanged: {"properties": _among, "within": _at_most, "by_other_than": _spares},
+    OwnerAdded: {"kinds": _among, "within": _at_most, "by_other_than": _spares, "by_itself": _rather},
     Consented: {"findings": _among, "within": _at_most, "tiers": _among},
     RedirectUriSuspect: _ADDRESSES,
     IdentifierUriSuspect: _ADDRESSES,

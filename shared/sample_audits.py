@@ -15,7 +15,7 @@ from shared.audit_grants import APP_ROLE_GIVEN, CONSENTED, DELEGATED_GIVEN, ROLE
 from shared.case import AuditRecord, HolderKind
 from shared.identity import AppObjectId, ClientId, IdentityKind, PrincipalId
 from shared.privileges import APP_ROLES, DIRECTORY_ROLES, Privilege
-from shared.samples import Sample, SampleActor, SampleAudit, SampleCredential
+from shared.samples import Sample, SampleActor, SampleAudit, SampleCredential, SampleOwner
 from shared.signal import JsonObject, JsonValue
 
 TENANT = "5a3b1e00-0000-4000-8000-000000000001"
@@ -54,6 +54,11 @@ def permission_id(name: str, catalogue: Mapping[str, Privilege]) -> str:
         return name
     folded = name.casefold()
     return next((id_ for id_, each in catalogue.items() if each.name.casefold() == folded), None) or made_id(folded)
+
+
+def owner_id(given: SampleOwner, *words: object) -> str:
+    """The object id of an owner: made up where nothing else refers to it."""
+    return PRINCIPAL if given.type == "itself" else given.id or made_id("owner", given.type, *words)
 
 
 def spelling_of(audit: SampleAudit) -> str:
@@ -137,7 +142,8 @@ def _properties(sample: Sample, audit: SampleAudit) -> Iterator[list[JsonValue]]
     elif spelling == CONSENTED:
         yield _consent(audit, " ".join(gives), sample.now - audit.ago)
     else:
-        yield [*_credentials(sample, audit), *_addresses(audit), *_others(audit)] or [_RENAMED]
+        told = [*_credentials(sample, audit), *_owner(sample, audit), *_addresses(audit), *_others(audit)]
+        yield told or [_RENAMED]
 
 
 def _changed(name: str, new: object, old: object = "") -> JsonObject:
@@ -200,6 +206,12 @@ def _credentials(sample: Sample, audit: SampleAudit) -> list[JsonValue]:
     ]
     told: list[JsonValue] = [_changed("KeyDescription", keys, [])] if keys else []
     return [*told, _changed("FederatedIdentityCredentials", trusts, [])] if trusts else told
+
+
+def _owner(sample: Sample, audit: SampleAudit) -> Iterator[JsonValue]:
+    if audit.adds_owner:
+        name = f"{_NAMES[target_of(audit, sample)]}.ObjectID"
+        yield _changed(name, json.dumps(owner_id(audit.adds_owner, "added", audit.ago)))
 
 
 def _addresses(audit: SampleAudit) -> Iterator[JsonValue]:

@@ -53,9 +53,11 @@ from shared.sample_audits import (
     TENANT,
     added_by,
     made_id,
+    owner_id,
     permission_id,
     records_of,
     spelling_of,
+    target_of,
 )
 from shared.sample_people import known_people, people_of, window
 from shared.samples import (
@@ -333,16 +335,21 @@ def _directory_role(name: str) -> DirectoryRole:
 
 def _owners(sample: Sample, found: Sequence[SampleOwner]) -> Owners:
     usual = HolderKind.APPLICATION if sample.kind in OWN else HolderKind.SERVICE_PRINCIPAL
-    placed = [(each.on or usual, _owner(number, each)) for number, each in enumerate(found, 1)]
+    placed = [(each.on or usual, _owner(each, number)) for number, each in enumerate(found, 1)]
+    placed += [
+        (target_of(audit, sample), _owner(audit.adds_owner, "added", audit.ago))
+        for audit in _audits(sample)
+        if audit.adds_owner
+    ]
     return Owners(
         Known(tuple(owner for on, owner in placed if on is HolderKind.APPLICATION)),
         Known(tuple(owner for on, owner in placed if on is HolderKind.SERVICE_PRINCIPAL)),
     )
 
 
-def _owner(number: int, given: SampleOwner) -> Owner:
+def _owner(given: SampleOwner, *words: object) -> Owner:
     type_ = "user" if given.type == "user" else "servicePrincipal"
-    return Owner(given.id or made_id("owner", number), type_, f"owner {number}")
+    return Owner(owner_id(given, *words), type_, "an owner")
 
 
 def _exposures(sample: Sample) -> Iterator[Signal]:

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from shared.audit import ACTIVITIES, normalise_activity
+from shared.audit import ACTIVITIES, ADDS_OWNER, normalise_activity
 from shared.audit_grants import APP_ROLE_GIVEN, CONSENTED, DELEGATED_GIVEN, ROLE_GIVEN
 from shared.case import HolderKind, Way
 from shared.clock import read_duration
@@ -291,6 +291,20 @@ class SampleProperty:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleOwner:
+    """An owner of the identity. The type may stand alone."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
+
+    type: Literal["user", "application", "itself"]
+    """A person, another workload identity, or the identity's own service principal."""
+    id: Guid | None = None
+    """The owner's object id; made up where nothing else refers to it."""
+    on: HolderKind | None = None
+    """The object that is owned; the application where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
 class SampleAudit:
     """
     A record of the audit log about the identity. The activity may stand alone. What a successful record adds is
@@ -315,6 +329,8 @@ class SampleAudit:
     """The permissions that it gave: names of app roles, of directory roles, or scopes."""
     for_: Literal["everybody", "one-user"] = "everybody"
     """In whose name scopes were given."""
+    adds_owner: Annotated[SampleOwner, Short("type")] | None = None
+    """The owner that it added; left out: the record does not tell whom."""
     adds_redirect_uris: Annotated[tuple[Line, ...], Few] = ()
     """The redirect URIs that it added."""
     adds_identifier_uris: Annotated[tuple[Line, ...], Few] = ()
@@ -334,6 +350,10 @@ class SampleAudit:
             raise ValueError(f"“{self.activity}” gives no permissions; leave gives out")
         if self.adds and spelling not in _ADDING:
             raise ValueError(f"“{self.activity}” adds no credentials; leave adds out")
+        if self.adds_owner and spelling not in ADDS_OWNER:
+            raise ValueError(f"“{self.activity}” adds no owner; leave adds-owner out")
+        if self.adds_owner and self.adds_owner.on:
+            raise ValueError("adds-owner owns what the record is about; leave its on out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,20 +400,6 @@ class SampleGrants:
         tuple[str, ...] | Unreadable, Readable(Annotated[tuple[DirectoryRoleName, ...], Few])
     ] = ()
     """Directory roles over the whole tenant: names in the catalogue, or the id of any other."""
-
-
-@dataclass(frozen=True, slots=True)
-class SampleOwner:
-    """An owner of the identity. The type may stand alone."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
-
-    type: Literal["user", "application"]
-    """A person, or another workload identity."""
-    id: Guid | None = None
-    """The owner's object id; made up where nothing else refers to it."""
-    on: HolderKind | None = None
-    """The object that is owned; the application where there is one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from shared.conditions.identity_kind import IsOfKind
 from shared.conditions.interface import Catalogued, Condition
 from shared.conditions.new_sign_in import SignedInAsNever
 from shared.conditions.odd_hour import ChangedAtOddHour
+from shared.conditions.owner_added import OwnerAdded
 from shared.conditions.owners import OwnersSuspect
 from shared.conditions.people_at_risk import PeopleAtRisk
 from shared.conditions.property_changed import PropertyChanged
@@ -66,6 +67,7 @@ CONDITIONS: tuple[type[Catalogued], ...] = (
     RogueApplication,
     ChangedBySuspect,
     PropertyChanged,
+    OwnerAdded,
 )
 
 

@@ -17,6 +17,7 @@ class OwnerFlaw(StrEnum):
 
     ORPHAN = "orphan"  # nobody owns either object
     WORKLOAD = "workload"  # another workload identity owns it, and could become it
+    ITSELF = "itself"  # its own service principal: what signs in as it can make itself a new credential
     UNEXPECTED = "unexpected"  # somebody whom the policy does not name
 
 
@@ -24,8 +25,9 @@ class OwnerFlaw(StrEnum):
 class OwnersSuspect:
     """
     Met when the owners of the application and its service principal have one of these findings: there is none at all;
-    one is a workload identity other than itself; one is not among `expected` (object ids). Of an application of another
-    tenant the service principal's owners alone can be seen. Administrators need not be owners, and are not seen.
+    one is a workload identity other than itself; one is its own service principal; one is not among `expected` (object
+    ids). Of an application of another tenant the service principal's owners alone can be seen. Administrators need not
+    be owners, and are not seen.
     """
 
     name: ClassVar[str] = "owners"
@@ -65,6 +67,8 @@ class OwnersSuspect:
         who = f"“{owner.name or owner.id}” ({owner.type or 'type not told'} {owner.id})"
         if OwnerFlaw.WORKLOAD in self.findings and owner.type == "servicePrincipal" and owner.id not in own:
             return f"another workload identity owns it: {who} ({OwnerFlaw.WORKLOAD})"
+        if OwnerFlaw.ITSELF in self.findings and owner.id in own:
+            return f"it owns itself: {who} ({OwnerFlaw.ITSELF})"
         if OwnerFlaw.UNEXPECTED in self.findings and owner.id not in (self.expected or ()):
             return f"{who} owns it and is not expected to ({OwnerFlaw.UNEXPECTED})"
         return None

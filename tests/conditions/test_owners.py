@@ -28,6 +28,8 @@ def owned(application: tuple[Owner, ...] = (), principal: tuple[Owner, ...] = ()
         ((OwnerFlaw.WORKLOAD,), owned((ANN,), (ROBOT,)), Met),
         ((OwnerFlaw.WORKLOAD,), owned((ANN,), (ITSELF,)), NotMet),
         ((OwnerFlaw.WORKLOAD,), owned(), NotMet),
+        ((OwnerFlaw.ITSELF,), owned((ANN,), (ITSELF,)), Met),
+        ((OwnerFlaw.ITSELF,), owned((ANN, ROBOT)), NotMet),
         ((OwnerFlaw.UNEXPECTED,), owned((ANN,)), NotMet),
         ((OwnerFlaw.UNEXPECTED,), owned((ANN, owner(2))), Met),
     ],

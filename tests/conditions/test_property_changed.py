@@ -25,7 +25,7 @@ def edited(name: str, old: object, new: object, *, on: str = "Application", **mo
 
 
 def turned(**more: object) -> AuditRecord:
-    return edited("AvailableToOtherTenants", [False], [True], **more)
+    return edited("AvailableToOtherTenants", [False], [True], **more)  # pyright: ignore[reportArgumentType]
 
 
 def switched(**more: object) -> AuditRecord:

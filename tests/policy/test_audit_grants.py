@@ -18,7 +18,7 @@ MANAGES_ROLES = "9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8"
 USER = "82000000-0000-4000-8000-000000000007"
 
 
-def prop(name: str, new: str | None, old: str | None = None) -> JsonValue:
+def prop(name: str, new: object, old: object = None) -> JsonValue:
     """A modified property: its values are JSON inside a string."""
     return {
         "displayName": name,

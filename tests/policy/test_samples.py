@@ -220,10 +220,18 @@ USUAL = "sign-ins: {usual: {country: DE, network: 64500}"
         ),
         (
             "property-changed: {properties: [signInAudience]}",
-            "{kind: own-multi-tenant, audits: [{activity: Update application, "
-            "properties: {AvailableToOtherTenants: {old: '[false]', new: '[true]'}}}]}",
+            (
+                "{kind: own-multi-tenant, audits: [{activity: Update application, "
+                "properties: {AvailableToOtherTenants: {old: '[false]', new: '[true]'}}}]}"
+            ),
             "{kind: own-multi-tenant, audits: [Update application]}",
         ),
+        (
+            "owner-added: {kinds: [workload]}",
+            "{audits: [{activity: Add owner to application, adds-owner: application}]}",
+            "{owners: [application], audits: [{activity: Add owner to application, adds-owner: user}]}",
+        ),
+        ("owners: {findings: [itself]}", "{owners: [itself]}", "{owners: [application]}"),
         ("owners: {findings: [workload]}", "{owners: [application]}", "{owners: [user]}"),
         ("publisher: {}", "{kind: foreign}", "{kind: foreign, publisher: '123456'}"),
         ("credential-excess: {more-than: 1}", "{credentials: [secret, certificate]}", "{credentials: [federated]}"),

@@ -98,7 +98,11 @@ def test_mail_of_everybody_for_an_application_of_ones_own_is_asked_about(policy:
 
 ADMINISTRATOR = "00000000-0000-0000-0000-0000000000a1"  # who may give power, as the shipped file names them
 BY_THE_USUAL_HAND = replace(given(), actor=AuditActor(user_id=ADMINISTRATOR))
-OWNED = audit("Add owner to application", on="Application", user=USER)
+OWNER = "88888888-0000-4000-8000-000000000001"
+OWNED = audit("Add owner to application", [prop("Application.ObjectID", OWNER)], on="Application", user=USER)
+ITS_OWN = audit("Add owner to application", [prop("Application.ObjectID", PAYROLL)], on="Application", user=USER)
+COLLEAGUE = audit("Add owner to application", [prop("Application.ObjectID", USER)], on="Application", user=USER)
+BY_ITSELF = audit("Add owner to application", [prop("Application.ObjectID", OWNER)], on="Application", by=PAYROLL)
 TURNED = audit("Update application", [prop("AvailableToOtherTenants", "true", "false")], on="Application", user=USER)
 SWITCHED = audit("Update service principal", [prop("AccountEnabled", "true", "false")], user=USER)
 
@@ -109,9 +113,9 @@ def told(of: Case, *, of_kind: IdentityKind = IdentityKind.OWN_SINGLE_TENANT) ->
     return replace(usual(of), signals=(log,), identity=Known(replace(payroll(kind=of_kind), addresses=ADDRESSES)))
 
 
-def owned_by(type_: str, of: Case) -> Case:
-    owner = Owner("88888888-0000-4000-8000-000000000001", type_, "somebody")
-    return but(of, owners=Known(Owners(Known((owner,)), Known(()))))
+def owned_by(type_: str, of: Case, id_: str = OWNER) -> Case:
+    owners = Owner(id_, type_, "somebody"), Owner(USER, "user", "a colleague")
+    return but(of, owners=Known(Owners(Known(owners), Known(()))))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +123,9 @@ def owned_by(type_: str, of: Case) -> Case:
     [
         (told(case(audits=(audit("Restore application", on="Application", user=USER),))), "brought-back"),
         (told(case(audits=(audit("Restore service principal", user=USER),))), "brought-back"),
-        (owned_by("servicePrincipal", told(case(audits=(OWNED,)))), "new-owner-beside-a-workload"),
+        (owned_by("servicePrincipal", told(case(audits=(OWNED,)))), "workload-made-owner"),
+        (owned_by("servicePrincipal", told(case(audits=(ITS_OWN,))), PAYROLL), "workload-made-owner"),
+        (owned_by("user", told(case(audits=(BY_ITSELF,)))), "workload-made-owner"),
         (
             holding(
                 told(case(audits=(added(ago=timedelta(days=3)),), given=(BY_THE_USUAL_HAND,))),
@@ -138,6 +144,8 @@ def owned_by(type_: str, of: Case) -> Case:
         "application restored",
         "service principal restored",
         "workload an owner",
+        "its own owner",
+        "an owner by itself",
         "waited for power",
         "Microsoft's",
         "turned multi-tenant",
@@ -156,6 +164,7 @@ def test_what_gives_an_intruder_a_way_back_is_asked_about(policy: Policy, of: Ca
     [
         (told(case(audits=(audit("Restore application", on="Application", user=ADMINISTRATOR),))), Verdict.WATCH),
         (owned_by("user", told(case(audits=(OWNED,)))), Verdict.WATCH),
+        (owned_by("servicePrincipal", told(case(audits=(COLLEAGUE,)))), Verdict.WATCH),
         (holding(told(case(given=(BY_THE_USUAL_HAND,))), dated()), Verdict.WATCH),
         (
             told(case(audits=(consent(f"[] => [{entry('User.Read')}]"),)), of_kind=IdentityKind.MICROSOFT),
@@ -167,6 +176,7 @@ def test_what_gives_an_intruder_a_way_back_is_asked_about(policy: Policy, of: Ca
     ids=[
         "restored by whoever may",
         "a new colleague",
+        "a new colleague beside a workload",
         "power alone",
         "a name is all that Microsoft's client gets",
         "multi-tenant and taken back",
@@ -176,18 +186,6 @@ def test_what_gives_an_intruder_a_way_back_is_asked_about(policy: Policy, of: Ca
 def test_what_looks_like_a_way_back_and_is_daily_work_is_left_alone(policy: Policy, of: Case, verdict: Verdict) -> None:
     """The twins of those above."""
     assert decide(policy, of).verdict is verdict
-
-
-@pytest.mark.parametrize(
-    "of",
-    [
-        told(case(audits=(audit("Add owner to application", on="Application", by=PAYROLL),))),
-    ],
-    ids=["its own owner"],
-)
-def test_what_the_docs_say_is_not_asked_about_yet_is_noted(policy: Policy, of: Case) -> None:
-    """No condition tells these; whoever adds one takes them out of docs/policy.md, and out of here."""
-    assert decide(policy, of).verdict is Verdict.WATCH
 
 
 def test_cordons_own_confirmation_proves_nothing(policy: Policy) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from tests.benchmarks.at_once import at_once
 from tests.benchmarks.backtest import backtest
 from tests.benchmarks.cold import cold_start, first_containment
 from tests.benchmarks.containment import critical_path
@@ -15,6 +16,7 @@ from tests.benchmarks.throttled import throttled
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     "critical-path": critical_path,
+    "at-once": at_once,
     "throttled": throttled,
     "store-calls": store_calls,
     "first-containment": first_containment,

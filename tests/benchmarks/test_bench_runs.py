@@ -14,7 +14,7 @@ _QUICK = """
 import sys
 from pathlib import Path
 from tests.benchmarks.__main__ import main
-sys.exit(main(["--quick", "--only", "critical-path", "--only", "policy"], Path(sys.argv[1])))
+sys.exit(main(["--quick", "--only", "critical-path", "--only", "policy", "--only", "at-once"], Path(sys.argv[1])))
 """
 
 
@@ -34,6 +34,8 @@ def test_the_quick_benchmarks_run_and_leave_a_table_and_a_file(tmp_path: Path) -
     assert calls["ours"] == 4
     assert all(row["ours"] > 0 for row in rows)
     assert calls["name"] in ran.stdout
+    at_once = [row for row in rows if "practice tenant's clock" in row["name"]]
+    assert [row["reached"] for row in at_once] == [True], "nobody waits for another, which is the same on every machine"
 
 
 def test_at_most_twelve_store_calls_stand_one_after_the_other_before_the_block() -> None:

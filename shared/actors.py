@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from shared.case import AuditActor, AuditRecord, IncidentStanding, Known
+from shared.case import AuditActor, AuditRecord, IncidentStanding, Known, records_in
 from shared.identity import ClientId, IdentityRef, PrincipalId, canonical_guid
 from shared.tenant import Gathered
 
@@ -115,8 +115,7 @@ def _weight(record: AuditRecord) -> int:
 
 def _records(gathered: Gathered) -> Iterator[AuditRecord]:
     for part in (gathered.audits, gathered.grant_audits):
-        if isinstance(part, Known):
-            yield from (record for record in part.value if _may_have_happened(record))
+        yield from (record for record in records_in(part) if _may_have_happened(record))
 
 
 def _guid(id_: str | None) -> str | None:

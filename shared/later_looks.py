@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from shared.audit import is_counter_move
-from shared.case import AuditRecord, CouldNotLook, IdentityState, Known, Part, PartName
+from shared.case import AuditRecord, CouldNotLook, IdentityState, Known, Part, PartName, records_in
 from shared.chain import Chain
 from shared.desk import (
     Desk,
@@ -64,6 +64,7 @@ class LaterLooks:
     def __init__(self, desk: Desk, chain: Chain) -> None:
         self._desk, self._chain = desk, chain
         self.planned_at: int | None = None
+        self._unread: str | None = None  # why the audit log may hold others who undid it
 
     @property
     def place_of_plan(self) -> int:
@@ -198,17 +199,17 @@ class LaterLooks:
     async def name_actors(self) -> bool:
         """
         Read the audit log for who worked against the containment; whether that is told by now. It lags; what is not
-        there yet is found later.
+        there yet is found later. One record that cannot be read hides nobody whom the others name, and may name more.
         """
         chain = self._chain
-        gathered = await self.execution().new_look().gather(frozenset({PartName.AUDITS}))
-        if not isinstance(gathered.audits, Known):
-            log.info("incident %s: who undid it could not be read yet", self._chain.incident)
-            return False
+        audits = (await self.execution().new_look().gather(frozenset({PartName.AUDITS}))).audits
+        if isinstance(audits, CouldNotLook):
+            self._unread = audits.why
+            log.info("incident %s: who undid it could not be read whole: %s", self._chain.incident, audits.why)
         known, since = {move.record_id for move in chain.all(CounterMove)}, self._first_applied()
         moves = [
             counter_move(record)
-            for record in sorted(gathered.audits.value, key=lambda record: record.at)
+            for record in sorted(records_in(audits), key=lambda record: record.at)
             if record.at >= since and record.id not in known and is_counter_move(record) and not self._is_own(record)
         ]
         if moves:
@@ -229,19 +230,19 @@ class LaterLooks:
         calls = times in {STRIKES << doubled for doubled in range(32)}
         if times < STRIKES or calls or fight_is_over(self._chain, self._desk.clock()):
             await self.name_actors()
-        actors = actors_of(self._chain)
+        actors, others = actors_of(self._chain), f", and others may have: {self._unread}" if self._unread else ""
         if fight_is_over(self._chain, self._desk.clock()):
             await self._chain.write(
                 Escalated(
-                    reason=f"The fight goes on: undone {times} times, by {actors}. Cordon contained it once more "
-                    "and stops here.",
+                    reason=f"The fight goes on: undone {times} times, by {actors}{others}. Cordon contained it once "
+                    "more and stops here.",
                     todo=f"Cut the actor: {actors}. Then order this incident again.",
                 )
             )
         elif calls:
             await self._chain.write(
                 Escalated(
-                    reason=f"The containment was undone {times} times by somebody else: {actors}.",
+                    reason=f"The containment was undone {times} times by somebody else: {actors}{others}.",
                     todo=f"Contain the actor too: {actors}; Cordon keeps containing this one.",
                 )
             )

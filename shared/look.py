@@ -30,6 +30,7 @@ from shared.case import (
     RiskState,
     SignInLog,
     Suspects,
+    records_in,
 )
 from shared.clock import Clock
 from shared.errors import CannotBeRead, CordonError, TimeMayHelp, Unreachable
@@ -225,7 +226,7 @@ class Look:
         at, and they are named; where a list that tells of them is missing, that is its own gap.
         """
         logs, found = (self.gathered.audits, self.gathered.grant_audits), self.gathered
-        if not any(isinstance(log, Known) for log in logs):
+        if not any(isinstance(log, Known) or records_in(log) for log in logs):
             later = any(isinstance(log, CouldNotLook) and log.may_help_later for log in logs)
             why = CouldNotLook("the audit log could not be read, so nobody can tell who changed it", later)
             return replace(found, **{part.value: why for part in parts})  # pyright: ignore[reportArgumentType]

@@ -241,6 +241,7 @@ class FakeDirectory:
     policies: Part[tuple[RiskPolicy, ...]] = NO_POLICIES
     audits: tuple[AuditRecord, ...] = ()
     grant_audits: tuple[AuditRecord, ...] = ()
+    odd_record: str | None = None  # why one more audit record cannot be read
     domains: Part[frozenset[str]] = DOMAINS
     sign_ins: Part[SignInLog] = NO_SIGN_INS
     key_use: Part[KeyUse] = NO_KEY_USE
@@ -276,7 +277,7 @@ class FakeDirectory:
             PartName.IDENTITY: self._shown if other is None else lambda: Known(other),
             PartName.RISK: lambda: Known(self.risk),
             PartName.DETECTIONS: lambda: Known(self.detections),
-            PartName.AUDITS: lambda: Known(self.audits),
+            PartName.AUDITS: self._audits,
             PartName.GRANT_AUDITS: lambda: Known(self.grant_audits),
             PartName.DOMAINS: lambda: self.domains,
             PartName.SIGN_INS: lambda: self.sign_ins,
@@ -307,6 +308,9 @@ class FakeDirectory:
 
     async def find_deleted(self, subject: IdentityRef) -> IdentityState | None:
         return replace(self.state, deleted_at=START, read_at=self.clock()) if self.deleted else None
+
+    def _audits(self) -> Part[tuple[AuditRecord, ...]]:
+        return CouldNotLook(self.odd_record, partly=self.audits) if self.odd_record else Known(self.audits)
 
     def _shown(self) -> Part[IdentityState]:
         if self.deleted or self.purged:

@@ -571,7 +571,7 @@ def _as_many(
 ) -> Part[tuple[AuditRecord, ...]]:
     """Each record once. One that cannot be read counts alone: what the others tell may accuse, and excuses nobody."""
     records, problems = list[AuditRecord](), list[str]()
-    for each in {repr(each.get("id")): each for each in found}.values():
+    for each in {repr(each.get("id") or each): each for each in found}.values():
         try:
             records.append(read_audit(each))
         except MalformedSignal as problem:

@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 
 from shared.audit import AddedCredential, credential_change, subject_of
 from shared.baseline import recent
-from shared.case import AuditRecord, Case, HolderKind, IdentityState, Known, NotLooked, PartName
+from shared.case import AuditRecord, Case, HolderKind, IdentityState, Known, NotLooked, PartName, records_in
 from shared.conditions.credential_added import Explained, explaining, unexplained
 from shared.conditions.credential_use import Usable, usable_of
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
@@ -49,12 +49,12 @@ class FirstUse:
     def check(self, case: Case) -> Finding:
         if not isinstance(case.identity, Known):
             return unknown(PartName.IDENTITY, case.identity)
-        if not isinstance(case.audits, Known):
+        if isinstance(case.audits, NotLooked):
             return unknown(PartName.AUDITS, case.audits)
         state = case.identity.value
         doubt: str | None = None
         explained, added = set[Explained](), list[tuple[AddedCredential, AuditRecord]]()
-        for record in case.audits.value:
+        for record in records_in(case.audits):
             change = credential_change(record)
             if not (change.added or change.unread) or not is_about(subject_of(record), state):
                 continue
@@ -69,6 +69,8 @@ class FirstUse:
         found = self._used(case, state, added)
         if not isinstance(found, NotMet):
             return found
+        if not isinstance(case.audits, Known):
+            return unknown(PartName.AUDITS, case.audits)
         doubt = doubt or unexplained(state, _BOTH, explained, case.now - self.added_within)
         return Unknown(doubt) if doubt else found
 

@@ -512,6 +512,17 @@ def test_one_odd_audit_record_counts_alone_and_the_log_is_not_clean_by_it() -> N
     assert not found.may_help_later
 
 
+def test_records_without_an_id_are_as_many_as_there_are() -> None:
+    """One that both lists hold is one; two that say different things are two."""
+    first, second = _logged(1, "Update application"), _logged(2, "Update service principal")
+    for each in (first, second):
+        del each["id"]
+    found = _told(first, second, _logged(3, "Update application")).audits
+
+    assert isinstance(found, CouldNotLook)
+    assert "2 of its 3 audit records could not be read" in found.why
+
+
 def test_an_odd_record_of_somebody_elses_grant_hides_nothing_of_this_identity() -> None:
     """The log of grants is the whole tenant's: whoever could write an odd one would blind every identity at once."""
     strangers = _told(_logged(1, 7, OTHER)).grant_audits

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.case import AuditRecord, Case, KeyUse, Known, NotLooked, PartName, SignIn, SignInLog
+from shared.case import AuditRecord, Case, CouldNotLook, KeyUse, Known, NotLooked, PartName, SignIn, SignInLog
 from shared.conditions.credential_first_use import FirstUse
 from shared.conditions.interface import Met, NotMet, Unknown
 from tests.conditions.cases import KEY, PIPELINE, UNREADABLE, added, but, case
@@ -103,3 +103,17 @@ def test_a_log_that_has_fallen_silent_does_not_say_that_it_was_not_used() -> Non
     assert isinstance(of.sign_ins, Known)
 
     assert isinstance(FIRST.check(but(of, sign_ins=Known(replace(of.sign_ins.value, until=START - HOUR)))), Unknown)
+
+
+def test_one_odd_record_hides_no_first_use_that_the_others_show() -> None:
+    """And what the odd one may have added is not known, so that nothing is clean by the rest."""
+
+    def odd(of: Case, *records: AuditRecord) -> Case:
+        return but(of, audits=CouldNotLook("1 of its 2 audit records could not be read", partly=records))
+
+    met, clean = FIRST.check(odd(seen(used(HOUR)), added(ago=DAY))), FIRST.check(odd(seen(used(HOUR, "another"))))
+
+    assert isinstance(met, Met)
+    assert isinstance(clean, Unknown)
+    assert "could not be read" in clean.reason
+    assert isinstance(FIRST.check(odd(seen(used(HOUR)), added(by=CORDON_PRINCIPAL))), Unknown)

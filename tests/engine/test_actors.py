@@ -35,12 +35,12 @@ class Journal:
         return (IncidentStanding("i", "i", Suspicion.CONTAINED),) if actor == self.accused else ()
 
 
-async def looked(records: list[AuditRecord], journal: Journal) -> Case:
-    directory = FakeDirectory(payroll(), lambda: START, audits=tuple(records))
+async def looked(records: list[AuditRecord], journal: Journal, odd_record: str | None = None) -> Case:
+    directory = FakeDirectory(payroll(), lambda: START, audits=tuple(records), odd_record=odd_record)
     look = Look(directory, IdentityRef(PAYROLL), lambda: START, suspicions=journal)
-    await look.gather(LOGS)
+    logs = await look.gather(LOGS)
     found = await look.gather(OF_ACTORS)
-    return replace(case(audits=tuple(records)), suspects=found.suspects, actor_risk=found.actor_risk)
+    return replace(case(), audits=logs.audits, suspects=found.suspects, actor_risk=found.actor_risk)
 
 
 def decoy(number: int) -> str:
@@ -113,3 +113,23 @@ async def test_eight_of_the_risks_are_asked_of_entra_and_more_of_the_journal() -
     assert isinstance(found.actor_risk, Known)
     assert [isinstance(each, Known) for each in found.suspects.value.incidents.values()] == [True] * (MOST_ACTORS + 2)
     assert [isinstance(each, Known) for each in found.actor_risk.value.listed.values()].count(True) == MOST_ACTORS
+
+
+async def test_one_odd_record_hides_no_actor_of_the_others_and_excuses_none() -> None:
+    """Who planted a credential is asked about by the record that could be read; what is in the odd one nobody knows."""
+    odd = "1 of its 2 audit records could not be read"
+    found = ASKED.check(await looked([added(by=STRANGER)], Journal(STRANGER), odd))
+    clean = ASKED.check(await looked([added(by=STRANGER)], Journal(decoy(1)), odd))
+
+    assert isinstance(found, Met)
+    assert isinstance(clean, Unknown)
+    assert odd in clean.reason
+
+
+async def test_of_a_log_of_which_nothing_could_be_read_nobody_is_asked_about() -> None:
+    """There is nobody to ask about, and nothing is clean by it."""
+    journal = Journal(STRANGER)
+    found = await looked([], journal, "1 of its 1 audit records could not be read")
+
+    assert journal.asked == []
+    assert isinstance(ASKED.check(found), Unknown)

@@ -11,7 +11,7 @@ import pytest
 from shared.audit import read_audit
 from shared.case import Known
 from shared.entries import Closed, CounterMove, Escalated, HeldBack, Planned, Rechecked, RechecksSet
-from shared.fight import FIGHT_ROUNDS
+from shared.fight import FIGHT_ROUNDS, STRIKES
 from shared.identity import IdentityRef, PrincipalId
 from shared.incident import Status
 from shared.orders import Order
@@ -91,6 +91,30 @@ def test_what_is_switched_on_again_is_cut_at_once_when_the_log_tells(later: time
         assert is_clean(world)
         assert [look.trigger for look in chain.all(Rechecked) if look.answer == "not-held"] == ["news"]
         assert [move.actor for move in chain.all(CounterMove)] == ["user mallory@x from 203.0.113.9"]
+
+    play(story, STATE)
+
+
+def test_an_odd_record_in_the_log_hides_nobody_whom_the_others_name() -> None:
+    """It stays in the log for days: who undoes the block is named by what could be read, and the gap is told."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await contained(world, responder)
+        world.directory.detections = ()
+        world.directory.odd_record = "1 of its 2 audit records could not be read: id is missing"
+        for number in range(STRIKES):
+            enable(world)
+            await heard(world, responder, record(number, world.clock()))
+            await world.work_queue(responder, timedelta(minutes=30))
+        (first, *_) = await world.store.documents.query("watched", limit=1)
+        chain = await world.chain_of(str(first.body["incident"]))
+        call = chain.last(Escalated)
+
+        assert {move.actor for move in chain.all(CounterMove)} == {"user mallory@x from 203.0.113.9"}
+        assert call is not None
+        assert "by somebody else: user mallory@x from 203.0.113.9" in call.reason
+        assert "and others may have: 1 of its 2 audit records could not be read: id is missing" in call.reason
 
     play(story, STATE)
 

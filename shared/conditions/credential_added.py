@@ -35,7 +35,10 @@ class CredentialAdded:
     an application that is there is no such making: anybody who may can do that.
 
     The start date of a credential is its maker's choice, so it proves nothing. But the log is late, up to
-    hours: a credential that starts in this time, and that the log does not explain, leaves it unknown.
+    hours: a credential that starts in this time, or ahead of it, and that the log does not explain, leaves it unknown.
+    A record explains no key that starts more than five minutes after it, clocks differ by less: the id of a key is
+    chosen by whoever writes it, and another may have taken its place since. So a certificate that was made for a later
+    rollover is asked about until it starts longer ago than `within`.
     """
 
     name: ClassVar[str] = "credential-added"

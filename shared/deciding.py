@@ -77,6 +77,7 @@ from shared.standing import (
     evidence_at,
     is_closed,
     is_decided,
+    is_let_go,
     known_ids,
     lateness,
     looked_until,
@@ -106,7 +107,7 @@ class Deciding:
         """
         chain, standing = self._chain, active_plan(self._chain)
         order = order_in(chain, since=looked_until(chain))
-        if approved and standing is not None and order is None and chain.place(Approved) > chain.place(Intended):
+        if approved and standing is not None and order is None and is_let_go(chain):
             return await self._begin_approved(standing)
         self.judged = True
         if is_decided(chain):

@@ -16,6 +16,7 @@ from shared.entries import (
     Investigated,
     Opened,
     Planned,
+    SecretsBegun,
     SignalJoined,
     UndoEnded,
     UndoOrdered,
@@ -150,6 +151,15 @@ def active_plan(chain: Chain) -> Planned | None:
     approved = chain.last(Approved)
     lifted = approved is not None and approved.plan_hash == plan.hash and chain.place(Approved) > max(held, default=-1)
     return plan if not held or lifted else None
+
+
+def is_let_go(chain: Chain) -> bool:
+    """
+    Whether the plan that is to be carried out was let go and not begun yet: what has changed since the answer is to be
+    checked first. A step that lasts is begun by its rotation.
+    """
+    plan, begun = active_plan(chain), max(chain.place(Intended), chain.place(SecretsBegun))
+    return plan is not None and bool(plan.steps) and chain.place(Approved) > begun
 
 
 def standing_plan(chain: Chain) -> tuple[Planned, int] | None:

@@ -79,6 +79,7 @@ from shared.standing import (
     is_back,
     is_closed,
     is_decided,
+    is_let_go,
     known_ids,
     needs_work,
     standing_plan,
@@ -223,6 +224,8 @@ class Work:
         ):
             await self._put_off(message, LEASE)
             return
+        if await self._let_go_first(message):
+            return
         early = left_of_race_window(self._chain, self._desk.clock())
         if early and told_look(self._chain, series, place) is None:
             await self._put_off(message, early)
@@ -283,6 +286,8 @@ class Work:
         if self._is_busy():
             await self._put_off(self._watch_message(enabled=enabled, asked=asked), LEASE)
             return
+        if await self._let_go_first(self._watch_message(enabled=enabled, asked=asked)):
+            return
         plan, self._looks.planned_at = standing
         left_over = is_set_back(self._chain) and chain.place(WorkStarted) < chain.place(Rechecked)
         if not left_over:
@@ -295,6 +300,19 @@ class Work:
         if left_over:
             await self._contain_again(plan)
         await self._desk.outbox.publish_due(chain)
+
+    async def _let_go_first(self, message: JsonObject) -> bool:
+        """
+        What a person has let go is begun before the look of this message, which would take it for what stands, and by
+        deciding alone: that checks what has changed since the answer. Whether the look is put off for that.
+        """
+        if not (is_let_go(self._chain) and needs_work(self._chain)):
+            return False
+        try:
+            await self.advance("resumed")
+        finally:
+            await self._put_off(message, LEASE)
+        return True
 
     async def _close_after_looks(self, plan: Planned) -> None:
         """Contained is only what was carried out whole: a step that was given up is a person's to do."""
@@ -407,10 +425,14 @@ class Work:
     async def _contain_again(self, plan: Planned) -> None:
         """
         Somebody undid it: do it again. The later look that saw it is in the journal, and counts as a strike. A signal
-        that waits to be judged is judged behind that.
+        that waits to be judged is judged behind that. What was let go and never begun goes through the checks of that.
         """
         await self._send_resume()
         await self._begin("recheck")
+        if is_let_go(self._chain):
+            doing, done = await self._decide_and_do()
+            await self._end(doing, done=done)
+            return
         done, doing = await self._carry_out(plan, None, looked=True), plan
         if _waits_to_be_judged(self._chain):
             doing, done = await self._judge_too(plan, done=done)

@@ -8,13 +8,15 @@ from datetime import timedelta
 import pytest
 
 from shared.case import CouldNotLook, PartName
-from shared.entries import Closed, Decided, HeldBack, Planned, Rechecked, UndoOrdered
+from shared.entries import Closed, Decided, HeldBack, Planned, Rechecked, RechecksSet, UndoOrdered
 from shared.errors import Throttled
 from shared.fight import FIGHT_ROUNDS, RECHECKS, STRIKES, keeps_distance
 from shared.identity import IdentityRef
 from shared.incident import Status
+from shared.plan import LIFE
 from shared.responder import Responder
 from shared.signal import JsonObject
+from shared.standing import waiting_plan
 from shared.tenant import Gathered
 from tests.fakes import START, Crash, password, payroll
 from tests.faults.attacks import hooked
@@ -451,5 +453,52 @@ def test_what_an_attempt_left_in_a_fight_is_tried_again_behind_the_next_look() -
 
         assert left
         assert not world.directory.state.holders[0].passwords
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
+
+
+def _drifts(world: World) -> None:
+    """What was approved is not what is there any more: somebody else owns it now, and may sign in with it."""
+    world.directory.state = payroll(application=[password(7)])
+
+
+async def _look_that_is_due(world: World) -> JsonObject:
+    chain = await world.chain()
+    newest = chain.last(RechecksSet)
+    assert newest is not None
+    return {"incident": chain.incident, "because": "recheck", "series": newest.series, "place": 3, "written": None}
+
+
+@pytest.mark.parametrize("by", ["recheck", "watch"])
+@pytest.mark.parametrize("late", [False, True], ids=["it drifted", "an hour has passed"])
+@pytest.mark.parametrize("told", [True, False], ids=["a look was killed", "no look was taken yet"])
+def test_what_was_approved_is_begun_by_no_look_without_being_checked(by: str, late: bool, told: bool) -> None:
+    """A look was killed before it could contain again: the next one took what was approved since for what stands."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await waits_beside(world, responder)
+        due, plan = await _look_that_is_due(world), (await world.chain()).last(Planned)
+        assert plan is not None
+        if told:
+            _enable(world)
+            with suppress(Crash):
+                await hooked(world, _dies_as_it_begins).instance("two").work({**due, "because": by})
+        found = (await world.chain()).last(Rechecked)
+        await responder.approve(str(due["incident"]), plan.hash, approved=True, reason="do it", by="Ada")
+        if late:
+            await asyncio.sleep(LIFE.total_seconds() + 60)
+        else:
+            _drifts(world)
+        await world.instance("three").work({**due, "because": by})
+        await world.work_queue(responder, timedelta(minutes=2))
+        newest = (await world.chain()).last(Planned)
+
+        assert told is (found is not None and found.answer == "not-held")
+        assert not world.directory.state.enabled
+        assert newest is not None
+        assert newest.hash != plan.hash or late
+        assert "tags=cordon-custody" not in world.directory.effects
+        assert waiting_plan(await world.chain()) == newest
 
     play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from shared.frozen import made_quickly
 from shared.identity import IdentityRef, WorkloadIdentity
 from shared.signal import JsonObject, Signal
 
@@ -177,6 +178,7 @@ class FederatedCredential:
     raw: JsonObject
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Holder:
     """One object and the credentials on it."""
@@ -230,6 +232,7 @@ class Provenance:
     logout_url: str | None
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class IdentityState:
     """
@@ -374,6 +377,7 @@ class RiskState:
     updated_at: datetime | None
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class AuditActor:
     """Who did it. For an app, `principal_id` is the sure one: Graph may leave `client_id` null."""
@@ -385,6 +389,7 @@ class AuditActor:
     ip_address: str | None = None
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class AuditProperty:
     """A modified property. Values were JSON inside a string; they are parsed where they could be."""
@@ -394,6 +399,7 @@ class AuditProperty:
     new: object
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class AuditTarget:
     """A target resource. `type` is Graph's: ServicePrincipal, Application, User, …"""
@@ -404,6 +410,7 @@ class AuditTarget:
     properties: tuple[AuditProperty, ...]
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
     """
@@ -423,6 +430,7 @@ class AuditRecord:
     answers: dict[object, Any] = field(default_factory=dict[object, Any], init=False, compare=False, repr=False)
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class SignIn:
     """
@@ -648,6 +656,7 @@ class GraphActivity:
     hole: datetime | None = None
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class Case:
     """

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
+from shared.frozen import made_quickly
+
 ClientId = NewType("ClientId", str)  # what the workload signs in as, in any tenant
 AppObjectId = NewType("AppObjectId", str)  # its registration, in the home tenant only
 PrincipalId = NewType("PrincipalId", str)  # its service principal here: what we contain
@@ -36,6 +38,7 @@ class IdentityKind(StrEnum):
     AGENT = "agent"  # agent identities and their blueprints
 
 
+@made_quickly
 @dataclass(frozen=True, slots=True)
 class IdentityRef:
     """What a signal knows of an identity: at least one of the three ids. Never a display name."""

@@ -41,11 +41,17 @@ _SNAPSHOT = frozenset(
 )
 _TOLD_EVERY = 2.0  # seconds
 _IN_VAIN = 1000  # lines of a file, one after the other
+_TOGETHER = 1000  # records that are counted in one go, and after which the progress is told
 _LONGEST_ACTIVITY = 200
 _may_concern = lru_cache(maxsize=1024)(may_concern_workloads)
 T = TypeVar("T")
 
 Say = Callable[[str], None]
+
+
+def _tells_time(at: str) -> bool:
+    """In the form that is noted; anything else tells no time."""
+    return at[:2] == "20" and at[10:11] == "T"
 
 
 @dataclass(slots=True)
@@ -61,12 +67,23 @@ class Cover:
 
     def note(self, at: object) -> None:
         self.records += 1
-        if isinstance(at, str) and at[:2] == "20" and at[10:11] == "T":  # anything else tells no time
+        if isinstance(at, str) and _tells_time(at):
             second = at[:19]
             if second > self.last:
                 self.last = second
             if second < self.first or not self.first:
                 self.first = second
+
+    def note_all(self, times: Sequence[str]) -> None:
+        """The same for many: between two texts that tell a time there is none that would be noted."""
+        if not times:
+            return
+        ends = min(times), max(times)
+        if not (_tells_time(ends[0]) and _tells_time(ends[1])):
+            ends = times
+        self.records += len(times) - len(ends)
+        for each in ends:
+            self.note(each)
 
     def add(self, other: "Cover") -> None:
         self.records += other.records
@@ -193,9 +210,10 @@ class _Sieve:
         if self._progress:
             self._progress.finish(path)
 
-    def _count(self) -> None:
-        self.found.records += 1
-        if self._progress and self._export and not self.found.records & 1023:
+    def _count(self, more: int = 1) -> None:
+        before = self.found.records
+        self.found.records += more
+        if self._progress and self._export and before // _TOGETHER != self.found.records // _TOGETHER:
             self._progress.tell(self._export, self.found.records)
 
     def _unsettled(self, lines: Numbered) -> Numbered:
@@ -204,27 +222,37 @@ class _Sieve:
         that is all; a sign-in is taken from what the glance tells. Files hold one sort of record: where nothing was
         told by many glances in turn, none is spent on the rest.
         """
-        note, may_concern, vain = self._audits.note, _may_concern, 0
+        settled, vain, may_concern = list[str](), 0, _may_concern
         sign_ins = _Trying(glance_at_sign_in)
-        for number, line in lines:
-            found = glance(line) if glance and vain < _IN_VAIN else None
-            if found is None:
-                vain += 1
-                if (seen := sign_ins.at(line)) is not None and (sort := _sort_of_sign_in(seen[2])) is not None:
-                    self._count()
-                    self._keep_sign_in(seen[0], seen[1], sort)
-                    continue
-            else:
-                vain = 0
-                if len(found.activity) <= _LONGEST_ACTIVITY and not may_concern(found.activity):
-                    for target in found.targets:
-                        if target.type not in _OTHERS and _is_workload(target.type):
-                            break
-                    else:
-                        note(found.at)
+        try:
+            for number, line in lines:
+                found = glance(line) if glance and vain < _IN_VAIN else None
+                if found is None:
+                    vain += 1
+                    if (seen := sign_ins.at(line)) is not None and (sort := _sort_of_sign_in(seen[2])) is not None:
                         self._count()
+                        self._keep_sign_in(seen[0], seen[1], sort)
                         continue
-            yield number, line
+                else:
+                    vain = 0
+                    if len(found.activity) <= _LONGEST_ACTIVITY and not may_concern(found.activity):
+                        for target in found.targets:
+                            if target.type not in _OTHERS and _is_workload(target.type):
+                                break
+                        else:
+                            settled.append(found.at)
+                            if len(settled) >= _TOGETHER:
+                                self._settle(settled)
+                            continue
+                yield number, line
+        finally:  # an archive that breaks off has told what was read until then
+            self._settle(settled)
+
+    def _settle(self, times: list[str]) -> None:
+        """Count the records of these times, of which nothing more needs to be known."""
+        self._audits.note_all(times)
+        self._count(len(times))
+        times.clear()
 
     def _take(self, record: JsonObject, context: str, name: str) -> None:
         sort = sort_of(record, context, name)

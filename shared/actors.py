@@ -17,7 +17,7 @@ from shared.tenant import Gathered
 MOST_ACTORS = 8  # of whom Entra is asked, for one identity; of workloads and of people
 MOST_JOURNALED = 32  # workloads of which Cordon's own journal is asked, which costs no quota
 
-_POWER = ("secret", "credential", "owner", "role", "grant", "consent")  # words of activities that give some
+_POWER = ("secret", "credential", "owner", "role", "group", "grant", "consent")  # words of activities that give some
 _KEYS = frozenset({"keydescription", "federatedidentitycredentials"})  # properties of an edit that may be a credential
 _TAKING = ("remove ", "delete ", "hard delete ")
 

@@ -49,6 +49,7 @@ _OWNERS = (
     "Remove owner from application",
     "Remove owner from service principal",
 )
+_JOINS = "Add member to group"
 _OTHERS = (
     "Set verified publisher",
     "Unset verified publisher",
@@ -76,7 +77,7 @@ _OTHERS = (
     "confirmServicePrincipalCompromised",
     "DismissServicePrincipal",
 )
-ACTIVITIES: tuple[str, ...] = (*_CREDENTIALS, *_EDITS, *_GRANTS, *_OWNERS, *_OTHERS)
+ACTIVITIES: tuple[str, ...] = (*_CREDENTIALS, *_EDITS, *_GRANTS, *_OWNERS, *_OTHERS, _JOINS)
 """The activities that can concern a workload identity, and that are followed."""
 
 
@@ -116,7 +117,9 @@ def gives_role(activity: str) -> bool:
 
 
 _FOLLOWED = frozenset(normalise_activity(activity) for activity in ACTIVITIES)
-_FOLLOWED_OR_BLANK = _FOLLOWED | {""}
+JOINS_GROUP = normalise_activity(_JOINS)
+# Groups are mostly joined by people, so such a record concerns workloads by its target alone.
+_FOLLOWED_OR_BLANK = (_FOLLOWED - {JOINS_GROUP}) | {""}
 EDITS = frozenset(normalise_activity(activity) for activity in _EDITS)
 """Edits of either object."""
 GRANTS = frozenset(normalise_activity(activity) for activity in _GRANTS)
@@ -143,15 +146,20 @@ def concerns_workloads(record: JsonObject) -> bool:
 
     A record without a readable activity is let through, so that whoever reads it in full can say what is wrong.
     """
-    activity = record.get("activityDisplayName")
+    body, activity = record, record.get("activityDisplayName")
     if activity is None:
         inner = record.get("properties")
-        activity = inner.get("activityDisplayName") if isinstance(inner, dict) else None
-    return not isinstance(activity, str) or may_concern_workloads(activity)
+        body = inner if isinstance(inner, dict) else {}
+        activity = body.get("activityDisplayName")
+    if not isinstance(activity, str) or may_concern_workloads(activity):
+        return True
+    return (
+        normalise_activity(activity) == JOINS_GROUP and "serviceprincipal" in str(body.get("targetResources")).lower()
+    )
 
 
 def may_concern_workloads(activity: str) -> bool:
-    """Whether an activity, as the log spells it, can concern a workload identity, or is none."""
+    """Whether an activity, as the log spells it, concerns workload identities whatever its targets are, or is none."""
     return normalise_activity(activity) in _FOLLOWED_OR_BLANK
 
 
@@ -293,6 +301,15 @@ def new_owner(record: AuditRecord) -> str | None:
     return others.pop() if len(others) == 1 else None
 
 
+def group_joined(record: AuditRecord) -> str | None:
+    """To which group a record adds somebody, by its object id; None where it does not say, or names several."""
+    found = {target.id.lower() for target in record.targets if target.id and target.type.casefold() == "group"}
+    if not found:
+        named = properties_of(record, "group.objectid")
+        found = {id_ for each in named for value in _values(each.new) if (id_ := _guid(value))}
+    return found.pop() if len(found) == 1 else None
+
+
 def _ids_of(subject: IdentityRef | None) -> set[str]:
     return {id_ for id_ in (subject.principal_id, subject.app_object_id) if id_} if subject else set()
 
@@ -320,6 +337,7 @@ _COUNTER_MOVES = frozenset(
         "Consent to application",
         "Add owner to application",
         "Add owner to service principal",
+        _JOINS,
     )
 )
 _POLICY_CHANGES = frozenset(

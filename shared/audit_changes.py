@@ -54,6 +54,7 @@ _ACTIVITIES: Mapping[ChangeKind, tuple[str, ...]] = {
         "Add scoped member to role",
         "Remove member from role",
         "Add role assignment to role definition",
+        "Add member to group",
     ),
     ChangeKind.CONSENT: ("Consent to application", "Restore consent"),
     ChangeKind.OWNERS: (

@@ -302,16 +302,27 @@ class DirectoryRole:
 
 
 @dataclass(frozen=True, slots=True)
+class Membership:
+    """A group that an identity is in, at whatever depth. `assignable` is isAssignableToRole; None: not to be read."""
+
+    id: str
+    name: str | None  # the tenant's text
+    assignable: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Grants:
     """
     What the identity holds. Each list is read with a permission of its own, so each may be unread. `through_groups`
     are directory roles of groups that it is in, at whatever depth: no plan takes them, for they are others' as well.
+    `groups` are those groups, whether they hold any role or none.
     """
 
     app_roles: Part[tuple[AppRole, ...]]
     delegated: Part[tuple[DelegatedGrant, ...]]
     directory_roles: Part[tuple[DirectoryRole, ...]]
     through_groups: Part[tuple[DirectoryRole, ...]] = Known(())
+    groups: Part[tuple[Membership, ...]] = Known(())
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ ORIGINS: Mapping[str, Origin | None] = {
     "sign-out-url-changed": Origin.AUDIT,
     "property-changed": Origin.AUDIT,
     "owner-added": Origin.AUDIT,
+    "group-joined": Origin.AUDIT,
     "new-sign-in": Origin.SIGN_INS,
     "sign-in-failures": Origin.SIGN_INS,
     "sign-in-frequency": Origin.SIGN_INS,

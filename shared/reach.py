@@ -16,6 +16,7 @@ from shared.conditions.credential_added import CredentialAdded
 from shared.conditions.credential_exposed import CredentialExposed
 from shared.conditions.dangerous_permission import HoldsDangerousPermission
 from shared.conditions.granted_recently import GrantedRecently
+from shared.conditions.group_joined import GroupJoined
 from shared.conditions.groups import All, AnyOf, Not, leaves
 from shared.conditions.identifier_uri import IdentifierUriSuspect
 from shared.conditions.identity_kind import IsOfKind
@@ -181,6 +182,7 @@ _ORDERS: Mapping[type, Mapping[str, Order]] = {
     },
     PropertyChanged: {"properties": _among, "within": _at_most, "by_other_than": _spares},
     OwnerAdded: {"kinds": _among, "within": _at_most, "by_other_than": _spares, "by_itself": _rather},
+    GroupJoined: {"within": _at_most, "by_other_than": _spares, "by_itself": _rather},
     Consented: {"findings": _among, "within": _at_most, "tiers": _among},
     RedirectUriSuspect: _ADDRESSES,
     IdentifierUriSuspect: _ADDRESSES,

@@ -142,7 +142,13 @@ def _properties(sample: Sample, audit: SampleAudit) -> Iterator[list[JsonValue]]
     elif spelling == CONSENTED:
         yield _consent(audit, " ".join(gives), sample.now - audit.ago)
     else:
-        told = [*_credentials(sample, audit), *_owner(sample, audit), *_addresses(audit), *_others(audit)]
+        told = [
+            *_credentials(sample, audit),
+            *_owner(sample, audit),
+            *_group(audit),
+            *_addresses(audit),
+            *_others(audit),
+        ]
         yield told or [_RENAMED]
 
 
@@ -212,6 +218,11 @@ def _owner(sample: Sample, audit: SampleAudit) -> Iterator[JsonValue]:
     if audit.adds_owner:
         name = f"{_NAMES[target_of(audit, sample)]}.ObjectID"
         yield _changed(name, json.dumps(owner_id(audit.adds_owner, "added", audit.ago)))
+
+
+def _group(audit: SampleAudit) -> Iterator[JsonValue]:
+    if audit.joins:
+        yield _changed("Group.ObjectID", json.dumps(made_id("group", audit.joins)))
 
 
 def _addresses(audit: SampleAudit) -> Iterator[JsonValue]:

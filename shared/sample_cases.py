@@ -26,6 +26,7 @@ from shared.case import (
     Key,
     KeyUse,
     Known,
+    Membership,
     Owner,
     Owners,
     Part,
@@ -298,7 +299,15 @@ def _grants(sample: Sample, held: SampleGrants) -> Grants:
         _part(held.app_roles, lambda found: (*(_app_role(e.role, sample.now - e.ago) for e in found), *_given(sample))),
         _part(held.delegated, lambda found: (*(_scopes(e.scope, e.for_) for e in found), *_given_scopes(sample))),
         _part(held.directory_roles, lambda found: tuple(map(_directory_role, (*found, *_given_roles(sample))))),
+        groups=Known(tuple(_memberships(sample))),
     )
+
+
+def _memberships(sample: Sample) -> Iterator[Membership]:
+    told = {"role-assignable": True, "ordinary": False, "untold": None}
+    for audit in _audits(sample):
+        if audit.joins:
+            yield Membership(made_id("group", audit.joins), f"{audit.joins} group", told[audit.joins])
 
 
 def _given(sample: Sample) -> Iterator[AppRole]:

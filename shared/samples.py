@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from shared.audit import ACTIVITIES, ADDS_OWNER, normalise_activity
+from shared.audit import ACTIVITIES, ADDS_OWNER, JOINS_GROUP, normalise_activity
 from shared.audit_grants import APP_ROLE_GIVEN, CONSENTED, DELEGATED_GIVEN, ROLE_GIVEN
 from shared.case import HolderKind, Way
 from shared.clock import read_duration
@@ -331,6 +331,8 @@ class SampleAudit:
     """In whose name scopes were given."""
     adds_owner: Annotated[SampleOwner, Short("type")] | None = None
     """The owner that it added; left out: the record does not tell whom."""
+    joins: Literal["role-assignable", "ordinary", "untold"] | None = None
+    """The group that it was added to: to which directory roles can be assigned, or not, or whose sort cannot be read."""
     adds_redirect_uris: Annotated[tuple[Line, ...], Few] = ()
     """The redirect URIs that it added."""
     adds_identifier_uris: Annotated[tuple[Line, ...], Few] = ()
@@ -350,6 +352,8 @@ class SampleAudit:
             raise ValueError(f"“{self.activity}” gives no permissions; leave gives out")
         if self.adds and spelling not in _ADDING:
             raise ValueError(f"“{self.activity}” adds no credentials; leave adds out")
+        if self.joins and spelling != JOINS_GROUP:
+            raise ValueError(f"“{self.activity}” adds to no group; leave joins out")
         if self.adds_owner and spelling not in ADDS_OWNER:
             raise ValueError(f"“{self.activity}” adds no owner; leave adds-owner out")
         if self.adds_owner and self.adds_owner.on:

@@ -82,6 +82,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 _READ_LIVE = ("add app role assignment", "add delegated permission grant")
 _NO_SNAPSHOT = CouldNotLook("the export holds no service principals and applications")
 _OF_OTHER_PARTS = frozenset({OWNERS, APP_ROLES, DELEGATED, ROLES})
+_NO_GROUPS = CouldNotLook("an export holds no groups")
 _LOST = "is not certain: the log shows a later change, and not what was there before"
 
 
@@ -386,7 +387,9 @@ class Memory:
     def _grants_of(self, principal: str | None) -> Part[Grants]:
         if self.snapshot.is_empty or principal is None:
             return _NO_SNAPSHOT
-        return Known(Grants(self._app_roles(principal), self._delegated(principal), self._roles(principal)))
+        return Known(
+            Grants(self._app_roles(principal), self._delegated(principal), self._roles(principal), groups=_NO_GROUPS)
+        )
 
     def _app_roles(self, principal: str) -> Part[tuple[AppRole, ...]]:
         found, ticks = self.snapshot.app_roles_of(principal), self._as_of

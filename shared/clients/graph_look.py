@@ -28,6 +28,7 @@ from shared.case import (
     IdentityState,
     KeyUse,
     Known,
+    Membership,
     NotLooked,
     Owner,
     Owners,
@@ -64,6 +65,7 @@ from shared.clients.graph_shapes import (
     is_owned_elsewhere,
     key_use_of,
     may_give_roles,
+    membership_of,
     own_policies,
     owner_of,
     public_keys_of,
@@ -470,6 +472,7 @@ class Looking:
                 self._held(Ask.DELEGATED, delegated_of),
                 self._held(Ask.DIRECTORY_ROLES, directory_role_of),
                 self._held_by_groups(),
+                self._groups(),
             )
         )
 
@@ -479,6 +482,16 @@ class Looking:
         if self._ids.principal is None:
             return CouldNotLook("the service principal is not known by its object id", may_help_later=True)
         return self._group_roles
+
+    def _groups(self) -> Part[tuple[Membership, ...]]:
+        if error := self._error_of(Ask.GROUPS, unless_found=Ask.PRINCIPAL):
+            return _unread(error)
+        if self._ids.principal is None:
+            return CouldNotLook("the service principal is not known by its object id", may_help_later=True)
+        try:
+            return Known(tuple(each for each in map(membership_of, self._records(Ask.GROUPS)) if each is not None))
+        except Unreadable as problem:
+            return CouldNotLook(f"its groups could not be read: {problem}")
 
     def _held(self, ask: Ask, read: Callable[[JsonObject, str], T]) -> Part[tuple[T, ...]]:
         """What the identity holds of this sort. An entry that is somebody else's spoils the whole list."""

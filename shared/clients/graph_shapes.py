@@ -20,6 +20,7 @@ from shared.case import (
     IdentityState,
     Key,
     KeyUse,
+    Membership,
     Owner,
     Part,
     Password,
@@ -411,6 +412,15 @@ def may_give_roles(member_of: JsonObject) -> bool:
     """
     is_group = member_of.get("@odata.type") == "#microsoft.graph.group"
     return is_group and (member_of.get("isAssignableToRole") is True or member_of.get("displayName") is None)
+
+
+def membership_of(member_of: JsonObject) -> Membership | None:
+    """A group that something is in; None for a directory role or an administrative unit."""
+    if member_of.get("@odata.type") != "#microsoft.graph.group":
+        return None
+    may, name = may_give_roles(member_of), optional_text_of(member_of, "displayName")
+    is_told = member_of.get("isAssignableToRole") is True or not may
+    return Membership(guid_of(member_of, "id"), name, may if is_told else None)
 
 
 def _actions_of(definition: JsonObject) -> tuple[str, ...] | None:

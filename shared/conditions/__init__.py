@@ -12,6 +12,7 @@ from shared.conditions.dangerous_permission import HoldsDangerousPermission
 from shared.conditions.declared_change import ExplainedByDeclaration
 from shared.conditions.federated_trust_breadth import FederatedTrustTooWide
 from shared.conditions.granted_recently import GrantedRecently
+from shared.conditions.group_joined import GroupJoined
 from shared.conditions.identifier_uri import IdentifierUriSuspect
 from shared.conditions.identity_kind import IsOfKind
 from shared.conditions.interface import Catalogued, Condition
@@ -68,6 +69,7 @@ CONDITIONS: tuple[type[Catalogued], ...] = (
     ChangedBySuspect,
     PropertyChanged,
     OwnerAdded,
+    GroupJoined,
 )
 
 

@@ -14,6 +14,7 @@ from tests.practice.desk import PRINCIPAL, payroll
 
 GLOBAL_ADMIN = "62e90394-69f5-4237-9190-012177145e10"
 OUTER, INNER = "9a000000-0000-4000-8000-000000000001", "9a000000-0000-4000-8000-000000000002"
+HIDDEN = "9a000000-0000-4000-8000-000000000003"
 ASKED = HoldsDangerousPermission()
 
 
@@ -57,12 +58,23 @@ def test_a_group_that_no_role_can_be_assigned_to_is_not_asked_about() -> None:
     assert grants.through_groups == Known(())
 
 
+def test_each_group_is_told_with_whether_roles_can_be_assigned_to_it() -> None:
+    """Whatever the groups hold; of one whose name cannot be read, it is not known."""
+    hidden = {"id": HIDDEN, "displayName": None, "members": [PRINCIPAL]}
+    of = tenant()
+    _, grants = judged({**of, "groups": [*of["groups"], hidden]})
+
+    assert isinstance(grants.groups, Known)
+    assert {each.id: each.assignable for each in grants.groups.value} == {OUTER: True, INNER: False, HIDDEN: None}
+
+
 def test_groups_that_cannot_be_read_are_no_clean_answer() -> None:
     """The other lists were read, and are empty."""
     found, grants = judged(tenant(), [fault("GET *transitiveMemberOf*", "403")])
 
     assert isinstance(found, Unknown)
     assert not isinstance(grants.through_groups, Known)
+    assert not isinstance(grants.groups, Known)
 
 
 def test_more_groups_than_are_looked_at_are_no_clean_answer() -> None:

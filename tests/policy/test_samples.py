@@ -231,6 +231,11 @@ USUAL = "sign-ins: {usual: {country: DE, network: 64500}"
             "{audits: [{activity: Add owner to application, adds-owner: application}]}",
             "{owners: [application], audits: [{activity: Add owner to application, adds-owner: user}]}",
         ),
+        (
+            "group-joined: {}",
+            "{audits: [{activity: Add member to group, joins: role-assignable}]}",
+            "{audits: [{activity: Add member to group, joins: ordinary}]}",
+        ),
         ("owners: {findings: [itself]}", "{owners: [itself]}", "{owners: [application]}"),
         ("owners: {findings: [workload]}", "{owners: [application]}", "{owners: [user]}"),
         ("publisher: {}", "{kind: foreign}", "{kind: foreign, publisher: '123456'}"),

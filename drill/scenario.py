@@ -189,6 +189,7 @@ class HappeningPart(Ours):
     add: dict[str, Any] = {}
     consents: Objects = []
     delete: list[str] = []
+    restore: list[str] = []
     azure: AzureHappeningPart | None = None
     event_grid: Objects = []
     event_hub: Objects = []

@@ -332,7 +332,7 @@ class SampleAudit:
     adds_owner: Annotated[SampleOwner, Short("type")] | None = None
     """The owner that it added; left out: the record does not tell whom."""
     joins: Literal["role-assignable", "ordinary", "untold"] | None = None
-    """The group that it was added to: to which directory roles can be assigned, or not, or whose sort cannot be read."""
+    """The group that it was added to: whether directory roles can be assigned to it, or that this cannot be read."""
     adds_redirect_uris: Annotated[tuple[Line, ...], Few] = ()
     """The redirect URIs that it added."""
     adds_identifier_uris: Annotated[tuple[Line, ...], Few] = ()

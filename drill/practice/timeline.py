@@ -15,6 +15,7 @@ from drill.practice.graph import (
     conditional_access,
     consents,
     delegated_grants,
+    deleted_items,
     directory_roles,
     owners,
     risk,
@@ -58,6 +59,7 @@ class Timeline:
         "add",
         "consents",
         "delete",
+        "restore",
         "azure",
     )
 
@@ -82,7 +84,8 @@ class Timeline:
     def happen(self, entry: Mapping[str, Any]) -> None:
         """
         Everything of one entry, now. `late` overrides how long its log records take to appear; `by` is who adds,
-        patches, deletes and consents: a user or service principal of the tenant, nobody in particular if not said.
+        patches, deletes, restores and consents: a user or service principal of the tenant, nobody in particular if not
+        said.
         """
         known_keys(entry, self._KEYS, "timeline")
         self._by = self._caller(entry.get("by"))
@@ -95,6 +98,9 @@ class Timeline:
             self._consent(each)
         for object_id in entry.get("delete", []):
             self._delete(object_id)
+        for object_id in entry.get("restore", []):
+            path = f"/directory/deletedItems/{object_id}/restore"
+            self._carry_out("POST", path, {}, partial(deleted_items.bring_back, item=object_id))
         self._azure.happen(entry.get("azure", {}))
         self._log(entry)
         self._raise_risk(entry)

@@ -52,6 +52,7 @@ NAMES = (
     "points-elsewhere",
     "region-failover",
     "rogue-credential",
+    "ways-back",
 )
 LATE = timedelta(hours=6)
 

@@ -66,6 +66,22 @@ def test_a_change_is_by_whom_the_scenario_says(by: str, initiator: JsonObject) -
     at_the_desk(story, _tenant())
 
 
+def test_whoever_restores_an_application_brings_its_service_principal_back() -> None:
+    """Each with a record of its own, by whom the scenario says; what is not deleted cannot be restored."""
+
+    async def story(desk: Desk) -> None:
+        back: JsonObject = {"by": PERSON, "restore": [APPLICATION]}
+        deleted: JsonObject = {"delete": [APPLICATION, PRINCIPAL]}
+        records = _happen(desk, deleted, back)[-2:]
+
+        assert [each["activityDisplayName"] for each in records] == ["Restore application", "Restore service principal"]
+        assert {each["initiatedBy"]["user"]["id"] for each in records} == {PERSON}
+        with pytest.raises(ScenarioMistake, match="restore"):
+            desk.tenant.happen(back)
+
+    at_the_desk(story, _tenant())
+
+
 def test_a_consent_is_one_change_with_a_record_of_itself_and_of_its_grant() -> None:
     """The consent's target is the client, the grant's is the API; one correlation id holds them together."""
 

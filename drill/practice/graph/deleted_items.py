@@ -49,6 +49,11 @@ def list_uncast(state: TenantState, request: Request) -> Answer:
 def restore(state: TenantState, request: Request, item: str) -> Answer:
     """200 with the object. An application brings its service principal at home back, with its consents."""
     _check_caller(state, request)
+    return bring_back(state, request, item)
+
+
+def bring_back(state: TenantState, request: Request, item: str) -> Answer:
+    """The same by somebody who may."""
     entry = _deleted(state, item)
     if entry.state.get("servicePrincipalType") == "ManagedIdentity":
         raise bad_request("Managed identities cannot be restored.")

@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,18 @@ from shared.reach import can_hold, implies, shadowed
 from shared.sample_cases import case_of
 
 SHIPPED = load_policy(Path(__file__).parents[2] / "policies" / "default.yaml", policy_actions(), check_policy_action)
-CASES = [
-    case_of(each.sample)
-    for rule in SHIPPED.rules
-    for each in (*rule.samples.must_fire, *rule.samples.must_not_fire, *rule.samples.must_ask)
-]
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 PIPELINE, OTHER = "77777777-0000-4000-8000-000000000002", "77777777-0000-4000-8000-000000000003"
+
+
+@cache
+def cases() -> list[Case]:
+    """Of all samples of the shipped policy; made when the first test asks for them."""
+    return [
+        case_of(each.sample)
+        for rule in SHIPPED.rules
+        for each in (*rule.samples.must_fire, *rule.samples.must_not_fire, *rule.samples.must_ask)
+    ]
 
 
 def policy(*conditions: str) -> Policy:
@@ -90,7 +96,7 @@ NARROW_AND_WIDE: list[tuple[Condition, Condition]] = [
 @pytest.mark.parametrize(("narrow", "wide"), NARROW_AND_WIDE)
 def test_the_narrow_one_is_met_only_where_the_wide_one_is(narrow: Condition, wide: Condition) -> None:
     """On every case of the shipped policy's samples; and never the other way round."""
-    met = [case for case in CASES if isinstance(narrow.check(case), Met)]
+    met = [case for case in cases() if isinstance(narrow.check(case), Met)]
 
     assert implies(narrow, wide)
     assert not implies(wide, narrow)
@@ -118,7 +124,7 @@ FORMULAS: st.SearchStrategy[Condition] = st.recursive(
 def test_what_is_proven_never_to_hold_is_met_by_no_case(condition: Condition) -> None:
     """The proof is checked against cases, not against another proof."""
     found = can_hold(condition)
-    met = [case for case in CASES if isinstance(condition.check(case), Met)]
+    met = [case for case in cases() if isinstance(condition.check(case), Met)]
 
     assert found is not None
     assert found or not met
@@ -138,6 +144,6 @@ def test_what_takes_too_long_to_try_out_is_left_unproven() -> None:
 
 def test_the_cases_are_worth_something() -> None:
     """Each narrow condition but those about exposures of other kinds is met somewhere."""
-    met: list[Case] = [case for case in CASES if isinstance(RiskDetected(levels=("high",)).check(case), Met)]
+    met: list[Case] = [case for case in cases() if isinstance(RiskDetected(levels=("high",)).check(case), Met)]
 
     assert len(met) > 5

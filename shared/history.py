@@ -44,6 +44,7 @@ from shared.entries import (
 )
 from shared.errors import JournalDamaged, NotFound
 from shared.journal import IncidentId, Record
+from shared.standing import WAITING
 
 E = TypeVar("E", bound=Entry)
 
@@ -338,10 +339,15 @@ class History:
 
     @property
     def held_back(self) -> HeldBack | None:
-        """What holds the plan back now."""
+        """
+        What holds the plan back now. What waits for a person is carried out by no write: until it is answered, each is
+        of what stands beside it and was contained again.
+        """
+        held_back, at = self.last(HeldBack), self.place(HeldBack)
         answered = max(self._approved, self._declined)
-        stands = self.place(HeldBack) > max(self.place(Decided, UndoOrdered, UndoIntended, *_WRITES), answered)
-        return self.last(HeldBack) if stands else None
+        waits = held_back is not None and held_back.by in WAITING and held_back.mode != "watch"
+        writes = -1 if waits and at > self.planned_at else self.place(*_WRITES)
+        return held_back if at > max(self.place(Decided, UndoOrdered, UndoIntended), writes, answered) else None
 
     @property
     def escalated(self) -> Escalated | None:

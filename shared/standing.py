@@ -37,6 +37,7 @@ _ONE_FACT = timedelta(hours=1)
 _RISK = frozenset({"risk-detection", "risky-service-principal"})
 _LOGS = frozenset({"directory-audit"})  # whose news tell when it happened, and are judged by how long ago that is
 _USUAL_WAIT = timedelta(hours=6)
+WAITING = frozenset({"mode", "verdict", "limits"})  # what holds a plan back that a person's word can let go
 
 
 def is_closed(chain: Chain) -> bool:
@@ -234,7 +235,7 @@ def waiting_plan(chain: Chain) -> Planned | None:
     if plan is None or held is None or active_plan(chain) is not None or is_closed(chain):
         return None
     behind = chain.place(HeldBack) > chain.place(Planned) > chain.place(Decided) - 1
-    return plan if behind and held.by in ("mode", "verdict", "limits") else None
+    return plan if behind and held.by in WAITING else None
 
 
 def attempts(chain: Chain) -> int:

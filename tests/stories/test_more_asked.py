@@ -500,5 +500,28 @@ def test_what_was_approved_is_begun_by_no_look_without_being_checked(by: str, la
         assert newest.hash != plan.hash or late
         assert "tags=cordon-custody" not in world.directory.effects
         assert waiting_plan(await world.chain()) == newest
+        assert await world.status() is Status.AWAITING_APPROVAL
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
+
+
+def test_what_waits_beside_what_was_contained_again_is_still_told_as_waiting() -> None:
+    """It read as needing attention, with nothing to be done about it: that a person can agree was not told any more."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await waits_beside(world, responder)
+        chain = await world.chain()
+        plan = chain.last(Planned)
+        assert plan is not None
+        _enable(world)
+        await responder.work({"incident": chain.incident, "because": "watch"})
+        await world.work_queue(responder, timedelta(minutes=2))
+        status = await world.status()
+        await responder.approve(chain.incident, plan.hash, approved=True, reason="do it", by="Ada")
+        await world.work_queue(responder, timedelta(minutes=2))
+
+        assert status is Status.AWAITING_APPROVAL
+        assert await world.status() is Status.CONTAINED
 
     play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))

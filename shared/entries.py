@@ -386,6 +386,9 @@ class Planned(Entry):
     expires_at: datetime | None = None
 
 
+WAITING = frozenset({"mode", "verdict", "limits"})  # what holds a plan back that a person's word can let go
+
+
 class HeldBack(Entry):
     """The plan is not carried out (now), and what keeps it."""
 

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias, TypeVar
 from shared.chain import Line
 from shared.entries import (
     SIGNING_KEYS_IN_DOUBT,
+    WAITING,
     Applied,
     Approved,
     Closed,
@@ -44,7 +45,6 @@ from shared.entries import (
 )
 from shared.errors import JournalDamaged, NotFound
 from shared.journal import IncidentId, Record
-from shared.standing import WAITING
 
 E = TypeVar("E", bound=Entry)
 

@@ -26,7 +26,7 @@ from shared.rotation_sitting import Asked, Sitting, called_off, is_begun
 from shared.rotation_stages import StoreFailed
 from shared.secret_news import take_news
 from shared.signal import JsonObject
-from shared.standing import standing_plan
+from shared.standing import active_plan, standing_plan
 from shared.store import LONGEST_DELAY
 
 log = logging.getLogger("cordon")
@@ -77,8 +77,9 @@ class Rotation:
     def _asked(self) -> Asked | None:
         """What the plan that set it off asks for; or the plan that stands, if the word of that was lost."""
         begun, standing = self._incident.last(SecretsBegun), standing_plan(self._incident)
+        left = active_plan(self._incident) or (standing[0] if standing else None)
         plans = {plan.hash: plan for plan in self._incident.all(Planned)}
-        plan = plans.get(begun.plan_hash) if begun is not None else standing[0] if standing else None
+        plan = plans.get(begun.plan_hash) if begun is not None else left
         step = next((step for step in plan.steps if step.action == NAME), None) if plan else None
         return Asked(plan.hash, step, RotationOptions.read(step.options)) if plan and step else None
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from shared.audit import LOOK_BACK
 from shared.chain import Chain
 from shared.entries import (
+    WAITING,
     Approved,
     Closed,
     Decided,
@@ -37,7 +38,6 @@ _ONE_FACT = timedelta(hours=1)
 _RISK = frozenset({"risk-detection", "risky-service-principal"})
 _LOGS = frozenset({"directory-audit"})  # whose news tell when it happened, and are judged by how long ago that is
 _USUAL_WAIT = timedelta(hours=6)
-WAITING = frozenset({"mode", "verdict", "limits"})  # what holds a plan back that a person's word can let go
 
 
 def is_closed(chain: Chain) -> bool:
@@ -166,12 +166,12 @@ def is_let_go(chain: Chain) -> bool:
 def standing_plan(chain: Chain) -> tuple[Planned, int] | None:
     """
     The plan whose effects stand, with its place: the active one, or else the newest that was begun. A later plan
-    that waits for a person, or is held back, takes nothing of it away, also where this one is contained again beside
-    it; only its undoing does. Of a plan that was undone in part the begun steps stand that no order named, once the
-    undo has ended.
+    that waits for a person, is held back, or was let go and stopped before it began, takes nothing of it away, also
+    where this one is contained again beside it; only its undoing does. Of a plan that was undone in part the begun
+    steps stand that no order named, once the undo has ended.
     """
     active = active_plan(chain)
-    if active is not None:
+    if active is not None and not is_let_go(chain):
         return active, chain.place(Planned)
     if undo_under_way(chain) is not None:
         return None
@@ -228,14 +228,19 @@ def _without(plan: Planned, given_up: Set[str], begun: Set[str | None]) -> Plann
 
 
 def waiting_plan(chain: Chain) -> Planned | None:
-    """The plan that a person's word can let go: the newest, held back by mode, verdict or a limit, and not closed."""
-    plan, held = chain.last(Planned), chain.last(HeldBack)
+    """
+    The plan that a person's word can let go: the newest, held back by mode, verdict or a limit, and not closed. Where
+    the switch stops what stands beside it, it goes on waiting.
+    """
+    plan, place = chain.last(Planned), chain.place(Planned)
+    held = next((line for line in reversed([*chain.told(HeldBack)]) if line[1].by != "switch"), None)
     if chain.place(UndoOrdered) > chain.place(Decided):
         return None
     if plan is None or held is None or active_plan(chain) is not None or is_closed(chain):
         return None
-    behind = chain.place(HeldBack) > chain.place(Planned) > chain.place(Decided) - 1
-    return plan if behind and held.by in WAITING else None
+    record, why = held
+    behind = record.sequence > place > chain.place(Decided) - 1
+    return plan if behind and why.by in WAITING else None
 
 
 def attempts(chain: Chain) -> int:

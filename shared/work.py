@@ -258,7 +258,7 @@ class Work:
             if needs_work(chain):  # in a fight, the message that calls for it kept the distance of this look
                 await self.advance("signal" if _waits_to_be_judged(chain) else "resumed")
             newest = max(chain.place(Closed), chain.place(RechecksSet)) < told.record.sequence
-            if newest and active_plan(chain) is not None and place == len(RECHECKS):
+            if newest and active_plan(chain) is not None and not is_let_go(chain) and place == len(RECHECKS):
                 if needs_work(chain):  # how it ends is not known before that
                     await self._put_off(self._recheck_message(series, place, None), LEASE)
                 else:

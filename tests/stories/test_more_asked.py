@@ -525,3 +525,56 @@ def test_what_waits_beside_what_was_contained_again_is_still_told_as_waiting() -
         assert await world.status() is Status.CONTAINED
 
     play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "by the next look"])
+def test_what_was_let_go_and_stopped_before_it_began_hides_nothing_that_is_undone(at_once: bool) -> None:
+    """Looks took it for what stands, and found it held: the older block stayed undone, with the switch long lifted."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await waits_beside(world, responder)
+        due, plan = await _look_that_is_due(world), (await world.chain()).last(Planned)
+        assert plan is not None
+        await world.switch.set(stopped=True, reason="a look at it first", by="Ada")
+        await responder.approve(str(due["incident"]), plan.hash, approved=True, reason="do it", by="Ada")
+        await world.work_queue(responder, timedelta(minutes=2))
+        stopped = world.directory.effects[:]
+        _enable(world)
+        await world.switch.set(stopped=False, reason="", by="Ada")
+        if at_once:
+            await responder.work({"incident": due["incident"], "because": "watch"})
+        await world.work_queue(responder, timedelta(minutes=20))
+
+        assert "tags=cordon-custody" not in stopped
+        assert not world.directory.state.enabled
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
+
+
+def test_what_waits_can_still_be_approved_once_the_switch_stopped_what_stands_beside_it() -> None:
+    """That somebody undid the block while effects were stopped took the answer to another question away."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await waits_beside(world, responder)
+        chain = await world.chain()
+        plan = chain.last(Planned)
+        assert plan is not None
+        await world.switch.set(stopped=True, reason="a look at it first", by="Ada")
+        _enable(world)
+        await responder.work({"incident": chain.incident, "because": "watch"})
+        await world.work_queue(responder, timedelta(minutes=2))
+        held = (await world.chain()).last(HeldBack)
+        await world.switch.set(stopped=False, reason="", by="Ada")
+        for _ in range(3):  # it is made anew: sign-in was allowed when it is first approved, and is blocked afterwards
+            await responder.approve(chain.incident, plan.hash, approved=True, reason="do it", by="Ada")
+            await world.work_queue(responder, timedelta(minutes=2))
+            plan = waiting_plan(await world.chain()) or plan
+
+        assert held is not None
+        assert held.by == "switch"
+        assert not world.directory.state.enabled
+        assert "tags=cordon-custody" in world.directory.effects
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))

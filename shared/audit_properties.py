@@ -21,32 +21,33 @@ class Property(StrEnum):
     ACCOUNT_ENABLED = "accountEnabled"  # from false to true
 
 
-_SPELLINGS: Mapping[Property, tuple[str, ...]] = {
+SPELLINGS: Mapping[Property, tuple[str, ...]] = {
     Property.SIGN_IN_AUDIENCE: ("availabletoothertenants", "signinaudience"),
     Property.ACCOUNT_ENABLED: ("accountenabled",),
 }
+"""By which the log may call it, folded."""
 _OPEN: Mapping[str, bool] = {"true": True, "false": False, "azureadmyorg": False}
 
 
 def opened(record: AuditRecord, property_: Property) -> bool | None:
     """Whether a record shows that it was opened up; None where an edit does not tell both sides of it."""
-    found = [_was_opened(each, record) for name in _SPELLINGS[property_] for each in properties_of(record, name)]
+    found = [_was_opened(each, record) for name in SPELLINGS[property_] for each in properties_of(record, name)]
     return True if True in found else None if None in found else False
 
 
 def tells(record: AuditRecord, property_: Property) -> bool:
     """Whether a record tells of it at all, beyond its name."""
-    return any(properties_of(record, name) for name in _SPELLINGS[property_])
+    return any(properties_of(record, name) for name in SPELLINGS[property_])
 
 
 def names_only(record: AuditRecord, property_: Property) -> bool:
     """Whether a record lists it among what was touched, and does not tell how."""
     listed = [str(each.new).casefold() for each in properties_of(record, "included updated properties")]
-    return not tells(record, property_) and any(name in names for names in listed for name in _SPELLINGS[property_])
+    return not tells(record, property_) and any(name in names for names in listed for name in SPELLINGS[property_])
 
 
 def _was_opened(change: AuditProperty, record: AuditRecord) -> bool | None:
-    before, after = _is_open(change.old), _is_open(change.new)
+    before, after = is_open(change.old), is_open(change.new)
     if before or after is False:
         return False
     if before is False and after:
@@ -54,7 +55,7 @@ def _was_opened(change: AuditProperty, record: AuditRecord) -> bool | None:
     return None if record.activity in EDITS else False
 
 
-def _is_open(value: object) -> bool | None:
+def is_open(value: object) -> bool | None:
     """A list of one, also where it stands in a text once more, as exports write it; None where no side is given."""
     values = cast("list[object]", value) if isinstance(value, list) else [value]
     texts = [text for each in values if each is not None and (text := str(each).strip(' []"').casefold())]

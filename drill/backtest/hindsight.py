@@ -8,13 +8,14 @@ of the objects that were changed, however long the log is. What is not certain i
 happens to show.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import cast
 
 from shared.audit import address_changes, described_keys, gives_role, normalise_activity, subject_of, tells_addresses
 from shared.audit_grants import APP_ROLE_GIVEN, CONSENTED, DELEGATED_GIVEN
+from shared.audit_properties import SPELLINGS, Property, is_open
 from shared.case import AuditProperty, AuditRecord
 from shared.identity import canonical_guid
 
@@ -31,6 +32,7 @@ UNTOLD, GONE = Mark.UNTOLD, Mark.GONE
 KEYS, ENABLED, FEDERATED, PUBLISHER = "keys", "enabled", "federated", "publisher"
 REDIRECT, IDENTIFIER, SIGN_OUT = "redirect", "identifier", "sign-out"  # as `audit.AddressChange` names them
 OWNERS, APP_ROLES, DELEGATED, ROLES, DEACTIVATED = "owners", "app-roles", "delegated", "roles", "deactivated"
+AUDIENCE = "audience"
 
 APP_ROLE_TAKEN = normalise_activity("Remove app role assignment from service principal")
 _DELEGATED = frozenset(
@@ -95,6 +97,8 @@ def _of_property(object_id: str, each: AuditProperty) -> Iterator[Change]:
         yield Change((object_id, KEYS, ""), UNTOLD if old is None else old, UNTOLD if new is None else new)
     elif name == "accountenabled":
         yield Change((object_id, ENABLED, ""), _flag(each.old), _flag(each.new))
+    elif name in SPELLINGS[Property.SIGN_IN_AUDIENCE]:
+        yield Change((object_id, AUDIENCE, ""), *(_AUDIENCES[is_open(side)] for side in (each.old, each.new)))
     elif name == "federatedidentitycredentials":
         yield Change((object_id, FEDERATED, ""), UNTOLD, UNTOLD)
     elif name == "isdisabled":
@@ -147,6 +151,10 @@ def _guids(record: AuditRecord, ending: str) -> list[str]:
                 except ValueError:
                     continue
     return found
+
+
+# Which of those for other tenants it is, nothing asks.
+_AUDIENCES: Mapping[bool | None, object] = {True: "AzureADMultipleOrgs", False: "AzureADMyOrg", None: UNTOLD}
 
 
 def _flag(value: object) -> object:

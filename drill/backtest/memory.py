@@ -14,6 +14,7 @@ from typing import cast
 
 from drill.backtest.hindsight import (
     APP_ROLES,
+    AUDIENCE,
     DEACTIVATED,
     DELEGATED,
     ENABLED,
@@ -294,6 +295,11 @@ class Memory:
     def _read_identity(self, record: JsonObject, principal: str, application_id: str | None) -> Part[IdentityState]:
         application = self.snapshot.applications.get(application_id) if application_id else None
         ticks = self._as_of
+        if application and application_id:
+            audience = self.hindsight.at((application_id, AUDIENCE, ""), ticks, application.get("signInAudience"))
+            if audience is UNTOLD:
+                return CouldNotLook(f"whether other tenants could use it {_LOST}")
+            application = {**application, "signInAudience": cast("JsonValue", audience)}
         enabled = self.hindsight.at((principal, ENABLED, ""), ticks, record.get("accountEnabled"))
         if not isinstance(enabled, bool):
             return CouldNotLook(f"whether sign-in was blocked {_LOST}")

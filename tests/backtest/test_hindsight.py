@@ -158,3 +158,24 @@ def test_what_is_decided_in_short_is_what_is_decided(tmp_path: Path, monkeypatch
     replayed(export(tmp_path / "export", audits=[NOTHING, credential_added(NOON + HOUR)]))
 
     assert len(seen) >= 2
+
+
+def test_an_application_that_was_closed_again_later_was_open_to_others_then(tmp_path: Path) -> None:
+    """As a live look would have seen it, an hour after it was opened; the snapshot shows it closed."""
+    opened: dict[str, Any] = {
+        "version": 1,
+        "rules": [
+            {"name": "opened", "when": {"property-changed": {"properties": ["signInAudience"]}}, "verdict": "watch"}
+        ],
+    }
+    sides, back = ("[false]", "[true]"), ("[true]", "[false]")
+    change = [
+        audit("Update application", at, APPLICATION, "Application", {"AvailableToOtherTenants": way})
+        for at, way in ((NOON, sides), (NOON + 3 * HOUR, back))
+    ]
+    shown = [application(signInAudience="AzureADMyOrg")]
+    still = replayed(export(tmp_path / "then", audits=change[:1], applications=shown), opened)
+    then = replayed(export(tmp_path / "both", audits=change, applications=shown), opened)
+
+    assert still.tally.last[PAYROLL][1] == "no rule matched"
+    assert then.tally.by_rule["opened", "watch"] == 1

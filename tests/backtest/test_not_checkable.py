@@ -16,7 +16,7 @@ from shared.identity import IdentityRef, PrincipalId
 from shared.look import Look
 from shared.policy import Limits
 from shared.tenant import Directory
-from tests.backtest.exported import NOON, PAYROLL, TENANT, credential_added, detection, export, replayed
+from tests.backtest.exported import NOON, PAYROLL, TENANT, audit, credential_added, detection, export, replayed
 
 STRANGER: dict[str, Any] = {
     "version": 1,
@@ -132,3 +132,18 @@ def test_every_part_of_a_case_is_answered(part: PartName) -> None:
     gathered = asyncio.run(look.gather(frozenset({part})))
 
     assert isinstance(getattr(gathered, part.value), CouldNotLook)
+
+
+def test_of_a_group_that_was_joined_nobody_can_tell_its_sort(tmp_path: Path) -> None:
+    """An export holds no groups: a person would have been asked; people who join groups are no signal."""
+    rule = {"name": "joined", "when": "group-joined", "verdict": "contain", "actions": ["block-sign-in"]}
+    sides = {"Group.ObjectID": ("", '"9a000000-0000-4000-8000-000000000001"')}
+    joined = [
+        audit("Add member to group", NOON + timedelta(minutes=n), PAYROLL, kind, sides)
+        for n, kind in enumerate(("ServicePrincipal", "User"))
+    ]
+    outcome = replayed(export(tmp_path / "export", audits=joined), {"version": 1, "rules": [rule]})
+
+    assert outcome.signals == 1
+    assert outcome.tally.last[PAYROLL][:2] == ("ask", "joined")
+    assert "an export holds no groups" in as_markdown(outcome, Limits())

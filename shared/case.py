@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from shared.frozen import made_quickly
 from shared.identity import IdentityRef, WorkloadIdentity
 from shared.signal import JsonObject, Signal
 
@@ -178,7 +177,6 @@ class FederatedCredential:
     raw: JsonObject
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Holder:
     """One object and the credentials on it."""
@@ -232,7 +230,6 @@ class Provenance:
     logout_url: str | None
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class IdentityState:
     """
@@ -388,7 +385,6 @@ class RiskState:
     updated_at: datetime | None
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class AuditActor:
     """Who did it. For an app, `principal_id` is the sure one: Graph may leave `client_id` null."""
@@ -400,7 +396,6 @@ class AuditActor:
     ip_address: str | None = None
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class AuditProperty:
     """A modified property. Values were JSON inside a string; they are parsed where they could be."""
@@ -410,7 +405,6 @@ class AuditProperty:
     new: object
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class AuditTarget:
     """A target resource. `type` is Graph's: ServicePrincipal, Application, User, …"""
@@ -421,7 +415,6 @@ class AuditTarget:
     properties: tuple[AuditProperty, ...]
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
     """
@@ -441,7 +434,6 @@ class AuditRecord:
     answers: dict[object, Any] = field(default_factory=dict[object, Any], init=False, compare=False, repr=False)
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class SignIn:
     """
@@ -667,7 +659,6 @@ class GraphActivity:
     hole: datetime | None = None
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Case:
     """

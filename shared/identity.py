@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
-from shared.frozen import made_quickly
 
 ClientId = NewType("ClientId", str)  # what the workload signs in as, in any tenant
 AppObjectId = NewType("AppObjectId", str)  # its registration, in the home tenant only
@@ -38,7 +37,6 @@ class IdentityKind(StrEnum):
     AGENT = "agent"  # agent identities and their blueprints
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class IdentityRef:
     """What a signal knows of an identity: at least one of the three ids. Never a display name."""

@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
-from shared.frozen import made_quickly
 from shared.identity import IdentityRef
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, "JsonValue"]
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Signal:
     """

@@ -35,7 +35,6 @@ from shared.case import (
     Suspects,
 )
 from shared.estate import Estate, Reach, SecretValue
-from shared.frozen import made_quickly
 from shared.identity import AppObjectId, IdentityRef, PrincipalId
 from shared.inventory import Inventory
 from shared.signal import JsonObject
@@ -58,7 +57,6 @@ have set the stop switch. The fence around a tenant says what it is; it raises a
 RISK_POLICY = "Cordon: block workload identities at high risk"
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """The answer to one look: the parts that were asked for; a part that failed says why."""

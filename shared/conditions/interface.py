@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeAlias, TypeVar
 
 from shared.case import Case, CouldNotLook, Known, NotLooked, Part, PartName
-from shared.frozen import made_quickly
 
 T = TypeVar("T")
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Met:
     """The test holds; the reason names the fact that shows it. A group keeps the findings of its members."""
@@ -23,7 +21,6 @@ class Met:
     members: "tuple[Member, ...]" = ()
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class NotMet:
     """The test is known not to hold."""
@@ -32,7 +29,6 @@ class NotMet:
     members: "tuple[Member, ...]" = ()
 
 
-@made_quickly
 @dataclass(frozen=True, slots=True)
 class Unknown:
     """

@@ -115,7 +115,7 @@ def test_what_the_readme_shows_of_the_first_run_is_what_one_sees() -> None:
 
 
 def test_the_same_seed_leaves_the_same_trace_in_another_process(tmp_path: Path) -> None:
-    """Byte for byte, although each process orders its sets otherwise; the other runs a copy that nobody edits meanwhile."""
+    """Byte for byte, although each process orders its sets otherwise; the other one runs a copy."""
     for name in ("shared", "drill", "functions", "policies"):
         shutil.copytree(_ROOT / name, tmp_path / name)
     for name in ("function_app.py", "host.json"):

@@ -337,7 +337,6 @@ _COUNTER_MOVES = frozenset(
         "Consent to application",
         "Add owner to application",
         "Add owner to service principal",
-        _JOINS,
     )
 )
 _POLICY_CHANGES = frozenset(

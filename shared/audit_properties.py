@@ -27,6 +27,7 @@ SPELLINGS: Mapping[Property, tuple[str, ...]] = {
 }
 """By which the log may call it, folded."""
 _OPEN: Mapping[str, bool] = {"true": True, "false": False, "azureadmyorg": False}
+_NONE = ("", "null")
 
 
 def opened(record: AuditRecord, property_: Property) -> bool | None:
@@ -58,5 +59,5 @@ def _was_opened(change: AuditProperty, record: AuditRecord) -> bool | None:
 def is_open(value: object) -> bool | None:
     """A list of one, also where it stands in a text once more, as exports write it; None where no side is given."""
     values = cast("list[object]", value) if isinstance(value, list) else [value]
-    texts = [text for each in values if each is not None and (text := str(each).strip(' []"').casefold())]
+    texts = [text for each in values if each is not None and (text := str(each).strip(' []"').casefold()) not in _NONE]
     return _OPEN.get(texts[0], True) if len(texts) == 1 else None

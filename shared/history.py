@@ -220,10 +220,15 @@ class History:
         The plans with their places, oldest first. What a person said no to was never begun: where another plan was, it
         is that one which stands.
         """
-        begun = self.place(Intended)
+        begun = self._begun_before(self._declined)
         declined = 0 <= begun < self._declined and self._declined > self.place(Planned)
         plans = ((line.record.sequence, line.entry) for line in self.lines if isinstance(line.entry, Planned))
         return tuple(each for each in plans if not declined or each[0] < begun)
+
+    def _begun_before(self, place: int) -> int:
+        """The place of the newest intent before that one, or -1: what is contained again is no part of a later plan."""
+        lines = (line.record.sequence for line in self.lines[: max(place, 0)] if isinstance(line.entry, Intended))
+        return max(lines, default=-1)
 
     @cached_property
     def _declined(self) -> int:
@@ -337,17 +342,26 @@ class History:
         """True once a step was taken in hand that is not wholly undone, or a person let the plan go that now stands."""
         return any(step.lines for step in self.steps) or self._approved > self.place(HeldBack, Decided)
 
+    def _holds(self) -> Iterator[tuple[int, HeldBack]]:
+        """What has held a plan back, with its place, newest first."""
+        for line in reversed(self.lines):
+            if isinstance(line.entry, HeldBack):
+                yield line.record.sequence, line.entry
+
     @property
     def held_back(self) -> HeldBack | None:
         """
         What holds the plan back now. What waits for a person is carried out by no write: until it is answered, each is
         of what stands beside it and was contained again.
         """
-        held_back, at = self.last(HeldBack), self.place(HeldBack)
-        answered = max(self._approved, self._declined)
-        waits = held_back is not None and held_back.by in WAITING and held_back.mode != "watch"
-        writes = -1 if waits and at > self.planned_at else self.place(*_WRITES)
-        return held_back if at > max(self.place(Decided, UndoOrdered, UndoIntended), writes, answered) else None
+        settled = max(self.place(Decided, UndoOrdered, UndoIntended), self._approved, self._declined)
+        for at, held_back in self._holds():
+            if at <= settled:
+                return None
+            waits = held_back.by in WAITING and held_back.mode != "watch" and at > self.planned_at
+            if waits or at > self.place(*_WRITES):
+                return held_back
+        return None
 
     @property
     def escalated(self) -> Escalated | None:

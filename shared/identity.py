@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
-
 ClientId = NewType("ClientId", str)  # what the workload signs in as, in any tenant
 AppObjectId = NewType("AppObjectId", str)  # its registration, in the home tenant only
 PrincipalId = NewType("PrincipalId", str)  # its service principal here: what we contain

@@ -158,8 +158,6 @@ _EXPECTS: Mapping[str, tuple[ChangeKind, ...]] = {
     "consent": (ChangeKind.CONSENT, ChangeKind.GRANTS),  # one consent writes both; no roles
     "redirect-uri": (ChangeKind.CONFIGURATION,),
     "sign-out-url-changed": (ChangeKind.CONFIGURATION,),
-    "property-changed": (ChangeKind.CONFIGURATION,),
-    "owner-added": (ChangeKind.OWNERS,),
 }
 
 

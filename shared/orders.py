@@ -18,7 +18,7 @@ from shared.identity import IdentityRef
 from shared.policy import ActionChoice, Policy, Verdict
 from shared.rungs import NO_LADDER
 from shared.signal import JsonObject, JsonValue
-from shared.standing import looked_until, standing_plan, subject_of
+from shared.standing import active_plan, looked_until, standing_plan, subject_of
 
 _USUAL = (ActionChoice("block-sign-in", {}), ActionChoice("replace-credentials", {}))
 
@@ -91,7 +91,8 @@ def chosen(chain: Chain) -> tuple[ActionChoice, ...]:
 
 def standing_choices(chain: Chain) -> tuple[ActionChoice, ...]:
     """What the plan is made of that is carried out or stands, but for what only tells, and what takes people."""
-    standing = standing_plan(chain)
+    active = active_plan(chain)
+    standing = (active, chain.place(Planned)) if active is not None else standing_plan(chain)
     if standing is None:
         return ()
     plan, place = standing

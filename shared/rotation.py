@@ -77,7 +77,7 @@ class Rotation:
     def _asked(self) -> Asked | None:
         """What the plan that set it off asks for; or the plan that stands, if the word of that was lost."""
         begun, standing = self._incident.last(SecretsBegun), standing_plan(self._incident)
-        left = active_plan(self._incident) or (standing[0] if standing else None)
+        left = standing[0] if standing else active_plan(self._incident)
         plans = {plan.hash: plan for plan in self._incident.all(Planned)}
         plan = plans.get(begun.plan_hash) if begun is not None else left
         step = next((step for step in plan.steps if step.action == NAME), None) if plan else None

@@ -19,6 +19,7 @@ from shared.entries import (
     Planned,
     SecretsBegun,
     SignalJoined,
+    StepStopped,
     UndoEnded,
     UndoOrdered,
     UndoVerified,
@@ -156,11 +157,13 @@ def active_plan(chain: Chain) -> Planned | None:
 
 def is_let_go(chain: Chain) -> bool:
     """
-    Whether the plan that is to be carried out was let go and not begun yet: what has changed since the answer is to be
-    checked first. A step that lasts is begun by its rotation.
+    Whether the plan that is to be carried out was let go by an answer to it and not begun yet: what has changed since
+    is to be checked first. A step that lasts is begun by its rotation.
     """
-    plan, begun = active_plan(chain), max(chain.place(Intended), chain.place(SecretsBegun))
-    return plan is not None and bool(plan.steps) and chain.place(Approved) > begun
+    plan, approved = active_plan(chain), chain.last(Approved)
+    if plan is None or approved is None or not plan.steps or approved.plan_hash != plan.hash:
+        return False
+    return chain.place(Approved) > max(chain.place(kind) for kind in (Planned, Intended, SecretsBegun, StepStopped))
 
 
 def standing_plan(chain: Chain) -> tuple[Planned, int] | None:

@@ -135,10 +135,10 @@ def test_a_service_principal_that_joins_a_group_is_a_signal_and_a_person_is_none
 
 
 def test_joining_a_group_is_power_given() -> None:
-    """For a declaration, for whoever follows a suspect, and for whoever watches over what is contained."""
+    """For a declaration, and for whoever follows a suspect. It undoes no containment: quarantine is a group too."""
     record = read_audit(raw("ServicePrincipal"))
 
     assert is_followed("Add member to group")
     assert kinds_of(record) == {ChangeKind.GRANTS}
-    assert is_counter_move(record)
+    assert not is_counter_move(record)
     assert group_joined(record) == ADMINS.id

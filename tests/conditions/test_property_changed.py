@@ -81,6 +81,14 @@ def test_a_sign_in_that_was_switched_on(record: AuditRecord, answer: type) -> No
     assert isinstance(SWITCH.check(case(audits=(record,))), answer)
 
 
+@pytest.mark.parametrize("nothing", [[None], ["null"], '"null"', "[]", ""])
+def test_a_side_that_says_nothing_is_unknown(nothing: object) -> None:
+    """It was taken for a switch that was on already."""
+    assert isinstance(
+        SWITCH.check(case(audits=(edited("AccountEnabled", nothing, [True], on="ServicePrincipal"),))), Unknown
+    )
+
+
 def test_what_the_directory_no_longer_shows_does_not_count() -> None:
     """A record alone proves nothing: the property is read again, and was taken back here."""
     assert isinstance(AUDIENCE.check(case(audits=(turned(),))), NotMet)

@@ -456,6 +456,29 @@ def test_who_may_consent_is_not_expected_to_give_directory_roles() -> None:
     assert expectation(giver)(role)
 
 
+@pytest.mark.parametrize(
+    "when",
+    ["owner-added: {by-other-than: [WHO]}", "property-changed: {properties: [accountEnabled], by-other-than: [WHO]}"],
+)
+def test_who_may_do_one_thing_is_expected_to_do_no_other_of_its_kind(when: str) -> None:
+    """Whoever may switch a sign-in on was expected to add reply URLs, and who may set up a workload any owner."""
+    text = f"version: 1\nrules: [{{name: a, verdict: ask, when: {{{when.replace('WHO', PIPELINE)}}}, ladder: default}}]"
+    is_expected, address = expectation(read_policy(text, "policy.yaml", NAMES)), '[{"Address": "https://a.example"}]'
+    (edited,) = changes(
+        [
+            audit(
+                "Update application",
+                [{"displayName": "AppAddress", "oldValue": "[]", "newValue": address}],
+                by=PIPELINE,
+            )
+        ]
+    )
+    (owner,) = changes([audit("Add owner to application", by=PIPELINE)])
+
+    assert not is_expected(edited)
+    assert not is_expected(owner)
+
+
 def test_the_choice_is_told_in_the_journals_words() -> None:
     """Rung, reasons, the rungs below it and the accused credential, each text as one line."""
     told = as_told(climbed(but(abused(), sign_ins=CouldNotLook("no\nlicence"))))

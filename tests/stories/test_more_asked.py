@@ -578,3 +578,94 @@ def test_what_waits_can_still_be_approved_once_the_switch_stopped_what_stands_be
         assert "tags=cordon-custody" in world.directory.effects
 
     play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
+
+
+async def _first_plan(world: World, responder: Responder) -> tuple[str, str]:
+    await world.hear_of_leak(responder)
+    await world.work_queue(responder, timedelta(seconds=30))
+    chain = await world.chain()
+    plan = chain.last(Planned)
+    assert plan is not None
+    return chain.incident, plan.hash
+
+
+async def _dies_before_it_means_to(name: str) -> None:
+    if name == "journal append intended":
+        raise Crash
+
+
+def test_a_signal_alike_takes_no_answer_from_what_was_approved_and_stopped_before_it_began() -> None:
+    """It counted as asking for more, was planned anew, and the answer was gone."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        incident, hash_ = await _first_plan(world, responder)
+        await world.switch.set(stopped=True, reason="a look at it first", by="Ada")
+        await responder.approve(incident, hash_, approved=True, reason="leaked", by="Ada")
+        await world.work_queue(responder, timedelta(minutes=2))
+        await hear(world, responder, "leakedCredentials")
+        await world.work_queue(responder, timedelta(minutes=2))
+
+        assert len([*(await world.chain()).all(Decided)]) == 1
+
+    play(story, STATE, policy=ASKS)
+
+
+def test_an_old_answer_to_another_plan_holds_up_no_containment_after_a_crash() -> None:
+    """The answer to a plan that had drifted was taken for one to what a rule contains hours later."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        incident, hash_ = await _first_plan(world, responder)
+        world.directory.state = payroll(application=[password(1), password(2)])
+        await responder.approve(incident, hash_, approved=True, reason="leaked", by="Ada")
+        await world.work_queue(responder, timedelta(minutes=2))
+        await asyncio.sleep(2 * LIFE.total_seconds())
+        with suppress(Crash):
+            await hear(world, hooked(world, _dies_before_it_means_to).instance("two"), ODD)
+        await world.work_queue(world.instance("three"), timedelta(minutes=5))
+
+        assert not world.directory.state.enabled
+
+    contains, last = TWO_RULES.replace("VERDICT", "contain").rsplit("verdict: contain", 1)
+    play(story, STATE, policy=f"{contains}verdict: ask{last}")
+
+
+def test_what_waits_is_told_as_waiting_once_the_switch_that_stopped_what_stands_is_lifted() -> None:
+    """The switch's word had gone before that of the plan, and was outdated by the next write."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await waits_beside(world, responder)
+        incident = (await world.chain()).incident
+        await world.switch.set(stopped=True, reason="a look at it first", by="Ada")
+        _enable(world)
+        await responder.work({"incident": incident, "because": "watch"})
+        await world.work_queue(responder, timedelta(minutes=2))
+        await world.switch.set(stopped=False, reason="", by="Ada")
+        await responder.work({"incident": incident, "because": "watch"})
+        await world.work_queue(responder, timedelta(minutes=2))
+
+        assert waiting_plan(await world.chain()) is not None
+        assert await world.status() is Status.AWAITING_APPROVAL
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
+
+
+def test_what_was_contained_again_after_a_no_is_told_as_contained() -> None:
+    """The plan that nobody wanted was taken for the one that stands, and all of it for undone."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await waits_beside(world, responder)
+        chain = await world.chain()
+        plan = chain.last(Planned)
+        assert plan is not None
+        await responder.approve(chain.incident, plan.hash, approved=False, reason="no", by="Ada")
+        _enable(world)
+        await responder.work({"incident": chain.incident, "because": "watch"})
+        await world.work_queue(responder, timedelta(minutes=16))
+
+        assert await world.status() is Status.CONTAINED
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))

@@ -9,10 +9,10 @@ from pydantic import ConfigDict
 
 from shared.audit_changes import AT_ONCE
 from shared.audit_grants import GRANT_KINDS, NOTHING, Given, GrantKind, giving
-from shared.case import AppRole, AuditRecord, Case, IdentityState, Known, PartName
+from shared.case import AppRole, AuditRecord, Case, Known, PartName
 from shared.conditions.dangerous_permission import graded
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.judging import actor_text, both, has_result, is_itself, is_unexpected, is_within
+from shared.conditions.judging import actor_text, was_done_lately
 from shared.conditions.records import records_about, unread
 from shared.conditions.settings import SETTINGS, AuditDuration, Flag, Guid, Several, utc
 from shared.privileges import Privilege, Tier, Ungraded, app_role
@@ -64,7 +64,7 @@ class GrantedRecently:
             graded_ = [(each, _privilege_of(each, case)) for each in found.given]
             concerned = [each for each, privilege in graded_ if self._is_asked_for(each.kind, privilege)]
             unread_ = found.unread or self._ungraded(graded_)
-            answer = self._counts(record, case, case.identity.value) if concerned or unread_ else False
+            answer = was_done_lately(record, self, case, case.identity.value) if concerned or unread_ else False
             if answer and concerned:
                 return Met(_told(concerned[0], record))
             told += [(each.role_id, record.at) for each in found.given if each.role_id and record.result != "failure"]
@@ -107,14 +107,6 @@ class GrantedRecently:
         if "directory-role" not in self.kinds or (self.tiers is None and not self.escalates):
             return None
         return next((found.why for _, found in given if isinstance(found, Ungraded)), None)
-
-    def _counts(self, record: AuditRecord, case: Case, state: IdentityState) -> bool | None:
-        return both(
-            is_itself(record.actor, state) if self.by_itself else True,
-            is_within(record.at, self.within, case.now),
-            has_result(record, ("success",)),
-            is_unexpected(record.actor, self.by_other_than),
-        )
 
     def _parts(self) -> tuple[PartName, ...]:
         """Grants of directory roles are records of the identity; those of permissions are records of the API."""

@@ -7,9 +7,9 @@ from typing import ClassVar
 from pydantic import ConfigDict
 
 from shared.audit import JOINS_GROUP, group_joined
-from shared.case import AuditRecord, Case, CouldNotLook, IdentityState, Known, Membership, NotLooked, PartName
+from shared.case import AuditRecord, Case, CouldNotLook, Known, Membership, NotLooked, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.judging import actor_text, both, has_result, is_itself, is_unexpected, is_within
+from shared.conditions.judging import actor_text, was_done_lately
 from shared.conditions.records import records_about
 from shared.conditions.settings import SETTINGS, AuditDuration, Flag, Guid, Several, utc
 
@@ -48,7 +48,7 @@ class GroupJoined:
         if isinstance(groups, Known) and all(each.assignable is False for each in groups.value):
             return NotMet("it is in no group to which directory roles can be assigned")
         for record in records_about(case, state):
-            if record.activity != JOINS_GROUP or (counts := self._counts(record, case, state)) is False:
+            if record.activity != JOINS_GROUP or (counts := was_done_lately(record, self, case, state)) is False:
                 continue
             found = _joined(record, groups.value) if isinstance(groups, Known) else _unread(record, groups)
             if isinstance(found, Met) and counts:
@@ -58,14 +58,6 @@ class GroupJoined:
             return unknown(PartName.AUDITS, case.audits)
         return (
             Unknown(doubt) if doubt else NotMet(f"it joined no such group in {self.within.total_seconds() / 3600:g} h")
-        )
-
-    def _counts(self, record: AuditRecord, case: Case, state: IdentityState) -> bool | None:
-        return both(
-            is_itself(record.actor, state) if self.by_itself else True,
-            is_within(record.at, self.within, case.now),
-            has_result(record, ("success",)),
-            is_unexpected(record.actor, self.by_other_than),
         )
 
 

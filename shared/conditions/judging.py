@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from shared.case import AuditActor, AuditRecord, Case, IdentityState
 from shared.identity import IdentityRef
@@ -75,6 +76,27 @@ def is_itself(actor: AuditActor, state: IdentityState) -> bool | None:
     if actor.principal_id:
         return actor.principal_id in {each.object_id for each in state.principals}
     return actor.client_id == state.identity.client_id if actor.client_id else None
+
+
+class AskedOfADoing(Protocol):
+    """What a condition asks of whoever did something to the identity, and when."""
+
+    @property
+    def within(self) -> timedelta: ...
+    @property
+    def by_other_than(self) -> Collection[str] | None: ...
+    @property
+    def by_itself(self) -> bool: ...
+
+
+def was_done_lately(record: AuditRecord, asked: AskedOfADoing, case: Case, state: IdentityState) -> bool | None:
+    """Whether what a record tells was done in this time, with success, and by somebody who is asked about."""
+    return both(
+        is_itself(record.actor, state) if asked.by_itself else True,
+        is_within(record.at, asked.within, case.now),
+        has_result(record, ("success",)),
+        is_unexpected(record.actor, asked.by_other_than),
+    )
 
 
 def is_about(subject: IdentityRef | None, state: IdentityState) -> bool:

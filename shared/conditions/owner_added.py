@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 from shared.audit import ADDS_OWNER, new_owner
 from shared.case import AuditRecord, Case, IdentityState, Known, Owner, Owners, Part, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.judging import actor_text, both, has_result, is_itself, is_unexpected, is_within
+from shared.conditions.judging import actor_text, was_done_lately
 from shared.conditions.records import records_about
 from shared.conditions.settings import SETTINGS, AuditDuration, Flag, Guid, Several, utc
 
@@ -61,7 +61,7 @@ class OwnerAdded:
             return NotMet("no owner of this sort is listed")
         doubt: Unknown | None = None
         for record in records_about(case, state):
-            if record.activity not in ADDS_OWNER or (counts := self._counts(record, case, state)) is False:
+            if record.activity not in ADDS_OWNER or (counts := was_done_lately(record, self, case, state)) is False:
                 continue
             found = self._added(record, owners, state)
             if isinstance(found, Met) and counts:
@@ -73,14 +73,6 @@ class OwnerAdded:
         if not isinstance(case.audits, Known):
             return unknown(PartName.AUDITS, case.audits)
         return doubt or NotMet(f"no owner of this sort was added in {self.within.total_seconds() / 3600:g} h")
-
-    def _counts(self, record: AuditRecord, case: Case, state: IdentityState) -> bool | None:
-        return both(
-            is_itself(record.actor, state) if self.by_itself else True,
-            is_within(record.at, self.within, case.now),
-            has_result(record, ("success",)),
-            is_unexpected(record.actor, self.by_other_than),
-        )
 
     def _added(self, record: AuditRecord, owners: Owners, state: IdentityState) -> Finding:
         """Whether the owner that a record tells of is of these kinds, by what the directory lists now."""

@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple, NewType, Protocol, cast
 
+from shared.canonical import canonical
 from shared.errors import JournalDamaged, SequenceTaken
 from shared.keys import check_key
 from shared.signal import JsonObject
@@ -24,10 +25,6 @@ IncidentId = NewType("IncidentId", str)
 NO_RECORD = "0" * 64  # the "previous hash" of an incident's first record
 REMEMBERED = 10_000  # records that an instance has read lately, with what it found out about them: some 30 MB at most
 MOST_AT_ONCE = 50  # records of one append; Azure Tables takes 100 operations in a transaction
-
-
-# ASCII, and one spelling only: what is hashed must not depend on the order in which somebody filled a dict.
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ def seal(
     previous: str,
 ) -> Record:
     """Make a record whose hash covers all its fields and, through `previous`, all before it."""
-    text = _canonical([incident, sequence, time.isoformat(), kind, step, data, previous])
+    text = canonical([incident, sequence, time.isoformat(), kind, step, data, previous])
     digest = hashlib.sha256(text.encode()).hexdigest()
     return Record(incident, sequence, time, kind, step, data, previous, digest)
 

@@ -5,7 +5,6 @@ The order is the actions' rank: the reversible cut that stops the bleeding comes
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from datetime import datetime, timedelta
 from shared.actions import planner_named
 from shared.actions.interface import Means, Planning
 from shared.actions.people import for_deleted
+from shared.canonical import canonical
 from shared.case import Holder, IdentityState, Known
 from shared.entries import NamedOutcome, Planned, PlannedStep
 from shared.identity import IdentityKind
@@ -124,9 +124,6 @@ def _credentials(holder: Holder) -> list[object]:
     ]
 
 
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-
-
 def _hash(*things: object) -> str:
-    text = _canonical(things)
+    text = canonical(things)
     return hashlib.sha256(text.encode()).hexdigest()

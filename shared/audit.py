@@ -130,6 +130,7 @@ _FOLDED_CREDENTIALS = frozenset(normalise_activity(activity) for activity in _CR
 _ON_WORKLOADS = _FOLDED_CREDENTIALS | EDITS | _FOLDED_OWNERS
 # These tell in KeyDescription what was added or removed.
 _TELLS_KEYS = frozenset(normalise_activity(activity) for activity in _CREDENTIALS[:3])
+_CAN_OWN = ("user", "serviceprincipal")
 _HOLDERS = {"application": HolderKind.APPLICATION, "serviceprincipal": HolderKind.SERVICE_PRINCIPAL}
 # Properties that say which others changed, or repeat the target's names.
 _ECHOES = frozenset({"included updated properties", "targetid.serviceprincipalnames"})
@@ -238,7 +239,7 @@ def _value(fields: Fields, name: str) -> object:
 @once
 def subject_of(record: AuditRecord) -> IdentityRef | None:
     """
-    The workload identity that a record concerns, or None.
+    The workload identity that a record concerns, or None; None too where it may be one of several (`subjects_of`).
 
     A grant's target is the resource that is opened up; the client that gains by it stands in the modified
     properties. With owners, either target may be the owner, so the activity says which one is owned.
@@ -246,9 +247,26 @@ def subject_of(record: AuditRecord) -> IdentityRef | None:
     if record.activity in GRANTS:
         return _named_client(record)
     if record.activity in _FOLDED_OWNERS:
-        wanted = ("application",) if record.activity.endswith("application") else ("serviceprincipal",)
-        return _first_target(record, wanted)
-    return _first_target(record, tuple(_HOLDERS))
+        owned = _owned(record)
+        return owned[0] if len(owned) == 1 else None
+    return _first_target(record)
+
+
+def subjects_of(record: AuditRecord) -> tuple[IdentityRef, ...]:
+    """Whom a record may concern: its subject, or each of those that it does not tell apart."""
+    subject = subject_of(record)
+    if subject is not None:
+        return (subject,)
+    return _owned(record) if record.activity in _FOLDED_OWNERS else ()
+
+
+def names_several(record: AuditRecord) -> bool:
+    """Whether a record of owners does not say which of several is owned: for each of them it is unknown."""
+    return record.activity in _FOLDED_OWNERS and len(_owned(record)) > 1
+
+
+NOT_TOLD_APART = "it names several, and the log does not say which of them is owned"
+"""What to say of a record of which `names_several` holds."""
 
 
 def names_no_client(record: AuditRecord) -> bool:
@@ -258,7 +276,7 @@ def names_no_client(record: AuditRecord) -> bool:
 
 def names_no_workload(record: AuditRecord) -> bool:
     """An edit of an application or service principal, its credentials or owners, that does not say of which one."""
-    return record.activity in _ON_WORKLOADS and subject_of(record) is None
+    return record.activity in _ON_WORKLOADS and not subjects_of(record)
 
 
 def _named_client(record: AuditRecord) -> IdentityRef | None:
@@ -278,14 +296,44 @@ def _guid_property(record: AuditRecord, name: str) -> str | None:
     return None
 
 
-def _first_target(record: AuditRecord, types: tuple[str, ...]) -> IdentityRef | None:
+def _first_target(record: AuditRecord) -> IdentityRef | None:
     for target in record.targets:
         type_ = target.type.casefold()
-        if target.id and type_ in types:
-            if type_ == "application":
-                return IdentityRef(app_object_id=AppObjectId(target.id))
-            return IdentityRef(principal_id=PrincipalId(target.id))
+        if target.id and type_ in _HOLDERS:
+            return _ref(type_, target.id)
     return None
+
+
+def _ref(type_: str, id_: str) -> IdentityRef:
+    if type_ == "application":
+        return IdentityRef(app_object_id=AppObjectId(id_))
+    return IdentityRef(principal_id=PrincipalId(id_))
+
+
+@once
+def _owned(record: AuditRecord) -> tuple[IdentityRef, ...]:
+    """
+    What is owned by a record of owners, or may be. A service principal can own another one, and its target looks the
+    same: the owned one is that which another target's property names (`ServicePrincipal.ObjectID`). It may stand there
+    alone, without a target of its own.
+    """
+    type_ = "application" if record.activity.endswith("application") else "serviceprincipal"
+    found = {target.id: None for target in record.targets if target.id and target.type.casefold() == type_}
+    if len(found) != 1:
+        named = dict.fromkeys(_named_by_owners(record, type_))
+        fitting = [id_ for id_ in named if id_ in found or not found]
+        found = dict.fromkeys(fitting) if len(fitting) == 1 else found or named
+    return tuple(_ref(type_, id_) for id_ in found)
+
+
+def _named_by_owners(record: AuditRecord, type_: str) -> Iterator[str]:
+    """Whom the property of what can be an owner names as the owned one; itself it never names so."""
+    for target in record.targets:
+        if target.id and target.type.casefold() in _CAN_OWN:
+            for each in target.properties:
+                if each.name.casefold() == f"{type_}.objectid":
+                    ids = map(_guid, (*_values(each.new), *_values(each.old)))
+                    yield from (id_ for id_ in ids if id_ and id_ != target.id.lower())
 
 
 def new_owner(record: AuditRecord) -> str | None:

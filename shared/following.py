@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.actors import actor_of, takes_away
-from shared.audit import LOOK_BACK, concerns_workloads, is_echo, read_audit, subject_of
+from shared.audit import LOOK_BACK, NOT_TOLD_APART, concerns_workloads, is_echo, names_several, read_audit, subjects_of
 from shared.audit_changes import ChangeKind, kinds_of
 from shared.case import AuditRecord, Known, PartName
 from shared.chain import Chain
@@ -141,11 +141,14 @@ def _take(read: _Read, page: Sequence[JsonObject], own: frozenset[str]) -> None:
         except MalformedSignal as problem:
             read.not_known.append(one_line(f"a record of the audit log could not be read: {problem.why}", 200))
             continue
-        actor, subject = actor_of(record.actor), subject_of(record)
-        if actor is None or actor.id not in own or subject is None or not _strengthens(record):
+        actor = actor_of(record.actor)
+        if actor is None or actor.id not in own or not _strengthens(record):
             continue
-        if own.isdisjoint(each for each in (subject.principal_id, subject.client_id, subject.app_object_id) if each):
+        subjects = [subject for subject in subjects_of(record) if own.isdisjoint(_ids(subject))]
+        for subject in subjects:
             read.changed.setdefault(subject, []).append(record)
+        if subjects and names_several(record):
+            read.not_known.append(f"“{record.activity_as_sent.strip()}” (record {record.id}): {NOT_TOLD_APART}")
 
 
 async def _each_once(
@@ -208,7 +211,7 @@ class _Changed:
 def _of(subject: IdentityRef, records: Sequence[AuditRecord]) -> _Changed:
     unique = {record.id: record for record in records}
     record = min(unique.values(), key=lambda each: (_rank(each), each.at, each.id))
-    name = next((target.display_name for target in record.targets if target.display_name), None)
+    name = next((target.display_name for target in record.targets if target.id in _ids(subject)), None)
     told = ChangedTold(
         principal_id=subject.principal_id,
         client_id=subject.client_id,

@@ -312,7 +312,12 @@ def _doubted(case: Case) -> Case:
 
 
 def _lacks(records: Iterable[AuditRecord], told: Iterable[Signal]) -> bool:
-    return bool({signal.record_id for signal in told} - {record.id for record in records})
+    return bool({_record_of(signal) for signal in told} - {record.id for record in records})
+
+
+def _record_of(signal: Signal) -> str:
+    """The log's own id: a record that may be about several identities is a signal for each."""
+    return str(signal.facts.get("record", signal.record_id))
 
 
 def _is_grant(signal: Signal) -> bool:

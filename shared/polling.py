@@ -286,7 +286,7 @@ class Polling:
                 await self._policy_touched(found)
             if isinstance(found, NotASignal):
                 continue
-            (own if await self._is_own_doing(found) else signals).append(found)
+            (own if await self._is_own_doing(found) else signals).extend((found, *found.others))
         taken = await self._inbox.take(signals if choose is None else await choose(signals))
         if own and source.name == "directory-audit":
             await self._see_own(own)

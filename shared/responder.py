@@ -212,7 +212,7 @@ class Responder:
             if isinstance(found, NotASignal) or await self._is_own_doing(found):
                 not_ours += 1
             else:
-                signals.append(found)
+                signals += (found, *found.others)
         return await self._take_in(signals, Intake(not_ours=not_ours, set_aside=tuple(aside)))
 
     async def _take_in(self, signals: Sequence[Signal], intake: Intake) -> Intake:

@@ -23,7 +23,9 @@ class Signal:
 
     `record_id` is the sender's own id of the record: with `source` it is the key
     under which duplicates from any route are recognised. `observed_at` is the
-    service's time, UTC. `facts` is small JSON, the sender's claim.
+    service's time, UTC. `facts` is small JSON, the sender's claim. `others` are the
+    signals of the same record about each other identity that it may be about: where
+    it does not tell them apart, all of them hear of it.
     """
 
     source: str
@@ -32,6 +34,7 @@ class Signal:
     observed_at: datetime
     summary: str  # one line, at most 300 characters, no control characters
     facts: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    others: tuple["Signal", ...] = ()
 
     @property
     def key(self) -> str:

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import cast
 
-from shared.audit import address_changes, described_keys, gives_role, normalise_activity, subject_of, tells_addresses
+from shared.audit import (
+    address_changes,
+    described_keys,
+    gives_role,
+    normalise_activity,
+    subject_of,
+    subjects_of,
+    tells_addresses,
+)
 from shared.audit_grants import APP_ROLE_GIVEN, CONSENTED, DELEGATED_GIVEN
 from shared.audit_properties import SPELLINGS, Property, is_open
 from shared.case import AuditProperty, AuditRecord
@@ -107,10 +115,11 @@ def _of_property(object_id: str, each: AuditProperty) -> Iterator[Change]:
 
 def _of_owner(record: AuditRecord, *, added: bool) -> Iterator[Change]:
     """The owner is the other target, or stands in a property; with neither, the list is not certain."""
-    subject = subject_of(record)
-    owned = subject and (subject.app_object_id or subject.principal_id)
-    if not owned:
+    objects = [str(each.app_object_id or each.principal_id) for each in subjects_of(record)]
+    if len(objects) != 1:
+        yield from (Change((each, OWNERS, ""), UNTOLD, UNTOLD) for each in objects)
         return
+    (owned,) = objects
     others = {(target.id.lower(), target.type) for target in record.targets if target.id and target.id != owned}
     named = [(found, "") for found in _guids(record, ".objectid") if found != owned]
     owners = sorted(others) or named

@@ -436,8 +436,9 @@ class Replay:
             return
         if self._since and signal.observed_at < self._since:
             return
-        self.counts.signals += 1
-        self._pending.setdefault(self._key(signal.subject), []).append(signal)
+        for each in (signal, *signal.others):
+            self.counts.signals += 1
+            self._pending.setdefault(self._key(each.subject), []).append(each)
 
     def _key(self, subject: IdentityRef) -> str:
         """One identity, by whichever of its ids it was reported."""

@@ -19,7 +19,7 @@ from drill.backtest.hindsight import Hindsight
 from drill.backtest.runs import Runs, pack_audit, pack_sign_in, to_ticks
 from drill.backtest.shapes import Sort, as_graph, sort_of
 from drill.backtest.snapshot import Snapshot
-from shared.audit import concerns_workloads, may_concern_workloads, read_audit, subject_of
+from shared.audit import concerns_workloads, may_concern_workloads, read_audit, subjects_of
 from shared.case import SignIn
 from shared.clients.graph_shapes import Unreadable, guid_of, sign_in_of
 from shared.errors import MalformedSignal
@@ -292,7 +292,8 @@ class _Sieve:
         ticks = to_ticks(audit.at)
         self.found.runs.add((ticks, Sort.AUDIT.value, audit.id, pack_audit(audit)))
         self.found.hindsight.note(audit, ticks)
-        self._name(subject_of(audit))
+        for subject in subjects_of(audit):
+            self._name(subject)
 
     def _sign_in(self, record: JsonObject, sort: Sort) -> None:
         principal = guid_of(record, "servicePrincipalId")

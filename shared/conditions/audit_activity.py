@@ -10,7 +10,7 @@ from shared.audit import ACTIVITIES, LOOK_BACK, normalise_activity
 from shared.audit_grants import APP_ROLE_GIVEN, DELEGATED_GIVEN
 from shared.case import AuditRecord, Case, Known, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.judging import actor_text, both, has_result, is_unexpected, is_within
+from shared.conditions.judging import actor_text, both, doubt_of, has_result, is_unexpected, is_within
 from shared.conditions.records import records_about, unread
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, NotAmong, Several, utc
 
@@ -78,7 +78,7 @@ class AuditShows:
         if unseen := _NOT_READ & set(self.activities):
             return Unknown(f"records of this activity are not read, because they name the API alone: {min(unseen)}")
         if doubtful:
-            return Unknown(f"it cannot be told whether this happened ({doubtful.result}): {_told(doubtful)}")
+            return Unknown(f"it cannot be told whether this happened ({doubt_of(doubtful)}): {_told(doubtful)}")
         return NotMet(f"the audit log shows no such activity in {_days(self.within)}")
 
     def _parts(self) -> tuple[PartName, ...]:

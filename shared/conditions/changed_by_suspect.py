@@ -23,7 +23,7 @@ from shared.case import (
     Suspicion,
 )
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.judging import actor_text, both, is_itself, is_unexpected, is_within
+from shared.conditions.judging import actor_text, both, doubt_of, has_happened, is_itself, is_unexpected, is_within
 from shared.conditions.records import BOTH, changes_about, unread
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several, utc
 from shared.people_signs import judge_risk
@@ -179,9 +179,9 @@ class ChangedBySuspect:
             for standing in _gravest(standings.value):
                 if (reason := self._accuses(each, standing, heard)) is None:
                     continue
-                if each.record.result == "success":
+                if has_happened(each.record):
                     return Met(reason)
-                heard.doubts.append(f"{reason}, and the log says of its outcome: {each.record.result}")
+                heard.doubts.append(f"{reason}, and {doubt_of(each.record)}")
         return None
 
     def _accuses(self, made: _Made, standing: IncidentStanding, heard: _Heard) -> str | None:
@@ -227,10 +227,10 @@ class ChangedBySuspect:
                 continue
             found = judge_risk(part, self.levels, whom)
             heard.doubts += [f"{_act(each.record)} by {actor_text(each.record.actor)}: {gap}" for gap in found.gaps]
-            if found.hit and each.record.result == "success":
+            if found.hit and has_happened(each.record):
                 return Met(f"{_act(each.record)} by {actor_text(each.record.actor)}, and {found.hit}")
             if found.hit:
-                heard.doubts.append(f"{_act(each.record)}: {found.hit}, and its outcome is {each.record.result}")
+                heard.doubts.append(f"{_act(each.record)}: {found.hit}, and {doubt_of(each.record)}")
         return None
 
 
@@ -244,7 +244,7 @@ def related(case: Case, within: timedelta) -> tuple[SuspectChange, ...]:
     state, incidents, found = case.identity.value, case.suspects.value.incidents, dict[str, SuspectChange]()
     for change in changes_about(case, state):
         record, actor = _giving(change, frozenset(ChangeKind)), actor_of(change.actor)
-        counts = record is not None and record.result == "success" and case.now - record.at <= within
+        counts = record is not None and has_happened(record) and case.now - record.at <= within
         if record is None or actor is None or not counts or is_itself(change.actor, state):
             continue
         part = incidents.get(actor.id)
@@ -260,7 +260,7 @@ def _giving(change: Change, kinds: frozenset[ChangeKind]) -> AuditRecord | None:
     fitting = [r for r in change.records if not kinds.isdisjoint(kinds_of(r)) and not takes_away(r)]
     if len(fitting) == 1:
         return fitting[0]
-    return min(fitting, key=lambda r: (r.result != "success", r.at, r.id), default=None)
+    return min(fitting, key=lambda r: (not has_happened(r), r.at, r.id), default=None)
 
 
 def _gravest(standings: Sequence[IncidentStanding]) -> list[IncidentStanding]:

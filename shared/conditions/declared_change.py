@@ -1,11 +1,13 @@
 """Is all that was changed on the identity what somebody has declared beforehand?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
+from shared.audit import NOT_TOLD_APART, names_several
 from shared.audit_changes import Change, ChangeKind
 from shared.case import Case, HolderKind, Known, PartName
 from shared.conditions.addresses import KINDS, hidden
@@ -56,9 +58,9 @@ class ExplainedByDeclaration:
             return unknown(PartName.IDENTITY, case.identity)
         state = case.identity.value
         recent = [change for change in changes_about(case, state) if case.now - change.at <= self.within]
-        for change in recent:
-            if reason := self.undeclared(change):
-                return NotMet(reason)
+        spoiled = self._spoiled(recent)
+        if isinstance(spoiled, NotMet):
+            return spoiled
         if self.at_most is not None and len(recent) > self.at_most:
             return NotMet(f"{len(recent)} changes were made, and {self.at_most} were declared")
         if missing := unread(case, BOTH):
@@ -69,9 +71,21 @@ class ExplainedByDeclaration:
         untold = (hidden(case, state, kind, self.within, self.by) for kind in KINDS)
         if reason := hidden_trust(case, state, self.within, self.by) or next(filter(None, untold), None):
             return Unknown(reason)
+        if spoiled:
+            return spoiled
         if not recent:
             return NotMet(f"nothing was changed in {self.within.total_seconds() / 3600:g} h")
         return Met(f"all {len(recent)} changes were declared; the last is of {utc(recent[-1].at)}")
+
+    def _spoiled(self, recent: Sequence[Change]) -> NotMet | Unknown | None:
+        """By a change that was not declared; by one that may be another identity's it cannot be told."""
+        doubt: Unknown | None = None
+        for change in recent:
+            if reason := self.undeclared(change):
+                if not all(map(names_several, change.records)):
+                    return NotMet(reason)
+                doubt = doubt or Unknown(f"{reason}, and {NOT_TOLD_APART}")
+        return doubt
 
     def undeclared(self, change: Change) -> str | None:
         """What about this change was not declared; None if all of it was."""

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from shared.audit import NOT_TOLD_APART, names_several
 from shared.case import AuditActor, AuditRecord, Case, IdentityState
 from shared.identity import IdentityRef
 
@@ -38,7 +39,19 @@ def both(*answers: bool | None) -> bool | None:
 
 
 def has_result(record: AuditRecord, wanted: Collection[str]) -> bool | None:
-    return is_one_of(record.result, wanted, _RESULTS)
+    """Whether this came of it; None also where it may have come to another identity."""
+    answer = is_one_of(record.result, wanted, _RESULTS)
+    return None if answer and names_several(record) else answer
+
+
+def has_happened(record: AuditRecord) -> bool:
+    """Whether the log says for certain that it happened, and to this identity."""
+    return record.result == "success" and not names_several(record)
+
+
+def doubt_of(record: AuditRecord) -> str:
+    """Why nobody can tell whether it happened to this identity."""
+    return NOT_TOLD_APART if names_several(record) else f"its result is {record.result}"
 
 
 def is_by_cordon(actor: AuditActor, case: Case) -> bool:

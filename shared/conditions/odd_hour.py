@@ -13,7 +13,7 @@ from shared.baseline import WEEK_HOURS
 from shared.case import PEOPLE_WINDOWS, Case, Known, PartName, PeopleWindow, window_of
 from shared.conditions.hours import Day, HoursOfDay, UtcOffset, is_in, local_text
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.judging import actor_text, both, is_unexpected, is_within
+from shared.conditions.judging import actor_text, both, has_happened, is_unexpected, is_within
 from shared.conditions.records import BOTH, changes_about, unread
 from shared.conditions.settings import SETTINGS, AuditDuration, Guid, Several
 from shared.own_week import is_odd
@@ -112,7 +112,7 @@ class ChangedAtOddHour:
         """Whether a change is of this sort, whenever it fell."""
         if change.kinds.isdisjoint(self.kinds):
             return False
-        happened = True if any(record.result == "success" for record in change.records) else None
+        happened = True if any(map(has_happened, change.records)) else None
         return both(
             is_within(change.at, self.within, case.now), happened, is_unexpected(change.actor, self.by_other_than)
         )

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
-from shared.audit import ADDS_OWNER, new_owner
+from shared.audit import ADDS_OWNER, names_several, new_owner
 from shared.case import AuditRecord, Case, IdentityState, Known, Owner, Owners, Part, PartName
 from shared.conditions.interface import Finding, Met, NotMet, Unknown, unknown
-from shared.conditions.judging import actor_text, was_done_lately
+from shared.conditions.judging import actor_text, doubt_of, was_done_lately
 from shared.conditions.records import records_about
 from shared.conditions.settings import SETTINGS, AuditDuration, Flag, Guid, Several, utc
 
@@ -37,7 +37,7 @@ class OwnerAdded:
     needs: ClassVar[tuple[PartName, ...]] = (PartName.IDENTITY, PartName.OWNERS, PartName.AUDITS)
     unknown_when: ClassVar[str] = (
         "the owners of the object cannot be read, or the log names no actor, or not the owner while one of these kinds "
-        "is among them"
+        "is among them, or not which of two service principals is owned"
     )
     __pydantic_config__: ClassVar[ConfigDict] = SETTINGS
 
@@ -79,6 +79,8 @@ class OwnerAdded:
         listed = owners.application if record.activity.endswith("application") else owners.principal
         if not isinstance(listed, Known):
             return unknown(PartName.OWNERS, listed)
+        if names_several(record):
+            return self._perhaps_added(record, listed.value, state)
         id_ = new_owner(record)
         if id_ is None:
             fitting = next((each for each in listed.value if self._fits(each, state) is not False), None)
@@ -89,6 +91,12 @@ class OwnerAdded:
             return _NOT
         told = f"{_who(owner, state)}, by {actor_text(record.actor)} at {utc(record.at)} (record {record.id})"
         return Met(told) if fits else Unknown(f"of what kind it is is not told: {told}")
+
+    def _perhaps_added(self, record: AuditRecord, listed: tuple[Owner, ...], state: IdentityState) -> Finding:
+        """Nothing says which of its targets is owned: if none of them is listed as an owner of this one, not this."""
+        named = {target.id for target in record.targets}
+        owner = next((each for each in listed if each.id in named and self._fits(each, state) is not False), None)
+        return Unknown(f"{_at(record)}: {doubt_of(record)}; {_who(owner, state)}") if owner else _NOT
 
     def _may_be_one(self, part: Part[tuple[Owner, ...]], state: IdentityState) -> bool:
         return not isinstance(part, Known) or any(self._fits(each, state) is not False for each in part.value)

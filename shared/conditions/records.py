@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 
-from shared.audit import names_trust_only, subject_of, tells_trust
+from shared.audit import names_trust_only, subjects_of, tells_trust
 from shared.audit_changes import AT_ONCE, Change, changes
 from shared.case import AuditRecord, Case, IdentityState, Known, PartName, records_in
 from shared.conditions.interface import Unknown, unknown
@@ -42,7 +42,9 @@ def _found(case: Case, state: IdentityState) -> Iterator[AuditRecord]:
     seen = set[str]()
     for part in (case.audits, case.grant_audits):
         for record in records_in(part):
-            if record.id in seen or is_by_cordon(record.actor, case) or not is_about(subject_of(record), state):
+            if record.id in seen or is_by_cordon(record.actor, case):
+                continue
+            if not any(is_about(each, state) for each in subjects_of(record)):
                 continue
             seen.add(record.id)
             yield record

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from shared.audit import (
+    NOT_TOLD_APART,
     concerns_workloads,
     credential_change,
     is_echo,
@@ -11,7 +12,7 @@ from shared.audit import (
     newly_disabled,
     newly_enabled,
     read_audit,
-    subject_of,
+    subjects_of,
     touches_policy,
 )
 from shared.case import AuditActor, AuditRecord
@@ -49,19 +50,34 @@ class DirectoryAudit:
             raise MalformedSignal(
                 source=self.name, why=f"it is “{audit.activity_as_sent}”, and names no application or service principal"
             )
-        subject = subject_of(audit)
-        if subject is None:
+        subjects = subjects_of(audit)
+        if not subjects:
             return _NO_WORKLOAD
         if is_echo(audit):
             return _ECHO
+        others = tuple(_another(self.name, audit, subject) for subject in subjects[1:])
+        told_apart = "" if not others else f" ({NOT_TOLD_APART})"
         return Signal(
             source=self.name,
             record_id=audit.id,
-            subject=subject,
+            subject=subjects[0],
             observed_at=audit.at,
-            summary=_summary(audit, subject),
+            summary=one_line(_summary(audit, subjects[0]) + told_apart),
             facts=_facts(audit),
+            others=others,
         )
+
+
+def _another(source: str, audit: AuditRecord, subject: IdentityRef) -> Signal:
+    """One more identity that the record may be about. `record` in its facts is the log's own id."""
+    return Signal(
+        source=source,
+        record_id=f"{audit.id}/{subject.principal_id or subject.app_object_id}",
+        subject=subject,
+        observed_at=audit.at,
+        summary=one_line(f"{_summary(audit, subject)} ({NOT_TOLD_APART})"),
+        facts={**_facts(audit), "record": audit.id},
+    )
 
 
 def _policy_touched(audit: AuditRecord) -> PolicyTouched:

@@ -28,6 +28,7 @@ from tests.backtest.exported import (
 )
 
 HOUR = timedelta(hours=1)
+ROBOT = "82000000-0000-4000-8000-000000000009"
 EXCESS: dict[str, Any] = {
     "version": 1,
     "rules": [{"name": "two", "when": {"credential-excess": {"more-than": 1}}, "verdict": "watch"}],
@@ -117,6 +118,26 @@ def test_an_owner_counts_from_when_it_was_added(tmp_path: Path, when: Any, expec
     folder = export(tmp_path / "export", audits=[NOTHING, added], applications=[owned])
 
     assert _told(folder, OWNED)[1] == expected
+
+
+@pytest.mark.parametrize(("named", "expected"), [(True, "no rule matched"), (False, "strangers")])
+def test_an_owner_that_comes_later_is_not_one_yet_if_the_record_says_of_what(
+    tmp_path: Path, named: bool, expected: str
+) -> None:
+    """Of two service principals the owner's property names the owned one; where it does not, it cannot be told."""
+    property_ = {"displayName": "ServicePrincipal.ObjectID", "oldValue": None, "newValue": f'"{PAYROLL}"'}
+    targets: list[Any] = [
+        {"id": ROBOT, "type": "ServicePrincipal", "modifiedProperties": [property_] if named else []},
+        {"id": PAYROLL, "type": "ServicePrincipal", "modifiedProperties": []},
+    ]
+    added = audit("Add owner to service principal", NOON + HOUR, PAYROLL, "", {}, targetResources=targets)
+    robot = {"@odata.type": "#microsoft.graph.servicePrincipal", "id": ROBOT, "displayName": "robot"}
+    folder = export(tmp_path / "export", audits=[NOTHING, added], principals=[principal(owners=[robot])])
+
+    verdict, rule = _told(folder, OWNED)
+
+    assert rule == expected
+    assert (verdict == "ask") is (not named)
 
 
 def test_an_object_that_comes_more_than_once_is_put_together(tmp_path: Path) -> None:

@@ -147,6 +147,37 @@ def audit(
     return read_audit(raw)
 
 
+def between(one: str, other: str, *, named: str | None = None, **more: JsonValue) -> AuditRecord:
+    """
+    “Add owner to service principal” with two service principals; `named` is the one that the other's property names as
+    its own, as the directory writes it.
+    """
+    targets: list[JsonValue] = [
+        {
+            "id": each,
+            "type": "ServicePrincipal",
+            "displayName": f"name of {each[:8]}",
+            "modifiedProperties": []
+            if named in (None, each)
+            else [{"displayName": "ServicePrincipal.ObjectID", "oldValue": None, "newValue": f'"{named}"'}],
+        }
+        for each in (one, other)
+    ]
+    return read_audit(between_raw(targets, **more))
+
+
+def between_raw(targets: list[JsonValue], **more: JsonValue) -> JsonObject:
+    return {
+        "id": "Directory_1",
+        "activityDisplayName": "Add owner to service principal",
+        "activityDateTime": (START - timedelta(hours=1)).isoformat(),
+        "result": "success",
+        "initiatedBy": {"user": None, "app": {"appId": None, "servicePrincipalId": STRANGER}},
+        "targetResources": targets,
+        **more,
+    }
+
+
 def holding(of: Case, grants: Grants) -> Case:
     """The same case, and this is what the identity holds."""
     return replace(of, grants=Known(grants))

@@ -9,7 +9,7 @@ import pytest
 from shared.case import AuditRecord, Known, NotLooked, PartName
 from shared.conditions.audit_activity import AuditShows
 from shared.conditions.interface import Met, NotMet, Unknown
-from tests.conditions.cases import PIPELINE, STRANGER, UNREADABLE, audit, but, case, unread
+from tests.conditions.cases import PIPELINE, STRANGER, UNREADABLE, audit, between, but, case, unread
 from tests.fakes import CORDON_PRINCIPAL, PAYROLL
 
 OWNER = AuditShows(activities=("add owner to service principal",), within=timedelta(hours=24))
@@ -45,6 +45,17 @@ def test_the_reason_says_what_by_whom_and_when() -> None:
     assert OWNER.check(case(audits=(audit("Add owner to service principal"),))) == Met(
         f"“Add owner to service principal” by service principal {STRANGER} at 2026-03-02 02:00 UTC (record Directory_1)"
     )
+
+
+def test_an_owner_of_one_of_two_counts_for_neither_for_certain() -> None:
+    """Nothing in the record says which of them is owned; where it does, it is the owned one's alone."""
+    unsaid, others = between(STRANGER, PAYROLL), between(PAYROLL, STRANGER, named=STRANGER)
+
+    finding = OWNER.check(case(audits=(unsaid,)))
+
+    assert isinstance(finding, Unknown)
+    assert "which of them is owned" in finding.reason
+    assert isinstance(OWNER.check(case(audits=(others,))), NotMet)
 
 
 def test_a_grant_counts_for_the_client_and_not_for_the_resource() -> None:

@@ -20,7 +20,7 @@ from shared.case import (
 )
 from shared.conditions.changed_by_suspect import ChangedBySuspect, related
 from shared.conditions.interface import Finding, Met, NotMet, Unknown
-from tests.conditions.cases import STRANGER, UNREADABLE, added, audit, but, case
+from tests.conditions.cases import PIPELINE, STRANGER, UNREADABLE, added, audit, between, but, case
 from tests.fakes import CORDON_PRINCIPAL, PAYROLL, PAYROLL_CLIENT, START
 
 USER = "7a1c3e55-0b0f-4d7e-8f51-2f4f6f1f8a21"
@@ -134,6 +134,17 @@ def test_entra_s_word_about_an_actor_counts(risk: RiskState | None, answer: type
     made = given() if who == "identity" else case(audits=(added_by_user(),))
 
     assert isinstance(ASKED.check(knowing(made, risk=Known(risk))), answer)
+
+
+def test_an_owner_of_one_of_two_by_a_suspect_leaves_it_unknown() -> None:
+    """The suspect made one of them the other's owner, and the log does not say which: it is no link of a chain."""
+    made = knowing(case(audits=(between(PAYROLL, PIPELINE),)), standing())
+
+    finding = ASKED.check(made)
+
+    assert isinstance(finding, Unknown)
+    assert "which of them is owned" in finding.reason
+    assert related(made, timedelta(days=1)) == ()
 
 
 def added_by_user() -> AuditRecord:

@@ -13,9 +13,9 @@ from shared.conditions.groups import All, Not
 from shared.conditions.hours import Hours
 from shared.conditions.interface import Met, NotMet, Unknown
 from shared.signal import JsonValue
-from tests.conditions.cases import KEY, PIPELINE, STRANGER, UNREADABLE, added, audit, but, case, having
+from tests.conditions.cases import KEY, PIPELINE, STRANGER, UNREADABLE, added, audit, between, but, case, having
 from tests.conditions.test_granted_recently import given
-from tests.fakes import START, password, payroll
+from tests.fakes import PAYROLL, START, password, payroll
 from tests.policy.test_audit_changes import EDIT
 
 ROTATION = ExplainedByDeclaration(by=(PIPELINE,), kinds=(ChangeKind.CREDENTIALS,), hours=Hours(60, 3 * 60))
@@ -55,6 +55,13 @@ def test_an_edit_that_the_log_only_names_is_not_explained(named: str) -> None:
 
     assert isinstance(ROTATION.check(log(ROTATED, edit)), Unknown)
     assert isinstance(ROTATION.check(log(ROTATED, replace(edit, actor=ROTATED.actor))), Met)
+
+
+def test_an_owner_of_one_of_two_is_not_explained_and_does_not_spoil_it_for_certain() -> None:
+    """By an undeclared hand, on this identity or on the other one: the log does not say which of them is owned."""
+    assert isinstance(ROTATION.check(log(ROTATED, between(PAYROLL, STRANGER))), Unknown)
+    assert isinstance(ROTATION.check(log(ROTATED, between(PAYROLL, STRANGER, named=PAYROLL))), NotMet)
+    assert isinstance(ROTATION.check(log(ROTATED, between(PAYROLL, STRANGER, named=STRANGER))), Met)
 
 
 def test_no_more_changes_than_were_declared() -> None:

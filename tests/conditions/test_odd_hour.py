@@ -9,9 +9,9 @@ from shared.case import Known, NotLooked, PartName, PeopleWindow, SeenOfPerson, 
 from shared.conditions.hours import Hours
 from shared.conditions.interface import Met, NotMet, Unknown
 from shared.conditions.odd_hour import ChangedAtOddHour
-from tests.conditions.cases import PIPELINE, UNREADABLE, audit, but, case
+from tests.conditions.cases import PIPELINE, UNREADABLE, audit, between, but, case
 from tests.conditions.people import ALICE, BOB, DAY, person, read_as, sign_in, tenant
-from tests.fakes import START
+from tests.fakes import PAYROLL, START
 from tests.policy.test_audit_changes import EDIT
 
 NIGHT = Hours(22 * 60, 6 * 60)
@@ -41,6 +41,14 @@ CHANGED = case(audits=(audit("Update application", [EDIT], on="Application"),))
 def test_hours_days_clocks_and_kinds_must_fit(asked: ChangedAtOddHour, answer: type) -> None:
     """Sunday's night lasts until Monday morning; the end of the hours is not in them."""
     assert isinstance(asked.check(CHANGED), answer)
+
+
+def test_an_owner_of_one_of_two_is_no_change_for_certain() -> None:
+    """The log does not say which of them is owned."""
+    night = ChangedAtOddHour(NIGHT, kinds=(ChangeKind.OWNERS,))
+
+    assert isinstance(night.check(case(audits=(between(PAYROLL, PIPELINE),))), Unknown)
+    assert isinstance(night.check(case(audits=(between(PAYROLL, PIPELINE, named=PAYROLL),))), Met)
 
 
 def test_the_reason_tells_the_hour_by_the_clocks_of_the_place() -> None:

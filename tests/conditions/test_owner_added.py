@@ -11,7 +11,7 @@ from shared.conditions.interface import Met, NotMet, Unknown
 from shared.conditions.owner_added import OwnerAdded, OwnerKind
 from shared.identity import IdentityKind
 from shared.signal import JsonValue
-from tests.conditions.cases import PIPELINE, STRANGER, UNREADABLE, audit, but, case, having
+from tests.conditions.cases import PIPELINE, STRANGER, UNREADABLE, audit, between, but, case, having
 from tests.fakes import CORDON_PRINCIPAL, PAYROLL, PAYROLL_APP, START, owner, payroll
 from tests.policy.test_audit_grants import prop
 
@@ -89,6 +89,30 @@ def test_the_owner_may_be_the_records_other_target() -> None:
         assert isinstance(finding, Met)
         assert ROBOT.id in finding.reason
         assert STRANGER in finding.reason
+
+
+@pytest.mark.parametrize("pair", [(PAYROLL, ROBOT.id), (ROBOT.id, PAYROLL)], ids=["the owned first", "the owner first"])
+def test_of_two_service_principals_the_one_that_is_named_is_owned(pair: tuple[str, str]) -> None:
+    """In whatever order: the owner's property names it. Who becomes the owner of another one has got no owner by it."""
+    of_ours, by_ours = between(*pair, named=PAYROLL), between(*pair, named=ROBOT.id)
+
+    finding = WORKLOADS.check(owned(of_ours, of_principal=(ROBOT,)))
+
+    assert isinstance(finding, Met)
+    assert ROBOT.id in finding.reason
+    assert isinstance(WORKLOADS.check(owned(by_ours, of_principal=(ROBOT,))), NotMet)
+
+
+@pytest.mark.parametrize("pair", [(PAYROLL, ROBOT.id), (ROBOT.id, PAYROLL)])
+def test_of_two_service_principals_neither_of_which_is_named_each_may_be_the_owned(pair: tuple[str, str]) -> None:
+    """Where the directory lists the other one as its owner; where it does not, the record is not about this one."""
+    record = between(*pair)
+
+    finding = WORKLOADS.check(owned(record, of_principal=(ROBOT,)))
+
+    assert isinstance(finding, Unknown)
+    assert "which of them is owned" in finding.reason
+    assert isinstance(WORKLOADS.check(owned(record, of_principal=(replace(ROBOT, id=STRANGER),))), NotMet)
 
 
 def test_a_record_that_does_not_say_whom_leaves_it_unknown_where_it_may_be_one() -> None:

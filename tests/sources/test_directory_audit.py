@@ -110,6 +110,40 @@ def test_with_owners_the_owned_object_counts() -> None:
     assert signal.subject == IdentityRef(app_object_id=AppObjectId(PAYROLL_APP))
 
 
+def two_principals(*, named: str | None) -> JsonObject:
+    """The new owner comes first."""
+    owner = service_principal(GRAPH, "the owner")
+    properties = [changed("ServicePrincipal.ObjectID", None, named)] if named else []
+    return audit("Add owner to service principal", properties, target=owner, more_targets=[service_principal()])
+
+
+def test_of_two_service_principals_the_one_that_the_other_names_is_owned() -> None:
+    """The new owner stands first, and is not what was changed."""
+    signal = read("directory-audit", two_principals(named=PAYROLL))
+
+    assert signal.subject == IdentityRef(PrincipalId(PAYROLL))
+    assert signal.others == ()
+
+
+def test_where_nothing_says_which_of_two_is_owned_each_of_them_hears_of_it() -> None:
+    """Told of one alone, the other would be looked at by nobody; and both are told why."""
+    signal = read("directory-audit", two_principals(named=None))
+    (other,) = signal.others
+
+    assert {signal.subject.principal_id, other.subject.principal_id} == {GRAPH, PAYROLL}
+    assert signal.key != other.key
+    assert "the log does not say which of them is owned" in signal.summary
+    assert "the log does not say which of them is owned" in other.summary
+
+
+def test_an_owned_object_that_only_the_owner_s_property_names_is_found() -> None:
+    """The record has a target for the person alone."""
+    ann: JsonObject = {"id": "99999999-0000-4000-8000-000000000001", "type": "User"}
+    record = audit("Add owner to application", [changed("Application.ObjectID", None, PAYROLL_APP)], target=ann)
+
+    assert read("directory-audit", record).subject == IdentityRef(app_object_id=AppObjectId(PAYROLL_APP))
+
+
 @pytest.mark.parametrize(
     "record",
     [

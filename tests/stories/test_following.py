@@ -120,6 +120,69 @@ def replace_in(of: JsonObject, **more: object) -> JsonObject:
     return {**of, **more}  # pyright: ignore[reportReturnType]
 
 
+def owning(number: int, owner: str, owned: str, *, named: bool) -> JsonObject:
+    """It makes one service principal the owner of another one, which the owner's property names, or nothing does."""
+    property_: JsonObject = {"displayName": "ServicePrincipal.ObjectID", "oldValue": None, "newValue": f'"{owned}"'}
+    targets: list[JsonObject] = [
+        {"id": owner, "type": "ServicePrincipal", "modifiedProperties": [property_] if named else []},
+        {"id": owned, "type": "ServicePrincipal", "modifiedProperties": []},
+    ]
+    return replace_in(record(number), targetResources=targets)
+
+
+def test_of_two_service_principals_the_owned_one_is_followed() -> None:
+    """It made the robot, or itself, an owner: what was changed is what is owned, wherever it stands in the record."""
+
+    async def story(world: World) -> None:
+        world.feeds.log = [owning(1, other(9), other(1), named=True), owning(2, PAYROLL, other(2), named=True)]
+        followed = (await contain(world)).last(Followed)
+
+        assert followed is not None
+        assert [each.principal_id for each in followed.changed] == [other(1), other(2)]
+        assert followed.not_known == ()
+
+    play(story, STATE, policy=ASKING)
+
+
+def test_where_nothing_says_which_of_two_is_owned_both_are_followed_and_it_is_told() -> None:
+    """One of them got an owner; whoever looks at one alone may miss it. That is a person's to settle."""
+
+    async def story(world: World) -> None:
+        world.feeds.log = [owning(1, other(9), other(1), named=False)]
+        chain = await contain(world)
+        followed, call = chain.last(Followed), chain.last(Escalated)
+
+        assert followed is not None
+        assert {each.principal_id for each in followed.changed} == {other(1), other(9)}
+        assert "the log does not say which of them is owned" in followed.not_known[0]
+        assert call is not None
+        assert "Directory_1" in call.reason
+        assert len(await world.store.documents.query("incidents")) == 3
+
+    play(story, STATE, policy=ASKING)
+
+
+def test_a_record_at_the_door_that_may_be_about_either_of_two_opens_an_incident_for_each() -> None:
+    """Whatever comes again of it joins these."""
+
+    async def story(world: World) -> None:
+        raw, responder = owning(1, other(9), other(1), named=False), world.instance()
+        event: JsonObject = {"type": "Cordon.Signal.DirectoryAudit", "id": "e", "source": "t", "data": raw}
+        await responder.receive_events([event])
+        await responder.receive_events([event])
+        listed = await world.store.documents.query("incidents")
+        chains = [await world.chain_of(str(each.body["incident"])) for each in listed]
+
+        opened = [opening for chain in chains for opening in chain.all(Opened)]
+        heard = [signal for chain in chains for signal in chain.all(SignalJoined)]
+
+        assert {each.subject.principal_id for each in opened} == {other(1), other(9)}
+        assert {each.record_id for each in heard} == {"Directory_1", f"Directory_1/{other(1)}"}
+        assert all("which of them is owned" in each.summary for each in heard)
+
+    play(story, STATE, policy=ASKING)
+
+
 def test_a_policy_that_does_not_ask_follows_nobody() -> None:
     """The audit log's quota is spent on nothing that no rule would judge."""
 

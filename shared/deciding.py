@@ -458,7 +458,7 @@ class Deciding:
         if mode_of(self._desk, self._chain) == "ask" and not confirmed:
             return self._held("mode", "Mode ask: every plan waits for a person.", approve(plan))
         if found.decision.verdict is Verdict.ASK and not confirmed:
-            return self._held("verdict", "The policy asks a person.", approve(plan))
+            return self._held("verdict", found.decision.why_asked, approve(plan))
         return await self._over_limit(state, plan, confirmed=confirmed, named=order is not None, ahead=ahead)
 
     def _refuse(self, state: IdentityState, plan: Planned) -> HeldBack | None:

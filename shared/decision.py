@@ -76,6 +76,26 @@ class Decision:
     ladder: Ladder = NO_LADDER
     settling: str | None = None
 
+    @property
+    def why_asked(self) -> str:
+        """Why a person is asked: the policy says so, or whether its rule holds cannot be known."""
+        finding = next((each.finding for each in self.rules if each.rule == self.rule), None)
+        unknown = dict.fromkeys(_unknown_in(finding)) if finding else {}
+        if not unknown:
+            return "The policy asks a person."
+        told = "; ".join(reason.rstrip(".") for _, reason in unknown)
+        if all(condition == "independent" for condition, _ in unknown):
+            return one_line(f"Rule “{self.rule}” asks a person: {told}.", _LONGEST_REASON)
+        return one_line(f"Rule “{self.rule}” is not checkable, because {told}.", _LONGEST_REASON)
+
+
+def _unknown_in(answer: ConditionAnswer) -> Iterator[tuple[str, str]]:
+    """The conditions that cannot be judged, innermost, with the reasons."""
+    if answer.answer != "unknown":
+        return
+    inner = [each for member in answer.members for each in _unknown_in(member)]
+    yield from inner or [(answer.condition, answer.reason)]
+
 
 def decide(policy: Policy, case: Case) -> Decision:
     """Choose what to do about one case, with reasons for the journal."""

@@ -363,7 +363,9 @@ def _why(report: Report) -> Iterator[str]:
 
 def _rule(rule: RuleTold) -> Iterator[str]:
     yield ""
-    decided = "decided" if rule.decided else "did not decide"
+    is_open = any(condition.answer == "unknown" for condition in rule.conditions if condition.depth == 0)
+    asked = "could not be judged, so that a person is asked" if is_open else "decided"
+    decided = asked if rule.decided else "did not decide"
     yield f"- Rule **{plain(rule.rule, _NAME)}** (verdict {plain(rule.verdict)}) {decided}:"
     yield from (_condition(condition) for condition in rule.conditions)
 

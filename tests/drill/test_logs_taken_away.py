@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from drill.runner import run_scenario
+from drill.runner import Result, run_scenario
 from drill.scenario import SHIPPED, read_scenario
 
 HAND_MADE, USUAL = "5b0a11de-e111-4e2b-9c55-6f0d3b8e2a03", "5b0a11de-e222-4e2b-9c55-6f0d3b8e2a03"
@@ -77,3 +77,43 @@ def test_without_one_of_them_both_are_a_question(licensed: bool, settings: str) 
     found = verdicts(licensed=licensed, settings=settings)
 
     assert (found[HAND_MADE], found[USUAL]) == ("ask", "ask")
+
+
+def ways_back(lost: str) -> Result:
+    """The four ways back and their twins, while the tenant refuses whoever reads this."""
+    file = SHIPPED / "ways-back.yaml"
+    fault = f"\nfaults:\n  - {{service: graph, match: 'GET {lost}*', kind: 403}}\n\nrun:\n"
+    return run_scenario(read_scenario(file.read_text("utf-8").replace("\nrun:\n", fault).encode(), file))
+
+
+def decided(result: Result) -> dict[str, tuple[str, str]]:
+    views = [view for view in result.incidents if view["identity"]]
+    return {str(view["identity"]["display_name"]): (str(view["verdict"]), str(view["status"])) for view in views}
+
+
+def test_without_the_audit_log_nothing_is_cut_off_on_half_the_proof_and_the_report_says_what_was_not_checkable() -> (
+    None
+):
+    """What is heard of at all is heard of by Entra's detection; who switched it on, and that anybody did, is not known."""
+    result = ways_back("/auditLogs/directoryAudits")
+
+    assert decided(result) == {"retired-sync": ("ask", "awaiting-approval")}
+    assert "is not checkable, because the audits could not be read" in result.as_markdown()
+    assert "could not be judged, so that a person is asked" in result.as_markdown()
+
+
+def test_without_the_detections_no_twin_is_called_daily_work() -> None:
+    """Each may be what a detection tells of: the first rule that asks for one leads to a person."""
+    result = ways_back("/identityProtection/servicePrincipalRiskDetections")
+
+    assert set(decided(result).values()) == {("ask", "awaiting-approval")}
+    assert len(decided(result)) == 8
+    assert "is not checkable, because the detections could not be read" in result.as_markdown()
+
+
+def test_without_the_sign_in_log_the_ways_back_are_told_apart_as_with_it() -> None:
+    """No rule that could decide on them asks for a sign-in; only who would break by a plan is not known."""
+    result = ways_back("/auditLogs/signIns")
+
+    assert not result.differences
+    assert "It is not known who breaks" in result.as_markdown()

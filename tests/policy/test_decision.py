@@ -141,3 +141,13 @@ def _worlds(made: Sequence[tuple[Finding, Verdict]]) -> list[Verdict]:
         next((verdict for holds, (_, verdict) in zip(world, made, strict=True) if holds), WATCH)
         for world in product(*choices)
     ]
+
+
+def test_a_person_is_told_whether_the_policy_asks_or_something_is_not_known() -> None:
+    """The innermost of what is not known, each once; what was met or not is no reason to ask."""
+    members = (("says", YES), ("not", Unknown("it all", members=(("says", SHUT),))), ("says", SHUT))
+    open_ = decided(rule("a", Unknown("it all", members=members), WATCH), rule("b", YES, CONTAIN))
+
+    assert open_.verdict is ASK
+    assert open_.why_asked == "Rule “a” is not checkable, because could not look."
+    assert decided(rule("a", YES, ASK)).why_asked == "The policy asks a person."

@@ -71,6 +71,7 @@ def test_one_source_asks_with_the_plan_ready_and_says_which_is_missing() -> None
     assert "Identity Protection speaks" in reason
     assert "the audit log does not" in reason
     assert "the sign-in log does not" in reason
+    assert found.why_asked.startswith("Rule “two-signals” asks a person: 2 independent sources are needed")
 
 
 def test_the_second_source_is_looked_for() -> None:

@@ -15,6 +15,7 @@ from typing import TypeAlias, cast, get_type_hints
 
 from drill.backtest.memory import Memory
 from drill.backtest.outcome import Decided, Tally, Undone
+from drill.backtest.ruled_out import ruling_out
 from drill.backtest.runs import Entry, to_moment, unpack_audit, unpack_sign_in
 from drill.backtest.shapes import Sort
 from drill.backtest.sieve import Say, Sifted
@@ -27,7 +28,7 @@ from shared.conditions.interface import Condition, NotMet, Unknown
 from shared.conditions.risk_detection import RiskDetected
 from shared.conditions.risk_state import RiskListed
 from shared.conditions.settings import asks_audit_log
-from shared.decision import Decision, Weighing, weigh
+from shared.decision import NO_RULE, Decision, Weighing, weigh
 from shared.entries import NamedOutcome, Planned
 from shared.errors import MalformedSignal
 from shared.fight import RECHECKS
@@ -69,6 +70,25 @@ _NO_RISK = Known(None)
 _OPEN = Decision(Verdict.ASK, "nothing was looked at", (), (), frozenset({PartName.IDENTITY}))
 
 
+class _Questions:
+    """The rules of a policy that are in question, asked in order."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._ruling_out = tuple(ruling_out(rule.when) for rule in policy.rules)
+        self._from: dict[int, Policy] = {}  # the policy from this rule on
+
+    def weigh(self, case: Case) -> Weighing:
+        """As `weigh`, without the findings of those rules in front that are known not to hold."""
+        for place, is_out in enumerate(self._ruling_out):
+            if not is_out(case):
+                left = self._from.get(place)
+                if left is None:
+                    left = self._from[place] = replace(self._policy, rules=self._policy.rules[place:])
+                return weigh(left, case)
+        return Weighing(Verdict.WATCH, NO_RULE, None, ())
+
+
 class Judge:
     """One policy at work: its decisions, its limits, and where each identity stands."""
 
@@ -78,7 +98,8 @@ class Judge:
         self._standing: dict[str, _Standing] = {}
         self._enabled: tuple[datetime, int | None] | None = None  # when they were counted
         self._weighing: Weighing | None = None  # the newest
-        self._left: dict[IdentityKind, Policy] = {}  # of the policy, for an identity of this kind that is not listed
+        self._all = _Questions(policy)
+        self._left: dict[IdentityKind, _Questions] = {}  # for an identity of this kind that is not listed
         self.tally = Tally(name, policy.digest)
 
     async def decide(self, reported: _Reported, now: datetime) -> None:
@@ -149,22 +170,25 @@ class Judge:
         """
         if isinstance(case.grants, NotLooked):
             return _OPEN
-        self._weighing = weigh(self._in_question(policy, case), case)
+        self._weighing = self._weigh(policy, case)
         return in_short(self._weighing)
 
-    def _in_question(self, policy: Policy, case: Case) -> Policy:
+    def _weigh(self, policy: Policy, case: Case) -> Weighing:
+        return self._in_question(case).weigh(case)
+
+    def _in_question(self, case: Case) -> _Questions:
         """
         The policy without the rules that nothing in a log could make hold: those for other kinds of identity, and
         those that wait for a detection or a risk where Entra lists none. Most identities are of one kind, and unlisted.
         """
         unlisted = isinstance(case.detections, Known) and not case.detections.value
         if not unlisted or case.risk != _NO_RISK or not isinstance(case.identity, Known):
-            return policy
+            return self._all
         kind = case.identity.value.identity.kind
         left = self._left.get(kind)
         if left is None:
-            rules = tuple(rule for rule in policy.rules if not _is_out(rule.when, case))
-            left = self._left[kind] = replace(policy, rules=rules)
+            rules = tuple(rule for rule in self._policy.rules if not _is_out(rule.when, case))
+            left = self._left[kind] = _Questions(replace(self._policy, rules=rules))
         return left
 
     def _settle(self, standing: _Standing, verdict: Verdict, rule: str, now: datetime, *, let_through: bool) -> None:

@@ -21,6 +21,7 @@ from drill.backtest.sieve import sift
 from drill.grounds import DEFAULT_POLICY
 from shared.actions import check_policy_action, choosable
 from shared.case import Case, PartName
+from shared.decision import Weighing, weigh
 from shared.identity import IdentityRef
 from shared.policy import Policy, load_policy
 from shared.tenant import Gathered
@@ -69,10 +70,10 @@ class Forgetful(Memory):
 
 
 class Thorough(Judge):
-    """Every rule is gone through, also those that nothing in a log could make hold."""
+    """Every rule is gone through and put into words, also those that nothing in a log could make hold."""
 
-    def _in_question(self, policy: Policy, case: Case) -> Policy:
-        return policy
+    def _weigh(self, policy: Policy, case: Case) -> Weighing:
+        return weigh(policy, case)
 
 
 def apart(policy: Policy) -> Policy:

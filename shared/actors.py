@@ -8,6 +8,7 @@ of its service principal comes first; an id that is none names nobody.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 
 from shared.case import AuditActor, AuditRecord, IncidentStanding, Known, records_in
@@ -56,6 +57,7 @@ class Suspicions(Protocol):
         ...
 
 
+@lru_cache(maxsize=1024)  # the same few change most of what is changed
 def actor_of(actor: AuditActor) -> Actor | None:
     """None where the log names nobody, or by what is no id."""
     named = (

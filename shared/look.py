@@ -47,6 +47,7 @@ _TELL_PEOPLE = frozenset({PartName.IDENTITY, PartName.OWNERS, PartName.AUDITS, P
 _OF_ACTORS = frozenset({PartName.SUSPECTS, PartName.ACTOR_RISK, PartName.USER_RISK})
 # Who changed it is told by these.
 _TELL_ACTORS = frozenset({PartName.IDENTITY, PartName.AUDITS, PartName.GRANT_AUDITS})
+_NOT_OF_DIRECTORY = _PEOPLE | _OF_ACTORS | {PartName.VAULT_ACCESS}
 _NO_JOURNAL = CouldNotLook("this look cannot ask Cordon's journal")
 _MOST_NAMED = 10  # of those whom nobody looked at
 _NOTHING = Gathered()
@@ -100,7 +101,7 @@ class Look:
             return self.gathered
         async with self._held(missing):
             missing = self._missing(parts)
-            if of_directory := missing - {PartName.VAULT_ACCESS} - _PEOPLE - _OF_ACTORS:
+            if of_directory := missing - _NOT_OF_DIRECTORY:
                 found = await self._directory.look(self._subject_now(), of_directory)
                 self.gathered = merge(self.gathered, found)
             if of_people := missing & _PEOPLE:
@@ -136,7 +137,8 @@ class Look:
         return IdentityRef(found.principal_id, found.client_id, found.app_object_id)
 
     def _missing(self, parts: frozenset[PartName]) -> frozenset[PartName]:
-        return frozenset(p for p in parts if isinstance(getattr(self.gathered, p), NotLooked))
+        gathered = self.gathered
+        return frozenset([part for part in parts if isinstance(getattr(gathered, part), NotLooked)])
 
     async def identity(self) -> Part[IdentityState]:
         return (await self.gather(frozenset({PartName.IDENTITY}))).identity

@@ -1,7 +1,7 @@
 """What may be wrong with an address of an application, and which addresses a change has added."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -13,7 +13,7 @@ from shared.audit import AddressChange, address_changes, tells_addresses
 from shared.audit_changes import AT_ONCE
 from shared.case import AuditRecord, Case, IdentityState
 from shared.conditions.judging import is_unexpected
-from shared.conditions.records import is_one_change, records_about
+from shared.conditions.records import is_one_change, those_about
 from shared.conditions.settings import utc
 from shared.hosts import Address, address_of, is_below, is_microsofts, is_on_shared_platform, looks_like, visible
 from shared.once import once
@@ -103,8 +103,8 @@ class Moved:
 
 def moved(case: Case, state: IdentityState, kind: Kind, within: timedelta) -> Iterator[Moved]:
     """The changes of such addresses of either object in this time, that may have happened."""
-    for record in records_about(case, state):
-        if not tells_addresses(record) or record.result == "failure" or case.now - record.at > within:
+    for record in those_about(case, state, tells_addresses):
+        if record.result == "failure" or case.now - record.at > within:
             continue
         for holder in state.holders:
             for change in address_changes(record, holder.object_id):
@@ -122,9 +122,8 @@ def hidden(
     """
     naming = [
         each
-        for each in records_about(case, state)
+        for each in those_about(case, state, _NAMING[kind])
         if each.result != "failure"
-        and _names(each, kind)
         and case.now - each.at <= within
         and is_unexpected(each.actor, expected) is not False
     ]
@@ -135,9 +134,15 @@ def hidden(
     return None
 
 
-def _names(record: AuditRecord, kind: Kind) -> bool:
-    listed = _listed(record)
-    return bool(listed) and any(word in names for names in listed for word in _WORDS[kind])
+def _naming(kind: Kind) -> Callable[[AuditRecord], bool]:
+    def names(record: AuditRecord) -> bool:
+        listed = _listed(record)
+        return bool(listed) and any(word in names for names in listed for word in _WORDS[kind])
+
+    return names
+
+
+_NAMING: Mapping[Kind, Callable[[AuditRecord], bool]] = {kind: _naming(kind) for kind in KINDS}
 
 
 @once

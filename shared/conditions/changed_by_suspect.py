@@ -127,25 +127,26 @@ class ChangedBySuspect:
             return missing
         heard = _Heard()
         made = list(self._made(case, case.identity.value, heard))
-        for ask in (self._by_incident, self._by_risk, self._by_users_risk):
-            found = ask(made, case, heard)
-            if found is not None:
-                return found
+        if made and (found := self._found(made, case, heard)) is not None:
+            return found
         if missing is not None:
             return missing
         if heard.doubts:
             return Unknown(_some(heard.doubts))
         return NotMet(_clean(made, heard, self.within))
 
+    def _found(self, made: Sequence[_Made], case: Case, heard: _Heard) -> Finding | None:
+        asks = (self._by_incident, self._by_risk, self._by_users_risk)
+        return next((found for ask in asks if (found := ask(made, case, heard)) is not None), None)
+
     # What counts
 
     def _made(self, case: Case, state: IdentityState, heard: _Heard) -> Iterator[_Made]:
         """The changes that count, newest first; those whose actor or outcome the log does not tell are a doubt."""
-        kinds = frozenset(self.kinds)
         for change in reversed(changes_about(case, state)):
             if not is_within(change.at, self.within, case.now):
                 break
-            record = None if kinds.isdisjoint(change.kinds) else _giving(change, kinds)
+            record = None if change.kinds.isdisjoint(self.kinds) else _giving(change, self.kinds)
             if record is None:
                 continue
             others = both(_not(is_itself(change.actor, state)), is_unexpected(change.actor, self.by_other_than))
@@ -243,7 +244,7 @@ def related(case: Case, within: timedelta) -> tuple[SuspectChange, ...]:
         return ()
     state, incidents, found = case.identity.value, case.suspects.value.incidents, dict[str, SuspectChange]()
     for change in changes_about(case, state):
-        record, actor = _giving(change, frozenset(ChangeKind)), actor_of(change.actor)
+        record, actor = _giving(change, _ALL_KINDS), actor_of(change.actor)
         counts = record is not None and has_happened(record) and case.now - record.at <= within
         if record is None or actor is None or not counts or is_itself(change.actor, state):
             continue
@@ -255,9 +256,12 @@ def related(case: Case, within: timedelta) -> tuple[SuspectChange, ...]:
     return tuple(sorted(found.values(), key=lambda each: (each.standing.links, each.record.at, each.standing.incident)))
 
 
-def _giving(change: Change, kinds: frozenset[ChangeKind]) -> AuditRecord | None:
+_ALL_KINDS = tuple(ChangeKind)
+
+
+def _giving(change: Change, kinds: Sequence[ChangeKind]) -> AuditRecord | None:
     """The record that shows it: one of these kinds that took nothing away; one that surely succeeded comes first."""
-    fitting = [r for r in change.records if not kinds.isdisjoint(kinds_of(r)) and not takes_away(r)]
+    fitting = [r for r in change.records if not kinds_of(r).isdisjoint(kinds) and not takes_away(r)]
     if len(fitting) == 1:
         return fitting[0]
     return min(fitting, key=lambda r: (not has_happened(r), r.at, r.id), default=None)

@@ -1,6 +1,6 @@
 """The audit records of a case, from both parts that hold some, and what is missing of them."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
 
 from shared.audit import names_trust_only, subjects_of, tells_trust
@@ -17,6 +17,19 @@ BOTH = (PartName.AUDITS, PartName.GRANT_AUDITS)
 def records_about(case: Case, state: IdentityState) -> Sequence[AuditRecord]:
     """Every record of this identity that was read, each once. What Cordon did itself is no evidence."""
     return _records(case) if _is_of(case, state) else tuple(_found(case, state))
+
+
+def those_about(case: Case, state: IdentityState, question: Callable[[AuditRecord], bool]) -> Sequence[AuditRecord]:
+    """
+    Those of the same records of which this is true. Many conditions ask the few things that hardly any record says, so
+    each is asked once of a case: a question is one function, the same each time, and hangs on the record alone.
+    """
+    if not _is_of(case, state):
+        return tuple(filter(question, _found(case, state)))
+    kept = case.answers.get(question)
+    if kept is None:
+        kept = case.answers[question] = tuple(filter(question, _records(case)))
+    return kept
 
 
 def changes_about(case: Case, state: IdentityState) -> Sequence[Change]:
@@ -57,14 +70,11 @@ def hidden_trust(
     A record by somebody else than these that says only that federated credentials were touched, where none of the same
     change says how: what was added, or which trust was turned to whom, is not known.
     """
-    records = records_about(case, state)
-    naming = (
-        each for each in records if names_trust_only(each) and each.result != "failure" and case.now - each.at <= within
-    )
-    for record in naming:
-        if is_unexpected(record.actor, expected) is False:
+    for record in those_about(case, state, names_trust_only):
+        happened = record.result != "failure" and case.now - record.at <= within
+        if not happened or is_unexpected(record.actor, expected) is False:
             continue
-        if not any(tells_trust(each) and is_one_change(record, each) for each in records):
+        if not any(is_one_change(record, each) for each in those_about(case, state, tells_trust)):
             return (
                 f"“{record.activity_as_sent}” at {utc(record.at)} names federated credentials, and not how they changed"
             )
@@ -79,6 +89,8 @@ def is_one_change(record: AuditRecord, other: AuditRecord) -> bool:
 
 def unread(case: Case, parts: Sequence[PartName]) -> Unknown | None:
     """The Unknown for the first of these parts that was not looked at, else for the first that could not be read."""
-    found = [(name, part) for name in parts if not isinstance(part := getattr(case, name.value), Known)]
+    found = [(name, part) for name in parts if not isinstance(part := getattr(case, name), Known)]
+    if not found:
+        return None
     missing = [unknown(name, part) for name, part in found]
     return next((each for each in missing if each.wants), missing[0] if missing else None)

@@ -48,14 +48,14 @@ class RedirectUriSuspect:
         uris = redirects_of(state)
         if uris is None:
             return Unknown("its redirect URIs could not be read")
-        asked = self._asked_of(state)
         recent: frozenset[str] = uris
         doubt = None
         if self.added_within is not None:
             if not isinstance(case.audits, Known):
                 return unknown(PartName.AUDITS, case.audits)
             added_, doubt = self._added(case, state)
-            recent = among(uris, added_)
+            recent = among(uris, added_) if added_ else added_
+        asked = self._asked_of(state) if recent else frozenset[AddressFlaw]()
         if reason := self._flaw(recent, asked - BY_DOMAIN, frozenset()):
             return Met(reason)
         if recent and asked & BY_DOMAIN:

@@ -108,7 +108,8 @@ class Deciding:
         chain, standing = self._chain, active_plan(self._chain)
         order = order_in(chain, since=looked_until(chain))
         if approved and standing is not None and order is None and is_let_go(chain):
-            return await self._begin_approved(standing)
+            plan, look = await self._begin_approved(standing)
+            return (self._left_standing(), None) if plan is None and is_let_go(chain) else (plan, look)
         self.judged = True
         if is_decided(chain):
             return standing or self._left_standing(), None

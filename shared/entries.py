@@ -428,9 +428,13 @@ class OwnerAsked(Entry):
 
 
 class Intended(Entry):
-    """Before the first write of a step: what was there (`before`) and what will be written (`writes`)."""
+    """
+    Before the first write of a step: what was there (`before`) and what will be written (`writes`). `plan_hash`: of the
+    plan that is carried out, which need not be the newest; older journals do not tell.
+    """
 
     kind = "intended"
+    plan_hash: str | None = None
     round: int = 1
     before: JsonFields
     writes: tuple[str, ...]
@@ -470,6 +474,7 @@ class StepStopped(Entry):
     """A step that cannot go on: a named outcome, why, what state things are in, what a person must do."""
 
     kind = "step-stopped"
+    plan_hash: str | None = None  # as for `Intended`
     outcome: str  # permission-missing, instance-locked, gone, refused, budget-spent, …
     reason: str
     todo: str

@@ -29,7 +29,6 @@ from shared.entries import (
     WriteOutcome,
 )
 from shared.errors import (
-    CordonError,
     OperatorMustAct,
     PlatformRefused,
     StoppedBySwitch,
@@ -85,6 +84,11 @@ class Execution:
     def _planned(self) -> int:
         """The place of the plan that is worked on: the newest, unless it was said which."""
         return self._chain.place(Planned) if self._planned_at is None else self._planned_at
+
+    def _plan_hash(self) -> str | None:
+        """Of the plan that is worked on: a step of another one may have the same id."""
+        plans = self._chain.told(Planned)
+        return next((plan.hash for record, plan in plans if record.sequence == self._planned()), None)
 
     async def carry_out(self, plan: Planned, look: Look | None = None) -> bool:
         """
@@ -177,7 +181,8 @@ class Execution:
         except StoppedBySwitch:
             return  # the intent stands and the stop is written down: whoever goes on reads what is there first
         except (OperatorMustAct, PlatformRefused) as error:
-            await self._chain.write(_stopped(error), step=step.id)
+            name = refusal_name(error) or "refused-by-platform"
+            await self._stop(step, name, str(error))
 
     async def _intend(self, step: PlannedStep, look: Look) -> Intended | None:
         """
@@ -196,7 +201,7 @@ class Execution:
             proof = await self._seen_deleted(step, look) or Proof("unknown", str(error))
             await chain.write(_verified(number, proof, look), step=step.id)
             return None
-        intent = Intended(round=number, before=before.image, writes=before.writes)
+        intent = Intended(plan_hash=self._plan_hash(), round=number, before=before.image, writes=before.writes)
         asked_at = self._clock()
         reason, _ = await together(self._switch.why_stopped(), chain.write(intent, step=step.id))
         if self._clock() - asked_at > _SWITCH_HOLDS:  # the write took its time, and somebody may have used it
@@ -259,10 +264,12 @@ class Execution:
         applied = self._chain.last(AppliedEntry, step.id)
         refused = next((write for write in applied.writes if write.stop), None) if applied else None
         if refused is not None and refused.stop is not None:
-            await self._chain.write(
-                StepStopped(outcome=refused.stop, reason=refused.detail or refused.write, todo=todo_for(refused.stop)),
-                step=step.id,
-            )
+            await self._stop(step, refused.stop, refused.detail or refused.write)
+
+    async def _stop(self, step: PlannedStep, outcome: str, reason: str) -> None:
+        """Give the step up, by a named outcome."""
+        plan, todo = self._plan_hash(), todo_for(outcome)
+        await self._chain.write(StepStopped(plan_hash=plan, outcome=outcome, reason=reason, todo=todo), step=step.id)
 
     async def _verify_step(self, step: PlannedStep, look: Look) -> None:
         proof = await action_named(step.action).verify(step, self._earlier(step), look)
@@ -349,8 +356,3 @@ def _verified(number: int, proof: Proof, look: Look) -> Verified:
 
 def _overlapping(step: PlannedStep, earlier: Sequence[PlannedStep]) -> list[PlannedStep]:
     return [other for other in earlier if set(other.touches) & set(step.touches)]
-
-
-def _stopped(error: CordonError) -> StepStopped:
-    name = refusal_name(error) or "refused-by-platform"
-    return StepStopped(outcome=name, reason=str(error), todo=todo_for(name))

@@ -45,6 +45,7 @@ from shared.entries import (
 )
 from shared.errors import JournalDamaged, NotFound
 from shared.journal import IncidentId, Record
+from shared.standing import newest_begun
 
 E = TypeVar("E", bound=Entry)
 
@@ -220,15 +221,10 @@ class History:
         The plans with their places, oldest first. What a person said no to was never begun: where another plan was, it
         is that one which stands.
         """
-        begun = self._begun_before(self._declined)
-        declined = 0 <= begun < self._declined and self._declined > self.place(Planned)
+        begun = newest_begun(self.lines[: max(self._declined, 0)])
+        declined = begun >= 0 and self._declined > self.place(Planned)
         plans = ((line.record.sequence, line.entry) for line in self.lines if isinstance(line.entry, Planned))
-        return tuple(each for each in plans if not declined or each[0] < begun)
-
-    def _begun_before(self, place: int) -> int:
-        """The place of the newest intent before that one, or -1: what is contained again is no part of a later plan."""
-        lines = (line.record.sequence for line in self.lines[: max(place, 0)] if isinstance(line.entry, Intended))
-        return max(lines, default=-1)
+        return tuple(each for each in plans if not declined or each[0] <= begun)
 
     @cached_property
     def _declined(self) -> int:

@@ -2,16 +2,17 @@
 Where the work on an incident stands, read from its journal. Pure.
 """
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from datetime import datetime, timedelta
 
 from shared.audit import LOOK_BACK
-from shared.chain import Chain
+from shared.chain import Chain, Line
 from shared.entries import (
     WAITING,
     Approved,
     Closed,
     Decided,
+    Entry,
     HeldBack,
     Intended,
     Investigated,
@@ -160,10 +161,19 @@ def is_let_go(chain: Chain) -> bool:
     Whether the plan that is to be carried out was let go by an answer to it and not begun yet: what has changed since
     is to be checked first. A step that lasts is begun by its rotation.
     """
-    plan, approved = active_plan(chain), chain.last(Approved)
+    plan, approved, planned = active_plan(chain), chain.last(Approved), chain.place(Planned)
     if plan is None or approved is None or not plan.steps or approved.plan_hash != plan.hash:
         return False
-    return chain.place(Approved) > max(chain.place(kind) for kind in (Planned, Intended, SecretsBegun, StepStopped))
+    return chain.place(Approved) > planned and not any(_begins(line.entry, plan.hash) for line in chain.lines[planned:])
+
+
+def _begins(entry: Entry, hash_: str) -> bool:
+    """Whether by this the plan with that hash was begun, if it is the newest. What stands may go on beside it."""
+    match entry:
+        case Intended(plan_hash=of) | StepStopped(plan_hash=of) | SecretsBegun(plan_hash=of):
+            return of in (hash_, None)
+        case _:
+            return False
 
 
 def standing_plan(chain: Chain) -> tuple[Planned, int] | None:
@@ -178,7 +188,7 @@ def standing_plan(chain: Chain) -> tuple[Planned, int] | None:
         return active, chain.place(Planned)
     if undo_under_way(chain) is not None:
         return None
-    newest, begun, given_up = _newest_begun(chain), set[str | None](), set[str]()
+    newest, begun, given_up = newest_begun(chain.lines), set[str | None](), set[str]()
     for line in reversed(chain.lines):
         match line.entry:
             case UndoOrdered(steps=None):
@@ -195,22 +205,24 @@ def standing_plan(chain: Chain) -> tuple[Planned, int] | None:
     return None
 
 
-def _newest_begun(chain: Chain) -> int:
+def newest_begun(lines: Iterable[Line]) -> int:
     """
     The place of the newest plan of which a step was begun while nothing held it back, or -1. What is begun while it
     waits is a step of the plan before it, which is contained again.
     """
     newest, begun, hash_, held = -1, -1, "", False
-    for line in chain.lines:
+    places = dict[str | None, int]()
+    for line in lines:
         match line.entry:
             case Planned(hash=hash_):
                 newest, held = line.record.sequence, False
+                places[hash_] = newest
             case HeldBack(by=by) if by != "switch":
                 held = True
             case Approved(plan_hash=approved) if approved == hash_:
                 held = False
-            case Intended() if not held:
-                begun = newest
+            case Intended(plan_hash=of) if not held:
+                begun = max(begun, places.get(of, newest))
             case _:
                 pass
     return begun

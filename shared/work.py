@@ -153,14 +153,19 @@ class Work:
 
     async def _judge_too(self, plan: Planned | None, *, done: bool) -> tuple[Planned | None, bool]:
         """
-        Behind what could not wait for it: decide on what joined before this attempt began, for it answers that. The
-        plan that leads to, where it asks for more and may be carried out, or else the one that was carried out: that
-        is watched on beside one that waits.
+        Behind what could not wait for it: decide on what joined before this attempt began, for it answers that.
         """
         if plan is not None and is_decided(self._chain):
             return plan, done
+        return await self._decide_behind(plan, done=done, approved=False)
+
+    async def _decide_behind(self, plan: Planned | None, *, done: bool, approved: bool) -> tuple[Planned | None, bool]:
+        """
+        The plan that deciding leads to, where it asks for more and may be carried out, or else the one that was carried
+        out: that is watched on beside one that waits.
+        """
         at = self._looks.place_of_plan
-        more, look = await self._deciding.decide_if_due(approved=False)
+        more, look = await self._deciding.decide_if_due(approved=approved)
         if more is not None and look is not None:
             self._looks.planned_at = None
         elif plan is not None:
@@ -224,8 +229,6 @@ class Work:
         ):
             await self._put_off(message, LEASE)
             return
-        if await self._let_go_first(message):
-            return
         early = left_of_race_window(self._chain, self._desk.clock())
         if early and told_look(self._chain, series, place) is None:
             await self._put_off(message, early)
@@ -242,7 +245,7 @@ class Work:
 
     async def _look_again(self, plan: Planned, series: int, place: int) -> None:
         """Look, write down what was seen, and do what follows; whoever was killed in between goes on from there."""
-        chain = self._chain
+        chain, standing = self._chain, standing_plan(self._chain)
         if told_look(self._chain, series, place) is None:
             undone = await self._looks.undone(plan)
             calls, holes = await self._looks.read_sign_ins(series, place)
@@ -259,7 +262,7 @@ class Work:
                 await self.advance("signal" if _waits_to_be_judged(chain) else "resumed")
             newest = max(chain.place(Closed), chain.place(RechecksSet)) < told.record.sequence
             if newest and active_plan(chain) is not None and not is_let_go(chain) and place == len(RECHECKS):
-                if needs_work(chain):  # how it ends is not known before that
+                if needs_work(chain) or standing_plan(chain) != standing:  # how it ends is not known before that
                     await self._put_off(self._recheck_message(series, place, None), LEASE)
                 else:
                     await self._close_after_looks(plan)
@@ -286,8 +289,6 @@ class Work:
         if self._is_busy():
             await self._put_off(self._watch_message(enabled=enabled, asked=asked), LEASE)
             return
-        if await self._let_go_first(self._watch_message(enabled=enabled, asked=asked)):
-            return
         plan, self._looks.planned_at = standing
         left_over = is_set_back(self._chain) and chain.place(WorkStarted) < chain.place(Rechecked)
         if not left_over:
@@ -300,19 +301,6 @@ class Work:
         if left_over:
             await self._contain_again(plan)
         await self._desk.outbox.publish_due(chain)
-
-    async def _let_go_first(self, message: JsonObject) -> bool:
-        """
-        What a person has let go is begun before the look of this message, which would take it for what stands, and by
-        deciding alone: that checks what has changed since the answer. Whether the look is put off for that.
-        """
-        if not (is_let_go(self._chain) and needs_work(self._chain)):
-            return False
-        try:
-            await self.advance("resumed")
-        finally:
-            await self._put_off(message, LEASE)
-        return True
 
     async def _close_after_looks(self, plan: Planned) -> None:
         """Contained is only what was carried out whole: a step that was given up is a person's to do."""
@@ -424,18 +412,16 @@ class Work:
 
     async def _contain_again(self, plan: Planned) -> None:
         """
-        Somebody undid it: do it again. The later look that saw it is in the journal, and counts as a strike. A signal
-        that waits to be judged is judged behind that. What was let go and never begun goes through the checks of that.
+        Somebody undid it: do it again. The later look that saw it is in the journal, and counts as a strike. What was
+        let go and not begun is begun behind that, by the checks of that alone, and a signal that waits is judged.
         """
         await self._send_resume()
         await self._begin("recheck")
-        if is_let_go(self._chain):
-            doing, done = await self._decide_and_do()
-            await self._end(doing, done=done)
-            return
         done, doing = await self._carry_out(plan, None, looked=True), plan
-        if _waits_to_be_judged(self._chain):
-            doing, done = await self._judge_too(plan, done=done)
+        if is_let_go(self._chain):
+            doing, done = await self._decide_behind(doing, done=done, approved=True)
+        if _waits_to_be_judged(self._chain) and not self._deciding.puts_off:
+            doing, done = await self._judge_too(doing, done=done)
         await self._end(doing, done=done)
 
     # Undoing

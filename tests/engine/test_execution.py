@@ -84,7 +84,9 @@ def test_a_step_tells_what_was_there_what_was_answered_and_what_a_fresh_read_sho
         intended, applied, verified = bench.told(step)
 
         assert done
-        assert intended == Intended(round=1, before={"accountEnabled": True}, writes=("PATCH accountEnabled=false",))
+        assert intended == Intended(
+            plan_hash=plan.hash, round=1, before={"accountEnabled": True}, writes=("PATCH accountEnabled=false",)
+        )
         assert applied == Applied(
             round=1, writes=(WriteOutcome(write="PATCH accountEnabled=false", outcome="accepted"),)
         )
@@ -448,7 +450,9 @@ def test_a_later_stage_waits_for_the_proof_of_the_one_before_it_and_reads_anew()
         begun, proven = bench.chain.place(Intended, "2-block-again"), bench.chain.place(Verified, plan.steps[0].id)
 
         assert proven < begun
-        assert bench.told(plan.steps[1])[0] == Intended(round=1, before={"accountEnabled": False}, writes=())
+        assert bench.told(plan.steps[1])[0] == Intended(
+            plan_hash=plan.hash, round=1, before={"accountEnabled": False}, writes=()
+        )
 
     async def never(bench: Bench) -> None:
         plan = await _twins(bench, stage=1)

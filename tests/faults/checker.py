@@ -228,7 +228,7 @@ def _unasked(chronicle: Chronicle) -> Iterator[Violation]:
                 case Approved(plan_hash=hash_):
                     for plan in plans:
                         plan.held = plan.held and plan.hash != hash_
-                case Intended() if not any(record.step in plan.steps and not plan.held for plan in plans):
+                case Intended(plan_hash=of) if not any(plan.may_begin(record.step, of) for plan in plans):
                     yield Violation("outside the plan", f"{incident} began {record.step} at {at:.1f} s, which waits")
                 case _:
                     pass
@@ -241,6 +241,9 @@ class _Waiting:
     hash: str
     steps: frozenset[str]
     held: bool = False
+
+    def may_begin(self, step: str | None, of: str | None) -> bool:
+        return step in self.steps and not self.held and of in (self.hash, None)
 
 
 def _is_about(step: PlannedStep, wrote: Wrote) -> bool:

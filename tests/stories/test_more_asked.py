@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from shared.case import CouldNotLook, PartName
-from shared.entries import Closed, Decided, HeldBack, Planned, Rechecked, RechecksSet, UndoOrdered
+from shared.entries import Closed, Decided, HeldBack, Intended, Planned, Rechecked, RechecksSet, UndoOrdered
 from shared.errors import Throttled
 from shared.fight import FIGHT_ROUNDS, RECHECKS, STRIKES, keeps_distance
 from shared.identity import IdentityRef
@@ -458,8 +458,8 @@ def test_what_an_attempt_left_in_a_fight_is_tried_again_behind_the_next_look() -
 
 
 def _drifts(world: World) -> None:
-    """What was approved is not what is there any more: somebody else owns it now, and may sign in with it."""
-    world.directory.state = payroll(application=[password(7)])
+    """What was approved is not what is there any more: sign-in is allowed, and the application is locked."""
+    world.directory.state = payroll(application=[password(7)], lock={"isEnabled": True, "allProperties": True})
 
 
 async def _look_that_is_due(world: World) -> JsonObject:
@@ -666,6 +666,96 @@ def test_what_was_contained_again_after_a_no_is_told_as_contained() -> None:
         await responder.work({"incident": chain.incident, "because": "watch"})
         await world.work_queue(responder, timedelta(minutes=16))
 
+        assert await world.status() is Status.CONTAINED
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
+
+
+@pytest.mark.parametrize("fault", ["it cannot be read", "none"])
+def test_what_stands_is_contained_again_while_what_was_approved_cannot_be_checked(fault: str) -> None:
+    """Whoever undid the block had half an hour, as long as grants that the approved plan shows could not be read."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await waits_beside(world, responder)
+        chain, look = await world.chain(), type(world.directory).look.__get__(world.directory)
+        asked, why = chain.last(Planned), CouldNotLook("throttled", may_help_later=True)
+        assert asked is not None
+
+        async def blind(subject: IdentityRef, parts: frozenset[PartName]) -> Gathered:
+            found = await look(subject, parts)
+            return replace(found, grants=why) if PartName.GRANTS in parts else found
+
+        if fault != "none":
+            world.directory.look = blind  # pyright: ignore[reportAttributeAccessIssue]
+        await world.instance().approve(chain.incident, asked.hash, approved=True, reason="do it", by="Ada")
+        if fault != "none":
+            await world.work_queue(responder, timedelta(seconds=5))
+        _enable(world)
+        await responder.work({"incident": chain.incident, "because": "watch"})
+        blocked, taken = not world.directory.state.enabled, "tags=cordon-custody" in world.directory.effects
+        world.directory.look = look  # pyright: ignore[reportAttributeAccessIssue]
+        await world.work_queue(responder, timedelta(minutes=9))
+
+        assert blocked
+        assert taken is (fault == "none")
+        assert "tags=cordon-custody" in world.directory.effects
+        assert await world.status() is Status.CONTAINED
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
+
+
+def test_a_crash_while_what_stands_is_contained_again_leaves_the_approved_plan_to_be_checked() -> None:
+    """What was begun of the one is not begun of the other, though their steps have one name."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await waits_beside(world, responder)
+        due, plan = await _look_that_is_due(world), (await world.chain()).last(Planned)
+        assert plan is not None
+        await responder.approve(str(due["incident"]), plan.hash, approved=True, reason="do it", by="Ada")
+        _drifts(world)
+        with suppress(Crash):
+            await hooked(world, _dies_as_it_blocks).instance("two").work({**due, "because": "watch"})
+        begun = (await world.chain()).last(Intended)
+        await world.work_queue(world.instance("three"), timedelta(minutes=3))
+        newest = (await world.chain()).last(Planned)
+
+        assert begun is not None
+        assert begun.plan_hash != plan.hash
+        assert not world.directory.state.enabled
+        assert newest is not None
+        assert newest.hash != plan.hash
+        assert "tags=cordon-custody" not in world.directory.effects
+        assert waiting_plan(await world.chain()) == newest
+
+    play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
+
+
+async def _dies_as_it_blocks(name: str) -> None:
+    if name == "tenant block":
+        raise Crash
+
+
+def test_what_was_contained_again_while_another_plan_waited_is_contained_after_a_no_to_that() -> None:
+    """The plan that nobody wanted counted as begun by what was done again beside it."""
+
+    async def story(world: World) -> None:
+        responder = world.instance()
+        await waits_beside(world, responder)
+        chain = await world.chain()
+        asked = chain.last(Planned)
+        assert asked is not None
+        _enable(world)
+        await responder.work({"incident": chain.incident, "because": "watch"})
+        await world.work_queue(responder, timedelta(minutes=2))
+        await responder.approve(chain.incident, asked.hash, approved=False, reason="no", by="Ada")
+        await world.work_queue(responder, timedelta(minutes=1))
+        _enable(world)
+        await responder.work({"incident": chain.incident, "because": "watch"})
+        await world.work_queue(responder, timedelta(minutes=16))
+
+        assert not world.directory.state.enabled
         assert await world.status() is Status.CONTAINED
 
     play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))

@@ -39,7 +39,7 @@ _REMEMBERED = 200_000  # keys of signals that this instance knows to have joined
 Announce: TypeAlias = Callable[[Sequence[Signal]], Coroutine[Any, Any, None]]
 AtOnce: TypeAlias = Callable[[Sequence[Chain]], Coroutine[Any, Any, None]]
 _Seen: TypeAlias = dict[IncidentId, Chain]
-"""Chains that one attempt to join a signal has read."""
+"""Chains that one attempt to join a signal has read, or the one before it in its batch has written to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +241,12 @@ class Inbox:
         self, signals: Sequence[Signal], delay: timedelta, gate: asyncio.Semaphore, sights: Mapping[str, _Sight]
     ) -> dict[str, Chain]:
         """The chain of the incident that each signal joined, by the signal's key."""
+        joined = dict[str, Chain]()
         async with gate:
-            joined = {signal.key: await self._join(signal, sights.get(signal.key)) for signal in signals}
+            seen: _Seen = {}
+            for signal in signals:
+                chain = await self._join(signal, sights.get(signal.key), seen)
+                joined[signal.key] = seen[chain.incident] = chain
             incidents = dict.fromkeys(chain.incident for chain in joined.values())  # in order: same seed, same trace
             for incident in incidents:
                 await self._store.queue.send({"incident": incident, "because": "signal"}, delay)
@@ -267,16 +271,19 @@ class Inbox:
                 await self._store.documents.insert(f"inbox-{signal.source}", _short(signal.record_id), body)
                 self._remember(signal.key)
 
-    async def _join(self, signal: Signal, sight: _Sight | None) -> Chain:
+    async def _join(self, signal: Signal, sight: _Sight | None, known: _Seen) -> Chain:
         """
+        `known`: chains that signals before it in its batch have joined. A rival's write shows when this one is
+        appended; then everything is read afresh.
+
         1. Find the open incident of one of the subject's ids, or name a new one.
         2. Point every id of the subject to it.
         3. Append the signal, unless it stands there already.
         """
         if sight and sight.is_new and (chain := await self._open(signal, sight.own)):
             return chain
-        for _ in range(_TRIES):
-            seen: _Seen = {}
+        for attempt in range(_TRIES):
+            seen: _Seen = {} if attempt else dict(known)
             incident = await self._point_all(signal, self._name(signal), seen)
             try:
                 if chain := await self._append(incident, signal, seen):
@@ -385,8 +392,10 @@ class Inbox:
         raise Unreachable(f"finding the incident of {id_}", "its pointer was changed by others without pause")
 
     async def _is_closed(self, incident: IncidentId, seen: _Seen) -> bool:
-        seen[incident] = chain = await self._read(incident)
-        return is_closed(chain)
+        """Closed is only what shows as closed now; that it is open still is proven by writing to it."""
+        if incident not in seen or is_closed(seen[incident]):
+            seen[incident] = await self._read(incident)
+        return is_closed(seen[incident])
 
     async def _is_born(self, incident: IncidentId) -> bool:
         """An id may point to an incident that nobody has opened yet, or never will."""

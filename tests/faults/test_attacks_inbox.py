@@ -217,3 +217,66 @@ def test_a_signal_at_any_moment_of_a_containment_is_answered(what: str) -> None:
             assert len(working(found)) <= 2
 
         play(story, STATE)
+
+
+def _leaks(count: int) -> list[JsonObject]:
+    made = ((f"leak-{n}", leak(n)) for n in range(1, count + 1))
+    return [{"type": "Cordon.Signal.RiskDetection", "id": id_, "source": "test", "data": data} for id_, data in made]
+
+
+def _with_detections(world: World, count: int) -> None:
+    world.directory.detections = tuple(replace(detection(), id=str(leak(n)["id"])) for n in range(1, count + 1))
+
+
+async def _reads(world: World, count: int) -> int:
+    """How often a journal is read while a batch of so many signals of one identity is taken in and contained."""
+    read = 0
+    _with_detections(world, count)
+
+    async def note(name: str) -> None:
+        nonlocal read
+        read += name == "journal read"
+
+    await hooked(world, note).instance().receive_events(_leaks(count))
+    return read
+
+
+def test_a_batch_about_one_identity_reads_its_journal_as_often_as_a_small_one() -> None:
+    """Each of two hundred changes of one identity read the journal that the ones before it had made longer."""
+    reads: list[int] = []
+    for count in (2, 12):
+
+        async def story(world: World, count: int = count) -> None:
+            reads.append(await _reads(world, count))
+            await world.work_queue(world.instance())
+            await assert_one_incident(world, count)
+
+        play(story, STATE)
+    assert reads[0] == reads[1]
+
+
+@pytest.mark.parametrize("place", range(1, 6))
+def test_a_batch_that_a_rival_writes_into_is_taken_in_whole(place: int) -> None:
+    """What one instance knows of the journal, from the signal before, is not true any more."""
+
+    async def story(world: World) -> None:
+        joins = 0
+        door = world.instance("door")
+        _with_detections(world, 6)
+
+        async def write_too(name: str) -> None:
+            nonlocal joins
+            joins += name == "journal append signal"
+            if name == "journal append signal" and joins == place:
+                await door.order(order(BY_CLIENT, 9))
+
+        await hooked(world, write_too).instance().receive_events(_leaks(6))
+        await world.work_queue(world.instance("last"))
+        found = working(await chains(world))
+
+        assert joins > 5
+        assert sum(len({s.record_id for s in chain.all(SignalJoined)}) for chain in found) == 7
+        assert all(status_of(chain.records, world.clock()) is Status.CONTAINED for chain in found)
+        assert is_clean(world)
+
+    play(story, STATE)

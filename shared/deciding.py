@@ -109,10 +109,11 @@ class Deciding:
         order = order_in(chain, since=looked_until(chain))
         if approved and standing is not None and order is None and is_let_go(chain):
             plan, look = await self._begin_approved(standing)
-            return (self._left_standing(), None) if plan is None and is_let_go(chain) else (plan, look)
+            return (self._left_standing(), None) if plan is None and self.puts_off else (plan, look)
         self.judged = True
         if is_decided(chain):
-            return standing or self._left_standing(), None
+            begun = standing if standing is not None and not is_let_go(chain) else None
+            return begun or self._left_standing(), None
         found, _ = await asyncio.gather(self._investigate(order), self._desk.recall_readiness())
         self._desk.precedence.enter(self._chain.incident)
         found = await choose_rung(found, self._desk.policy, self._desk.left_out)
@@ -126,6 +127,7 @@ class Deciding:
         if joins:
             return None, None
         if self._waits_for_better_times(found):
+            self.puts_off = True
             return None, None
         plan = await self._conclude(found, order, ahead)
         if plan is None and not self.puts_off and not is_closed(chain):

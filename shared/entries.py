@@ -427,6 +427,13 @@ class OwnerAsked(Entry):
     due: datetime | None = None
 
 
+class FoundInPlace(Entry):
+    """The plan with this hash was let go and checked, and every step of it was proven already: nothing was written."""
+
+    kind = "found-in-place"
+    plan_hash: str
+
+
 class Intended(Entry):
     """
     Before the first write of a step: what was there (`before`) and what will be written (`writes`). `plan_hash`: of the
@@ -931,6 +938,7 @@ KINDS: tuple[type[Entry], ...] = (
     Foreseen,
     Approved,
     OwnerAsked,
+    FoundInPlace,
     Intended,
     Applied,
     Verified,

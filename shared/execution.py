@@ -115,10 +115,15 @@ class Execution:
         if step.lasting:
             return True
         since = max(chain.place(Intended, step.id), self._planned())
-        if chain.place(StepStopped, step.id) > since:
+        if self.given_up_at(step) > since:
             return True
         verified = chain.last(Verified, step.id)
         return verified is not None and verified.answer == "held" and chain.place(Verified, step.id) > since
+
+    def given_up_at(self, step: PlannedStep) -> int:
+        """The place at which the plan that is worked on gave this step up, or -1; another's step may have its id."""
+        stops, plan = self._chain.told(StepStopped, step.id), self._plan_hash()
+        return max((record.sequence for record, stop in stops if stop.plan_hash in (plan, None)), default=-1)
 
     def new_look(self) -> Look:
         return Look(self._tenant.directory, self._subject, self._clock, self._tenant.estate)

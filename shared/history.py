@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Literal, TypeAlias, TypeVar
 
+from shared.begun import newest_begun
 from shared.chain import Line
 from shared.entries import (
     SIGNING_KEYS_IN_DOUBT,
@@ -45,7 +46,6 @@ from shared.entries import (
 )
 from shared.errors import JournalDamaged, NotFound
 from shared.journal import IncidentId, Record
-from shared.standing import newest_begun
 
 E = TypeVar("E", bound=Entry)
 

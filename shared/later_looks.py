@@ -24,7 +24,6 @@ from shared.entries import (
     Rechecked,
     RechecksSet,
     SignInsSeen,
-    StepStopped,
     Verified,
     WorkStarted,
 )
@@ -261,7 +260,7 @@ class LaterLooks:
 
     def is_stopped(self, step: PlannedStep) -> bool:
         """Whether the plan that is looked at has given this step up."""
-        return self._chain.place(StepStopped, step.id) > self.place_of_plan
+        return self.execution().given_up_at(step) > self.place_of_plan
 
     def _was_just_lost(self, step: PlannedStep) -> bool:
         """A look found it undone, and was killed before it could say so: nothing was written down since."""

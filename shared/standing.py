@@ -2,17 +2,19 @@
 Where the work on an incident stands, read from its journal. Pure.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Set
 from datetime import datetime, timedelta
 
 from shared.audit import LOOK_BACK
-from shared.chain import Chain, Line
+from shared.begun import newest_begun
+from shared.chain import Chain
 from shared.entries import (
     WAITING,
     Approved,
     Closed,
     Decided,
     Entry,
+    FoundInPlace,
     HeldBack,
     Intended,
     Investigated,
@@ -161,17 +163,19 @@ def is_let_go(chain: Chain) -> bool:
     Whether the plan that is to be carried out was let go by an answer to it and not begun yet: what has changed since
     is to be checked first. A step that lasts is begun by its rotation.
     """
-    plan, approved, planned = active_plan(chain), chain.last(Approved), chain.place(Planned)
+    plan, approved, at = active_plan(chain), chain.last(Approved), chain.place(Approved)
     if plan is None or approved is None or not plan.steps or approved.plan_hash != plan.hash:
         return False
-    return chain.place(Approved) > planned and not any(_begins(line.entry, plan.hash) for line in chain.lines[planned:])
+    return at > chain.place(Planned) and not any(_begins(line.entry, plan.hash) for line in chain.lines[at:])
 
 
 def _begins(entry: Entry, hash_: str) -> bool:
-    """Whether by this the plan with that hash was begun, if it is the newest. What stands may go on beside it."""
+    """Whether by this the plan with that hash, which was let go before, was begun. What stands may go on beside it."""
     match entry:
-        case Intended(plan_hash=of) | StepStopped(plan_hash=of) | SecretsBegun(plan_hash=of):
+        case FoundInPlace(plan_hash=of) | Intended(plan_hash=of) | StepStopped(plan_hash=of):
             return of in (hash_, None)
+        case SecretsBegun(plan_hash=of):
+            return of == hash_
         case _:
             return False
 
@@ -203,29 +207,6 @@ def standing_plan(chain: Chain) -> tuple[Planned, int] | None:
             case _:
                 pass
     return None
-
-
-def newest_begun(lines: Iterable[Line]) -> int:
-    """
-    The place of the newest plan of which a step was begun while nothing held it back, or -1. What is begun while it
-    waits is a step of the plan before it, which is contained again.
-    """
-    newest, begun, hash_, held = -1, -1, "", False
-    places = dict[str | None, int]()
-    for line in lines:
-        match line.entry:
-            case Planned(hash=hash_):
-                newest, held = line.record.sequence, False
-                places[hash_] = newest
-            case HeldBack(by=by) if by != "switch":
-                held = True
-            case Approved(plan_hash=approved) if approved == hash_:
-                held = False
-            case Intended(plan_hash=of) if not held:
-                begun = max(begun, places.get(of, newest))
-            case _:
-                pass
-    return begun
 
 
 def _with_restorations(chain: Chain, given_up: Set[str]) -> Set[str]:

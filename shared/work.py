@@ -28,6 +28,7 @@ from shared.entries import (
     Entry,
     Escalated,
     FollowSet,
+    FoundInPlace,
     HeldBack,
     Investigated,
     OwnerAsked,
@@ -155,7 +156,7 @@ class Work:
         """
         Behind what could not wait for it: decide on what joined before this attempt began, for it answers that.
         """
-        if plan is not None and is_decided(self._chain):
+        if is_closed(self._chain) or (plan is not None and is_decided(self._chain)):
             return plan, done
         return await self._decide_behind(plan, done=done, approved=False)
 
@@ -397,7 +398,11 @@ class Work:
             undone = await self._looks.undone(plan)
             if undone and self._chain.last(RechecksSet) is not None:
                 await self._chain.write(self._looks.rechecked(undone, 0, 0, trigger="news"))
-        return await execution.carry_out(plan, look)
+        done = await execution.carry_out(plan, look)
+        lasts = any(step.lasting for step in plan.steps)
+        if done and not lasts and is_let_go(self._chain) and plan == active_plan(self._chain):
+            await self._chain.write(FoundInPlace(plan_hash=plan.hash))
+        return done
 
     def _forbidden_now(self, plan: Planned) -> HeldBack | None:
         """Settings and policy may have changed since the plan was made; they can stop it, never widen it."""
@@ -418,7 +423,7 @@ class Work:
         await self._send_resume()
         await self._begin("recheck")
         done, doing = await self._carry_out(plan, None, looked=True), plan
-        if is_let_go(self._chain):
+        if is_let_go(self._chain) and not self._is_switched_off():
             doing, done = await self._decide_behind(doing, done=done, approved=True)
         if _waits_to_be_judged(self._chain) and not self._deciding.puts_off:
             doing, done = await self._judge_too(doing, done=done)
@@ -486,12 +491,7 @@ class Work:
             await close(self._desk, self._chain, "dismissed", why)
             return
         undecided = self._deciding.puts_off or (plan is None and not is_decided(self._chain))
-        stopped = self._chain.last(HeldBack)
-        switched_off = (
-            stopped is not None
-            and stopped.by == "switch"
-            and self._chain.place(HeldBack) > self._chain.place(WorkStarted)
-        )
+        switched_off = self._is_switched_off()
         if self._chain.place(Rechecked) > self._put_down_before() and is_set_back(self._chain):
             if is_struck(self._chain):
                 await self._looks.tell_of_fight()
@@ -511,6 +511,11 @@ class Work:
             await self._chain.write(WorkEnded())
         else:
             await self._go_on_later(None if undecided else plan)
+
+    def _is_switched_off(self) -> bool:
+        """Whether the stop switch was what held this attempt back last."""
+        stopped, chain = self._chain.last(HeldBack), self._chain
+        return stopped is not None and stopped.by == "switch" and chain.place(HeldBack) > chain.place(WorkStarted)
 
     async def _go_on_later(self, plan: Planned | None) -> None:
         """`plan`: what is not proven yet; None: it is not decided yet."""
@@ -566,7 +571,8 @@ class Work:
         The message first, then the word that it was sent: sent twice, it does nothing the second time.
         """
         asked = any(step.lasting for step in plan.steps)
-        begun = self._chain.place(SecretsBegun) > self._looks.place_of_plan
+        told = self._chain.told(SecretsBegun)
+        begun = any(r.sequence > self._looks.place_of_plan and each.plan_hash == plan.hash for r, each in told)
         if not asked or begun or not self._is_cut_off(plan):
             return
         await self._send(timedelta(), because="rotation")

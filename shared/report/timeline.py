@@ -15,6 +15,7 @@ from shared.entries import (
     Followed,
     FollowSet,
     Foreseen,
+    FoundInPlace,
     HeldBack,
     Intended,
     Investigated,
@@ -129,6 +130,8 @@ def _tell_step(entry: Entry) -> str | None:
             return f"The audit log tells of our own write, {utc(seen.at)}: {seen.activity} ({seen.audit_id})."
         case SignInsSeen() as seen:
             return _tell_sign_ins(seen)
+        case FoundInPlace():
+            return "Everything that the approved plan asks for was in place already."
         case StepStopped() as stopped:
             return f"Stopped: {stopped.outcome}. {sentence(stopped.reason)}"
         case _:

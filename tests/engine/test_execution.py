@@ -771,6 +771,7 @@ def test_a_stop_between_two_effects_of_one_step_keeps_the_second_from_coming() -
         (["planned", "intended", "stopped", "planned"], False),
         (["planned", "held"], True),
         (["planned", "stopped"], True),
+        (["planned", "intended", "another stopped"], False),
     ],
 )
 def test_a_step_is_settled_by_what_came_after_its_plan_and_its_last_intent(entries: list[str], settled: bool) -> None:
@@ -785,6 +786,7 @@ def test_a_step_is_settled_by_what_came_after_its_plan_and_its_last_intent(entri
             "intended": Intended(before={}, writes=()),
             "applied": Applied(writes=()),
             "stopped": StepStopped(outcome="gone", reason="r", todo="t"),
+            "another stopped": StepStopped(plan_hash="0" * 64, outcome="gone", reason="r", todo="t"),
             **{answer: Verified(answer=answer, proof="p") for answer in ("held", "not-held", "unknown")},
         }
         for word in entries:

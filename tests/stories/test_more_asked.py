@@ -191,12 +191,12 @@ async def _dies_at_the_last_word(name: str) -> None:
         raise Crash
 
 
-async def _dies_as_it_begins(name: str) -> None:
+async def dies_as_it_begins(name: str) -> None:
     if name == "journal append work-started":
         raise Crash
 
 
-def _enable(world: World) -> None:
+def enable(world: World) -> None:
     world.directory.state = replace(world.directory.state, enabled=True)
 
 
@@ -212,11 +212,11 @@ def test_a_signal_that_comes_in_a_fight_is_judged_when_the_next_look_is_due(
         await world.hear_of_leak(responder)
         for _ in range(STRIKES):
             await world.work_queue(responder, timedelta(seconds=40))
-            _enable(world)
+            enable(world)
             await responder.work({"incident": (await world.chain()).incident, "because": "watch"})
         distant = keeps_distance(await world.chain(), world.clock())
         if goes_on:
-            _enable(world)
+            enable(world)
         await hear(world, responder, ODD)
         await world.work_queue(responder, timedelta(seconds=1))
         early = "tags=cordon-custody" in world.directory.effects
@@ -240,14 +240,14 @@ def test_a_signal_that_comes_between_a_look_and_its_containment_is_judged(moment
         responder, heard = world.instance(), False
         await world.hear_of_leak(responder)
         await world.work_queue(responder, timedelta(seconds=30))
-        _enable(world)
+        enable(world)
 
         async def hears(name: str) -> None:
             nonlocal heard
             if name == moment and not heard:
                 heard = True
                 with suppress(Crash):
-                    await hear(world, hooked(world, _dies_as_it_begins).instance("two"), ODD)
+                    await hear(world, hooked(world, dies_as_it_begins).instance("two"), ODD)
 
         id_ = (await world.chain()).incident
         await hooked(world, hears).instance("three").work({"incident": id_, "because": "watch"})
@@ -306,7 +306,7 @@ def test_what_waits_for_a_person_is_not_carried_out_because_what_stands_was_cont
         if declined:
             await responder.approve(chain.incident, plan.hash, approved=False, reason="not needed", by="Ada")
         for _ in range(STRIKES - 1):
-            _enable(world)
+            enable(world)
             await responder.work({"incident": chain.incident, "because": "watch"})
             await world.work_queue(responder, timedelta(minutes=2))
 
@@ -327,7 +327,7 @@ def test_a_plan_that_waits_beside_a_fight_takes_nothing_of_its_distance() -> Non
         responder = world.instance()
         await waits_beside(world, responder)
         for _ in range(FIGHT_ROUNDS):
-            _enable(world)
+            enable(world)
             await responder.work({"incident": (await world.chain()).incident, "because": "watch"})
             await world.work_queue(responder, timedelta(seconds=5))
         chain = await world.chain()
@@ -353,7 +353,7 @@ def test_what_was_approved_is_looked_at_again_also_where_more_is_asked_beside_it
         await hear(world, responder, ODD)
         await world.work_queue(responder, timedelta(seconds=2))
         blocked = not world.directory.state.enabled
-        _enable(world)
+        enable(world)
         await world.work_queue(responder)
 
         assert blocked
@@ -437,7 +437,7 @@ def test_what_an_attempt_left_in_a_fight_is_tried_again_behind_the_next_look() -
         await world.hear_of_leak(responder)
         for _ in range(STRIKES + 2):
             await world.work_queue(responder, timedelta(seconds=45))
-            _enable(world)
+            enable(world)
             await responder.work({"incident": (await world.chain()).incident, "because": "watch"})
         await world.work_queue(responder, timedelta(minutes=20))
         world.directory.state = payroll(application=[password(9)])
@@ -457,7 +457,7 @@ def test_what_an_attempt_left_in_a_fight_is_tried_again_behind_the_next_look() -
     play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
 
 
-def _drifts(world: World) -> None:
+def drifts(world: World) -> None:
     """What was approved is not what is there any more: sign-in is allowed, and the application is locked."""
     world.directory.state = payroll(application=[password(7)], lock={"isEnabled": True, "allProperties": True})
 
@@ -481,15 +481,15 @@ def test_what_was_approved_is_begun_by_no_look_without_being_checked(by: str, la
         due, plan = await _look_that_is_due(world), (await world.chain()).last(Planned)
         assert plan is not None
         if told:
-            _enable(world)
+            enable(world)
             with suppress(Crash):
-                await hooked(world, _dies_as_it_begins).instance("two").work({**due, "because": by})
+                await hooked(world, dies_as_it_begins).instance("two").work({**due, "because": by})
         found = (await world.chain()).last(Rechecked)
         await responder.approve(str(due["incident"]), plan.hash, approved=True, reason="do it", by="Ada")
         if late:
             await asyncio.sleep(LIFE.total_seconds() + 60)
         else:
-            _drifts(world)
+            drifts(world)
         await world.instance("three").work({**due, "because": by})
         await world.work_queue(responder, timedelta(minutes=2))
         newest = (await world.chain()).last(Planned)
@@ -514,7 +514,7 @@ def test_what_waits_beside_what_was_contained_again_is_still_told_as_waiting() -
         chain = await world.chain()
         plan = chain.last(Planned)
         assert plan is not None
-        _enable(world)
+        enable(world)
         await responder.work({"incident": chain.incident, "because": "watch"})
         await world.work_queue(responder, timedelta(minutes=2))
         status = await world.status()
@@ -540,7 +540,7 @@ def test_what_was_let_go_and_stopped_before_it_began_hides_nothing_that_is_undon
         await responder.approve(str(due["incident"]), plan.hash, approved=True, reason="do it", by="Ada")
         await world.work_queue(responder, timedelta(minutes=2))
         stopped = world.directory.effects[:]
-        _enable(world)
+        enable(world)
         await world.switch.set(stopped=False, reason="", by="Ada")
         if at_once:
             await responder.work({"incident": due["incident"], "because": "watch"})
@@ -562,7 +562,7 @@ def test_what_waits_can_still_be_approved_once_the_switch_stopped_what_stands_be
         plan = chain.last(Planned)
         assert plan is not None
         await world.switch.set(stopped=True, reason="a look at it first", by="Ada")
-        _enable(world)
+        enable(world)
         await responder.work({"incident": chain.incident, "because": "watch"})
         await world.work_queue(responder, timedelta(minutes=2))
         held = (await world.chain()).last(HeldBack)
@@ -580,7 +580,7 @@ def test_what_waits_can_still_be_approved_once_the_switch_stopped_what_stands_be
     play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
 
 
-async def _first_plan(world: World, responder: Responder) -> tuple[str, str]:
+async def first_plan(world: World, responder: Responder) -> tuple[str, str]:
     await world.hear_of_leak(responder)
     await world.work_queue(responder, timedelta(seconds=30))
     chain = await world.chain()
@@ -599,7 +599,7 @@ def test_a_signal_alike_takes_no_answer_from_what_was_approved_and_stopped_befor
 
     async def story(world: World) -> None:
         responder = world.instance()
-        incident, hash_ = await _first_plan(world, responder)
+        incident, hash_ = await first_plan(world, responder)
         await world.switch.set(stopped=True, reason="a look at it first", by="Ada")
         await responder.approve(incident, hash_, approved=True, reason="leaked", by="Ada")
         await world.work_queue(responder, timedelta(minutes=2))
@@ -616,7 +616,7 @@ def test_an_old_answer_to_another_plan_holds_up_no_containment_after_a_crash() -
 
     async def story(world: World) -> None:
         responder = world.instance()
-        incident, hash_ = await _first_plan(world, responder)
+        incident, hash_ = await first_plan(world, responder)
         world.directory.state = payroll(application=[password(1), password(2)])
         await responder.approve(incident, hash_, approved=True, reason="leaked", by="Ada")
         await world.work_queue(responder, timedelta(minutes=2))
@@ -639,7 +639,7 @@ def test_what_waits_is_told_as_waiting_once_the_switch_that_stopped_what_stands_
         await waits_beside(world, responder)
         incident = (await world.chain()).incident
         await world.switch.set(stopped=True, reason="a look at it first", by="Ada")
-        _enable(world)
+        enable(world)
         await responder.work({"incident": incident, "because": "watch"})
         await world.work_queue(responder, timedelta(minutes=2))
         await world.switch.set(stopped=False, reason="", by="Ada")
@@ -662,7 +662,7 @@ def test_what_was_contained_again_after_a_no_is_told_as_contained() -> None:
         plan = chain.last(Planned)
         assert plan is not None
         await responder.approve(chain.incident, plan.hash, approved=False, reason="no", by="Ada")
-        _enable(world)
+        enable(world)
         await responder.work({"incident": chain.incident, "because": "watch"})
         await world.work_queue(responder, timedelta(minutes=16))
 
@@ -691,7 +691,7 @@ def test_what_stands_is_contained_again_while_what_was_approved_cannot_be_checke
         await world.instance().approve(chain.incident, asked.hash, approved=True, reason="do it", by="Ada")
         if fault != "none":
             await world.work_queue(responder, timedelta(seconds=5))
-        _enable(world)
+        enable(world)
         await responder.work({"incident": chain.incident, "because": "watch"})
         blocked, taken = not world.directory.state.enabled, "tags=cordon-custody" in world.directory.effects
         world.directory.look = look  # pyright: ignore[reportAttributeAccessIssue]
@@ -714,7 +714,7 @@ def test_a_crash_while_what_stands_is_contained_again_leaves_the_approved_plan_t
         due, plan = await _look_that_is_due(world), (await world.chain()).last(Planned)
         assert plan is not None
         await responder.approve(str(due["incident"]), plan.hash, approved=True, reason="do it", by="Ada")
-        _drifts(world)
+        drifts(world)
         with suppress(Crash):
             await hooked(world, _dies_as_it_blocks).instance("two").work({**due, "because": "watch"})
         begun = (await world.chain()).last(Intended)
@@ -746,12 +746,12 @@ def test_what_was_contained_again_while_another_plan_waited_is_contained_after_a
         chain = await world.chain()
         asked = chain.last(Planned)
         assert asked is not None
-        _enable(world)
+        enable(world)
         await responder.work({"incident": chain.incident, "because": "watch"})
         await world.work_queue(responder, timedelta(minutes=2))
         await responder.approve(chain.incident, asked.hash, approved=False, reason="no", by="Ada")
         await world.work_queue(responder, timedelta(minutes=1))
-        _enable(world)
+        enable(world)
         await responder.work({"incident": chain.incident, "because": "watch"})
         await world.work_queue(responder, timedelta(minutes=16))
 

@@ -56,13 +56,12 @@ class DirectoryAudit:
         if is_echo(audit):
             return _ECHO
         others = tuple(_another(self.name, audit, subject) for subject in subjects[1:])
-        told_apart = "" if not others else f" ({NOT_TOLD_APART})"
         return Signal(
             source=self.name,
             record_id=audit.id,
             subject=subjects[0],
             observed_at=audit.at,
-            summary=one_line(_summary(audit, subjects[0]) + told_apart),
+            summary=_summary(audit, subjects[0], told_apart=not others),
             facts=_facts(audit),
             others=others,
         )
@@ -75,7 +74,7 @@ def _another(source: str, audit: AuditRecord, subject: IdentityRef) -> Signal:
         record_id=f"{audit.id}/{subject.principal_id or subject.app_object_id}",
         subject=subject,
         observed_at=audit.at,
-        summary=one_line(f"{_summary(audit, subject)} ({NOT_TOLD_APART})"),
+        summary=_summary(audit, subject, told_apart=False),
         facts={**_facts(audit), "record": audit.id},
     )
 
@@ -93,11 +92,12 @@ def _policy_touched(audit: AuditRecord) -> PolicyTouched:
     )
 
 
-def _summary(audit: AuditRecord, subject: IdentityRef) -> str:
+def _summary(audit: AuditRecord, subject: IdentityRef, *, told_apart: bool) -> str:
     named = next((target.display_name for target in audit.targets if target.id in _ids(subject)), None)
     who = f"“{one_line(named, NAME)}”" if named else str(subject)
     outcome = "" if audit.result == "success" else f" ({audit.result})"
-    return one_line(f"{_activity(audit)} on {who} by {_actor(audit.actor)}{outcome}")
+    doubt = "" if told_apart else f" ({NOT_TOLD_APART})"
+    return one_line(f"{_activity(audit)} on {who} by {_actor(audit.actor)}{outcome}{doubt}")
 
 
 def _activity(audit: AuditRecord) -> str:

@@ -286,7 +286,10 @@ class Polling:
                 await self._policy_touched(found)
             if isinstance(found, NotASignal):
                 continue
-            (own if await self._is_own_doing(found) else signals).extend((found, *found.others))
+            if not await self._is_own_doing(found):
+                signals += (found, *found.others)
+            elif not found.others:  # what may be about another one is no evidence of a step
+                own.append(found)
         taken = await self._inbox.take(signals if choose is None else await choose(signals))
         if own and source.name == "directory-audit":
             await self._see_own(own)

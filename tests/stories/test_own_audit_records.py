@@ -1,13 +1,16 @@
 """Cordon's own writes come back in the audit log, and count as evidence there and nowhere else."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
+from shared.case import Known, Owners
 from shared.entries import SeenInLogs
 from shared.signal import JsonObject
-from tests.fakes import CORDON_PRINCIPAL, PAYROLL, PAYROLL_APP, password, payroll
-from tests.stories.world import World, play
+from tests.fakes import CORDON_PRINCIPAL, PAYROLL, PAYROLL_APP, owner, password, payroll
+from tests.stories.world import POLICY, World, play
 
 STRANGER = "88888888-0000-4000-8000-000000000001"
 
@@ -96,3 +99,30 @@ def test_what_is_not_that_write_is_no_evidence() -> None:
         assert await _seen(world) == []
 
     play(story, payroll(application=[password(1)]))
+
+
+def test_an_owner_taken_from_one_of_two_is_no_evidence_unless_the_record_says_from_which() -> None:
+    """Of two service principals the owner's property names the owned one; without, it may be the other one."""
+
+    def target(id_: str, owned: str | None = None) -> JsonObject:
+        named: JsonObject = {"displayName": "ServicePrincipal.ObjectID", "oldValue": f'"{owned}"', "newValue": None}
+        return {"id": id_, "type": "ServicePrincipal", "modifiedProperties": [named] if owned else []}
+
+    async def story(world: World) -> None:
+        responder, robot = world.instance(), replace(owner(9), type="servicePrincipal")
+        world.directory.owners = Known(Owners(Known(()), Known((robot,))))
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(minutes=2))
+        removal = partial(_record, world, activityDisplayName="Remove owner from service principal")
+        world.feeds.log = [removal("Directory_1", targetResources=[target(PAYROLL), target(robot.id)])]
+        await asyncio.sleep(600)
+        await responder.sweep_audits()
+        unsaid = await _seen(world)
+        world.feeds.log = [removal("Directory_2", targetResources=[target(robot.id, PAYROLL), target(PAYROLL)])]
+        await asyncio.sleep(600)
+        await responder.sweep_audits()
+
+        assert unsaid == []
+        assert [audit for _, audit in await _seen(world)] == ["Directory_2"]
+
+    play(story, payroll(), policy=POLICY.replace("[block-sign-in, replace-credentials]", "[custody]"))

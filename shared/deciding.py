@@ -128,9 +128,9 @@ class Deciding:
             return None, None
         if self._waits_for_better_times(found):
             self.puts_off = True
-            return None, None
+            return self._left_standing(), None
         plan = await self._conclude(found, order, ahead)
-        if plan is None and not self.puts_off and not is_closed(chain):
+        if plan is None and not is_closed(chain):
             return self._left_standing(), None
         return plan, found.look
 

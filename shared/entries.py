@@ -428,7 +428,7 @@ class OwnerAsked(Entry):
 
 
 class FoundInPlace(Entry):
-    """The plan with this hash was let go and checked, and every step of it was proven already: nothing was written."""
+    """The plan with this hash was let go and checked, and is proven; none of its steps had to be begun for it."""
 
     kind = "found-in-place"
     plan_hash: str

@@ -130,9 +130,10 @@ def called_off(incident: Chain) -> str | None:
 
 def is_begun(chain: Chain, incident: Chain) -> bool:
     """Whether what was set off last is in the rotation's journal: once for each plan, however often it is said."""
-    begun, said = chain.last(RotationBegun), incident.place(SecretsBegun)
-    plans = (line.record.sequence for line in incident.lines[: said + 1] if isinstance(line.entry, Planned))
-    return begun is not None and begun.set_off > max(plans, default=-1)
+    begun, said, at = chain.last(RotationBegun), incident.last(SecretsBegun), incident.place(SecretsBegun)
+    plans = (line.record.sequence for line in incident.lines[: at + 1] if isinstance(line.entry, Planned))
+    is_of_it = begun is not None and said is not None and begun.plan_hash == said.plan_hash
+    return begun is not None and is_of_it and begun.set_off > max(plans, default=-1)
 
 
 class Sitting:

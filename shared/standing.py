@@ -192,17 +192,15 @@ def standing_plan(chain: Chain) -> tuple[Planned, int] | None:
         return active, chain.place(Planned)
     if undo_under_way(chain) is not None:
         return None
-    newest, begun, given_up = newest_begun(chain.lines), set[str | None](), set[str]()
+    newest, given_up = newest_begun(chain.lines), set[str]()
     for line in reversed(chain.lines):
         match line.entry:
             case UndoOrdered(steps=None):
                 return None
             case UndoOrdered(steps=steps):
                 given_up.update(steps or ())
-            case Intended():
-                begun.add(line.record.step)
             case Planned() as plan if line.record.sequence == newest:
-                standing = _without(plan, _with_restorations(chain, given_up), begun) if given_up else plan
+                standing = _without(chain, plan, _with_restorations(chain, given_up)) if given_up else plan
                 return (standing, line.record.sequence) if standing.steps else None
             case _:
                 pass
@@ -217,9 +215,13 @@ def _with_restorations(chain: Chain, given_up: Set[str]) -> Set[str]:
     return {*given_up, *(step.id for step in steps if step.action == "restore-application")}
 
 
-def _without(plan: Planned, given_up: Set[str], begun: Set[str | None]) -> Planned:
-    """What an undo in part has left of it: what it never came to is not begun by a look at the rest."""
-    steps = tuple(step for step in plan.steps if step.id in begun and step.id not in given_up)
+def _without(chain: Chain, plan: Planned, given_up: Set[str]) -> Planned:
+    """
+    What an undo in part has left of it. What it never came to is not begun by a look at the rest; what an earlier plan
+    did stands in this one, too, which found it in place.
+    """
+    begun = {step.id for step in plan.steps if chain.last(Intended, step.id) and not is_back(chain, step.id)}
+    steps = tuple(step for step in plan.steps if step.id in begun - given_up)
     return plan.model_copy(update={"steps": steps})
 
 

@@ -423,10 +423,13 @@ class Work:
         await self._send_resume()
         await self._begin("recheck")
         done, doing = await self._carry_out(plan, None, looked=True), plan
-        if is_let_go(self._chain) and not self._is_switched_off():
-            doing, done = await self._decide_behind(doing, done=done, approved=True)
-        if _waits_to_be_judged(self._chain) and not self._deciding.puts_off:
-            doing, done = await self._judge_too(doing, done=done)
+        try:
+            if is_let_go(self._chain) and not self._is_switched_off():
+                doing, done = await self._decide_behind(doing, done=done, approved=True)
+            if _waits_to_be_judged(self._chain) and not self._deciding.puts_off:
+                doing, done = await self._judge_too(doing, done=done)
+        finally:
+            self._desk.precedence.leave(self._incident)
         await self._end(doing, done=done)
 
     # Undoing
@@ -486,11 +489,12 @@ class Work:
         if self._chain.place(Closed) > self._chain.place(WorkStarted):
             await self._chain.write(WorkEnded())
             return
-        if done and plan is not None and (why := dismissed_because(self._chain) or self._dismissed_by_rule(plan)):
+        undecided = self._deciding.puts_off or (plan is None and not is_decided(self._chain))
+        over = plan if done and not undecided else None
+        if over is not None and (why := dismissed_because(self._chain) or self._dismissed_by_rule(over)):
             await self._chain.write(WorkEnded())
             await close(self._desk, self._chain, "dismissed", why)
             return
-        undecided = self._deciding.puts_off or (plan is None and not is_decided(self._chain))
         switched_off = self._is_switched_off()
         if self._chain.place(Rechecked) > self._put_down_before() and is_set_back(self._chain):
             if is_struck(self._chain):
@@ -607,7 +611,7 @@ class Work:
     async def _set_rechecks(self) -> None:
         """Send the messages for the later looks, then write down that they were sent."""
         newest = self._chain.last(RechecksSet)
-        written = max(self._chain.place(Applied), self._chain.place(UndoOrdered))
+        written = max(self._looks.place_of_plan, *map(self._chain.place, (Applied, UndoOrdered, FoundInPlace)))
         if newest and self._chain.place(RechecksSet) > written and not is_blind_at_the_end(self._chain, newest):
             return
         if newest is None or max(map(self._chain.place, (UndoOrdered, Planned))) > self._chain.place(RechecksSet):

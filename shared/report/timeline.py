@@ -131,7 +131,7 @@ def _tell_step(entry: Entry) -> str | None:
         case SignInsSeen() as seen:
             return _tell_sign_ins(seen)
         case FoundInPlace():
-            return "Everything that the approved plan asks for was in place already."
+            return "Everything that the approved plan asks for is in place already."
         case StepStopped() as stopped:
             return f"Stopped: {stopped.outcome}. {sentence(stopped.reason)}"
         case _:

@@ -716,7 +716,7 @@ def test_a_crash_while_what_stands_is_contained_again_leaves_the_approved_plan_t
         await responder.approve(str(due["incident"]), plan.hash, approved=True, reason="do it", by="Ada")
         drifts(world)
         with suppress(Crash):
-            await hooked(world, _dies_as_it_blocks).instance("two").work({**due, "because": "watch"})
+            await hooked(world, dies_as_it_blocks).instance("two").work({**due, "because": "watch"})
         begun = (await world.chain()).last(Intended)
         await world.work_queue(world.instance("three"), timedelta(minutes=3))
         newest = (await world.chain()).last(Planned)
@@ -732,7 +732,7 @@ def test_a_crash_while_what_stands_is_contained_again_leaves_the_approved_plan_t
     play(story, STATE, policy=TWO_RULES.replace("VERDICT", "ask"))
 
 
-async def _dies_as_it_blocks(name: str) -> None:
+async def dies_as_it_blocks(name: str) -> None:
     if name == "tenant block":
         raise Crash
 

@@ -8,10 +8,11 @@ of the objects that were changed, however long the log is. What is not certain i
 happens to show.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import cast
+from functools import lru_cache
+from typing import NamedTuple, cast
 
 from shared.audit import (
     address_changes,
@@ -62,8 +63,7 @@ Key = tuple[str, str, str]
 """The object's id, what of it, and which one of several ("" where there is one)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What a record changed. A side that it does not tell in full is UNTOLD."""
 
     key: Key
@@ -77,7 +77,10 @@ def changes_in(record: AuditRecord) -> Iterator[Change]:
         return
     for target in record.targets:
         if target.id is not None and target.type.casefold() in ("application", "serviceprincipal"):
-            yield from _of_target(record, target.id, target.properties)
+            for each in target.properties:
+                if each.name not in _TELLS_NOTHING:
+                    yield from _of_property(target.id, each)
+            yield from _of_target(record, target.id)
     if record.activity in _OWNERS:
         yield from _of_owner(record, added=_OWNERS[record.activity])
     elif record.activity in (APP_ROLE_GIVEN, APP_ROLE_TAKEN):
@@ -86,16 +89,22 @@ def changes_in(record: AuditRecord) -> Iterator[Change]:
         yield from (Change((id_, DELEGATED, ""), UNTOLD, UNTOLD) for id_ in _clients(record))
 
 
-def _of_target(record: AuditRecord, object_id: str, properties: Sequence[AuditProperty]) -> Iterator[Change]:
-    for each in properties:
-        yield from _of_property(object_id, each)
+def _of_target(record: AuditRecord, object_id: str) -> Iterator[Change]:
     for changed in address_changes(record, object_id) if tells_addresses(record) else ():
         sides = (UNTOLD if side is None else side for side in (changed.old, changed.new))
         yield Change((object_id, changed.kind, ""), *sides)
     if record.activity in _PUBLISHER:
         yield Change((object_id, PUBLISHER, ""), UNTOLD, UNTOLD)
-    if gives_role(record.activity) or record.activity.startswith(_ROLE_TAKEN):
+    if _is_of_roles(record.activity):
         yield Change((object_id, ROLES, ""), UNTOLD, UNTOLD)
+
+
+@lru_cache(maxsize=1024)
+def _is_of_roles(activity: str) -> bool:
+    return gives_role(activity) or activity.startswith(_ROLE_TAKEN)
+
+
+_TELLS_NOTHING = frozenset({"Included Updated Properties", "TargetId.ServicePrincipalNames"})  # of what is read below
 
 
 def _of_property(object_id: str, each: AuditProperty) -> Iterator[Change]:

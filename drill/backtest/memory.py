@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import cast
+from typing import TypeAlias, cast
 
 from drill.backtest.hindsight import (
     APP_ROLES,
@@ -84,6 +84,8 @@ _READ_LIVE = ("add app role assignment", "add delegated permission grant")
 _NO_SNAPSHOT = CouldNotLook("the export holds no service principals and applications")
 _OF_OTHER_PARTS = frozenset({OWNERS, APP_ROLES, DELEGATED, ROLES})
 _NO_GROUPS = CouldNotLook("an export holds no groups")
+_Reader: TypeAlias = Callable[[str | None], object]
+"""Reads one part of a service principal by its id."""
 _LOST = "is not certain: the log shows a later change, and not what was there before"
 
 
@@ -129,6 +131,11 @@ class Memory:
     _swept: datetime = _NEVER
     _as_of: int = 0
     _asked: frozenset[PartName] = frozenset()
+    _read: tuple[tuple[str, _Reader], ...] = ()  # of what was asked for
+    _unread: dict[str, CouldNotLook] = field(default_factory=dict[str, CouldNotLook])
+    _wholes: dict[Sort, datetime | None] = field(default_factory=dict[Sort, datetime | None])
+    _granted: dict[str, Known[Grants]] = field(default_factory=dict[str, Known[Grants]])
+    _proven: Part[frozenset[str]] | None = None
     _steady: int | None = None  # how many are enabled of those that were never switched
     _switched: list[str] = field(default_factory=list[str])
     _states: dict[str, _Stated] = field(default_factory=dict[str, _Stated])
@@ -175,11 +182,11 @@ class Memory:
         self._swept = now
         audits, issued, attempts = now - LOOK_BACK, now - SIGN_INS_BACK, now - ATTEMPTS_BACK
         for id_, kept in list(self._kept.items()):
-            if kept.audits:
+            if kept.audits and kept.audits[0].at < audits:
                 _forget(kept.audits, audits)
-            if kept.attempts:
+            if kept.attempts and kept.attempts[0].at < attempts:
                 _forget(kept.attempts, attempts)
-            if kept.issued:
+            if kept.issued and kept.issued[0].at < issued:
                 _forget(kept.issued, issued)
             if not (kept.audits or kept.issued or kept.attempts):
                 del self._kept[id_]
@@ -211,24 +218,32 @@ class Memory:
         the fewer times the rules are gone through. What they say in the end is the same.
         """
         principal = self.snapshot.principal_id(subject)
-        readers: Mapping[PartName, Callable[[], object]] = {
-            PartName.IDENTITY: lambda: self._identity(principal),
-            PartName.GRANTS: lambda: self._grants_of(principal),
-            PartName.OWNERS: lambda: self._owners(principal),
+        if not parts <= self._asked:
+            self._ask(self._asked | parts)
+        found: dict[str, object] = {name: _part(read, principal) for name, read in self._read}
+        return Gathered(**found, **self._unread)  # pyright: ignore[reportArgumentType]
+
+    def _ask(self, parts: frozenset[PartName]) -> None:
+        """Go on to read these, as far as an export tells them."""
+        readers: Mapping[PartName, _Reader] = {
+            PartName.IDENTITY: self._identity,
+            PartName.GRANTS: self._grants_of,
+            PartName.OWNERS: self._owners,
             PartName.DOMAINS: self._domains,
-            PartName.DETECTIONS: lambda: self._detections_of(principal),
-            PartName.RISK: lambda: self._risk_of(principal),
-            PartName.AUDITS: lambda: self._audits(principal),
-            PartName.GRANT_AUDITS: lambda: self._grant_audits(principal),
-            PartName.SIGN_INS: lambda: self._sign_ins(principal, SIGN_INS_BACK),
-            PartName.ATTEMPTS: lambda: self._sign_ins(principal, ATTEMPTS_BACK),
+            PartName.DETECTIONS: self._detections_of,
+            PartName.RISK: self._risk_of,
+            PartName.AUDITS: self._audits,
+            PartName.GRANT_AUDITS: self._grant_audits,
+            PartName.SIGN_INS: self._issued,
+            PartName.ATTEMPTS: self._attempts,
         }
-        self._asked |= parts
-        return Gathered(**{part: _part(readers.get(part), part) for part in self._asked})  # pyright: ignore[reportArgumentType]
+        self._asked = parts
+        self._read = tuple((part.value, read) for part, read in readers.items() if part in parts)
+        self._unread = {part.value: _not_replayed(part) for part in parts - readers.keys()}
 
     async def look_at_people(self, gathered: Gathered, parts: frozenset[PartName], now: datetime) -> Gathered:
         """People, their risk and their sign-ins are in logs that are not read here."""
-        return Gathered(**{part.value: _part(None, part) for part in parts})  # pyright: ignore[reportArgumentType]
+        return Gathered(**{part.value: _not_replayed(part) for part in parts})  # pyright: ignore[reportArgumentType]
 
     async def risk_of_users(self, users: Sequence[str]) -> Mapping[str, Part[RiskState | None]]:
         """The same."""
@@ -393,9 +408,20 @@ class Memory:
     def _grants_of(self, principal: str | None) -> Part[Grants]:
         if self.snapshot.is_empty or principal is None:
             return _NO_SNAPSHOT
-        return Known(
-            Grants(self._app_roles(principal), self._delegated(principal), self._roles(principal), groups=_NO_GROUPS)
-        )
+        known = self._granted.get(principal)
+        if known is None:
+            app_roles = self._app_roles(principal)
+            known = Known(Grants(app_roles, self._delegated(principal), self._roles(principal), groups=_NO_GROUPS))
+            if self._is_steady(principal, app_roles):
+                self._granted[principal] = known
+        return known
+
+    def _is_steady(self, principal: str, app_roles: Part[tuple[AppRole, ...]]) -> bool:
+        """Whether it holds the same all the time: the log tells of no change, and no role of the day it was given."""
+        told = self.hindsight.items
+        dated = isinstance(app_roles, Known) and any(each.created for each in app_roles.value)
+        names = self._both_names(principal)
+        return not dated and not any((name, what) in told for name in names for what in (APP_ROLES, DELEGATED, ROLES))
 
     def _app_roles(self, principal: str) -> Part[tuple[AppRole, ...]]:
         found, ticks = self.snapshot.app_roles_of(principal), self._as_of
@@ -459,7 +485,13 @@ class Memory:
                 owners[id_] = Owner(id_, type_[:1].lower() + type_[1:] or None, None)
         return Known(tuple(owners.values()))
 
-    def _domains(self) -> Part[frozenset[str]]:
+    def _domains(self, _: str | None) -> Part[frozenset[str]]:
+        """As the export shows them: the log tells of no change of them that could be taken back."""
+        if self._proven is None:
+            self._proven = self._verified()
+        return self._proven
+
+    def _verified(self) -> Part[frozenset[str]]:
         verified = [name.casefold() for name, each in self.snapshot.domains.items() if each.get("isVerified") is True]
         return Known(frozenset(verified)) if verified else CouldNotLook("the export does not hold the tenant's domains")
 
@@ -497,6 +529,12 @@ class Memory:
             found.update((each.id, each) for each in records)
         return Known(tuple(found.values()))
 
+    def _issued(self, principal: str | None) -> Part[SignInLog]:
+        return self._sign_ins(principal, SIGN_INS_BACK)
+
+    def _attempts(self, principal: str | None) -> Part[SignInLog]:
+        return self._sign_ins(principal, ATTEMPTS_BACK)
+
     def _sign_ins(self, principal: str | None, back: timedelta) -> Part[SignInLog]:
         record = self.snapshot.principals.get(principal or "")
         if principal is None or record is None:
@@ -526,6 +564,11 @@ class Memory:
 
     def _begins(self, sort: Sort) -> datetime | None:
         """From when on a log is whole."""
+        if sort not in self._wholes:
+            self._wholes[sort] = self._whole_from(sort)
+        return self._wholes[sort]
+
+    def _whole_from(self, sort: Sort) -> datetime | None:
         first = self.covers[sort].first if sort in self.covers else ""
         begins = datetime.fromisoformat(first).replace(tzinfo=UTC) if first else None
         if self.complete_from is None:
@@ -540,11 +583,9 @@ def _holding(holder: Holder, shown: JsonObject) -> Holder:
     return holder if same else replace(holder, passwords=passwords, keys=keys)
 
 
-def _part(read: Callable[[], object] | None, part: PartName) -> object:
-    if read is None:
-        return _not_replayed(part)
+def _part(read: _Reader, principal: str | None) -> object:
     try:
-        return read()
+        return read(principal)
     except (Unreadable, MalformedSignal) as problem:
         return CouldNotLook(f"the export cannot be read here: {problem}")
 

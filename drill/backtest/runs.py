@@ -174,8 +174,10 @@ def unpack_audit(ticks: int, id_: str, content: Plain) -> AuditRecord:
         at=to_moment(ticks),
         actor=AuditActor(*actor),
         targets=tuple(
-            AuditTarget(target, type_, name, tuple(AuditProperty(*each) for each in properties))
-            for target, type_, name, properties in targets
+            [
+                AuditTarget(target, type_, name, tuple([AuditProperty(*each) for each in properties]))
+                for target, type_, name, properties in targets
+            ]
         ),
         **dict(zip(_OF_RECORD, said, strict=True)),
     )

@@ -46,11 +46,13 @@ from shared.case import (
     Grants,
     Holder,
     IdentityState,
+    Key,
     Known,
     Owner,
     Owners,
     Part,
     PartName,
+    Password,
     RiskDetection,
     RiskState,
     SignIn,
@@ -84,6 +86,7 @@ _READ_LIVE = ("add app role assignment", "add delegated permission grant")
 _NO_SNAPSHOT = CouldNotLook("the export holds no service principals and applications")
 _OF_OTHER_PARTS = frozenset({OWNERS, APP_ROLES, DELEGATED, ROLES})
 _NO_GROUPS = CouldNotLook("an export holds no groups")
+_Credentials: TypeAlias = tuple[tuple[Password, ...], tuple[Key, ...]]
 _Reader: TypeAlias = Callable[[str | None], object]
 """Reads one part of a service principal by its id."""
 _LOST = "is not certain: the log shows a later change, and not what was there before"
@@ -103,6 +106,7 @@ class _Stated:
     """
     An identity as it was read, by what the log told then of every change of it: of that alone it is made. `keys` are
     the pasts of its credentials, `pasts` those of all else, and `alike` tells for each state of that one that was read.
+    `held` are the credentials of either object, by what the log told of them: a change is of one of the two.
     """
 
     pasts: tuple[Past, ...]
@@ -111,6 +115,7 @@ class _Stated:
         default_factory=dict[tuple[object, ...], Part[IdentityState]]
     )
     alike: dict[tuple[object, ...], IdentityState] = field(default_factory=dict[tuple[object, ...], IdentityState])
+    held: dict[tuple[str, object], _Credentials] = field(default_factory=dict[tuple[str, object], _Credentials])
 
 
 @dataclass(slots=True)
@@ -271,11 +276,12 @@ class Memory:
             if len(known.parts) >= _MOST_STATES:
                 known.parts.clear()
                 known.alike.clear()
+                known.held.clear()
             alike = known.alike.get(told)
             if alike is None:
                 part = self._read_identity(record, principal, application_id)
             else:
-                part = self._with_other_keys(alike, record, principal, application_id)
+                part = self._with_other_keys(known, alike, record, principal, application_id)
             if isinstance(part, Known):
                 known.alike[told] = part.value
             known.parts[whole] = part
@@ -290,22 +296,35 @@ class Memory:
         return others, keys
 
     def _with_other_keys(
-        self, alike: IdentityState, record: JsonObject, principal: str, application_id: str | None
+        self,
+        known: _Stated,
+        alike: IdentityState,
+        record: JsonObject,
+        principal: str,
+        application_id: str | None,
     ) -> Part[IdentityState]:
         """The same identity, of which nothing but credentials was changed: most changes are of those."""
         application = self.snapshot.applications.get(application_id) if application_id else None
-        shown = self._keys(record, principal, self._as_of)
-        shown_application = self._keys(application, application_id or "", self._as_of) if application else None
-        if shown is None or (application is not None and shown_application is None):
+        had = self._held(known, record, principal)
+        had_application = self._held(known, application, application_id or "") if application else None
+        if had is None or (application is not None and had_application is None):
             return CouldNotLook(f"which credentials it had {_LOST}")
         ours = alike.application
         return Known(
             replace(
                 alike,
-                principals=tuple(_holding(each, shown) for each in alike.principals),
-                application=_holding(ours, shown_application) if ours and shown_application is not None else ours,
+                principals=tuple([_holding(each, had) for each in alike.principals]),
+                application=_holding(ours, had_application) if ours and had_application is not None else ours,
             )
         )
+
+    def _held(self, known: _Stated, record: JsonObject, object_id: str) -> _Credentials | None:
+        """The credentials that one object had; None if they are not certain."""
+        told = self.hindsight.at((object_id, KEYS, ""), self._as_of, None)
+        held = known.held.get((object_id, told))
+        if held is None and (shown := self._keys(record, object_id, self._as_of)) is not None:
+            held = known.held[object_id, told] = credentials_of(shown)
+        return held
 
     def _read_identity(self, record: JsonObject, principal: str, application_id: str | None) -> Part[IdentityState]:
         application = self.snapshot.applications.get(application_id) if application_id else None
@@ -576,9 +595,9 @@ class Memory:
         return min(begins, self.complete_from) if begins else self.complete_from
 
 
-def _holding(holder: Holder, shown: JsonObject) -> Holder:
+def _holding(holder: Holder, had: _Credentials) -> Holder:
     """The same object with these credentials."""
-    passwords, keys = credentials_of(shown)
+    passwords, keys = had
     same = passwords == holder.passwords and keys == holder.keys
     return holder if same else replace(holder, passwords=passwords, keys=keys)
 

@@ -76,7 +76,7 @@ class Tally:
 
     def _is_kept(self, undone: Undone) -> bool:
         """Reasons may name a record each; those beyond the most that are kept are counted together."""
-        return undone in self.hung_on or len(self.hung_on) < _MOST_REASONS
+        return len(self.hung_on) < _MOST_REASONS or undone in self.hung_on
 
     @property
     def identities(self) -> set[str]:

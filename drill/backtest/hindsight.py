@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeAlias, cast
 
 from shared.audit import (
     address_changes,
@@ -61,6 +61,10 @@ _PUBLISHER = frozenset(map(normalise_activity, ("Set verified publisher", "Unset
 
 Key = tuple[str, str, str]
 """The object's id, what of it, and which one of several ("" where there is one)."""
+
+
+Left: TypeAlias = tuple[tuple[Key, object], ...]
+"""What a record left of each property, in plain values: None where it was not there, ... where that is not certain."""
 
 
 class Change(NamedTuple):
@@ -182,6 +186,10 @@ def _flag(value: object) -> object:
     return said if isinstance(said, bool) else UNTOLD
 
 
+def _as_plain(after: object) -> object:
+    return None if after is GONE else ... if after is UNTOLD else after
+
+
 @dataclass(slots=True)
 class Past:
     """One property of one object."""
@@ -205,10 +213,12 @@ class Hindsight:
     pasts: dict[Key, Past] = field(default_factory=dict[Key, Past])
     items: dict[tuple[str, str], set[str]] = field(default_factory=dict[tuple[str, str], set[str]])
 
-    def note(self, record: AuditRecord, ticks: int) -> None:
-        """In any order."""
-        for change in changes_in(record):
+    def note(self, record: AuditRecord, ticks: int) -> Left:
+        """In any order. What the record left is to be kept with it, for when it is passed by."""
+        found = tuple(changes_in(record))
+        for change in found:
             self._note(change.key, ticks, change.before, ticks)
+        return tuple([(change.key, _as_plain(change.after)) for change in found])
 
     def add(self, other: "Hindsight") -> None:
         for key, past in other.pasts.items():
@@ -224,10 +234,10 @@ class Hindsight:
             past.first, past.before = first, before
         past.last = max(past.last, last)
 
-    def pass_by(self, record: AuditRecord) -> None:
-        """In the order of time."""
-        for change in changes_in(record):
-            self.pasts[change.key].passed = change.after
+    def pass_by(self, left: Left) -> None:
+        """In the order of time: what was told when the record was noted."""
+        for key, after in left:
+            self.pasts[key].passed = GONE if after is None else UNTOLD if after is ... else after
 
     def at(self, key: Key, ticks: int, shown: object) -> object:
         """What was there at this moment, up to which the replay has come; `shown`: what the snapshot has."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias, cast, get_type_hints
 
+from drill.backtest.hindsight import Left
 from drill.backtest.memory import Memory
 from drill.backtest.outcome import Decided, Tally, Undone
 from drill.backtest.ruled_out import ruling_out
@@ -21,7 +22,7 @@ from drill.backtest.shapes import Sort
 from drill.backtest.sieve import Say, Sifted
 from shared.actions.interface import Means
 from shared.audit import is_followed
-from shared.case import AuditRecord, Case, IncidentStanding, Known, NotLooked, PartName, Suspicion
+from shared.case import Case, IncidentStanding, Known, NotLooked, PartName, Suspicion
 from shared.conditions.groups import All, AnyOf
 from shared.conditions.identity_kind import IsOfKind
 from shared.conditions.interface import Condition, NotMet, Unknown
@@ -363,7 +364,7 @@ class Replay:
         self._seen_at = deque[tuple[int, tuple[str, str]]]()
         self._suspects = self._all_suspects()
         self._pending: dict[str, list[Signal]] = {}
-        self._own_records: list[AuditRecord] = []  # since somebody else's last
+        self._left_by_own: list[Left] = []  # since somebody else's last
         self._others_until: datetime | None = None
         self.counts = Replayed()
 
@@ -388,7 +389,7 @@ class Replay:
         if not self._pending:
             return
         now, reported = to_moment(ends), self._pending
-        if not self._own_records:
+        if not self._left_by_own:
             self._others_until = now
         self._pending = {}
         self._memory.move_to(now, self._others_until)
@@ -421,14 +422,15 @@ class Replay:
         return False
 
     def _audit(self, ticks: int, id_: str, content: object) -> None:
-        record = unpack_audit(ticks, id_, content)
+        packed, left = cast("tuple[object, Left]", content)
+        record = unpack_audit(ticks, id_, packed)
         self._memory.audit(record)
         if record.actor.principal_id in self._own_ids or record.actor.client_id in self._own_ids:
-            self._own_records.append(record)
+            self._left_by_own.append(left)
         else:
             self._pass_own()
             self._others_until = record.at
-            self._memory.hindsight.pass_by(record)
+            self._memory.hindsight.pass_by(left)
         if is_followed(record.activity_as_sent):
             try:
                 self._report(self._audits.judge(record))
@@ -437,9 +439,9 @@ class Replay:
 
     def _pass_own(self) -> None:
         """What Cordon did within the minute of a signal came of it: it is not to be seen when that is decided."""
-        for record in self._own_records:
-            self._memory.hindsight.pass_by(record)
-        self._own_records = []
+        for left in self._left_by_own:
+            self._memory.hindsight.pass_by(left)
+        self._left_by_own = []
 
     def _risk(self, sort: Sort, record: JsonObject) -> None:
         """A newer row takes an older one's place, as in the lists that are read live."""

@@ -290,8 +290,8 @@ class _Sieve:
         self._check(record, "directory-audit")
         audit = read_audit(record, "directory-audit")
         ticks = to_ticks(audit.at)
-        self.found.runs.add((ticks, Sort.AUDIT.value, audit.id, pack_audit(audit)))
-        self.found.hindsight.note(audit, ticks)
+        left = self.found.hindsight.note(audit, ticks)
+        self.found.runs.add((ticks, Sort.AUDIT.value, audit.id, (pack_audit(audit), left)))
         for subject in subjects_of(audit):
             self._name(subject)
 

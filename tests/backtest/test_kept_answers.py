@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import marshal
 from collections import deque
 from collections.abc import Iterator
 from copy import deepcopy
@@ -14,18 +15,22 @@ from typing import Any
 import pytest
 
 from drill.backtest.exports import files_in
+from drill.backtest.hindsight import GONE, UNTOLD, Hindsight, changes_in
 from drill.backtest.memory import Memory
 from drill.backtest.outcome import Tally
 from drill.backtest.replay import Judge, Replay, longest_look_back
+from drill.backtest.runs import to_ticks
 from drill.backtest.sieve import sift
 from drill.grounds import DEFAULT_POLICY
 from shared.actions import check_policy_action, choosable
+from shared.audit import read_audit
 from shared.case import Case, PartName
 from shared.decision import Weighing, weigh
 from shared.identity import IdentityRef
 from shared.policy import Policy, load_policy
 from shared.tenant import Gathered
 from tests.backtest.exported import (
+    APPLICATION,
     EVE,
     LATER,
     NOON,
@@ -124,6 +129,23 @@ def decided(folder: Path, place: Path, memory: type[Memory], policy: Policy, jud
     judge = judges(policy, "policy.yaml", seen, frozenset(), vault=False)
     asyncio.run(Replay(found, seen, [judge], frozenset()).run())
     return judge.tally
+
+
+def test_what_a_record_left_comes_back_from_the_disk_as_it_was() -> None:
+    """It is told once, when the record is read; passing the record by goes by that."""
+    chance, seen, told = Random(9), Hindsight(), list[object]()  # noqa: S311 - it only has to be the same each time
+    removed = audit("Remove owner from application", NOON, APPLICATION, "Application", {"Owner.ObjectID": (EVE, None)})
+    for made in (*audits(chance), removed):
+        record = read_audit(made)
+        left = seen.note(record, to_ticks(record.at))
+        seen.pass_by(marshal.loads(marshal.dumps(left)))  # noqa: S302 - written right here
+
+        expected = {change.key: change.after for change in changes_in(record)}
+        assert {key: seen.pasts[key].passed for key in expected} == expected
+        told += expected.values()
+    assert {UNTOLD, True, False, GONE} <= set(told)
+    assert any(isinstance(each, frozenset) for each in told)
+    assert any(isinstance(each, tuple) for each in told)
 
 
 @pytest.mark.parametrize("seed", range(4))

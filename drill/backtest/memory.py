@@ -285,7 +285,9 @@ class Memory:
             if isinstance(part, Known):
                 known.alike[told] = part.value
             known.parts[whole] = part
-        return Known(replace(part.value, read_at=self.now)) if isinstance(part, Known) else part
+        if not isinstance(part, Known) or part.value.read_at == self.now:
+            return part
+        return Known(replace(part.value, read_at=self.now))
 
     def _pasts_of(self, *ids: str | None) -> tuple[tuple[Past, ...], tuple[Past, ...]]:
         """Of whatever the log tells of these objects, but for what is read as a part of its own; credentials apart."""
@@ -313,6 +315,7 @@ class Memory:
         return Known(
             replace(
                 alike,
+                read_at=self.now,
                 principals=tuple([_holding(each, had) for each in alike.principals]),
                 application=_holding(ours, had_application) if ours and had_application is not None else ours,
             )
@@ -350,16 +353,18 @@ class Memory:
             tenant_id=self.tenant_id,
             read_at=self.now,
         )
-        state = replace(state, addresses=state.addresses if addressed else None)
-        return Known(self._blurred(state, principal, application_id or principal, ticks))
+        return Known(self._blurred(state, principal, application_id or principal, ticks, addressed=bool(addressed)))
 
-    def _blurred(self, state: IdentityState, principal: str, application: str, ticks: int) -> IdentityState:
+    def _blurred(
+        self, state: IdentityState, principal: str, application: str, ticks: int, *, addressed: bool
+    ) -> IdentityState:
         """What a state can say that it does not know."""
         certain = self.hindsight.is_certain
         told = (PUBLISHER, REDIRECT, SIGN_OUT)
         same = all(certain(principal, what, ticks) for what in told) and certain(application, PUBLISHER, ticks)
         return replace(
             state,
+            addresses=state.addresses if addressed else None,
             provenance=state.provenance if same else None,
             deactivated=state.deactivated if certain(application, DEACTIVATED, ticks) else None,
         )

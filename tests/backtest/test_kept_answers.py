@@ -137,7 +137,7 @@ def test_what_a_record_left_comes_back_from_the_disk_as_it_was() -> None:
     removed = audit("Remove owner from application", NOON, APPLICATION, "Application", {"Owner.ObjectID": (EVE, None)})
     for made in (*audits(chance), removed):
         record = read_audit(made)
-        left = seen.note(record, to_ticks(record.at))
+        left: Any = seen.note(record, to_ticks(record.at))
         seen.pass_by(marshal.loads(marshal.dumps(left)))  # noqa: S302 - written right here
 
         expected = {change.key: change.after for change in changes_in(record)}

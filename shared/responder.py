@@ -76,8 +76,9 @@ from shared.relations import case_of
 from shared.report import Report, make_report
 from shared.report.secrets import links_to, tell_secrets, view_of_secrets
 from shared.reservations import WindowUnreadable
-from shared.rotation import Rotation, rotation_message, secrets_of
+from shared.rotation import Rotation, secrets_of
 from shared.rotation_answers import Answer, answer_rotation
+from shared.rotation_message import SetOff, rotation_message, set_off_by
 from shared.rotation_story import RotationStory, load_story
 from shared.secret_news import read_touched, send_secret_news
 from shared.signal import JsonObject, NotASignal, PolicyTouched, SecretTouched, Signal
@@ -266,7 +267,8 @@ class Responder:
             return
         if because == "rotation":
             woken, at = message.get("woken") is True, message.get("at")
-            await self._rotate(IncidentId(incident), woken=woken, at=at if isinstance(at, str) else None)
+            moment, sets_off = at if isinstance(at, str) else None, set_off_by(message)
+            await self._rotate(IncidentId(incident), woken=woken, at=moment, sets_off=sets_off)
             return
         if because != "recheck":
             await self._advance(IncidentId(incident), because)
@@ -794,15 +796,18 @@ class Responder:
                 if again is not None:
                     await put_off(self._desk, again, LEASE)
 
-    async def _rotate(self, incident: IncidentId, *, woken: bool, at: str | None) -> None:
+    async def _rotate(
+        self, incident: IncidentId, *, woken: bool, at: str | None, sets_off: SetOff | None = None
+    ) -> None:
         """
         Work on an incident's secrets for a while. It has a journal of its own, so that the incident itself stays
         free for its looks. While it is in hand here, a message is put off: if this process dies, that one goes on.
-        `woken`: a vault told of a new version that it waits for; `at`: when the message was to come.
+        `woken`: a vault told of a new version that it waits for; `at`: when the message was to come; `sets_off`: what
+        it was sent to set off.
         """
         lock = self._in_hand.setdefault(secrets_of(incident), asyncio.Lock())
         if lock.locked():
-            await put_off(self._desk, rotation_message(incident, woken=woken), RESUME_AFTER)
+            await put_off(self._desk, rotation_message(incident, woken=woken, sets_off=sets_off), RESUME_AFTER)
             return
         async with lock:
             chain = await self._chain(incident)
@@ -810,7 +815,7 @@ class Responder:
                 log.warning("a message names incident %s, which has no journal; it is dropped", incident)
                 return
             try:
-                await Rotation(await self._desk_now(), chain).advance(woken=woken, at=at)
+                await Rotation(await self._desk_now(), chain).advance(woken=woken, at=at, sets_off=sets_off)
             except RivalActs as rival:
                 log.info("%s", rival)
 

@@ -12,20 +12,22 @@ from shared.actions.rotate_secrets import NAME, RotationOptions
 from shared.chain import Chain
 from shared.desk import LEASE, RESUME_AFTER, Desk, put_off, send_resume
 from shared.entries import (
+    Closed,
     Planned,
     RotationApproved,
     RotationBegun,
     RotationEnded,
     SecretsBegun,
     SecretStopped,
+    UndoOrdered,
     WorkEnded,
     WorkStarted,
 )
 from shared.journal import IncidentId
+from shared.rotation_message import SetOff, rotation_message
 from shared.rotation_sitting import Asked, Sitting, called_off, is_begun
 from shared.rotation_stages import StoreFailed
 from shared.secret_news import take_news
-from shared.signal import JsonObject
 from shared.standing import active_plan, standing_plan
 from shared.store import LONGEST_DELAY
 
@@ -45,15 +47,18 @@ class Rotation:
     def __init__(self, desk: Desk, incident: Chain) -> None:
         self._desk, self._incident = desk, incident
 
-    async def advance(self, *, woken: bool = False, at: str | None = None) -> None:
+    async def advance(self, *, woken: bool = False, at: str | None = None, sets_off: SetOff | None = None) -> None:
         """
         Work for one slice: look who read what, plan, carry out what may be; then say when it goes on. `woken`: a vault
         told of a new version that may be the one that is waited for, so that it is looked at before its time. `at`:
-        the moment at which the message was to come, by the clock of whoever sent it.
+        the moment at which the message was to come, by the clock of whoever sent it. `sets_off`: what it was sent to
+        set off, where it was.
 
         Called again and again by its own messages until it has ended. Raises RivalActs where another instance is
         at it, and what the store raises when nothing can be written.
         """
+        if sets_off is not None and self._is_unsaid(sets_off):
+            await self._incident.write(SecretsBegun(plan_hash=sets_off.plan_hash))
         asked = self._asked()
         if asked is None:
             log.info("incident %s asks for no rotation; its message is dropped", self._incident.incident)
@@ -73,6 +78,16 @@ class Rotation:
                 raise failed.error from failed
         elif at is not None and at == _goes_on_at(chain):
             await put_off(self._desk, rotation_message(self._incident.incident, at=at), self._left(at))
+
+    def _is_unsaid(self, sets_off: SetOff) -> bool:
+        """
+        Whether whoever sent the message has not written (yet) that it is set off, or was killed before. Then it is said
+        here: by what was said before, an earlier rotation, the message would be dropped, and no other one comes.
+        """
+        incident, behind = self._incident, sets_off.behind
+        said = any(r.sequence > behind and e.plan_hash == sets_off.plan_hash for r, e in incident.told(SecretsBegun))
+        known = any(plan.hash == sets_off.plan_hash for plan in incident.all(Planned))
+        return known and not said and max(map(incident.place, (UndoOrdered, Closed))) < behind
 
     def _asked(self) -> Asked | None:
         """What the plan that set it off asks for; or the plan that stands, if the word of that was lost."""
@@ -119,13 +134,3 @@ def _goes_on_at(chain: Chain) -> str | None:
     """The moment for which the message was sent that goes on with what was put down last."""
     ended = chain.last(WorkEnded)
     return ended.again_at.isoformat() if ended is not None and ended.again_at is not None else None
-
-
-def rotation_message(incident: IncidentId, *, woken: bool = False, at: str | None = None) -> JsonObject:
-    """
-    The message that has a rotation go on. One that comes before its time is dropped, unless it is `woken`, or the one
-    that was sent for `at`.
-    """
-    message: JsonObject = {"incident": incident, "because": "rotation"}
-    message |= {"woken": True} if woken else {}
-    return message if at is None else {**message, "at": at}

@@ -25,7 +25,6 @@ from shared.entries import (
     Intended,
     Investigated,
     Opened,
-    Planned,
     PlannedStep,
     RotationApproved,
     RotationBegun,
@@ -71,7 +70,7 @@ from shared.rotation_plan import (
 from shared.rotation_progress import Progress, in_other_hands, read_progress
 from shared.rotation_slice import Slice
 from shared.rotation_stages import Stages
-from shared.rotation_story import load_story
+from shared.rotation_story import is_what_was_set_off, load_story
 from shared.rotators import ROTATORS
 from shared.rotators.entra_client_secret import EntraClientSecret
 from shared.rotators.interface import RotatorMeans, Serves
@@ -130,10 +129,7 @@ def called_off(incident: Chain) -> str | None:
 
 def is_begun(chain: Chain, incident: Chain) -> bool:
     """Whether what was set off last is in the rotation's journal: once for each plan, however often it is said."""
-    begun, said, at = chain.last(RotationBegun), incident.last(SecretsBegun), incident.place(SecretsBegun)
-    plans = (line.record.sequence for line in incident.lines[: at + 1] if isinstance(line.entry, Planned))
-    is_of_it = begun is not None and said is not None and begun.plan_hash == said.plan_hash
-    return begun is not None and is_of_it and begun.set_off > max(plans, default=-1)
+    return is_what_was_set_off(chain.last(RotationBegun), incident.lines)
 
 
 class Sitting:

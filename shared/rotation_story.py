@@ -14,12 +14,14 @@ from shared.chain import Chain, Line
 from shared.entries import (
     ExposureFound,
     IdentityAccused,
+    Planned,
     RotationApproved,
     RotationBegun,
     RotationEnded,
     RotationHeld,
     RotationLetGo,
     RotationPlanned,
+    SecretsBegun,
     WorkEnded,
     WorkStarted,
 )
@@ -89,6 +91,7 @@ class RotationStory:
     spared: Mapping[str, str]
     waiting: tuple[Waiting, ...]
     accused: tuple[tuple[str, IdentityAccused], ...]  # with the step whose secret it was
+    begun: RotationBegun | None
     ended: RotationEnded | None
     lost: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
@@ -196,9 +199,24 @@ def tell_story(
         accused=tuple(
             (line.record.step or "", line.entry) for line in lines if isinstance(line.entry, IdentityAccused)
         ),
+        begun=_begun(lines),
         ended=_ended(lines),
         lost=tuple(lost),
     )
+
+
+def _begun(lines: Sequence[Line]) -> RotationBegun | None:
+    return next((line.entry for line in reversed(lines) if isinstance(line.entry, RotationBegun)), None)
+
+
+def is_what_was_set_off(begun: RotationBegun | None, incident: Sequence[Line]) -> bool:
+    """Whether this is the rotation that the incident's journal says was set off last: once for each plan."""
+    said = next((line for line in reversed(incident) if isinstance(line.entry, SecretsBegun)), None)
+    if begun is None or said is None or not isinstance(said.entry, SecretsBegun):
+        return False
+    before = incident[: said.record.sequence]
+    planned = max((line.record.sequence for line in before if isinstance(line.entry, Planned)), default=-1)
+    return begun.plan_hash == said.entry.plan_hash and begun.set_off > planned
 
 
 def _ended(lines: Sequence[Line]) -> RotationEnded | None:

@@ -70,6 +70,7 @@ from shared.orders import dismissed_because
 from shared.owner_question import BY_POLICY, is_call_about, silence_of
 from shared.protection import why_ids_protected
 from shared.relations import note_member
+from shared.rotation_message import SetOff, rotation_message
 from shared.signal import JsonObject
 from shared.standing import (
     RETRIES,
@@ -572,14 +573,16 @@ class Work:
     async def _set_off_rotation(self, plan: Planned) -> None:
         """
         What the identity exposed is rotated once it is cut off: before that it would read the new values as well.
-        The message first, then the word that it was sent: sent twice, it does nothing the second time.
+        The message first, then the word that it was sent: sent twice, it does nothing the second time. Whoever takes
+        it before the word is written writes that.
         """
         asked = any(step.lasting for step in plan.steps)
         told = self._chain.told(SecretsBegun)
         begun = any(r.sequence > self._looks.place_of_plan and each.plan_hash == plan.hash for r, each in told)
         if not asked or begun or not self._is_cut_off(plan):
             return
-        await self._send(timedelta(), because="rotation")
+        sets_off = SetOff(plan.hash, behind=self._chain.records[-1].sequence)
+        await self._desk.store.queue.send(rotation_message(self._incident, sets_off=sets_off))
         await self._chain.write(SecretsBegun(plan_hash=plan.hash))
 
     async def _set_off_following(self, plan: Planned) -> None:

@@ -20,7 +20,7 @@ from shared.report.model import (
 )
 from shared.rotation_plan import PlannedSecret
 from shared.rotation_progress import STAGES, Progress
-from shared.rotation_story import SETTLED, RotationStory, State, Waiting
+from shared.rotation_story import SETTLED, RotationStory, State, Waiting, is_what_was_set_off
 from shared.signal import JsonObject, JsonValue
 from shared.views import LinkView, OpenSecretView, SecretsView, WaitingView
 
@@ -65,7 +65,7 @@ def _state(history: History, story: RotationStory) -> str:
             return "ended-in-part"
         case SecretsTurned(state=state):
             return state
-        case SecretsBegun() if story.ended is not None:
+        case SecretsBegun() if story.ended is not None and is_what_was_set_off(story.begun, history.lines):
             return "ended-whole" if story.ended.whole else "ended-in-part"
         case _:
             return "working"

@@ -10,7 +10,7 @@ from shared.entries import Planned, RotationEnded, SecretDone, SecretsBegun
 from shared.estate import NOBODY, Reach, Reached, SecretRead, SecretRef, SecretSeen, VaultSeen
 from shared.exposure import Exposed, Gathered, find_exposure
 from shared.history import LAST_LOOK
-from shared.rotation import rotation_message
+from shared.rotation_message import rotation_message
 from shared.rotation_plan import versions_exposed, versions_gone
 from tests.fakes import START
 from tests.rotation.world import RotationWorld, play, policy

@@ -25,7 +25,7 @@ from shared.entries import (
 )
 from shared.journal import IncidentId
 from shared.rotation_message import SetOff, rotation_message
-from shared.rotation_sitting import Asked, Sitting, called_off, is_begun
+from shared.rotation_sitting import Asked, Sitting, is_begun, is_news
 from shared.rotation_stages import StoreFailed
 from shared.secret_news import take_news
 from shared.standing import active_plan, standing_plan
@@ -119,7 +119,7 @@ class Rotation:
         if ended is None or chain.place(WorkStarted) > chain.place(WorkEnded):
             return True
         answered = max(chain.place(RotationApproved), chain.place(SecretStopped)) > chain.place(WorkEnded)
-        news = answered or called_off(self._incident) is not None  # a person lets secrets go, or declines them
+        news = answered or is_news(chain, self._incident)  # a person lets secrets go, or declines them
         return news or (ended.more and (ended.again_at is None or ended.again_at <= self._desk.clock()))
 
     def _left(self, at: str) -> timedelta:

@@ -25,6 +25,7 @@ from shared.entries import (
     Intended,
     Investigated,
     Opened,
+    Planned,
     PlannedStep,
     RotationApproved,
     RotationBegun,
@@ -69,7 +70,7 @@ from shared.rotation_plan import (
 )
 from shared.rotation_progress import Progress, in_other_hands, read_progress
 from shared.rotation_slice import Slice
-from shared.rotation_stages import Stages
+from shared.rotation_stages import Stages, stores_still
 from shared.rotation_story import is_what_was_set_off, load_story
 from shared.rotators import ROTATORS
 from shared.rotators.entra_client_secret import EntraClientSecret
@@ -118,13 +119,28 @@ def _again_at(chain: Chain) -> datetime | None:
 
 
 def called_off(incident: Chain) -> str | None:
-    """Why nothing more is rotated: a person undoes or dismisses the incident."""
+    """Why nothing more is rotated: a person undoes what cuts the identity off, or dismisses the incident."""
     begun, closed = incident.place(SecretsBegun), incident.last(Closed)
-    if incident.place(UndoOrdered) > begun:
+    orders = [order for record, order in incident.told(UndoOrdered) if record.sequence > begun]
+    if any(order.steps is None for order in orders):
         return "the incident is undone on a person's order"
+    if lets_in := sorted({step for order in orders for step in order.steps or ()} - _beside_the_cut(incident)):
+        return f"a person has ordered the undo of {', '.join(lets_in)}"
     if closed is not None and closed.outcome == "dismissed" and incident.place(Closed) > begun:
         return f"the incident was {closed.reason}"
     return None
+
+
+def _beside_the_cut(incident: Chain) -> frozenset[str]:
+    """Steps that may go without letting the identity in again. A step that no plan tells of is none of them."""
+    steps = [step for plan in incident.all(Planned) for step in plan.steps]
+    return frozenset(step.id for step in steps) - {step.id for step in steps if step.contains or step.lasting}
+
+
+def is_news(chain: Chain, incident: Chain) -> bool:
+    """Whether it is called off, and whoever had it in hand last did not know that yet."""
+    started = chain.last(WorkStarted)
+    return called_off(incident) is not None and (started is None or started.because != _CALLED_OFF)
 
 
 def is_begun(chain: Chain, incident: Chain) -> bool:
@@ -154,17 +170,22 @@ class Sitting:
     async def work(self) -> None:
         """
         1. Take it in hand: a rival that wrote first wins.
-        2. End it, if a person called it off; leave it, if nothing may be changed now.
+        2. End it, if a person called it off and nothing that was made lies in no vault. Leave it, if nothing may be
+           changed now.
         3. Look who read what, if a look is due, and plan what that adds.
         4. Carry out what may be, for a while.
         5. Say when it goes on, or how it ended.
         """
-        await self._begin()
-        if why := called_off(self._incident):
+        why = called_off(self._incident)
+        await self._begin("rotation" if why is None else _CALLED_OFF)
+        if why is not None and not await self._may_still_store():
             await self._end(why, whole=False)
             return
         if held := await self._forbidden():
             await self._rest(held)
+            return
+        if why is not None:
+            await self._store_what_was_made()
             return
         await self._load()
         if await self._look_if_due():
@@ -172,12 +193,12 @@ class Sitting:
         await self._accuse()
         await self._carry_out()
 
-    async def _begin(self) -> None:
+    async def _begin(self, because: str) -> None:
         chain, incident = self._chain, self._incident
         if incident.last(SecretsBegun) is None:
             await incident.write(SecretsBegun(plan_hash=self._asked.plan_hash))
         attempt = sum(1 for _ in chain.all(WorkStarted)) + 1
-        entries: list[Entry] = [WorkStarted(attempt=attempt, instance=self._desk.instance, because="rotation")]
+        entries: list[Entry] = [WorkStarted(attempt=attempt, instance=self._desk.instance, because=because)]
         if not is_begun(chain, incident):
             entries.insert(
                 0,
@@ -209,6 +230,25 @@ class Sitting:
             return RotationHeld(by="mode", reason="Mode watch: Cordon changes nothing.", todo=_BY_HAND)
         reason = await self._switch.why_stopped()
         return RotationHeld(by="switch", reason=reason, todo=_SWITCH) if reason else None
+
+    async def _may_still_store(self) -> bool:
+        """
+        Whether something was made that lies in no vault, which may be all that there is. The stop switch only puts it
+        off; where Cordon is not to change anything any more, it is left to a person with the rest.
+        """
+        begun = (each for each in read_progress(self._chain.lines).values() if each.before is not None)
+        if not any(each.next_stage in ("made", "published") for each in begun):
+            return False
+        if self._desk.tenant.estate is None or self._mode == "watch":
+            return False
+        await self._load()
+        progress, families = self._progress(), dict[object, list[Progress]]()
+        for step, planned in self._planned.items():
+            families.setdefault(planned.family or step, []).append(progress[step])
+        return any(
+            stores_still(planned, progress[step], families[planned.family or step])
+            for step, planned in self._planned.items()
+        )
 
     # What is planned
 
@@ -488,7 +528,24 @@ class Sitting:
         progress = self._progress()
         doubtful = await self._leave_protected(progress)
         held = await self._hold_back(progress)
-        commits, look, board = Commits(self._chain), self._next_look(), Board()
+        await self._tell_working(progress, held)
+        await self._work_slice(progress, held, doubtful, self._next_look())
+
+    async def _store_what_was_made(self) -> None:
+        """It is called off: nothing begins, and nobody is asked for anything. No look bounds the slice."""
+        progress = self._progress()
+        await self._work_slice(progress, frozenset(), await self._leave_protected(progress), None, is_over=True)
+
+    async def _work_slice(
+        self,
+        progress: dict[str, Progress],
+        held: frozenset[str],
+        doubtful: Mapping[str, Unreachable],
+        look: tuple[int, datetime] | None,
+        *,
+        is_over: bool = False,
+    ) -> None:
+        commits, board = Commits(self._chain), Board()
         stages = Stages(
             incident=self._incident.incident,
             options=self._asked.options,
@@ -506,6 +563,7 @@ class Sitting:
             known_dead=partial(known_dead, self._desk.store.documents),
             leases=self._leases(),
             called_off=self._orders.called_off,
+            is_over=is_over,
         )
         until, known = self._desk.clock() + SLICE, self._chain.place(RotationApproved)
         slice_ = Slice(
@@ -515,7 +573,6 @@ class Sitting:
             until=min(until, look[1]) if look else until,
             breaks_off=lambda: self._chain.place(RotationApproved) > known,
         )
-        await self._tell_working(progress, held)
         try:
             for step, why in doubtful.items():
                 await stages.put_off(step, why, until)
@@ -560,12 +617,18 @@ class Sitting:
     async def _put_down(self, slice_: Slice, progress: dict[str, Progress], held: frozenset[str]) -> None:
         if slice_.broken_off:
             return  # something may still be under way: the message that resumes it waits until it cannot live any more
-        if slice_.stages.is_over and (why := await self._orders.called_off()):
+        why = await self._orders.called_off() if slice_.stages.is_over else None
+        store_at = slice_.stages.next_to_store() if why is not None else None
+        if why is not None:
             await self._incident.refresh()
+        if why is not None and store_at is None:
             await self._end(why, whole=False)
             return
         if slice_.stopped and (reason := await self._switch.why_stopped()):
             await self._rest(RotationHeld(by="switch", reason=reason, todo=_SWITCH))
+            return
+        if why is not None and store_at is not None:
+            await self._go_on_storing(why, store_at)
             return
         look, due = self._next_look(), slice_.next_due()
         moments = [moment for moment in (due, look[1] if look else None) if moment is not None]
@@ -576,6 +639,12 @@ class Sitting:
         again_at = min(moments, default=None)
         await self._tell(self._turn(progress, waiting, due, again_at))
         await self._put_down_until(again_at)
+
+    async def _go_on_storing(self, why: str, at: datetime) -> None:
+        until = at + _SPEAK
+        reason = f"{why}; what was made before that is stored still, and nothing else is done"
+        await self._tell(SecretsTurned(state="waiting", reason=reason, until=until))
+        await self._put_down_until(at)
 
     def _turn(
         self, progress: dict[str, Progress], waiting: Sequence[str], due: datetime | None, again_at: datetime | None
@@ -694,7 +763,9 @@ class Sitting:
         """What is told already is not told again before its moment is near."""
         last = self._incident.last(SecretsTurned)
         is_old = self._incident.place(SecretsTurned) < self._incident.place(SecretsBegun)
-        if last is None or is_old or (last.state, last.todo) != (turned.state, turned.todo) or _moved(last, turned):
+        is_late = self._incident.place(SecretsTurned) < max(map(self._incident.place, (UndoOrdered, Closed)))
+        other = last is None or (last.state, last.todo) != (turned.state, turned.todo) or _moved(last, turned)
+        if other or is_old or is_late:
             await self._incident.write(turned)
 
 
@@ -788,6 +859,7 @@ _WHY_ASKED = {
     "single-credential": "Its source holds this credential only once: whoever uses it breaks when it is replaced.",
     "unrecognised": "No rotator recognises it: disabling it is all that can be done, and breaks whoever reads it.",
 }
+_CALLED_OFF = "called-off"
 _WORD = "left on the policy's word, deleted: accept"
 _READERS = "who else reads them"
 _NO_ESTATE = "Set CORDON_ROTATOR_CLIENT_ID, and grant that identity what rotating needs."

@@ -7,7 +7,7 @@ credential die, and disabling versions, may be repeated. Values live in memory, 
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -47,6 +47,7 @@ from shared.rotation_commit import Commits
 from shared.rotation_order import Standing
 from shared.rotation_plan import MOST_ROUNDS, PlannedSecret, operation_of, step_of
 from shared.rotation_progress import LONGEST_LIFE, Progress
+from shared.rotators.fallback import is_owners
 from shared.rotators.interface import Awaited, Job, Minted, Rotator, RotatorMeans
 from shared.rotators.tags import carried, expiry
 from shared.signal import JsonObject
@@ -143,7 +144,7 @@ class Stages:
     def _stand(self, step: str) -> tuple[Standing, datetime | None]:
         progress, now = self.progress[step], self.means.clock()
         stage = progress.next_stage
-        if stage is None or (self.is_over and stage != "published"):
+        if stage is None or (self.is_over and not self._stores_still(step)):
             return Standing.OVER, None
         if step in self.held and progress.before is None:
             return Standing.HELD, None
@@ -162,6 +163,21 @@ class Stages:
                 return self._stand_to_retire(step, now)
             case "disabled":
                 return self._stand_to_disable(step, progress, now)
+
+    def next_to_store(self) -> datetime | None:
+        """Once it is called off: when storing goes on of what was made. None: all of it lies in a vault."""
+        stands = [self.stand(step) for step in self.planned]
+        if any(standing is Standing.READY for standing, _ in stands):
+            return self.means.clock()
+        return min((until for _, until in stands if until is not None), default=None)
+
+    def _stores_still(self, step: str) -> bool:
+        """As `stores_still`; where it is to get what another one has made, that is there or on its way."""
+        progress, family = self.progress[step], self.family(step)
+        if not stores_still(self.planned[step], progress, map(self.progress.__getitem__, family)):
+            return False
+        is_there = progress.next_stage == "published" or self._made_beside(step) is not None
+        return is_there or any(map(self._is_unpublished, family))
 
     def begins(self, step: str) -> bool:
         """Whether its next stage is the first that changes anything."""
@@ -303,7 +319,7 @@ class Stages:
         """
         stage = self.progress[step].next_stage
         try:
-            if await self._is_called_off(stage):
+            if await self._is_called_off(step):
                 return
             if await self._has_turn(step):
                 await self._run(step)
@@ -328,8 +344,8 @@ class Stages:
         finally:
             self._making.discard(step)
 
-    async def _is_called_off(self, stage: RotationStage | None) -> bool:
-        if stage == "published":
+    async def _is_called_off(self, step: str) -> bool:
+        if self._stores_still(step):
             return False
         try:
             self.is_over = self.is_over or await self.called_off() is not None
@@ -774,6 +790,19 @@ class Stages:
         now = self.means.clock()
         for entry in entries:
             self.progress[step].note(entry, now)
+
+
+def stores_still(planned: PlannedSecret, own: Progress, family: Iterable[Progress]) -> bool:
+    """
+    Whether it is gone on with once the rotation is called off: what was made lies in no vault, and may be all that
+    there is. So is what holds the credential that died when that was made, for it gets the same.
+    """
+    if own.next_stage != "made" or planned.keys != "one":
+        return own.next_stage == "published"
+    if own.before is None or own.awaits is not None or is_owners(own.before):
+        return False
+    others = (other for other in family if other.awaits is None)
+    return any("published" in other.done or other.next_stage == "published" for other in others)
 
 
 def _looked(before: JsonObject, source: str, lease: Lease | None) -> SecretIntended:

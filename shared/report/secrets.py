@@ -202,6 +202,11 @@ def _unless_dead(opens: str, step: str, story: RotationStory) -> str:
             return "its source may have taken a new password that is in no vault: whoever did it was killed"
         if other := _died_with(planned, progress, story):
             return f"the exposed credential died with that of {other}, and whoever reads this secret gets a dead one"
+    ours = planned is not None and planned.keys == "one" and progress.awaits is None
+    if ours and "published" in progress.done and progress.verified is None:
+        return (
+            "its source took a new password, which the vault holds; nobody looked whether all that was exposed is dead"
+        )
     seen = progress.verified is not None and (progress.verified.answer, progress.verified.by) == ("held", "read")
     dead = "retired" in progress.done and seen
     return "the exposed credential is dead, but not everything was finished" if dead else opens

@@ -60,6 +60,7 @@ from shared.investigation import (
     with_case,
     with_shown,
 )
+from shared.journal import MOST_AT_ONCE
 from shared.ladder import as_told
 from shared.later_looks import LaterLooks
 from shared.limits import Spent, deeds_of
@@ -274,7 +275,9 @@ class Deciding:
                 f"Incident {other} was closed while {self._chain.incident} was to join it; it is looked at again."
             )
         known = {(s.source, s.record_id) for s in theirs.all(SignalJoined)}
-        await theirs.write(*(s for s in self._chain.all(SignalJoined) if (s.source, s.record_id) not in known))
+        ours = [s for s in self._chain.all(SignalJoined) if (s.source, s.record_id) not in known]
+        for start in range(0, len(ours), MOST_AT_ONCE):
+            await theirs.write(*ours[start : start + MOST_AT_ONCE])
         await self._desk.store.queue.send({"incident": other, "because": "signal"})
         await close(self._desk, self._chain, "joined", f"the identity has an open incident already: {other}")
         return True

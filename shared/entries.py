@@ -558,11 +558,15 @@ class UndoStopped(Entry):
 
 
 class UndoEnded(Entry):
-    """The order is done with: whole, or with something that a person must do."""
+    """
+    The order is done with: whole, or with something that a person must do. `untouched` are the steps of the order that
+    nothing was done about: they stand as before it.
+    """
 
     kind = "undo-ended"
     whole: bool
     reason: str
+    untouched: tuple[str, ...] = ()
 
 
 class TokenIssued(Detail):

@@ -43,7 +43,6 @@ from shared.entries import (
     SignalJoined,
     UndoEnded,
     UndoOrdered,
-    WorkEnded,
 )
 from shared.errors import (
     CordonError,
@@ -84,7 +83,15 @@ from shared.secret_news import read_touched, send_secret_news
 from shared.signal import JsonObject, NotASignal, PolicyTouched, SecretTouched, Signal
 from shared.sources import is_own_doing, source_for_category, source_for_event, source_named
 from shared.sources.interface import Source
-from shared.standing import known_ids, standing_plan, subject_of, undo_under_way, waiting_plan, waits_for_a_look
+from shared.standing import (
+    known_ids,
+    standing_plan,
+    subject_of,
+    undo_under_way,
+    undo_was_given_up,
+    waiting_plan,
+    waits_for_a_look,
+)
 from shared.undo import Undoing, lets_sign_in, only_restored, steps_to_undo
 from shared.untrusted import one_line
 from shared.views import (
@@ -457,9 +464,11 @@ class Responder:
             return await self._answer_rotation(chain, plan_hash, Answer(approved, tiers, reason, by))
         if plan.expires_at is not None and now >= plan.expires_at:
             raise RequestConflicts("The plan has expired. Order the incident again; a new plan will be made.")
+        message: JsonObject = {"incident": chain.incident, "because": "order"}
         if approved:
             _check_second_person(chain, plan, by)
             answer: Entry = Approved(plan_hash=plan_hash, by=by, reason=reason)
+            await self._desk.store.queue.send(message, RESUME_AFTER)  # before the answer, as with an undo
         else:
             answer = Closed(outcome="declined", reason=f"declined by {by}: {reason}")
         try:
@@ -467,7 +476,7 @@ class Responder:
         except SequenceTaken as taken:
             raise RequestConflicts("The incident has gone on meanwhile. Look at it again.") from taken
         if approved:
-            await self._desk.store.queue.send({"incident": chain.incident, "because": "order"})
+            await self._desk.store.queue.send(message)
         else:
             await self._desk.inbox.release(chain.incident, known_ids(chain))
         return view_of(chain.records, now)
@@ -475,8 +484,10 @@ class Responder:
     async def _answer_rotation(self, chain: Chain, plan_hash: str, answer: Answer) -> IncidentView:
         store, clock = self._desk.store, self._desk.clock
         secrets = await Chain.read(store.journal, secrets_of(chain.incident), clock)
+        message: JsonObject = {"incident": chain.incident, "because": "rotation"}
+        await store.queue.send(message, RESUME_AFTER)  # as above
         await answer_rotation(secrets, await load_story(secrets, store.evidence), plan_hash, answer, clock())
-        await store.queue.send({"incident": chain.incident, "because": "rotation"})
+        await store.queue.send(message)
         return await self._view(chain)
 
     async def judge(self, id_: str, verdict: str, *, reason: str, by: str) -> IncidentView:
@@ -602,7 +613,7 @@ class Responder:
         if unknown := sorted(set(wanted.steps or ()) - set(steps)):
             return f"No step {one_line(unknown[0])[:80]} was begun. There are: {', '.join(steps)}."
         ended, order = chain.last(UndoEnded), undo_under_way(chain)
-        if order is not None and not _was_given_up(chain):
+        if order is not None and not undo_was_given_up(chain):
             return f"An undo ordered by {one_line(order.by)} is under way. Look at the incident."
         if waits_for_a_look(chain):
             return "A signal has come that is not decided on yet. Look at the incident once it is, then order again."
@@ -1016,12 +1027,6 @@ def _stands_on_it(chain: Chain, watching: Chain | None) -> str | None:
     if watching.records[0].time < chain.records[0].time or only_restored(watching):
         return None
     return f"Incident {watching.incident} contained the same identity later, and stands. Undo that one first."
-
-
-def _was_given_up(chain: Chain) -> bool:
-    """Whether the work on the newest order was put down without an end: the switch stopped it."""
-    ended = chain.last(WorkEnded)
-    return ended is not None and not ended.more and chain.place(WorkEnded) > chain.place(UndoOrdered)
 
 
 def _step_back(step: PlannedStep, way: WayBack | CordonError) -> StepBack:

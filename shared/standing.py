@@ -143,6 +143,12 @@ def undo_under_way(chain: Chain) -> UndoOrdered | None:
     return chain.last(UndoOrdered) if chain.place(UndoOrdered) > chain.place(UndoEnded) else None
 
 
+def undo_was_given_up(chain: Chain) -> bool:
+    """Whether the work on the newest order was put down without an end: the switch stopped an older version's."""
+    ended = chain.last(WorkEnded)
+    return ended is not None and not ended.more and chain.place(WorkEnded) > chain.place(UndoOrdered)
+
+
 def active_plan(chain: Chain) -> Planned | None:
     """The plan that is being carried out or stands: the newest, unless something holds it back."""
     plan, planned = chain.last(Planned), chain.place(Planned)
@@ -192,13 +198,17 @@ def standing_plan(chain: Chain) -> tuple[Planned, int] | None:
         return active, chain.place(Planned)
     if undo_under_way(chain) is not None:
         return None
-    newest, given_up = newest_begun(chain.lines), set[str]()
+    newest, given_up, untouched = newest_begun(chain.lines), set[str](), set[str]()
     for line in reversed(chain.lines):
         match line.entry:
-            case UndoOrdered(steps=None):
+            case UndoEnded() as ended:
+                untouched = set(ended.untouched)
+            case UndoOrdered(steps=None) if not untouched:
                 return None
             case UndoOrdered(steps=steps):
-                given_up.update(steps or ())
+                named = {step.id for plan in chain.all(Planned) for step in plan.steps} if steps is None else {*steps}
+                given_up |= named - untouched
+                untouched = set[str]()
             case Planned() as plan if line.record.sequence == newest:
                 standing = _without(chain, plan, _with_restorations(chain, given_up)) if given_up else plan
                 return (standing, line.record.sequence) if standing.steps else None

@@ -108,6 +108,14 @@ def ordered_steps(chain: Chain, order: UndoOrdered) -> tuple[PlannedStep, ...]:
     return tuple(step for step in steps if step.action != RESTORE) or steps
 
 
+def untouched_by(chain: Chain, order: UndoOrdered) -> tuple[str, ...]:
+    """The steps of the newest order that nothing was done about yet: no write, no look, no refusal."""
+    ordered = chain.place(UndoOrdered)
+    touched = (UndoApplied, UndoVerified, UndoStopped)
+    steps = (step.id for step in ordered_steps(chain, order))
+    return tuple(id_ for id_ in steps if max(chain.place(kind, id_) for kind in touched) < ordered)
+
+
 def only_restored(chain: Chain) -> bool:
     """Whether a restoration is all that an undo of this incident would find: it cut nothing off by itself."""
     steps = steps_to_undo(chain)

@@ -4,7 +4,7 @@ killed on any line; called again, they go on from what the journal says.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from shared.chain import Chain
@@ -18,6 +18,7 @@ from shared.desk import (
     mode_of,
     put_off,
     send_resume,
+    watched_by,
 )
 from shared.entries import (
     SIGNING_KEYS_IN_DOUBT,
@@ -87,11 +88,12 @@ from shared.standing import (
     standing_plan,
     subject_of,
     undo_under_way,
+    undo_was_given_up,
     waiting_plan,
     waits_for_a_look,
 )
 from shared.suspicion import origin_of, remember
-from shared.undo import RESTORE, Undoing, ordered_steps, steps_to_undo
+from shared.undo import RESTORE, Undoing, ordered_steps, steps_to_undo, untouched_by
 from shared.watch import mark, unmark
 
 _FORESEEN_AT = 2  # the place of the later look that also reads who got tokens: the cut is proven twice by then
@@ -440,25 +442,41 @@ class Work:
         chain, order = self._chain, undo_under_way(self._chain)
         if order is None:
             return True
+        if undo_was_given_up(chain):
+            return await self._put_undo_down(order)
         forbidden = self._undo_forbidden(order)
         undoing = Undoing(self._desk.tenant, chain, self._desk.switch, subject_of(chain), self._desk.clock)
         done = False if forbidden else await undoing.carry_out(order)
-        held = chain.last(HeldBack)
-        if held and held.by == "switch" and chain.place(HeldBack) > chain.place(WorkStarted):
-            await chain.write(WorkEnded())
-            return False
-        if not done and not forbidden and attempts_left(chain):
+        if self._is_switched_off():
+            return await self._put_undo_down(order)
+        if not done and not forbidden and attempts_left(chain) and is_decided(chain):
             await self._try_later("not every step is proven back")
             return False
         return await self._end_undo(order, undoing, forbidden)
 
+    async def _put_undo_down(self, order: UndoOrdered) -> bool:
+        """
+        The stop switch stopped it: nobody but a person lets it go on, and until then what it never came to stands, and
+        is watched. True if there is something new to be decided.
+        """
+        chain, untouched = self._chain, untouched_by(self._chain, order)
+        stands = f"; {', '.join(untouched)} stands as before" if untouched else ""
+        reason = f"the stop switch stopped it{stands}. Set the switch to running, then order the undo again"
+        await chain.write(UndoEnded(whole=False, reason=reason, untouched=untouched))
+        if standing_plan(chain) is not None:
+            await self._set_rechecks()
+        if not is_decided(chain):
+            return True
+        await chain.write(WorkEnded())
+        return False
+
     async def _end_undo(self, order: UndoOrdered, undoing: Undoing, forbidden: HeldBack | None) -> bool:
         """Say how it ended, and close the incident; where a signal has come meanwhile, that is decided next."""
-        chain = self._chain
+        chain, untouched = self._chain, () if forbidden else untouched_by(self._chain, order)
         left = [forbidden.reason] if forbidden else list(_left_of_undo(chain, order, undoing))
         reason = "; ".join(left) or "everything that can come back is proven back"
-        ended = UndoEnded(whole=not left, reason=reason)
-        await self._watch_the_rest(order)
+        ended = UndoEnded(whole=not left, reason=reason, untouched=untouched)
+        await self._watch_the_rest(order, untouched)
         if not is_decided(chain):
             await chain.write(ended)
             return True
@@ -466,14 +484,21 @@ class Work:
         await chain.write(WorkEnded())
         return False
 
-    async def _watch_the_rest(self, order: UndoOrdered) -> None:
-        """What the order left is looked at from now on as before it; where it left nothing, news go elsewhere."""
-        chain, chosen = self._chain, ordered_steps(self._chain, order)
+    async def _watch_the_rest(self, order: UndoOrdered, untouched: Collection[str]) -> None:
+        """
+        What the order left is looked at from now on as before it; where it left nothing, news go elsewhere. What an
+        older incident contained may have been lifted by it: that one looks at once.
+        """
+        chain, desk, chosen = self._chain, self._desk, ordered_steps(self._chain, order)
         left = [step for step in steps_to_undo(chain) if step not in chosen and not is_back(chain, step.id)]
-        if order.steps is not None and any(step.watched for step in left):
+        left = [step for step in left if order.steps is not None] + [step for step in chosen if step.id in untouched]
+        if any(step.watched for step in left):
             await self._set_rechecks()
         else:
-            await unmark(self._desk.store.documents, self._incident, known_ids(chain), name_seen(chain))
+            await unmark(desk.store.documents, self._incident, known_ids(chain), name_seen(chain))
+        older = await watched_by(desk, known_ids(chain), (self._incident,))
+        if older is not None:
+            await desk.store.queue.send({"incident": older.incident, "because": "watch"})
 
     def _undo_forbidden(self, order: UndoOrdered) -> HeldBack | None:
         desk = self._desk

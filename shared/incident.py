@@ -29,7 +29,7 @@ from shared.evidence import (
 )
 from shared.history import History, StepStory
 from shared.journal import Record
-from shared.residual import is_cached, last_look, residual_of
+from shared.residual import cut_since, is_cached, last_look, residual_of
 
 if TYPE_CHECKING:
     from shared.views import IncidentView, LinkView, ResidualView, StepView
@@ -171,7 +171,8 @@ def _secrets_so_far(history: History, now: datetime) -> str:
         case None:
             return "Which secrets it exposed is not looked at yet."
     kind = history.identity.identity_kind if history.identity else None
-    last = begun_at + last_look(kind) if begun_at is not None else now
+    cut = cut_since(history)
+    last = max(begun_at, cut or begun_at) + last_look(kind) if begun_at is not None else now
     if last <= now:
         return said
     token = "token, cached for a day," if is_cached(kind) else "ordinary token"

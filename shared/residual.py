@@ -15,11 +15,13 @@ fast Entra's token service follows is not published, so a token of the minutes a
 lives as long as any other.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.audit import normalise_activity
-from shared.entries import CounterMove, Intended, Rechecked, Verified
+from shared.chain import Line
+from shared.entries import Applied, CounterMove, Intended, Rechecked, Verified
 from shared.history import LAST_LOOK, History, StepStory, is_proof
 from shared.identity import IdentityKind
 
@@ -83,8 +85,37 @@ def is_cached(kind: str | None) -> bool:
 
 
 def last_look(kind: str | None) -> timedelta:
-    """So long after a rotation was set off it is looked for the last time who read what: by then no token is left."""
+    """
+    So long after a rotation was set off, or the identity was cut off again, it is looked for the last time who read
+    what: by then no token is left.
+    """
     return GRACE + LONGEST + _LOGS_ARE_LATE if is_cached(kind) else LAST_LOOK
+
+
+def cut_since(history: History) -> datetime | None:
+    """
+    Since when no new token is reckoned with: the block is proven. Where it is not (again), that clock has not started,
+    and this is when it was written or did not show last, so that whoever waits for its end goes on waiting. None:
+    nothing was blocked.
+    """
+    blocks = {step.id for step in history.steps if step.lines and step.planned and step.planned.action == BLOCK}
+    if not blocks:
+        return None
+    if (proven_at := residual_of(history).proven_at) is not None:
+        return proven_at
+    return max((line.record.time for line in history.lines if _is_in_doubt(line, blocks)), default=None)
+
+
+def _is_in_doubt(line: Line, blocks: Set[str]) -> bool:
+    match line.entry:
+        case Rechecked(answer=answer):
+            return answer != "held"
+        case Intended() | Applied():
+            return line.record.step in blocks
+        case Verified() as look:
+            return line.record.step in blocks and not is_proof(look)
+        case _:
+            return False
 
 
 def _by_resource(last: datetime, kind: str | None) -> tuple[Access, ...]:

@@ -23,7 +23,9 @@ from shared.entries import (
     WorkEnded,
     WorkStarted,
 )
+from shared.history import History
 from shared.journal import IncidentId
+from shared.residual import cut_since
 from shared.rotation_message import SetOff, rotation_message
 from shared.rotation_sitting import Asked, Sitting, is_begun, is_news
 from shared.rotation_stages import StoreFailed
@@ -118,8 +120,11 @@ class Rotation:
             return True
         if ended is None or chain.place(WorkStarted) > chain.place(WorkEnded):
             return True
+        # A person lets secrets go, or declines them.
         answered = max(chain.place(RotationApproved), chain.place(SecretStopped)) > chain.place(WorkEnded)
-        news = answered or is_news(chain, self._incident)  # a person lets secrets go, or declines them
+        cut = cut_since(History(self._incident.lines))
+        cut_again = cut is not None and cut > chain.records[chain.place(WorkStarted)].time  # the looks begin anew
+        news = answered or cut_again or is_news(chain, self._incident)
         return news or (ended.more and (ended.again_at is None or ended.again_at <= self._desk.clock()))
 
     def _left(self, at: str) -> timedelta:

@@ -48,11 +48,11 @@ from shared.estate import SecretRef
 from shared.exposing import Accused, look_for_exposure
 from shared.exposure import Exposure
 from shared.fence import fenced
-from shared.history import LAST_LOOK
+from shared.history import LAST_LOOK, History
 from shared.identity import ClientId, IdentityRef, PrincipalId
 from shared.journal import MOST_AT_ONCE
 from shared.look import Look
-from shared.residual import last_look
+from shared.residual import cut_since, last_look
 from shared.rotation_commit import Commits
 from shared.rotation_limits import SecretLimits
 from shared.rotation_looks import Additions, Planner
@@ -89,9 +89,11 @@ log = logging.getLogger("cordon")
 
 LOOKS = (timedelta(), timedelta(minutes=15), timedelta(minutes=50), LAST_LOOK)
 """
-When it is looked who read what, since it was begun. Vault logs are up to ten minutes late, and the last token of an
-identity that is cut off is dead after 95 minutes (facts: Azure 3.4). Where tokens are cached for a day, once more then.
+When it is looked who read what, since it was begun, and anew since the identity was cut off again. Vault logs are up to
+ten minutes late, and the last token of an identity that is cut off is dead after 95 minutes (facts: Azure 3.4). Where
+tokens are cached for a day, once more then.
 """
+_LONGEST_WAIT = timedelta(minutes=50)  # since the look before: cut off again and again, it puts none off for ever
 _MORE_LOOKS, _LOOK_AGAIN = 3, timedelta(minutes=10)  # where the last one saw less than the one before
 LOOK_BACK = timedelta(days=30)  # how old reads may be that count
 _TIERS = (1, 2, 3)
@@ -110,6 +112,15 @@ class Asked:
     plan_hash: str
     step: PlannedStep
     options: RotationOptions
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A look at who read what: what it found, when the slice of it began, and when it was written down."""
+
+    found: ExposureFound
+    since: datetime
+    at: datetime
 
 
 def _again_at(chain: Chain) -> datetime | None:
@@ -277,16 +288,58 @@ class Sitting:
         The number of the next look and when it is due; None after the last. One that could not see what the look
         before it saw is no last word: it is taken again a few times.
         """
-        begun = self._chain.place(RotationBegun)
-        lines = zip(self._chain.lines[begun:], self._chain.records[begun:], strict=True)
-        taken = [(line.entry, record.time) for line, record in lines if isinstance(line.entry, ExposureFound)]
-        number = len(taken) + 1
+        taken = self._looks_taken()
+        number, moments = len(taken) + 1, list[datetime]()
         if number <= len(self._looks):
-            return number, self._chain.records[begun].time + self._looks[number - 1]
-        (before, _), (last, at) = taken[-2:]
-        if number <= len(self._looks) + _MORE_LOOKS and set(last.unseen) - set(before.unseen):
-            return number, at + _LOOK_AGAIN
+            moments.append(self._begun_at + self._looks[number - 1])
+        if taken and (again := self._look_after_cut(taken[-1])) is not None:
+            moments.append(again)
+        if moments:
+            return number, min(moments)
+        (before, last), over = taken[-2:], [each for each in taken if each.since >= self._dead_by]
+        if len(over) <= _MORE_LOOKS and set(last.found.unseen) - set(before.found.unseen):
+            return number, last.at + _LOOK_AGAIN
         return None
+
+    def _looks_taken(self) -> Sequence["_Taken"]:
+        """Those of this rotation, oldest first. What is read while a look is taken it may not have seen."""
+        taken, since = list[_Taken](), self._begun_at
+        for line in self._chain.lines[self._chain.place(RotationBegun) :]:
+            match line.entry:
+                case WorkStarted():
+                    since = line.record.time
+                case ExposureFound() as found:
+                    taken.append(_Taken(found, since, line.record.time))
+                case _:
+                    pass
+        return taken
+
+    def _look_after_cut(self, last: "_Taken") -> datetime | None:
+        """
+        Somebody let the identity sign in again since this was begun: with a token of then it reads what was rotated.
+        So it is looked as long since it was cut off anew. At most one such look comes in a quarter of an hour, and as
+        many as the rounds of the fight; when nobody works against the containment any more, three are left.
+        """
+        cut = self._counted_from
+        if cut <= self._begun_at:
+            return None
+        due = next((cut + after for after in self._looks[1:] if cut + after > last.since), None)
+        return min(due, last.at + _LONGEST_WAIT) if due is not None and cut > last.at else due
+
+    @property
+    def _begun_at(self) -> datetime:
+        return self._chain.records[self._chain.place(RotationBegun)].time
+
+    @property
+    def _counted_from(self) -> datetime:
+        """The newest moment since when the identity is cut off, or else since when this was begun."""
+        cut = cut_since(History(self._incident.lines))
+        return self._begun_at if cut is None else max(self._begun_at, cut)
+
+    @property
+    def _dead_by(self) -> datetime:
+        """By then no token of the identity opens a vault any more, and the logs have told all."""
+        return self._counted_from + self._last_look
 
     @property
     def _looks(self) -> tuple[timedelta, ...]:
@@ -303,9 +356,10 @@ class Sitting:
         look = self._next_look()
         if look is None or look[1] > self._desk.clock():
             return False
+        last = look[0] >= len(self._looks) and self._dead_by <= self._desk.clock()
         exposure = await self._expose()
         additions = await self._planner().add(exposure)
-        await self._write_down(look[0], exposure, additions)
+        await self._write_down(look[0], exposure, additions, last=last)
         return True
 
     async def _expose(self) -> Exposure:
@@ -333,7 +387,7 @@ class Sitting:
             progress=self._progress(),
             spared=self._spared(),
             since=self._since,
-            dead_by=self._chain.records[self._chain.place(RotationBegun)].time + self._last_look,
+            dead_by=self._dead_by,
             dead=partial(known_dead, self._desk.store.documents),
         )
 
@@ -366,12 +420,12 @@ class Sitting:
             raise Unreachable(f"reading whether the policy protects the identity of client {client}", part.why)
         return frozenset({str(client)})
 
-    async def _write_down(self, number: int, exposure: Exposure, additions: Additions) -> None:
+    async def _write_down(self, number: int, exposure: Exposure, additions: Additions, *, last: bool) -> None:
         """
         What was found, then what is planned of it, in one piece. Where it takes several, the word that it was looked
         comes last: whoever was killed in between looks again.
         """
-        evidence, last = self._desk.store.evidence, number >= len(self._looks)
+        evidence = self._desk.store.evidence
         gone = exposure.vaults_gone if self._asked.options.deleted == "accept" else ()
         unseen = [each for each in exposure.unseen if each not in gone]
         given_up = {**(additions.stopped or {}), **(additions.later or {} if last else {})}
@@ -634,8 +688,11 @@ class Sitting:
         moments = [moment for moment in (due, look[1] if look else None) if moment is not None]
         waiting = [step for step in held if progress[step].next_stage is not None and progress[step].before is None]
         if not moments and not waiting:
-            await self._end_of_all(progress)
-            return
+            await self._incident.refresh()  # it may have been cut off again meanwhile
+            if (look := self._next_look()) is None:
+                await self._end_of_all(progress)
+                return
+            moments = [look[1]]
         again_at = min(moments, default=None)
         await self._tell(self._turn(progress, waiting, due, again_at))
         await self._put_down_until(again_at)
@@ -730,7 +787,9 @@ class Sitting:
     async def tell_end(self) -> None:
         """Say in the incident how it ended, unless it is said."""
         ended = self._chain.last(RotationEnded)
-        if ended is not None and self._incident.place(SecretsEnded) < self._incident.place(SecretsBegun):
+        await self._incident.refresh()  # another one may have been set off meanwhile, and this is not how that ended
+        is_last = is_begun(self._chain, self._incident)
+        if ended is not None and is_last and self._incident.place(SecretsEnded) < self._incident.place(SecretsBegun):
             todo = None if ended.whole else _todo_at_end(ended.counts)
             entry = SecretsEnded(whole=ended.whole, reason=ended.reason, counts=ended.counts, todo=todo)
             await self._incident.write(entry)

@@ -22,6 +22,7 @@ from shared.entries import (
     RotationLetGo,
     RotationPlanned,
     SecretsBegun,
+    SecretsEnded,
     WorkEnded,
     WorkStarted,
 )
@@ -104,6 +105,13 @@ class RotationStory:
             return "waits-for-approval"
         unfinished = state not in ("rotated", "on-owners-word", "not-proven", "stopped")
         return "left" if self.ended is not None and unfinished else state
+
+    @property
+    def are_looks_over(self) -> bool:
+        """Whether the newest look was a last one. Where the identity was cut off again since, others follow."""
+        looks = (line.entry for line in reversed(self.lines) if isinstance(line.entry, ExposureFound))
+        newest = next(looks, None)
+        return newest is not None and newest.last
 
     @property
     def left_by_policy(self) -> Mapping[int, int]:
@@ -210,13 +218,16 @@ def _begun(lines: Sequence[Line]) -> RotationBegun | None:
 
 
 def is_what_was_set_off(begun: RotationBegun | None, incident: Sequence[Line]) -> bool:
-    """Whether this is the rotation that the incident's journal says was set off last: once for each plan."""
+    """
+    Whether this is the rotation that the incident's journal says was set off last: once for each plan, and once more
+    where it had ended, however often that is said.
+    """
     said = next((line for line in reversed(incident) if isinstance(line.entry, SecretsBegun)), None)
     if begun is None or said is None or not isinstance(said.entry, SecretsBegun):
         return False
     before = incident[: said.record.sequence]
-    planned = max((line.record.sequence for line in before if isinstance(line.entry, Planned)), default=-1)
-    return begun.plan_hash == said.entry.plan_hash and begun.set_off > planned
+    since = max((line.record.sequence for line in before if isinstance(line.entry, Planned | SecretsEnded)), default=-1)
+    return begun.plan_hash == said.entry.plan_hash and begun.set_off > since
 
 
 def _ended(lines: Sequence[Line]) -> RotationEnded | None:

@@ -71,6 +71,7 @@ from shared.orders import dismissed_because
 from shared.owner_question import BY_POLICY, is_call_about, silence_of
 from shared.protection import why_ids_protected
 from shared.relations import note_member
+from shared.residual import cut_since, last_look
 from shared.rotation_message import SetOff, rotation_message
 from shared.signal import JsonObject
 from shared.standing import (
@@ -264,6 +265,8 @@ class Work:
         else:
             if needs_work(chain):  # in a fight, the message that calls for it kept the distance of this look
                 await self.advance("signal" if _waits_to_be_judged(chain) else "resumed")
+            if chain.place(SecretsEnded) > chain.place(SecretsBegun) and not self._is_switched_off():
+                await self._set_off_again(plan)  # it may have ended while the identity was contained again
             newest = max(chain.place(Closed), chain.place(RechecksSet)) < told.record.sequence
             if newest and active_plan(chain) is not None and not is_let_go(chain) and place == len(RECHECKS):
                 if needs_work(chain) or standing_plan(chain) != standing:  # how it ends is not known before that
@@ -300,8 +303,11 @@ class Work:
             if undone:
                 await chain.write(self._looks.rechecked(undone, 0, 0, trigger="news"))
             left_over = bool(undone)  # what could not be seen is tried for again, or nobody would look any more
-            if enabled and not undone and not await self._looks.name_actors() and not asked:
-                await self._desk.store.queue.send(self._watch_message(enabled=True, asked=True), _LOG_LAG)
+            if enabled and not undone:
+                if not await self._looks.name_actors() and not asked:
+                    await self._desk.store.queue.send(self._watch_message(enabled=True, asked=True), _LOG_LAG)
+                await self._tell_rotation()
+                await self._set_off_again(plan)
         if left_over:
             await self._contain_again(plan)
         await self._desk.outbox.publish_due(chain)
@@ -433,6 +439,7 @@ class Work:
                 doing, done = await self._judge_too(doing, done=done)
         finally:
             self._desk.precedence.leave(self._incident)
+        await self._tell_rotation()
         await self._end(doing, done=done)
 
     # Undoing
@@ -602,13 +609,40 @@ class Work:
         it before the word is written writes that.
         """
         asked = any(step.lasting for step in plan.steps)
-        told = self._chain.told(SecretsBegun)
-        begun = any(r.sequence > self._looks.place_of_plan and each.plan_hash == plan.hash for r, each in told)
-        if not asked or begun or not self._is_cut_off(plan):
+        if not asked or not self._is_cut_off(plan) or (self._is_set_off(plan) and not self._is_cut_off_again()):
             return
         sets_off = SetOff(plan.hash, behind=self._chain.records[-1].sequence)
         await self._desk.store.queue.send(rotation_message(self._incident, sets_off=sets_off))
         await self._chain.write(SecretsBegun(plan_hash=plan.hash))
+
+    async def _tell_rotation(self) -> None:
+        """
+        Somebody had undone it, if only for a moment: with a token of then the identity reads what was rotated. So the
+        looks of a rotation under way begin anew; it may rest for long, or wait for a person.
+        """
+        if self._chain.place(SecretsEnded) < self._chain.place(SecretsBegun):
+            await self._desk.store.queue.send(rotation_message(self._incident))
+
+    async def _set_off_again(self, plan: Planned) -> None:
+        """As where it is contained again: a rotation that has ended looks no more who reads what it has made."""
+        if self._is_set_off(plan):
+            await self._set_off_rotation(plan)
+
+    def _is_set_off(self, plan: Planned) -> bool:
+        told = self._chain.told(SecretsBegun)
+        return any(r.sequence > self._looks.place_of_plan and each.plan_hash == plan.hash for r, each in told)
+
+    def _is_cut_off_again(self) -> bool:
+        """
+        Whether it is cut off anew since its rotation was set off, and that ended before a token of before was dead.
+        One that takes until then counts its looks from there itself: so it is once in that time, whoever fights.
+        """
+        chain, begun, ended = self._chain, self._chain.place(SecretsBegun), self._chain.place(SecretsEnded)
+        cut, seen = cut_since(History(chain.lines)), chain.last(Investigated)
+        if cut is None or ended < begun:
+            return False
+        dead_by = cut + last_look(seen.identity.identity_kind if seen and seen.identity else None)
+        return chain.records[begun].time < cut and chain.records[ended].time < dead_by
 
     async def _set_off_following(self, plan: Planned) -> None:
         """What it changed before it was cut off is looked for, if a rule asks for such changes. As with a rotation."""

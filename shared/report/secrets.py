@@ -44,7 +44,7 @@ def tell_secrets(history: History, story: RotationStory | None, led_to: Mapping[
         by_state=dict(sorted(states.items())),
         left_by_policy={str(tier): count for tier, count in sorted(story.left_by_policy.items())},
         looks=tuple(line.record.time for line in story.lines if isinstance(line.entry, ExposureFound)),
-        looks_over=any(isinstance(line.entry, ExposureFound) and line.entry.last for line in story.lines),
+        looks_over=story.are_looks_over,
         unseen=(*story.unseen, *story.lost),
         accepted=story.accepted,
         missing=tuple(_missing(each) for each in story.missing),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.entries import RotationBegun, RotationEnded, SecretsBegun, UndoOrdered
+from shared.entries import RotationBegun, RotationEnded, SecretsBegun, SecretsEnded, UndoOrdered, WorkEnded
 from shared.errors import Unreachable
 from shared.estate import SecretRef
 from shared.identity import IdentityRef, PrincipalId
@@ -60,6 +60,22 @@ class JournalThatFails:
         return await self.inner.read(incident)
 
 
+@dataclass
+class JournalOfTwo:
+    """A journal in which another rotation is set off at the very moment at which the first one ends."""
+
+    inner: Journal
+    world: RotationWorld
+
+    async def append(self, records: Sequence[Record]) -> None:
+        await self.inner.append(records)
+        if records[0].kind == RotationEnded.kind:
+            await (await self.world.chain()).write(SecretsBegun(plan_hash="ab" * 32))
+
+    async def read(self, incident: IncidentId) -> Sequence[Record]:
+        return await self.inner.read(incident)
+
+
 async def until(world: RotationWorld, responder: Responder, minutes: float) -> None:
     """Do what is due until then."""
     end = START + timedelta(minutes=minutes)
@@ -89,11 +105,11 @@ async def assert_rotated_once(world: RotationWorld) -> None:
     assert not world.is_alive(value_of(world, MORE))
 
 
-async def still_open(world: RotationWorld, responder: Responder) -> None:
-    """The first rotation is over and the incident is not: somebody allowed sign-in, and it was contained again."""
-    await until(world, responder, 70)
-    world.directory.state = replace(world.directory.state, enabled=True)
-    await until(world, responder, 125)
+async def end_first(world: RotationWorld, responder: Responder) -> None:
+    """The first rotation is over, as where a person called it off, and the incident is not."""
+    await until(world, responder, 20)
+    await (await world.secrets_chain()).write(RotationEnded(whole=False, reason="called off"), WorkEnded())
+    await (await world.chain()).write(SecretsEnded(whole=False, reason="called off"))
 
 
 @pytest.mark.parametrize("first_is_over", [True, False])
@@ -106,7 +122,7 @@ def test_a_second_rotation_whose_message_is_taken_before_it_is_written_that_it_w
         world.storage_secret(CONN, "acct01", read=True)
         responder = world.instance()
         await world.hear_of_leak(responder)
-        await (still_open(world, responder) if first_is_over else until(world, responder, 20))
+        await (end_first(world, responder) if first_is_over else until(world, responder, 20))
         queue.quick.append(world.instance("two"))
         await order_more(world, responder)
         assert not queue.quick
@@ -189,13 +205,29 @@ def test_the_end_of_the_first_rotation_is_not_told_as_that_of_the_second() -> No
         world.storage_secret(CONN, "acct01", read=True)
         responder = world.instance()
         await world.hear_of_leak(responder)
-        await still_open(world, responder)
-        assert (await world.secrets_chain()).last(RotationEnded) is not None
+        await end_first(world, responder)
         await (await world.chain()).write(SecretsBegun(plan_hash="ab" * 32))
         view, report = await told(world, responder)
 
         assert view.secrets is not None
         assert report.secrets is not None
         assert (view.secrets.state, report.secrets.state) == ("working", "working")
+
+    play(story, text=ALL)
+
+
+def test_the_end_of_the_first_rotation_is_not_said_of_one_that_was_set_off_meanwhile() -> None:
+    """Both may be written beside each other; what ends it is said of the newest, and that has not begun."""
+
+    async def story(world: RotationWorld) -> None:
+        journal = JournalOfTwo(world.store.journal, world)
+        world = replace(world, store=replace(world.store, journal=journal))
+        world.storage_secret(CONN, "acct01", read=True)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await until(world, responder, 110)
+
+        assert (await world.secrets_chain()).last(RotationEnded) is not None
+        assert (await world.chain()).last(SecretsEnded) is None
 
     play(story, text=ALL)

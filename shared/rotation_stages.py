@@ -795,14 +795,17 @@ class Stages:
 def stores_still(planned: PlannedSecret, own: Progress, family: Iterable[Progress]) -> bool:
     """
     Whether it is gone on with once the rotation is called off: what was made lies in no vault, and may be all that
-    there is. So is what holds the credential that died when that was made, for it gets the same.
+    there is. So is what holds the credential that died when that was made, for it gets the same: the only one of its
+    source, or the idle one of two, which other readers use.
     """
-    if own.next_stage != "made" or planned.keys != "one":
+    if own.next_stage != "made":
         return own.next_stage == "published"
     if own.before is None or own.awaits is not None or is_owners(own.before):
         return False
     others = (other for other in family if other.awaits is None)
-    return any("published" in other.done or other.next_stage == "published" for other in others)
+    made = [other.made for other in others if "published" in other.done or other.next_stage == "published"]
+    used = own.before.get("used")
+    return bool(made) if planned.keys == "one" else used is not None and any(each.get("key") == used for each in made)
 
 
 def _looked(before: JsonObject, source: str, lease: Lease | None) -> SecretIntended:

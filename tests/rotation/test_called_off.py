@@ -272,6 +272,31 @@ def test_a_key_that_waits_to_be_stored_is_stored_and_the_exposed_one_lives_on() 
     play(story, text=ALL)
 
 
+@pytest.mark.parametrize("tells_times", [True, False])
+def test_a_secret_whose_key_was_made_new_for_another_one_gets_it_as_well(tells_times: bool) -> None:
+    """It holds the account's second key, which died when that was made new: nobody is left on a dead one."""
+
+    async def story(world: RotationWorld) -> None:
+        world.storage_secret(CONN, "acct01", "key1", read=True)
+        world.storage_secret(OTHER, "acct01", "key2", read=True)
+        (account,) = world.sources.held.values()
+        account.tells_times = tells_times
+        exposed = world.vaults.held[CONN][0][1]
+        stores_nothing(world, "throttled", 3 * MINUTE)
+        responder = world.instance()
+        await world.hear_of_leak(responder)
+        await world.work_queue(responder, timedelta(seconds=20))
+        await undo(world, responder)
+        await world.work_queue(responder)
+
+        assert world.writes.done == ["regenerate key2", "publish", "publish"]
+        assert world.is_alive(exposed)
+        assert world.is_alive(world.enabled(OTHER)[-1])
+        assert (await world.secrets_chain()).last(RotationEnded) is not None
+
+    play(story, text=ALL)
+
+
 @pytest.mark.parametrize("undone", [("custody",), ("block-sign-in",), ("block-sign-in", "custody"), ()])
 def test_only_an_order_that_lets_the_identity_in_again_calls_the_rotation_off(undone: tuple[str, ...]) -> None:
     """Whoever takes back that its owners were watched leaves it compromised: what it read has to die all the same."""

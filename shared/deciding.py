@@ -135,6 +135,14 @@ class Deciding:
             return self._left_standing(), None
         return plan, found.look
 
+    async def calls_for_more(self) -> bool:
+        """Whether a signal that is not decided on yet calls for containment or a person, as far as can be told now."""
+        chain = self._chain
+        if is_decided(chain):
+            return False
+        found = await self._investigate(order_in(chain, since=looked_until(chain)))
+        return not self._waits_for_better_times(found) and found.decision.verdict in (Verdict.CONTAIN, Verdict.ASK)
+
     def _asks_for_more(self, found: Investigation) -> bool:
         """
         Whether a signal that joined what is contained leads to an action that does not stand yet. Otherwise it is

@@ -81,7 +81,9 @@ class LaterLooks:
         execution = self.execution()
         is_newest = self.place_of_plan == self._chain.place(Planned)
         settled = [
-            step for step in plan.steps if execution.is_settled(step) or self._was_just_lost(step) or not is_newest
+            step
+            for step in plan.steps
+            if execution.is_settled(step) or self._was_just_lost(step) or self._is_undone(step) or not is_newest
         ]
         proven = [step for step in settled if step.watched and not self.is_stopped(step)]
         look = execution.new_look()
@@ -267,6 +269,11 @@ class LaterLooks:
         answer, chain = self._chain.last(Verified, step.id), self._chain
         told = max(chain.place(Rechecked), chain.place(WorkStarted), chain.place(RechecksSet))
         return step.watched and answer is not None and answer.answer != "held" and chain.place(Verified, step.id) > told
+
+    def _is_undone(self, step: PlannedStep) -> bool:
+        """It was in place once, under the plan that is looked at, and a look has seen that it is not any more."""
+        looks = [look for record, look in self._chain.told(Verified, step.id) if record.sequence > self.place_of_plan]
+        return bool(looks) and looks[-1].answer == "not-held" and any(look.answer == "held" for look in looks)
 
     def is_unfinished(self, plan: Planned) -> bool:
         """Whether a step of it is neither proven nor given up, or no later looks were set since it was written."""

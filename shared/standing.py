@@ -198,7 +198,7 @@ def standing_plan(chain: Chain) -> tuple[Planned, int] | None:
         return active, chain.place(Planned)
     if undo_under_way(chain) is not None:
         return None
-    newest, given_up, untouched = newest_begun(chain.lines), set[str](), set[str]()
+    newest, given_up, untouched, ordered = newest_begun(chain.lines), set[str](), set[str](), False
     for line in reversed(chain.lines):
         match line.entry:
             case UndoEnded() as ended:
@@ -208,9 +208,9 @@ def standing_plan(chain: Chain) -> tuple[Planned, int] | None:
             case UndoOrdered(steps=steps):
                 named = {step.id for plan in chain.all(Planned) for step in plan.steps} if steps is None else {*steps}
                 given_up |= named - untouched
-                untouched = set[str]()
+                untouched, ordered = set[str](), True
             case Planned() as plan if line.record.sequence == newest:
-                standing = _without(chain, plan, _with_restorations(chain, given_up)) if given_up else plan
+                standing = _without(chain, plan, _with_restorations(chain, given_up)) if ordered else plan
                 return (standing, line.record.sequence) if standing.steps else None
             case _:
                 pass

@@ -109,11 +109,23 @@ def ordered_steps(chain: Chain, order: UndoOrdered) -> tuple[PlannedStep, ...]:
 
 
 def untouched_by(chain: Chain, order: UndoOrdered) -> tuple[str, ...]:
-    """The steps of the newest order that nothing was done about yet: no write, no look, no refusal."""
-    ordered = chain.place(UndoOrdered)
-    touched = (UndoApplied, UndoVerified, UndoStopped)
-    steps = (step.id for step in ordered_steps(chain, order))
-    return tuple(id_ for id_ in steps if max(chain.place(kind, id_) for kind in touched) < ordered)
+    """The steps of the newest order that nothing was done about yet: no write was begun, nothing seen or refused."""
+    since = chain.lines[chain.place(UndoOrdered) + 1 :]
+    touched = {line.record.step for line in since if _touches(line.entry)}
+    return tuple(step.id for step in ordered_steps(chain, order) if step.id not in touched)
+
+
+def _touches(entry: Entry) -> bool:
+    """An intent to write may have come to something, whatever follows it. What could not be read tells nothing."""
+    match entry:
+        case UndoIntended(writes=writes):
+            return bool(writes)
+        case UndoVerified(answer=answer):
+            return answer != "unknown"
+        case UndoApplied() | UndoStopped():
+            return True
+        case _:
+            return False
 
 
 def only_restored(chain: Chain) -> bool:

@@ -456,7 +456,8 @@ class Work:
         done = False if forbidden else await undoing.carry_out(order)
         if self._is_switched_off():
             return await self._put_undo_down(order)
-        if not done and not forbidden and attempts_left(chain) and is_decided(chain):
+        goes_on = not done and not forbidden and attempts_left(chain)
+        if goes_on and not await self._deciding.calls_for_more():
             await self._try_later("not every step is proven back")
             return False
         return await self._end_undo(order, undoing, forbidden)
@@ -467,11 +468,14 @@ class Work:
         is watched. True if there is something new to be decided.
         """
         chain, untouched = self._chain, untouched_by(self._chain, order)
-        stands = f"; {', '.join(untouched)} stands as before" if untouched else ""
-        reason = f"the stop switch stopped it{stands}. Set the switch to running, then order the undo again"
+        begun = [step.id for step in ordered_steps(chain, order) if step.id not in untouched]
+        told = [
+            *(f"{id_} stands as before" for id_ in untouched),
+            *(f"{id_} is or may be put back, and is watched no more" for id_ in begun),
+        ]
+        reason = f"the stop switch stopped it: {'; '.join(told)}. Set the switch to running, then order the undo again"
+        await self._watch_the_rest(order, untouched)  # before the end: whoever is killed behind that comes back here
         await chain.write(UndoEnded(whole=False, reason=reason, untouched=untouched))
-        if standing_plan(chain) is not None:
-            await self._set_rechecks()
         if not is_decided(chain):
             return True
         await chain.write(WorkEnded())
@@ -552,7 +556,8 @@ class Work:
     def _is_switched_off(self) -> bool:
         """Whether the stop switch was what held this attempt back last."""
         stopped, chain = self._chain.last(HeldBack), self._chain
-        return stopped is not None and stopped.by == "switch" and chain.place(HeldBack) > chain.place(WorkStarted)
+        since = max(chain.place(WorkStarted), chain.place(UndoEnded))
+        return stopped is not None and stopped.by == "switch" and chain.place(HeldBack) > since
 
     async def _go_on_later(self, plan: Planned | None) -> None:
         """`plan`: what is not proven yet; None: it is not decided yet."""

@@ -58,8 +58,10 @@ def _what(history: History, status: Status, since: datetime | None) -> str:
         case Status.OPEN:
             return f"Nothing was changed yet. {name} was taken in and is not decided or not begun."
         case _ if history.undo is not None:
-            left = history.undo_ended.reason if history.undo_ended else _reason(history)
-            return f"{name} NEEDS ATTENTION: it is not contained any more, and not wholly released. {sentence(left)}"
+            ended = history.undo_ended
+            left = ended.reason if ended else _reason(history)
+            state = "is in part contained still" if ended and ended.untouched else "is not contained any more"
+            return f"{name} NEEDS ATTENTION: it {state}, and not wholly released. {sentence(left)}"
         case _:
             why = sentence(_reason(history))
             return f"{name} NEEDS ATTENTION and is not known to be contained: {why} {_so_far(history)}"
